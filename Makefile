@@ -1,0 +1,78 @@
+# The commands of the benchmark. `make` alone explains them.
+
+PYTHON ?= python3
+VENV ?= .venv
+METHOD ?=
+DATA ?=
+NOISE ?=
+SEED ?=
+PROTOCOL ?=
+WEIGHTS ?=
+DEVICE ?=
+BACKEND ?=
+ENGINE ?=
+JOBS ?=
+OUT ?=
+TESTS ?= tests
+
+ifeq ($(strip $(VENV)),)
+RUN := $(PYTHON)
+READY :=
+else
+RUN := $(VENV)/bin/python
+READY := $(VENV)/.ready
+endif
+
+quote = '$(subst ','\'',$(1))'
+option = $(if $(strip $($(1))),--$(2) $(call quote,$($(1))))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup bench report test check list speed clean
+
+help:  ## Explain the commands (the default)
+	@echo "Commands:"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
+	@echo
+	@echo "Variables (each a comma list, or all):"
+	@echo "  METHOD=bm3d,dncnn   methods, or path/to/my_method.py        DATA=bsd68,set12   datasets, or a folder of images"
+	@echo "  NOISE=15,25,50      sigma on the 0-255 scale                SEED=0,1,2         seeds of the noise"
+	@echo "  PROTOCOL=standard   standard, seed0, clipped, float"
+	@echo "Others: WEIGHTS=file  DEVICE=auto|cpu|cuda|cuda:1  BACKEND=auto|torch|onnxruntime  ENGINE=serial|loky  JOBS=n  OUT=folder"
+	@echo "        PYTHON=python3 VENV=   use an existing environment instead of .venv"
+	@echo
+	@echo "Try:  make bench                          (no download, three methods on ten photographs)"
+	@echo "      make bench METHOD=dncnn DATA=bsd68"
+
+setup: $(READY)  ## Install the pinned packages into VENV (.venv)
+
+$(VENV)/.ready: requirements.txt constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt
+	@touch $@
+
+bench: $(READY)  ## Measure METHOD on DATA with NOISE, beside the published numbers
+	@$(RUN) -m bench run $(call option,METHOD,method) $(call option,DATA,data) $(call option,NOISE,noise) \
+	  $(call option,SEED,seed) $(call option,PROTOCOL,protocol) $(call option,WEIGHTS,weights) \
+	  $(call option,DEVICE,device) $(call option,BACKEND,backend) $(call option,ENGINE,engine) \
+	  $(call option,JOBS,jobs) $(call option,OUT,out)
+
+report: $(READY)  ## Turn all finished runs into a page, tables and charts (results/report/)
+	@$(RUN) -m bench report $(call option,OUT,out)
+
+test: $(READY)  ## Prove the code and the published numbers (TESTS=tests/bench for a part)
+	$(RUN) -m pytest $(TESTS)
+
+check: $(READY)  ## Format, lint and types
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy
+
+list: $(READY)  ## Say which methods, datasets and protocols there are
+	@$(RUN) -m bench list
+
+speed: $(READY)  ## Measure speed as ratios against references in the same run
+	@$(RUN) -m bench speed $(call option,OUT,out)
+
+clean:  ## Remove runs, report and caches (not .venv, not downloads)
+	rm -rf results/runs results/report .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The harness: plan the cells, run them, score, store, judge and report."""

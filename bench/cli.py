@@ -1,0 +1,103 @@
+"""The command line. `make` passes its variables on to the options of the same names."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.errors import BenchError
+from bench.plan import Failure, Request, plan
+from bench.specs import unknown
+
+app = typer.Typer(
+    help="Compare image denoisers with each other and with what their papers print.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Out = Annotated[Path, typer.Option(help="Folder that holds runs/ and report/.")]
+
+
+def main() -> None:
+    """Run the program; an error a person can mend is one line and exit status 2."""
+    try:
+        app()
+    except BenchError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+
+
+@app.command()
+def run(
+    method: Annotated[str, typer.Option(help="Methods: a comma list, `all`, or a path/to/file.py.")] = Request.method,
+    data: Annotated[str, typer.Option(help="Datasets: a comma list, `all`, or a path to images.")] = Request.data,
+    noise: Annotated[str, typer.Option(help="Noise: a comma list of sigmas (0-255 scale) or gaussian:SIGMA.")] = Request.noise,
+    seed: Annotated[str, typer.Option(help="Seeds of the noise: a comma list, or `all` (0-4).")] = Request.seed,
+    protocol: Annotated[str, typer.Option(help="standard, seed0, clipped, float: a comma list or `all`.")] = Request.protocol,
+    weights: Annotated[str, typer.Option(help="Your own file of weights for the method.")] = "",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
+    backend: Annotated[str, typer.Option(help="What runs networks: auto, torch, onnxruntime.")] = "auto",
+    engine: Annotated[str, typer.Option(help="Who runs cells: serial, loky.")] = "serial",
+    jobs: Annotated[int, typer.Option(min=0, help="Worker processes; 0: one a core.")] = 0,
+    out: Out = Path("results"),
+) -> None:
+    """Measure methods on datasets and print them beside the published numbers (make bench)."""
+    from bench import console
+    from bench.engine import ENGINES, run_all
+    from bench.results import gather
+    from bench.run import Settings
+    from bench.store import SCORES, Store
+
+    if engine not in ENGINES:
+        raise unknown("engine", engine, ENGINES)
+    cells, failures = plan(Request(method, data, noise, protocol, seed, weights))
+    store, screen = Store(out / "runs"), console.console()
+    for failure in failures:
+        console.failed(failure)
+        store.put_failure(failure)
+    waiting = [cell for cell in cells if not store.has(cell)]
+    if len(cells) > len(waiting):
+        screen.print(f"{len(cells) - len(waiting)} of {len(cells)} cells are finished already", style="dim")
+    if waiting:
+        live = console.Live(screen)
+        with live.shown():
+            start = time.perf_counter()
+            for cell, outcome in run_all(waiting, engine, Settings(device, backend, jobs), live.begin):
+                if isinstance(outcome, Failure):
+                    console.failed(outcome)
+                    store.put_failure(outcome)
+                    failures.append(outcome)
+                else:
+                    store.put(cell, outcome)
+                    live.done(cell, outcome.provenance["seconds"]["total"])
+        if len(waiting) > 1:
+            screen.print(f"{len(waiting)} cells in {time.perf_counter() - start:.0f} s", style="dim")
+    finished = [store.get(cell, SCORES) for cell in cells if store.has(cell)]
+    if finished:
+        screen.print()
+        console.table(screen, gather(finished))
+    if failures:
+        raise typer.Exit(1 if finished else 2)
+
+
+@app.command(name="list")
+def list_(
+    what: Annotated[str, typer.Argument(help="methods, datasets, protocols, or all.")] = "all",
+) -> None:
+    """Say which methods, datasets and protocols there are (make list)."""
+    from bench.listing import show
+
+    show(what)
+
+
+@app.command()
+def report(out: Out = Path("results")) -> None:
+    """Turn all finished cells into tables, charts and pictures (make report)."""
+    from bench.report import build
+
+    page = build(out)
+    typer.echo(f"report: {page}")

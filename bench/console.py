@@ -1,0 +1,120 @@
+"""What a person sees in the terminal: progress, the table, the reasons."""
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from bench.ledger import published
+from bench.plan import Cell, Failure
+from bench.results import Result
+from bench.run import Advance
+from bench.verdict import Verdict, judge
+
+_STYLE = {"reproduced": "green", "above": "cyan", "below": "yellow", "not comparable": "dim"}
+
+
+def console() -> Console:
+    """Return the console for standard output; 120 columns wide where it is no terminal."""
+    out = Console(highlight=False, soft_wrap=False)
+    return out if out.is_terminal else Console(highlight=False, width=120)
+
+
+class Live:
+    """One progress line a cell: images done, mean PSNR so far, images a second, time left."""
+
+    def __init__(self, out: Console) -> None:
+        self.out = out
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=16),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[psnr]}"),
+            TextColumn("{task.fields[speed]}"),
+            TimeRemainingColumn(compact=True),
+            console=out,
+            disable=not out.is_terminal,
+            transient=True,
+        )
+
+    @contextmanager
+    def shown(self) -> Iterator["Live"]:
+        """Show the progress line while the block runs."""
+        with self.progress:
+            yield self
+
+    def begin(self, cell: Cell) -> Advance:
+        """Start a cell's line and return what is told of its images."""
+        name = f"{cell.label}, {cell.dataset.name}, {cell.degradation}"
+        task = self.progress.add_task(name, total=len(cell.dataset.files), psnr="", speed="")
+        start = time.perf_counter()
+
+        def advance(done: int, total: int, psnr: float) -> None:
+            speed = f"{done / (time.perf_counter() - start):.1f} images/s"
+            self.progress.update(task, completed=done, psnr=f"{psnr:.2f} dB", speed=speed, visible=done < total)
+
+        return advance
+
+    def done(self, cell: Cell, seconds: float) -> None:
+        """Print the line that stays of a finished cell."""
+        net = f" [{cell.net.id}]" if cell.net.weights else ""
+        outside = ""
+        if cell.extrapolates and cell.net.trained:
+            outside = f"; outside its training range {cell.net.trained[0]:g}-{cell.net.trained[1]:g}"
+        self.out.print(f"done  {cell.title}{net}: {seconds:.1f} s{outside}", markup=False)
+
+
+def failed(failure: Failure) -> None:
+    """Print why something failed, on standard error, as one line."""
+    print(f"failed  {failure.title}: {failure.cause}", file=sys.stderr)  # noqa: T201
+
+
+def table(out: Console, results: Sequence[Result]) -> None:
+    """Print results beside the published numbers, and under them the reasons of the verdicts."""
+    grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
+    for name in ("Method", "Data", "Noise"):
+        grid.add_column(name, no_wrap=True)
+    for name in ("PSNR dB", "paper", "diff", "SSIM", "paper", "MSE", "noisy dB", "s/image"):
+        grid.add_column(name, justify="right", no_wrap=True)
+    grid.add_column("Verdict", no_wrap=True)
+    notes: list[str] = []
+    for result in results:
+        verdict = judge(result)
+        ssim = published(
+            result.published_as,
+            dataset=result.dataset,
+            colour=result.about["dataset"]["colour"],
+            degradation=result.degradation,
+            metric="ssim",
+        )
+        grid.add_row(
+            result.label,
+            result.dataset,
+            result.degradation.removeprefix("gaussian:"),
+            f"{result.mean('psnr'):.2f}",
+            verdict.published.value if verdict else "-",
+            f"{verdict.difference:+.3f}" if verdict else "-",
+            f"{result.mean('ssim'):.4f}",
+            ssim[0].value if ssim else "-",
+            f"{result.mean('mse'):.1f}",
+            f"{result.mean('noisy_psnr'):.2f}",
+            f"{result.mean('seconds'):.3g}",
+            _verdict(verdict),
+        )
+        if verdict:
+            notes.append(f"{result.label}, {result.dataset}, {result.degradation}: {verdict.word}: {verdict.reason}")
+    out.print(grid)
+    seeds = sorted({seed for result in results for seed in result.seeds})
+    protocols = sorted({result.protocol for result in results})
+    out.print(f"protocol {', '.join(protocols)}; mean over seeds {', '.join(map(str, seeds))}", style="dim")
+    for note in notes:
+        out.print(note, style="dim", markup=False)
+
+
+def _verdict(verdict: Verdict | None) -> Text:
+    return Text(verdict.word, _STYLE[verdict.word]) if verdict else Text("not published", "dim")

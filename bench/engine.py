@@ -1,0 +1,71 @@
+"""Engines: who runs the cells. Each one speaks `concurrent.futures`; the client stores."""
+
+import os
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, as_completed
+from dataclasses import replace
+
+from bench import provenance
+from bench.errors import BenchError, one_line
+from bench.plan import Cell, Failure, words
+from bench.run import Advance, Settings, run_cell
+from bench.store import Record
+
+ENGINES = ("serial", "loky")
+
+Outcome = tuple[Cell, Record | Failure]
+
+
+def run_all(
+    cells: Sequence[Cell], engine: str, settings: Settings, begin: Callable[[Cell], Advance] = lambda cell: _quiet
+) -> Iterator[Outcome]:
+    """Run cells and yield each with its record, or with the failure it ended in.
+
+    Parameters
+    ----------
+    cells : sequence of Cell
+        Cells that are not finished.
+    engine : str
+        ``"serial"``: one after another in this process (the images of one-at-a-time methods are
+        spread over `settings.jobs` processes). ``"loky"``: `settings.jobs` worker processes, each
+        with a cell and its share of the cores.
+    settings : Settings
+        Where and how a cell runs.
+    begin : callable
+        Called with a cell that begins (serial engine); returns what is told of its progress.
+    """
+    if engine == "serial":
+        for cell in cells:
+            yield cell, _attempt(cell, settings, begin(cell))
+        return
+    from loky import get_reusable_executor
+
+    jobs = settings.jobs or provenance.cores()
+    share = replace(settings, jobs=1, threads=settings.threads or max(1, provenance.cores() // jobs))
+    yield from _submit(get_reusable_executor(max_workers=jobs, timeout=60), cells, share)
+
+
+def _submit(executor: Executor, cells: Sequence[Cell], settings: Settings) -> Iterator[Outcome]:
+    futures = {executor.submit(_attempt, cell, settings, _quiet): cell for cell in cells}
+    for future in as_completed(futures):
+        cell = futures[future]
+        try:
+            yield cell, future.result()
+        except Exception as error:  # noqa: BLE001 - a worker that died loses its cell only
+            yield cell, Failure(words(cell), f"the worker process died: {one_line(error)}")
+
+
+def _attempt(cell: Cell, settings: Settings, advance: Advance) -> Record | Failure:
+    try:
+        return run_cell(cell, settings, advance)
+    except (BenchError, ValueError) as error:
+        return Failure(words(cell), one_line(error))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other cells go on
+        if os.environ.get("BENCH_TRACEBACK"):
+            traceback.print_exc()
+        return Failure(words(cell), f"{one_line(error)} (BENCH_TRACEBACK=1 shows where)")
+
+
+def _quiet(done: int, total: int, psnr: float) -> None:
+    pass

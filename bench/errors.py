@@ -1,0 +1,18 @@
+"""The one exception a person is meant to read."""
+
+
+class BenchError(Exception):
+    """Bad input or a failed step, said in one line: what, where, expected, what to do."""
+
+
+def one_line(error: BaseException) -> str:
+    """Return an error as one line of text.
+
+    Errors that were written for a person (`BenchError`, and the `ValueError` and
+    `FileNotFoundError` of methods and datasets) stand as they are; any other one is
+    preceded by its type, since its text alone seldom says what happened.
+    """
+    text = " ".join(str(error).split())
+    if isinstance(error, (BenchError, ValueError)) and text:
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,148 @@
+"""Finding files: the cache folder, then the mirrors, then the network; every one is verified."""
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import quote
+
+import platformdirs
+
+from bench.errors import BenchError
+
+
+class Source(Protocol):
+    """What a file of a dataset and a file of weights have in common."""
+
+    @property
+    def path(self) -> str:
+        """Where it lies below `data/` or `weights/`."""
+
+    @property
+    def sha256(self) -> str:
+        """The digest every copy must have."""
+
+    @property
+    def url(self) -> str:
+        """Where it can be downloaded; empty if nowhere."""
+
+    @property
+    def local(self) -> str:
+        """Where it lies on this machine; empty if it must be searched."""
+
+
+def cache_folder() -> Path:
+    """Return the folder for downloads: `BENCH_CACHE`, or the user's cache folder."""
+    return Path(os.environ.get("BENCH_CACHE") or platformdirs.user_cache_dir("denoising-bench")).expanduser()
+
+
+def mirrors() -> list[Path]:
+    """Return the folders of `BENCH_MIRROR`, a list separated like PATH."""
+    return [Path(p).expanduser() for p in os.environ.get("BENCH_MIRROR", "").split(os.pathsep) if p]
+
+
+def fetch(
+    kind: str, owner: str, files: Sequence[Source], advance: Callable[[int, int], None] = lambda done, total: None
+) -> list[Path]:
+    """Return where each file lies, downloading those that no folder has.
+
+    Parameters
+    ----------
+    kind : str
+        ``"data"`` or ``"weights"``: the folder of a mirror and of the cache.
+    owner : str
+        Whose files they are, for messages: ``"dataset bsd68"``.
+    files : sequence
+        What is wanted.
+    advance : callable
+        Called with (files there, files wanted) as a download goes on.
+
+    Returns
+    -------
+    list of Path
+        In the order of `files`, each verified against its sha256.
+
+    Raises
+    ------
+    BenchError
+        If a file is nowhere, or a copy has another checksum.
+    """
+    found = [_search(kind, owner, file) for file in files]
+    missing = found.count(None)
+    for index, file in enumerate(files):
+        if found[index] is None:
+            advance(len(files) - missing, len(files))
+            found[index] = _download(kind, owner, file)
+            missing -= 1
+    return [path for path in found if path is not None]
+
+
+def sha256(path: Path) -> str:
+    """Return the sha256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _search(kind: str, owner: str, file: Source) -> Path | None:
+    if file.local:
+        places = [Path(file.local)]
+    else:
+        places = [folder / kind / file.path for folder in (cache_folder(), *mirrors())]
+    for place in places:
+        if place.is_file():
+            digest = sha256(place)
+            if digest != file.sha256:
+                raise BenchError(
+                    f"{owner}: {place} has sha256 {digest[:12]}..., expected {file.sha256[:12]}...; "
+                    "the file is damaged or another version: delete it and run again"
+                )
+            return place
+    if file.local:
+        raise BenchError(f"{owner}: {file.local} is gone; put it back and run again")
+    return None
+
+
+def _download(kind: str, owner: str, file: Source) -> Path:
+    import logging
+
+    import pooch
+    import requests
+
+    logging.getLogger("pooch").setLevel(logging.ERROR)
+    place = cache_folder() / kind / file.path
+    try:
+        pooch.retrieve(
+            quote(file.url, safe=":/"),
+            known_hash=file.sha256,
+            path=place.parent,
+            fname=place.name,
+            downloader=pooch.HTTPDownloader(timeout=20),
+        )
+    except requests.RequestException as error:
+        cause = _root(error)
+        otherwise = ", or use DATA=builtin, which needs no download" if kind == "data" else ""
+        raise BenchError(
+            f"{owner}: {file.path} is in no folder of this machine and cannot be downloaded from {file.url} ({cause}); "
+            f"put it in {place.parent}, or name a folder that has {kind}/{file.path} in BENCH_MIRROR{otherwise}"
+        ) from None
+    except ValueError:
+        raise BenchError(
+            f"{owner}: the download of {file.url} does not have the expected sha256 {file.sha256[:12]}...; "
+            f"try again, or put a good copy in {place.parent}"
+        ) from None
+    except OSError as error:
+        raise BenchError(f"{owner}: cannot write {place} ({error.strerror}); set BENCH_CACHE to another folder") from None
+    return place
+
+
+def _root(error: BaseException) -> str:
+    import requests
+
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return f"HTTP {error.response.status_code}"
+    if isinstance(error, requests.Timeout):
+        return "no answer"
+    if isinstance(error, requests.ConnectionError):
+        return "no connection"
+    return type(error).__name__

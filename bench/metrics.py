@@ -1,0 +1,92 @@
+"""Metrics: functions of a reference and an image, in float64, for a batch on any device.
+
+Adding a metric is adding one function with the signature of `psnr` to `METRICS`.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Metric = Callable[[Tensor, Tensor], Tensor]
+
+PEAK = 255.0
+WINDOW, WINDOW_SIGMA, K1, K2 = 11, 1.5, 0.01, 0.03
+
+
+def mse(reference: "Tensor", image: "Tensor") -> "Tensor":
+    """Mean squared error over all pixels and channels of each image.
+
+    Parameters
+    ----------
+    reference, image : Tensor of float64, shape (B, C, H, W)
+        Grey levels, 255 = white.
+
+    Returns
+    -------
+    Tensor of float64, shape (B,)
+        In squared grey levels.
+    """
+    return (reference - image).square().mean(dim=(1, 2, 3))
+
+
+def psnr(reference: "Tensor", image: "Tensor") -> "Tensor":
+    """Peak signal-to-noise ratio in dB of each image, peak 255; infinite for equal images.
+
+    Parameters and return value as for `mse`.
+    """
+    return 10 * (PEAK**2 / mse(reference, image)).log10()
+
+
+def ssim(reference: "Tensor", image: "Tensor") -> "Tensor":
+    """Structural similarity of each image, as Wang et al. 2004 define and their code computes it.
+
+    Gaussian window 11x11 of standard deviation 1.5, population covariance (not the unbiased one),
+    K1 = 0.01, K2 = 0.03, L = 255, the map on the valid region only; mean over map and channels.
+    Wang, Bovik, Sheikh, Simoncelli: Image quality assessment, IEEE TIP 2004, eq. 13.
+
+    Parameters and return value as for `mse`, without unit.
+
+    Raises
+    ------
+    ValueError
+        If an image is smaller than the window.
+    """
+    if min(reference.shape[-2:]) < WINDOW:
+        height, width = reference.shape[-2:]
+        raise ValueError(f"SSIM needs images of at least {WINDOW}x{WINDOW} pixels, got {height}x{width}")
+    mean_x, mean_y = _window_mean(reference), _window_mean(image)
+    var_x = _window_mean(reference * reference) - mean_x * mean_x
+    var_y = _window_mean(image * image) - mean_y * mean_y
+    cov = _window_mean(reference * image) - mean_x * mean_y
+    c1, c2 = (K1 * PEAK) ** 2, (K2 * PEAK) ** 2
+    luminance = (2 * mean_x * mean_y + c1) / (mean_x * mean_x + mean_y * mean_y + c1)
+    structure = (2 * cov + c2) / (var_x + var_y + c2)
+    return (luminance * structure).mean(dim=(1, 2, 3))
+
+
+METRICS: "dict[str, Metric]" = {"psnr": psnr, "ssim": ssim, "mse": mse}
+
+
+def _window_mean(image: "Tensor") -> "Tensor":
+    """Gaussian-weighted mean around each pixel of the valid region; separable and symmetric."""
+    weights = _weights()
+    for dim in (-2, -1):
+        length = image.shape[dim] - WINDOW + 1
+        shifted = [image.narrow(dim, i, length) for i in range(WINDOW)]
+        half = WINDOW // 2
+        total = shifted[half] * weights[half]
+        for i in range(half):
+            total.add_(shifted[i] + shifted[-1 - i], alpha=weights[i])
+        image = total
+    return image
+
+
+@cache
+def _weights() -> list[float]:
+    import math
+
+    raw = [math.exp(-((i - WINDOW // 2) ** 2) / (2 * WINDOW_SIGMA**2)) for i in range(WINDOW)]
+    return [value / sum(raw) for value in raw]

@@ -1,0 +1,279 @@
+"""The plan: what a person's words mean, as a list of cells, before anything heavy is imported."""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import datasets
+import methods
+from bench import degradation, fingerprint
+from bench.degradation import Degradation
+from bench.errors import BenchError, one_line
+from bench.own import method_from_file, with_weights
+from bench.protocol import PROTOCOLS, Protocol, protocol
+from bench.specs import name_and_options, split, unknown
+from datasets import Dataset
+from methods import Method, Net
+from methods.description import names
+
+T = TypeVar("T")
+
+RECORD_FORMAT = 1
+"""Goes into every key: a change of what records mean makes all cells run again."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One method on one dataset, degraded in one way, under one protocol, with one seed.
+
+    `method`, `dataset` and the rest are what running needs; `identity` holds the words and hashes
+    that determine the result, and `key` is their hash.
+    """
+
+    method: Method
+    net: Net
+    options: Mapping[str, str]
+    dataset: Dataset
+    degradation: Degradation
+    protocol: Protocol
+    seed: int
+    code: str = field(repr=False)
+    data: str = field(repr=False)
+
+    @property
+    def label(self) -> str:
+        """The method's name in tables, with the options that are not the default."""
+        changed = [f"{k}={v}" for k, v in self.options.items() if v != self.method.options.get(k)]
+        own = self.net.weights.local if self.net.weights else ""
+        return " ".join([self.net.label, *changed, *([f"({Path(own).name})"] if own else [])])
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What determines the result."""
+        return {
+            "net": self.net.id,
+            "options": dict(sorted(self.options.items())),
+            "weights": self.net.weights.sha256 if self.net.weights else "",
+            "code": self.code,
+            "dataset": self.dataset.name,
+            "data": self.data,
+            "degradation": str(self.degradation),
+            "protocol": self.protocol.digest,
+            "seed": self.seed,
+            "format": RECORD_FORMAT,
+        }
+
+    @property
+    def key(self) -> str:
+        """Hash of the identity."""
+        return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:20]
+
+    @property
+    def title(self) -> str:
+        """Say the cell in a line."""
+        return f"{self.label} on {self.dataset.name}, {self.degradation}, {self.protocol.name}, seed {self.seed}"
+
+    @property
+    def extrapolates(self) -> bool:
+        """Whether sigma lies outside what the net was trained for."""
+        return not self.net.covers(self.degradation.sigma)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A cell, or words that are no cell, that cannot be run or did not finish.
+
+    Attributes
+    ----------
+    words : mapping
+        What was asked for: method, dataset, degradation, protocol, seed.
+    cause : str
+        Why it failed, in one line.
+    """
+
+    words: Mapping[str, str]
+    cause: str
+
+    @property
+    def title(self) -> str:
+        """Say the request in a line."""
+        return ", ".join(filter(None, self.words.values()))
+
+    @property
+    def key(self) -> str:
+        """Hash of the words."""
+        return hashlib.sha256(json.dumps(dict(self.words), sort_keys=True).encode()).hexdigest()[:20]
+
+
+@dataclass(frozen=True)
+class Request:
+    """A person's words: each a comma list, or `all`.
+
+    Attributes
+    ----------
+    method, data, noise, protocol, seed : str
+        As typed on METHOD, DATA, NOISE, PROTOCOL and SEED.
+    weights : str
+        Path of a person's own file of weights for the method, or empty.
+    """
+
+    method: str = "bm3d,nlm,wavelet"
+    data: str = "builtin"
+    noise: str = "25"
+    protocol: str = "standard"
+    seed: str = "0"
+    weights: str = ""
+
+
+def plan(request: Request) -> tuple[list[Cell], list[Failure]]:
+    """Return the cells that a request asks for, and the parts of it that cannot be run.
+
+    Every combination is one or the other. Nothing is read but registries, a person's own files,
+    and code for its fingerprint.
+    """
+    all_methods, all_datasets = methods.available(), datasets.available()
+    combinations = itertools.product(
+        _resolve(request.method, list(all_methods), lambda word: _method(word, request.weights)),
+        _resolve(request.data, list(all_datasets), _dataset),
+        _resolve(request.noise, ["15", "25", "50"], degradation.parse),
+        _resolve(request.protocol, list(PROTOCOLS), protocol),
+        _resolve(request.seed, [str(s) for s in range(5)], _seed),
+    )
+    cells: list[Cell] = []
+    failures: list[Failure] = []
+    for parts in combinations:
+        words = dict(zip(("method", "dataset", "degradation", "protocol", "seed"), (p[0] for p in parts), strict=True))
+        bad = next((p[1] for p in parts if isinstance(p[1], str)), None)
+        try:
+            if bad is not None:
+                raise BenchError(bad)
+            cells.append(_cell(*(p[1] for p in parts)))
+        except (BenchError, ValueError, OSError) as error:
+            failures.append(Failure(words, one_line(error)))
+    unique = {cell.key: cell for cell in cells}
+    return list(unique.values()), _collapse(failures)
+
+
+def choose(method: Method, colour: str, sigma: float) -> Net:
+    """Return the net that a method uses for a colour and a sigma (0-255 scale).
+
+    The first that was trained for both; else, where the method may leave its range, the first of
+    that colour.
+
+    Raises
+    ------
+    BenchError
+        If there is none, with what there is.
+    """
+    fitting = [net for net in method.nets if net.colour in (colour, "any")]
+    if not fitting:
+        has = " and ".join(sorted({net.colour for net in method.nets}))
+        raise BenchError(f"method {method.name} has {has} nets only, and the images are {colour}; see make list")
+    trained = [net for net in fitting if net.covers(sigma)]
+    if not trained and not method.extrapolates:
+        raise BenchError(
+            f"method {method.name}: no {colour} net was trained for sigma {sigma:g}; there are {names(tuple(fitting))}"
+        )
+    return (trained or fitting)[0]
+
+
+def _resolve(text: str, everything: list[str], read: Callable[[str], T]) -> list[tuple[str, T | str]]:
+    """Read each word of a list; a word that cannot be read stands with its cause."""
+    resolved: list[tuple[str, T | str]] = []
+    for word in everything if text.strip() == "all" else split(text):
+        try:
+            resolved.append((word, read(word)))
+        except (BenchError, ValueError, OSError) as error:
+            resolved.append((word, one_line(error)))
+    return resolved
+
+
+def _collapse(failures: Iterable[Failure]) -> list[Failure]:
+    """Keep one failure a cause: a misspelt method fails once, not for every sigma and seed."""
+    by_cause: dict[str, Failure] = {}
+    for failure in failures:
+        by_cause.setdefault(failure.cause, failure)
+    return list(by_cause.values())
+
+
+def _method(word: str, weights: str) -> tuple[Method, dict[str, str]]:
+    path_text, colon, option_text = word.partition(".py")
+    if colon:
+        _, given = name_and_options(f"own{option_text}")
+        method = method_from_file(Path(f"{path_text}.py"))
+    else:
+        name, given = name_and_options(word)
+        known = methods.available()
+        if name not in known:
+            raise unknown("method", name, known, "; see make list, or give the path of a Python file")
+        method = known[name]
+    for key, value in given.items():
+        if key not in method.options:
+            has = f"it has {', '.join(method.options)}" if method.options else "it has none"
+            raise BenchError(f"method {method.name} has no option {key!r}; {has}")
+        if key in method.choices and value not in method.choices[key]:
+            raise BenchError(f"method {method.name}: {key}={value}; expected one of {', '.join(method.choices[key])}")
+    if weights:
+        method = with_weights(method, Path(weights))
+    return method, {**method.options, **given}
+
+
+def _dataset(word: str) -> Dataset:
+    known = datasets.available()
+    if word in known:
+        return known[word]
+    path = Path(word).expanduser()
+    if path.exists():
+        from datasets.folder import from_path
+
+        return from_path(path)
+    raise unknown("dataset", word, known, "; see make list, or give the path of a folder of images")
+
+
+def _seed(word: str) -> int:
+    if not word.isdecimal():
+        raise BenchError(f"SEED={word}: expected a whole number from 0 up")
+    return int(word)
+
+
+def _cell(
+    method_and_options: tuple[Method, dict[str, str]],
+    dataset: Dataset,
+    degradation: Degradation,
+    protocol: Protocol,
+    seed: int,
+) -> Cell:
+    method, options = method_and_options
+    if protocol.noise_draw == "reset" and seed != 0:
+        raise BenchError(f"PROTOCOL={protocol.name} has seed 0 only, got SEED={seed}; for other seeds use PROTOCOL=standard")
+    return Cell(
+        method=method,
+        net=choose(method, dataset.colour, degradation.sigma),
+        options=options,
+        dataset=dataset,
+        degradation=degradation,
+        protocol=protocol,
+        seed=seed,
+        code=getattr(method.load, "code", None) or fingerprint.of_code(method.load, method.packages),
+        data=fingerprint.of_data(dataset),
+    )
+
+
+def words(cell: Cell) -> dict[str, str]:
+    """Return what was asked for, as `Failure` carries it."""
+    return {
+        "method": cell.method.name,
+        "dataset": cell.dataset.name,
+        "degradation": str(cell.degradation),
+        "protocol": cell.protocol.name,
+        "seed": str(cell.seed),
+    }
+
+
+def describe(net: Net) -> dict[str, Any]:
+    """Return a net's description as plain data, for a record."""
+    return {k: v for k, v in asdict(net).items() if k != "weights"}

@@ -1,0 +1,124 @@
+"""Records on disk: one Parquet file a finished cell, which appears whole or not at all."""
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.plan import Cell, Failure, words
+
+METADATA = b"bench"
+"""Where a Parquet file's metadata holds the provenance."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a finished cell leaves.
+
+    Attributes
+    ----------
+    images : list of dict
+        One row an image: `image`, `height`, `width`, `psnr`, `ssim`, `mse`, the same of the noisy
+        input (`noisy_psnr` ...), `seconds` (the method's own) and `denoised` (PNG bytes).
+    provenance : dict
+        The cell's identity and all that was known when it ran.
+    """
+
+    images: list[dict[str, Any]]
+    provenance: dict[str, Any]
+
+    def mean(self, column: str) -> float:
+        """Return the mean of a column over the images."""
+        return sum(row[column] for row in self.images) / len(self.images)
+
+
+class Store:
+    """The folder `runs` of an output folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Created when the first record is put in.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, cell: Cell) -> Path:
+        """Return where a cell's record lies, or will."""
+        return self.folder / cell.dataset.name / f"{_slug(cell.title)}_{cell.key}.parquet"
+
+    def has(self, cell: Cell) -> bool:
+        """Whether the cell is finished."""
+        return self.path(cell).exists()
+
+    def put(self, cell: Cell, record: Record) -> None:
+        """Store a record; a failure noted for the cell is forgotten."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        table = pa.Table.from_pylist(record.images)
+        table = table.replace_schema_metadata({METADATA: json.dumps(record.provenance)})
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd")
+        _write_whole(self.path(cell), sink.getvalue().to_pybytes())
+        self._failure_path(Failure(words(cell), "")).unlink(missing_ok=True)
+
+    def get(self, cell: Cell, columns: Iterable[str] | None = None) -> Record:
+        """Read the record of a finished cell."""
+        return read(self.path(cell), columns)
+
+    def put_failure(self, failure: Failure) -> None:
+        """Note that something failed, and why; it is tried again by the next run that asks for it."""
+        text = json.dumps({"words": dict(failure.words), "cause": failure.cause}, indent=1)
+        _write_whole(self._failure_path(failure), text.encode())
+
+    def paths(self) -> list[Path]:
+        """Return every finished record."""
+        return sorted(self.folder.glob("*/*.parquet"))
+
+    def failures(self) -> list[Failure]:
+        """Return every failure that was noted and not mended since."""
+        found = [json.loads(path.read_text()) for path in sorted(self.folder.glob("failed/*.json"))]
+        return [Failure(entry["words"], entry["cause"]) for entry in found]
+
+    def _failure_path(self, failure: Failure) -> Path:
+        return self.folder / "failed" / f"{failure.key}.json"
+
+
+def read(path: Path, columns: Iterable[str] | None = None) -> Record:
+    """Read one record; `columns` leaves out what is not needed, as the images."""
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(path)
+    wanted = None if columns is None else list(columns)
+    return Record(file.read(columns=wanted).to_pylist(), json.loads(file.schema_arrow.metadata[METADATA]))
+
+
+SCORES = (
+    "image", "height", "width", "psnr", "ssim", "mse", "noisy_psnr", "noisy_ssim", "noisy_mse", "seconds",
+)  # fmt: skip
+"""The columns of a record without its pictures."""
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write beside, flush to the disk, rename: a reader sees the whole file or none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(beside).replace(path)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.@=]+", "-", text).strip("-").lower()[:80]

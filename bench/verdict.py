@@ -1,0 +1,133 @@
+"""Verdicts: a result held against the published number, with the tolerance that honesty allows."""
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+
+from bench.ledger import Published, published
+from bench.protocol import PROTOCOLS
+from bench.results import Result
+
+DRAW_PSNR = 2.0
+"""Standard deviation of one image's output PSNR over noise draws, in units of that of its input.
+
+Placeholder until measured.
+"""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What holding a result against the ledger says.
+
+    Attributes
+    ----------
+    word : str
+        ``"reproduced"``, ``"above"``, ``"below"`` or ``"not comparable"``.
+    reason : str
+        Why, in a line.
+    published : Published
+        The number it was held against.
+    difference : float
+        Measured minus published, in the metric's unit.
+    allowed : float
+        The largest difference that still counts as reproduced.
+    """
+
+    word: str
+    reason: str
+    published: Published
+    difference: float
+    allowed: float
+
+
+def judge(result: Result, metric: str = "psnr") -> Verdict | None:
+    """Hold a result against the reference row of the ledger; None where nothing was published.
+
+    The allowed difference is what cannot be told from agreement: the rounding of the printed
+    number, and twice the standard deviation that the two noise draws have (`draw_deviation`), the
+    published one and the mean over the seeds measured here. Where the paper scored float outputs
+    and this protocol rounds them (or the reverse), the known effect of rounding is allowed too.
+
+    Parameters
+    ----------
+    result : Result
+        What was measured.
+    metric : str
+        ``"psnr"``; others compare without a model of the noise draw and are not offered.
+    """
+    rows = published(
+        result.published_as,
+        dataset=result.dataset,
+        colour=str(result.about["dataset"]["colour"]),
+        degradation=result.degradation,
+        metric=metric,
+    )
+    if not rows:
+        return None
+    row = rows[0]
+    difference = result.mean(metric) - row.number
+    shapes = [(image["height"], image["width"]) for image in result.records[0].images]
+    channels = 3 if result.about["dataset"]["colour"] == "rgb" else 1
+    theirs = draw_deviation(shapes, channels, shared=True)
+    ours = draw_deviation(shapes, channels, shared=result.about["protocol"]["noise_draw"] == "reset")
+    draw = 2 * math.hypot(theirs, ours / math.sqrt(len(result.seeds)))
+    rounded = _rounding_effect(result, row)
+    allowed = row.rounding + draw + rounded
+    terms = f"rounding {row.rounding:.3f} + noise draw {draw:.3f}" + (f" + 8-bit output {rounded:.3f}" if rounded else "")
+    against = f"{row.value} dB in {row.source}"
+    why_not = _incomparable(result, row)
+    agrees = abs(difference) <= allowed
+    if why_not and not (agrees and row.protocol == "unstated"):
+        return Verdict("not comparable", f"{against}: {why_not}", row, difference, allowed)
+    word = "reproduced" if agrees else "above" if difference > 0 else "below"
+    unstated = "; its protocol is not stated" if row.protocol == "unstated" else ""
+    return Verdict(word, f"{against}; allowed ±{allowed:.3f} = {terms}{unstated}", row, difference, allowed)
+
+
+def draw_deviation(shapes: list[tuple[int, int]], channels: int, *, shared: bool) -> float:
+    """Return the standard deviation in dB of a mean PSNR over noise draws.
+
+    The PSNR of N noisy samples has deviation (10 / ln 10) sqrt(2 / N); that of a denoised image is
+    `DRAW_PSNR` times as large. Over a dataset, independent fields average out; where the generator
+    is reset for every image, images of one shape share one field and move together.
+
+    Parameters
+    ----------
+    shapes : list of (int, int)
+        Height and width of each image.
+    channels : int
+        1 or 3.
+    shared : bool
+        Whether images of one shape have the same noise field.
+    """
+
+    def single(shape: tuple[int, int]) -> float:
+        return DRAW_PSNR * 10 / math.log(10) * math.sqrt(2 / (shape[0] * shape[1] * channels))
+
+    counts = Counter(shapes)
+    variance = sum((n if not shared else n * n) * single(shape) ** 2 for shape, n in counts.items())
+    return math.sqrt(variance) / len(shapes)
+
+
+def _rounding_effect(result: Result, row: Published) -> float:
+    """What rounding the output to 8 bit costs, in dB: it adds 1/12 to the mean squared error."""
+    theirs = {"standard": "uint8", "float": "float", "clipped": "float"}.get(row.protocol)
+    if theirs in (None, result.about["protocol"]["output"]):
+        return 0.0
+    return 10 * math.log10(1 + 1 / (12 * result.mean("mse")))
+
+
+def _incomparable(result: Result, row: Published) -> str:
+    """Say which choice of protocol makes the two numbers incomparable; empty if none does."""
+    clipped = PROTOCOLS[result.protocol].noisy == "uint8"
+    if row.protocol == "derived":
+        return "the published value is derived or was read off a chart"
+    if row.protocol == "other":
+        return f"published under another protocol ({row.note})"
+    if row.protocol == "unstated":
+        return "the source does not state its protocol"
+    if clipped and row.protocol != "clipped":
+        return "here the noisy image is clipped to 8 bit, there not (worth 0.3 dB at sigma 15, 2 dB at sigma 50)"
+    if not clipped and row.protocol == "clipped":
+        return "there the noisy image is clipped, here not (worth 0.3 dB at sigma 15, 2 dB at sigma 50)"
+    return ""

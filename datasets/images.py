@@ -1,0 +1,87 @@
+"""Reading images exactly: 8-bit gray or RGB as they are, anything else refused."""
+
+from pathlib import Path
+
+import numpy as np
+
+_ENDINGS = (".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg", ".pgm", ".ppm", ".webp")
+_ADVICE = {
+    "RGBA": "it has an alpha channel: save it without one",
+    "LA": "it has an alpha channel: save it without one",
+    "P": "it has a palette: save it as gray or RGB",
+    "I;16": "it has 16 bits a channel: save it with 8",
+    "I;16B": "it has 16 bits a channel: save it with 8",
+    "I": "it has more than 8 bits a channel: save it with 8",
+    "F": "it has floating-point values: save it with 8 bits a channel",
+    "1": "it has 1 bit a pixel: save it as 8-bit gray",
+    "CMYK": "it is CMYK: save it as RGB",
+}
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file's ending is one that `read` takes."""
+    return path.suffix.lower() in _ENDINGS
+
+
+def read(path: Path) -> np.ndarray:
+    """Read an 8-bit gray or RGB image without changing a value.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W, C)
+        C is 1 or 3.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing, truncated, no image, or has another pixel format.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            if image.mode not in ("L", "RGB") or _is_deep(image):
+                reason = _ADVICE.get(image.mode, "it has more than 8 bits a channel: save it with 8")
+                raise ValueError(f"image {path}: expected 8-bit gray or RGB; {reason}")
+            pixels = np.array(image)
+    except UnidentifiedImageError:
+        raise ValueError(f"image {path}: no readable image; expected PNG, TIFF, BMP or JPEG") from None
+    except (OSError, SyntaxError, EOFError) as error:
+        raise ValueError(f"image {path}: cannot be read to its end ({error}); fetch or save it again") from None
+    return pixels.reshape(pixels.shape[0], pixels.shape[1], -1)
+
+
+def to_gray(image: np.ndarray) -> np.ndarray:
+    """Convert to gray as MATLAB's `rgb2gray` does; gray images pass unchanged.
+
+    BSD68 was made from CBSD68 with these weights; another gray formula moves PSNR by up to 0.5 dB.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W, C)
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W, 1)
+    """
+    if image.shape[2] == 1:
+        return image
+    luma = image.astype(np.float64) @ np.array([0.298936021293775, 0.587043074451121, 0.114020904255103])
+    return np.rint(luma).astype(np.uint8)[..., None]
+
+
+def centre_crop(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return the middle `height` x `width` pixels; odd remainders leave the extra pixel after them."""
+    top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
+    return image[top : top + height, left : left + width]
+
+
+def _is_deep(image: object) -> bool:
+    # Pillow reads 16-bit RGB PNG files as 8-bit RGB and only its decoder's raw mode tells.
+    tiles = getattr(image, "tile", [])
+    return any("16" in str(tile[3]) for tile in tiles)

@@ -1,0 +1,63 @@
+"""BM3D and CBM3D through the package `bm3d` of its authors."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from methods.classical import per_image
+from methods.description import Method, Net
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+
+def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "Callable[[Tensor, float], Tensor]":  # noqa: ARG001
+    """Return BM3D (gray) or CBM3D in the opponent colour space (RGB), on one thread.
+
+    One thread gives the same digits at each run (the package's own threads add in changing order);
+    the images of a set run in parallel processes instead.
+
+    Parameters
+    ----------
+    net : Net
+        Not used: the number of channels decides.
+    weights : None
+    options : mapping
+        `profile`: the package's name of a parameter set.
+    """
+    import bm3d
+
+    profiles: dict[str, type[bm3d.BM3DProfile]] = {
+        "np": bm3d.BM3DProfile,
+        "lc": bm3d.BM3DProfileLC,
+        "high": bm3d.BM3DProfileHigh,
+        "vn": bm3d.BM3DProfileVN,
+        "vn_old": bm3d.BM3DProfileVNOld,
+    }
+    profile = profiles[options["profile"]]()
+    profile.num_threads = 1
+
+    def denoise(image: "np.ndarray", sigma: float) -> "np.ndarray":
+        run = bm3d.bm3d if image.shape[2] == 1 else bm3d.bm3d_rgb
+        return run(image, sigma, profile)
+
+    return per_image(denoise)
+
+
+METHODS = (
+    Method(
+        name="bm3d",
+        title="BM3D and CBM3D, package bm3d",
+        paper="Dabov et al., IEEE TIP 2007; Makinen et al., IEEE TIP 2020, https://doi.org/10.1109/TIP.2020.3014721",
+        nets=(
+            Net("bm3d", "BM3D", "gray", given_sigma=True, published=("BM3D", "")),
+            Net("cbm3d", "CBM3D", "rgb", given_sigma=True, published=("CBM3D", "")),
+        ),
+        load=load,
+        options={"profile": "np"},
+        choices={"profile": ("np", "lc", "high", "vn", "vn_old")},
+        processes=True,
+        packages=("bm3d", "bm4d"),
+    ),
+)

@@ -1,0 +1,191 @@
+"""The DnCNN family with its authors' weights, and the PyTorch nets of SaoYan and KAIR."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from methods.description import Method, Net, Weights, listed
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+_PAPER = "Zhang, Zuo, Chen, Meng, Zhang: Beyond a Gaussian Denoiser, IEEE TIP 2017, https://arxiv.org/abs/1608.03981"
+
+
+def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":  # noqa: ARG001 - no options
+    """Build the network that a file of weights holds.
+
+    Depth, channels and batch normalisation are read off the file; batch normalisation is folded.
+
+    Parameters
+    ----------
+    net : Net
+        Says whether the architecture is DnCNN or FDnCNN (`given_sigma`).
+    weights : Path
+        MatConvNet `.mat` (7.3), a PyTorch state dict (SaoYan, KAIR, cszn layouts) or safetensors.
+    options : mapping
+        Not used.
+
+    Raises
+    ------
+    ValueError
+        If the file holds another architecture.
+    """
+    from methods.formats import is_hdf5, matconvnet_layers, state_dict
+    from methods.networks.dncnn import DnCNN, FDnCNN, fill, fold
+
+    if weights is None:
+        raise ValueError(f"{net.id}: needs weights")
+    if is_hdf5(weights):
+        layers, norms = matconvnet_layers(weights), []
+    else:
+        layers, norms = _group(state_dict(weights))
+    inputs, outputs, features = _check(layers, norms, weights, given_sigma=net.given_sigma)
+    if net.given_sigma:
+        flexible = FDnCNN(len(layers), outputs, features)
+        fill(flexible.stack, layers)
+        return flexible.eval()
+    network = DnCNN(len(layers), inputs, features, norm=bool(norms))
+    fill(network.stack, layers)
+    _fill_norms(network, norms)
+    return fold(network)
+
+
+def _group(tensors: "dict[str, Tensor]") -> tuple[list[Any], list[dict[str, Any]]]:
+    """Collect (weight, bias) of the convolutions and the batch norms, in the order of the file."""
+    modules: dict[str, dict[str, Any]] = {}
+    for key, tensor in tensors.items():
+        module, _, part = key.rpartition(".")
+        modules.setdefault(module, {})[part] = tensor
+    convolutions, norms = [], []
+    for parts in modules.values():
+        weight = parts.get("weight")
+        if weight is not None and weight.ndim == 4:
+            bias = parts.get("bias")
+            convolutions.append((weight, weight.new_zeros(weight.shape[0]) if bias is None else bias))
+        elif "running_var" in parts:
+            norms.append(parts)
+    return convolutions, norms
+
+
+def _check(layers: list[Any], norms: list[Any], path: Path, *, given_sigma: bool) -> tuple[int, int, int]:
+    """Return input channels, output channels and features, or say how the file is no (F)DnCNN."""
+    shapes = [tuple(weight.shape) for weight, _ in layers]
+    extra = 1 if given_sigma else 0
+    family = "FDnCNN" if given_sigma else "DnCNN"
+    chain = len(shapes) >= 3 and all(a[0] == b[1] for a, b in zip(shapes, shapes[1:], strict=False))
+    if not chain or any(s[2:] != (3, 3) for s in shapes) or len(norms) not in (0, len(shapes) - 2):
+        raise ValueError(
+            f"weights {path}: not a {family} ({len(shapes)} convolutions, {len(norms)} batch norms); "
+            "expected a plain chain of 3x3 convolutions"
+        )
+    if shapes[0][1] != shapes[-1][0] + extra or shapes[-1][0] not in (1, 3):
+        raise ValueError(
+            f"weights {path}: not a {family}: {shapes[0][1]} channels in and {shapes[-1][0]} out; "
+            f"expected {'image plus noise level map in, image out' if extra else 'as many out as in, 1 or 3'}"
+        )
+    return shapes[0][1], shapes[-1][0], shapes[0][0]
+
+
+def _fill_norms(network: Any, norms: list[dict[str, Any]]) -> None:
+    from torch import nn
+
+    # Files of old PyTorch versions have no num_batches_tracked, which evaluation does not use.
+    places = [layer for layer in network.stack if isinstance(layer, nn.BatchNorm2d)]
+    for place, parts in zip(places, norms, strict=True):
+        place.load_state_dict({"num_batches_tracked": place.num_batches_tracked, **parts})
+
+
+def _net(
+    id: str, label: str, colour: str, trained: tuple[float, float], weights: Weights, depth: int, variant: str
+) -> Net:
+    return Net(
+        id=id,
+        label=label,
+        colour=colour,
+        trained=trained,
+        weights=weights,
+        receptive_field=2 * depth + 1,
+        output="residual",
+        published=("CDnCNN" if colour == "rgb" else "DnCNN", variant),
+    )
+
+
+_FILES = listed()
+_CSZN = "dncnn/cszn"
+
+_S_GRAY = tuple(
+    _net(f"dncnn-s-{s}", "DnCNN-S", "gray", (s, s), _FILES[f"{_CSZN}/specifics/sigma={s}.mat"], 17, "S")
+    for s in range(10, 80, 5)
+)
+_S_RGB = tuple(
+    _net(f"cdncnn-s-{s}", "CDnCNN-S", "rgb", (s, s), _FILES[f"{_CSZN}/specifics_color/color_sigma={s:02}.mat"], 20, "S")
+    for s in (5, 10, 15, 25, 35, 50)
+)
+_B_GRAY = _net("dncnn-b", "DnCNN-B", "gray", (0, 55), _FILES[f"{_CSZN}/GD_Gray_Blind.mat"], 20, "B")
+_B_RGB = _net("cdncnn-b", "CDnCNN-B", "rgb", (0, 55), _FILES[f"{_CSZN}/GD_Color_Blind.mat"], 20, "B")
+_THREE = _net("dncnn-3", "DnCNN-3", "gray", (0, 55), _FILES[f"{_CSZN}/DnCNN3.mat"], 20, "3")
+_SAOYAN_S = tuple(
+    _net(
+        f"dncnn-s-{s}@saoyan",
+        "DnCNN-S (SaoYan)",
+        "gray",
+        (s, s),
+        _FILES[f"dncnn/saoyan/DnCNN-S-{s}/net.pth"],
+        17,
+        "S SaoYan",
+    )
+    for s in (15, 25, 50)
+)
+_SAOYAN_B = _net(
+    "dncnn-b@saoyan", "DnCNN-B (SaoYan)", "gray", (0, 55), _FILES["dncnn/saoyan/DnCNN-B/net.pth"], 20, "B SaoYan"
+)
+_KAIR_S = _net("dncnn-s-25@kair", "DnCNN-S (KAIR)", "gray", (25, 25), _FILES["dncnn/kair/dncnn_25.pth"], 17, "S")
+
+
+def _flexible(id: str, label: str, colour: str, file: str, variant: str) -> Net:
+    return Net(
+        id=id,
+        label=label,
+        colour=colour,
+        trained=(0, 75),
+        given_sigma=True,
+        weights=_FILES[f"fdncnn/cszn/{file}.mat"],
+        receptive_field=41,
+        published=("FDnCNN", variant),
+    )
+
+
+def _method(name: str, title: str, nets: tuple[Net, ...], *, extrapolates: bool = True) -> Method:
+    return Method(name, title, _PAPER, nets, load, extrapolates=extrapolates)
+
+
+METHODS = (
+    # The paper's own choice: a specific net where one was trained for sigma, the blind one elsewhere;
+    # for colour the paper prints the blind net only.
+    _method(
+        "dncnn", "DnCNN: the net of the paper for the sigma asked", (*_S_GRAY, _B_GRAY, _B_RGB), extrapolates=False
+    ),
+    _method("dncnn-s", "DnCNN-S: one net a sigma", (*_S_GRAY, *_S_RGB), extrapolates=False),
+    _method("dncnn-b", "DnCNN-B: blind, trained on sigma 0-55", (_B_GRAY, _B_RGB)),
+    _method("dncnn-3", "DnCNN-3: one net for denoising, JPEG and super-resolution", (_THREE,)),
+    _method(
+        "fdncnn",
+        "FDnCNN: noise level map, sigma 0-75",
+        (
+            _flexible("fdncnn", "FDnCNN", "gray", "FDnCNN_gray", ""),
+            _flexible("fdncnn-rgb", "FDnCNN", "rgb", "FDnCNN_color", ""),
+        ),
+    ),
+    _method(
+        "fdncnn-clip",
+        "FDnCNN trained on clipped 8-bit noisy images (PROTOCOL=clipped)",
+        (
+            _flexible("fdncnn-clip", "FDnCNN-Clip", "gray", "FDnCNN_Clip_gray", "Clip"),
+            _flexible("fdncnn-clip-rgb", "FDnCNN-Clip", "rgb", "FDnCNN_Clip_color", "Clip"),
+        ),
+    ),
+    _method("dncnn-s@saoyan", "DnCNN-S retrained in PyTorch by SaoYan", _SAOYAN_S, extrapolates=False),
+    _method("dncnn-b@saoyan", "DnCNN-B retrained in PyTorch by SaoYan", (_SAOYAN_B,)),
+    _method("dncnn-s@kair", "DnCNN-S sigma 25 as KAIR ships it", (_KAIR_S,), extrapolates=False),
+)

@@ -1,0 +1,100 @@
+"""Reading files of weights, by what is in them; nothing that is read is ever executed."""
+
+from pathlib import Path
+from typing import Any
+
+Layer = tuple[Any, Any]
+"""Weight (O, I, H, W) and bias (O,) or None, as float32 tensors."""
+
+
+def matconvnet_layers(path: Path) -> list[Layer]:
+    """Read the convolutions of a MatConvNet network saved as MATLAB 7.3 (HDF5).
+
+    Parameters
+    ----------
+    path : Path
+        A `.mat` file with `net.layers`, as cszn publishes them (batch norm merged).
+
+    Returns
+    -------
+    list of (Tensor (O, I, H, W), Tensor (O,))
+        In the order of the layers. MATLAB's axes come reversed from HDF5, so a filter is stored as
+        (O, I, W, H), and as (I, W, H) where O is 1.
+
+    Raises
+    ------
+    ValueError
+        If the file is no such network.
+    """
+    import h5py
+    import torch
+
+    try:
+        with h5py.File(path) as file:
+            layers = []
+            for reference in file["net/layers"][()].ravel():
+                layer = file[reference]
+                # "concat" is FDnCNN's first convolution, which appends the noise level map.
+                if _text(layer["type"][()]) not in ("conv", "concat") or "weights" not in layer:
+                    continue
+                weight, bias = (file[r][()] for r in layer["weights"][()].ravel()[:2])
+                weight = weight if weight.ndim == 4 else weight[None]
+                tensor = torch.from_numpy(weight.transpose(0, 1, 3, 2).astype("float32"))
+                layers.append((tensor, torch.from_numpy(bias.astype("float32").ravel())))
+    except (OSError, KeyError, ValueError, AttributeError, TypeError) as error:
+        raise ValueError(
+            f"weights {path}: no readable MatConvNet network in MATLAB 7.3 format ({error}); expected net.layers"
+        ) from None
+    return layers
+
+
+def state_dict(path: Path) -> dict[str, Any]:
+    """Read named tensors from a safetensors file or a PyTorch checkpoint.
+
+    A checkpoint is unpickled by `torch.load(weights_only=True)`, which builds tensors and plain
+    containers and refuses anything else. A dictionary that holds the tensors under `state_dict`,
+    `model` or `params` is opened, and the prefix `module.` of `DataParallel` dropped.
+
+    Raises
+    ------
+    ValueError
+        If the file is truncated, would execute code, or holds no named tensors.
+    """
+    import pickle
+    import warnings
+
+    import safetensors
+    import safetensors.torch
+    import torch
+
+    try:
+        if path.suffix == ".safetensors":
+            content = safetensors.torch.load_file(path)
+        else:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise ValueError(
+            f"weights {path}: no PyTorch checkpoint of plain tensors, or one that would execute code; refused. "
+            "Expected a state dict (torch.save(net.state_dict())) or safetensors"
+        ) from None
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, safetensors.SafetensorError) as error:
+        raise ValueError(f"weights {path}: cannot be read ({' '.join(str(error).split())}); fetch it again") from None
+    for key in ("state_dict", "model", "params"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if not isinstance(content, dict) or not any(isinstance(v, torch.Tensor) for v in content.values()):
+        raise ValueError(f"weights {path}: holds no named tensors; expected a state dict or safetensors")
+    return {k.removeprefix("module."): v for k, v in content.items() if isinstance(v, torch.Tensor)}
+
+
+def is_hdf5(path: Path) -> bool:
+    """Whether a file is HDF5, with or without the 512-byte header that MATLAB writes before it."""
+    with path.open("rb") as file:
+        head = file.read(520)
+    return b"\x89HDF\r\n\x1a\n" in (head[:8], head[512:520])
+
+
+def _text(codes: Any) -> str:
+    return "".join(chr(int(code)) for code in codes.ravel())

@@ -1,0 +1,1 @@
+"""The networks: torch modules, imported only when one is built."""
