@@ -12,6 +12,7 @@ DEVICE ?=
 BACKEND ?=
 ENGINE ?=
 JOBS ?=
+TABLE ?=
 OUT ?=
 TESTS ?= tests
 
@@ -37,7 +38,8 @@ help:  ## Explain the commands (the default)
 	@echo "  METHOD=bm3d,dncnn   methods, or path/to/my_method.py        DATA=bsd68,set12   datasets, or a folder of images"
 	@echo "  NOISE=15,25,50      sigma on the 0-255 scale                SEED=0,1,2         seeds of the noise"
 	@echo "  PROTOCOL=standard   standard, seed0, clipped, float"
-	@echo "Others: WEIGHTS=file  DEVICE=auto|cpu|cuda|cuda:1  BACKEND=auto|torch|onnxruntime  ENGINE=serial|loky  JOBS=n  OUT=folder"
+	@echo "Others: WEIGHTS=file  DEVICE=auto|cpu|cuda|cuda:1  BACKEND=auto|torch|onnxruntime  ENGINE=serial|loky  JOBS=n"
+	@echo "        TABLE=file.csv  OUT=folder (default results)"
 	@echo "        PYTHON=python3 VENV=   use an existing environment instead of .venv"
 	@echo
 	@echo "Try:  make bench                          (no download, three methods on ten photographs)"
@@ -54,7 +56,7 @@ bench: $(READY)  ## Measure METHOD on DATA with NOISE, beside the published numb
 	@$(RUN) -m bench run $(call option,METHOD,method) $(call option,DATA,data) $(call option,NOISE,noise) \
 	  $(call option,SEED,seed) $(call option,PROTOCOL,protocol) $(call option,WEIGHTS,weights) \
 	  $(call option,DEVICE,device) $(call option,BACKEND,backend) $(call option,ENGINE,engine) \
-	  $(call option,JOBS,jobs) $(call option,OUT,out)
+	  $(call option,JOBS,jobs) $(call option,TABLE,table) $(call option,OUT,out)
 
 report: $(READY)  ## Turn all finished runs into a page, tables and charts (results/report/)
 	@$(RUN) -m bench report $(call option,OUT,out)

@@ -35,19 +35,25 @@ def main() -> None:
 def run(
     method: Annotated[str, typer.Option(help="Methods: a comma list, `all`, or a path/to/file.py.")] = Request.method,
     data: Annotated[str, typer.Option(help="Datasets: a comma list, `all`, or a path to images.")] = Request.data,
-    noise: Annotated[str, typer.Option(help="Noise: a comma list of sigmas (0-255 scale) or gaussian:SIGMA.")] = Request.noise,
+    noise: Annotated[
+        str, typer.Option(help="Noise: a comma list of sigmas (0-255 scale) or gaussian:SIGMA.")
+    ] = Request.noise,
     seed: Annotated[str, typer.Option(help="Seeds of the noise: a comma list, or `all` (0-4).")] = Request.seed,
-    protocol: Annotated[str, typer.Option(help="standard, seed0, clipped, float: a comma list or `all`.")] = Request.protocol,
+    protocol: Annotated[
+        str, typer.Option(help="standard, seed0, clipped, float: a comma list or `all`.")
+    ] = Request.protocol,
     weights: Annotated[str, typer.Option(help="Your own file of weights for the method.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
     backend: Annotated[str, typer.Option(help="What runs networks: auto, torch, onnxruntime.")] = "auto",
     engine: Annotated[str, typer.Option(help="Who runs cells: serial, loky.")] = "serial",
     jobs: Annotated[int, typer.Option(min=0, help="Worker processes; 0: one a core.")] = 0,
+    table: Annotated[Path | None, typer.Option(help="Write the table as a CSV file too.")] = None,
     out: Out = Path("results"),
 ) -> None:
     """Measure methods on datasets and print them beside the published numbers (make bench)."""
     from bench import console
     from bench.engine import ENGINES, run_all
+    from bench.report.tables import leaderboards, to_csv
     from bench.results import gather
     from bench.run import Settings
     from bench.store import SCORES, Store
@@ -78,8 +84,12 @@ def run(
             screen.print(f"{len(waiting)} cells in {time.perf_counter() - start:.0f} s", style="dim")
     finished = [store.get(cell, SCORES) for cell in cells if store.has(cell)]
     if finished:
+        results = gather(finished)
         screen.print()
-        console.table(screen, gather(finished))
+        console.table(screen, results)
+        if table is not None:
+            table.parent.mkdir(parents=True, exist_ok=True)
+            table.write_text(to_csv(leaderboards(results)), encoding="utf-8")
     if failures:
         raise typer.Exit(1 if finished else 2)
 
@@ -101,3 +111,23 @@ def report(out: Out = Path("results")) -> None:
 
     page = build(out)
     typer.echo(f"report: {page}")
+
+
+@app.command()
+def draws(
+    method: Annotated[str, typer.Option(help="Methods.")] = "dncnn",
+    data: Annotated[str, typer.Option(help="Datasets; their 256x256 images count.")] = "set12,builtin",
+    noise: Annotated[str, typer.Option(help="Sigmas.")] = "15,25,50",
+    count: Annotated[int, typer.Option(min=2, help="Noise draws.")] = 20,
+    table: Annotated[Path | None, typer.Option(help="Write the table as a CSV file.")] = None,
+) -> None:
+    """Measure how much a noise draw moves a PSNR, which the tolerance of verdicts rests on."""
+    import pandas as pd
+
+    from bench.draws import measure
+    from bench.run import Settings
+
+    found = pd.DataFrame(measure(method, data, noise, count, Settings()))
+    typer.echo(found.to_string(index=False))
+    if table is not None:
+        found.to_csv(table, index=False)

@@ -53,7 +53,9 @@ def parse(spec: str) -> Degradation:
     if kind not in KINDS:
         raise unknown("degradation", kind, KINDS, "; for example NOISE=25 or NOISE=gaussian:25")
     if not _is_number(value) or not 0 < float(value) <= 255:
-        raise BenchError(f"NOISE={spec}: sigma is {value!r}, expected a number above 0 and up to 255, as in gaussian:25")
+        raise BenchError(
+            f"NOISE={spec}: sigma is {value!r}, expected a number above 0 and up to 255, as in gaussian:25"
+        )
     return Degradation(kind, float(value))
 
 
@@ -85,7 +87,7 @@ def degrade(
     import numpy as np
 
     if protocol.noise_draw == "reset":
-        field = np.random.RandomState(seed).standard_normal(clean.shape)  # noqa: NPY002 - the legacy stream is the point
+        field = np.random.RandomState(seed).standard_normal(clean.shape)
     else:
         name = "\x1f".join((dataset, image, str(degradation), str(seed)))
         key = np.frombuffer(hashlib.sha256(name.encode()).digest()[:16], dtype="<u8")

@@ -104,16 +104,14 @@ def _search(kind: str, owner: str, file: Source) -> Path | None:
 
 
 def _download(kind: str, owner: str, file: Source) -> Path:
-    import logging
-
     import pooch
     import requests
 
-    logging.getLogger("pooch").setLevel(logging.ERROR)
+    pooch.get_logger().setLevel("ERROR")
     place = cache_folder() / kind / file.path
     try:
         pooch.retrieve(
-            quote(file.url, safe=":/"),
+            quote(file.url, safe=":/="),
             known_hash=file.sha256,
             path=place.parent,
             fname=place.name,
@@ -132,7 +130,9 @@ def _download(kind: str, owner: str, file: Source) -> Path:
             f"try again, or put a good copy in {place.parent}"
         ) from None
     except OSError as error:
-        raise BenchError(f"{owner}: cannot write {place} ({error.strerror}); set BENCH_CACHE to another folder") from None
+        raise BenchError(
+            f"{owner}: cannot write {place} ({error.strerror}); set BENCH_CACHE to another folder"
+        ) from None
     return place
 
 

@@ -41,7 +41,9 @@ def method_from_file(path: Path) -> Method:
         low, high = said["TRAINED"] or (0, 255)
         trained = (float(low), float(high)) if said["TRAINED"] else None
     except (TypeError, ValueError):
-        raise BenchError(f"METHOD={path}: TRAINED is {said['TRAINED']!r}; expected two numbers, as in (0, 55)") from None
+        raise BenchError(
+            f"METHOD={path}: TRAINED is {said['TRAINED']!r}; expected two numbers, as in (0, 55)"
+        ) from None
     if said["COLOUR"] not in (None, "gray", "rgb", "any"):
         raise BenchError(f"METHOD={path}: COLOUR is {said['COLOUR']!r}; expected 'gray', 'rgb' or 'any'")
     name = path.stem
@@ -84,7 +86,15 @@ def with_weights(method: Method, path: Path) -> Method:
     own = Weights(path.name, sha256(path), licence="your own file", local=str(path.resolve()))
     by_colour = {net.colour: net for net in reversed(method.nets)}
     nets = tuple(
-        replace(net, id=f"{method.name}@{own.sha256[:12]}", weights=own, trained=None, published=None)
+        replace(
+            net,
+            id=f"{method.name}@{own.sha256[:12]}",
+            label=method.name,
+            weights=own,
+            trained=None,
+            receptive_field=None,
+            published=None,
+        )
         for net in by_colour.values()
     )
     return replace(method, nets=nets)

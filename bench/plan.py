@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import datasets
 import methods
@@ -21,6 +21,8 @@ from methods import Method, Net
 from methods.description import names
 
 T = TypeVar("T")
+
+WORDS = ("method", "dataset", "degradation", "protocol", "seed")
 
 RECORD_FORMAT = 1
 """Goes into every key: a change of what records mean makes all cells run again."""
@@ -135,25 +137,21 @@ def plan(request: Request) -> tuple[list[Cell], list[Failure]]:
     Every combination is one or the other. Nothing is read but registries, a person's own files,
     and code for its fingerprint.
     """
-    all_methods, all_datasets = methods.available(), datasets.available()
     combinations = itertools.product(
-        _resolve(request.method, list(all_methods), lambda word: _method(word, request.weights)),
-        _resolve(request.data, list(all_datasets), _dataset),
+        _resolve(request.method, list(methods.available()), lambda word: _method(word, request.weights)),
+        _resolve(request.data, list(datasets.available()), _dataset),
         _resolve(request.noise, ["15", "25", "50"], degradation.parse),
         _resolve(request.protocol, list(PROTOCOLS), protocol),
         _resolve(request.seed, [str(s) for s in range(5)], _seed),
     )
     cells: list[Cell] = []
     failures: list[Failure] = []
-    for parts in combinations:
-        words = dict(zip(("method", "dataset", "degradation", "protocol", "seed"), (p[0] for p in parts), strict=True))
-        bad = next((p[1] for p in parts if isinstance(p[1], str)), None)
+    for method, data, noise, rules, seed in combinations:
         try:
-            if bad is not None:
-                raise BenchError(bad)
-            cells.append(_cell(*(p[1] for p in parts)))
+            cells.append(_cell(method.value(), data.value(), noise.value(), rules.value(), seed.value()))
         except (BenchError, ValueError, OSError) as error:
-            failures.append(Failure(words, one_line(error)))
+            asked = [word.text for word in (method, data, noise, rules, seed)]
+            failures.append(Failure(dict(zip(WORDS, asked, strict=True)), one_line(error)))
     unique = {cell.key: cell for cell in cells}
     return list(unique.values()), _collapse(failures)
 
@@ -181,15 +179,27 @@ def choose(method: Method, colour: str, sigma: float) -> Net:
     return (trained or fitting)[0]
 
 
-def _resolve(text: str, everything: list[str], read: Callable[[str], T]) -> list[tuple[str, T | str]]:
-    """Read each word of a list; a word that cannot be read stands with its cause."""
-    resolved: list[tuple[str, T | str]] = []
+@dataclass(frozen=True)
+class _Word(Generic[T]):
+    """A word of a person's, and what it means or why it means nothing."""
+
+    text: str
+    meaning: T | Exception
+
+    def value(self) -> T:
+        if isinstance(self.meaning, Exception):
+            raise self.meaning
+        return self.meaning
+
+
+def _resolve(text: str, everything: list[str], read: Callable[[str], T]) -> list[_Word[T]]:
+    words: list[_Word[T]] = []
     for word in everything if text.strip() == "all" else split(text):
         try:
-            resolved.append((word, read(word)))
+            words.append(_Word(word, read(word)))
         except (BenchError, ValueError, OSError) as error:
-            resolved.append((word, one_line(error)))
-    return resolved
+            words.append(_Word(word, error))
+    return words
 
 
 def _collapse(failures: Iterable[Failure]) -> list[Failure]:
@@ -249,7 +259,9 @@ def _cell(
 ) -> Cell:
     method, options = method_and_options
     if protocol.noise_draw == "reset" and seed != 0:
-        raise BenchError(f"PROTOCOL={protocol.name} has seed 0 only, got SEED={seed}; for other seeds use PROTOCOL=standard")
+        raise BenchError(
+            f"PROTOCOL={protocol.name} has seed 0 only, got SEED={seed}; for other seeds use PROTOCOL=standard"
+        )
     return Cell(
         method=method,
         net=choose(method, dataset.colour, degradation.sigma),

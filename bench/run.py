@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +64,7 @@ Advance = Callable[[int, int, float], None]
 """Called with images done, images in the set, mean PSNR so far."""
 
 
-def run_cell(cell: Cell, settings: Settings = Settings(), advance: Advance = lambda done, total, psnr: None) -> Record:  # noqa: B008 - frozen
+def run_cell(cell: Cell, settings: Settings = Settings(), advance: Advance = lambda done, total, psnr: None) -> Record:
     """Run a cell and return its record.
 
     Parameters
@@ -89,8 +89,8 @@ def run_cell(cell: Cell, settings: Settings = Settings(), advance: Advance = lam
     if cell.method.processes:
         jobs = settings.jobs or provenance.cores()
         runner = Runner(_refuse, "plain", 1, 0)
-        for batch, denoised, seconds in _in_processes(cell, _images(cell, clock), jobs):
-            scorer.score([batch], denoised, seconds)
+        for image, denoised, seconds in _in_processes(cell, _images(cell, clock), jobs):
+            scorer.score([image], denoised, seconds)
         threads = 1
     else:
         jobs, threads = 1, settings.threads or provenance.cores()
@@ -140,7 +140,14 @@ def _load(cell: Cell, device: str, backend: str, threads: int) -> Runner:
 
     torch.set_num_threads(threads)
     denoise = cell.method.load(cell.net, weights_path(cell), cell.options)
-    return prepare(denoise, device=device, backend=backend, sigma=cell.degradation.sigma / 255, threads=threads)
+    return prepare(
+        denoise,
+        channels=3 if cell.dataset.colour == "rgb" else 1,
+        device=device,
+        backend=backend,
+        sigma=cell.degradation.sigma / 255,
+        threads=threads,
+    )
 
 
 def weights_path(cell: Cell) -> Path | None:
@@ -182,7 +189,6 @@ def _same_shape(images: Iterable[_Image], size: int) -> Iterator[list[_Image]]:
 def _in_processes(cell: Cell, images: Iterable[_Image], jobs: int) -> Iterator[tuple[_Image, "Tensor", float]]:
     """Spread images over one-threaded worker processes, and give them back as they come."""
     import torch
-    from concurrent.futures import FIRST_COMPLETED, Future, wait
 
     if jobs == 1:
         for image in images:
@@ -218,16 +224,22 @@ def _denoise_one(cell: Cell, name: str, noisy: "np.ndarray") -> tuple["np.ndarra
     import torch
 
     torch.set_num_threads(1)
-    runner = Runner(_loaded(cell.method, cell.net, tuple(sorted(cell.options.items()))), "plain", 1, 0)
+    runner = Runner(_loaded(cell), "plain", 1, 0)
     tensor = torch.from_numpy(noisy).permute(2, 0, 1)[None]
     start = time.perf_counter()
     denoised = _call(cell, runner, tensor, name)
     return denoised.numpy(), time.perf_counter() - start
 
 
-@lru_cache(maxsize=4)
-def _loaded(method: Any, net: Any, options: tuple[tuple[str, str], ...]) -> Any:
-    return method.load(net, None, dict(options))
+def _loaded(cell: Cell) -> Callable[..., Any]:
+    """Load a method once a worker process."""
+    key = (cell.net.id, cell.code, tuple(sorted(cell.options.items())))
+    if key not in _LOADED:
+        _LOADED[key] = cell.method.load(cell.net, weights_path(cell), cell.options)
+    return _LOADED[key]
+
+
+_LOADED: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
 
 def _call(cell: Cell, runner: Runner, noisy: "Tensor", image: str) -> "Tensor":
@@ -244,7 +256,9 @@ def _call(cell: Cell, runner: Runner, noisy: "Tensor", image: str) -> "Tensor":
     except (TypeError, ValueError, RuntimeError):
         raise BenchError(f"{where}: returned a {type(denoised).__name__}; expected a tensor like its input") from None
     if denoised.shape != noisy.shape:
-        raise BenchError(f"{where}: returned shape {tuple(denoised.shape)}; expected {tuple(noisy.shape)}, that of its input")
+        raise BenchError(
+            f"{where}: returned shape {tuple(denoised.shape)}; expected {tuple(noisy.shape)}, that of its input"
+        )
     if not torch.isfinite(denoised).all():
         raise BenchError(f"{where}: returned NaN or infinite values")
     return denoised
@@ -270,7 +284,9 @@ class _Scorer:
             if self.cell.protocol.output == "uint8":
                 levels = levels.round()
             clean = torch.stack([torch.from_numpy(i.clean).permute(2, 0, 1) for i in batch]).to(self.device).double()
-            noisy = torch.stack([torch.from_numpy(i.noisy).permute(2, 0, 1) for i in batch]).to(self.device).double() * 255
+            noisy = (
+                torch.stack([torch.from_numpy(i.noisy).permute(2, 0, 1) for i in batch]).to(self.device).double() * 255
+            )
             scores = {name: metric(clean, levels).tolist() for name, metric in METRICS.items()}
             scores |= {f"noisy_{name}": metric(clean, noisy).tolist() for name, metric in METRICS.items()}
             pictures = levels.round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
@@ -303,7 +319,12 @@ def _about(cell: Cell) -> dict[str, Any]:
         "paper": cell.method.paper,
         "net": describe(cell.net),
         "weights": asdict(weights) | {"local": Path(weights.local).name} if weights else None,
-        "dataset": {"name": cell.dataset.name, "title": cell.dataset.title, "colour": cell.dataset.colour},
+        "dataset": {
+            "name": cell.dataset.name,
+            "title": cell.dataset.title,
+            "colour": cell.dataset.colour,
+            "source": cell.dataset.source,
+        },
         "degradation": str(cell.degradation),
         "sigma": cell.degradation.sigma,
         "protocol": asdict(cell.protocol),

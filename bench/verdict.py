@@ -73,7 +73,9 @@ def judge(result: Result, metric: str = "psnr") -> Verdict | None:
     draw = 2 * math.hypot(theirs, ours / math.sqrt(len(result.seeds)))
     rounded = _rounding_effect(result, row)
     allowed = row.rounding + draw + rounded
-    terms = f"rounding {row.rounding:.3f} + noise draw {draw:.3f}" + (f" + 8-bit output {rounded:.3f}" if rounded else "")
+    terms = f"rounding {row.rounding:.3f} + noise draw {draw:.3f}" + (
+        f" + 8-bit output {rounded:.3f}" if rounded else ""
+    )
     against = f"{row.value} dB in {row.source}"
     why_not = _incomparable(result, row)
     agrees = abs(difference) <= allowed
@@ -110,7 +112,7 @@ def draw_deviation(shapes: list[tuple[int, int]], channels: int, *, shared: bool
 
 
 def _rounding_effect(result: Result, row: Published) -> float:
-    """What rounding the output to 8 bit costs, in dB: it adds 1/12 to the mean squared error."""
+    """Return what rounding the output to 8 bit costs, in dB: it adds 1/12 to the mean squared error."""
     theirs = {"standard": "uint8", "float": "float", "clipped": "float"}.get(row.protocol)
     if theirs in (None, result.about["protocol"]["output"]):
         return 0.0

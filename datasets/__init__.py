@@ -25,6 +25,8 @@ def available() -> dict[str, Dataset]:
     for module in pkgutil.iter_modules(__path__):
         for entry in getattr(importlib.import_module(f"{__name__}.{module.name}"), "DATASETS", ()):
             if entry.name in found:
-                raise ValueError(f"two datasets are named {entry.name!r}; the second stands in datasets/{module.name}.py")
+                raise ValueError(
+                    f"two datasets are named {entry.name!r}; the second stands in datasets/{module.name}.py"
+                )
             found[entry.name] = entry
     return found

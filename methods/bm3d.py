@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "Callable[[Tensor, float], Tensor]":  # noqa: ARG001
+def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "Callable[[Tensor, float], Tensor]":
     """Return BM3D (gray) or CBM3D in the opponent colour space (RGB), on one thread.
 
     One thread gives the same digits at each run (the package's own threads add in changing order);

@@ -39,7 +39,7 @@ def per_image(denoise: "Denoise") -> "Callable[[Tensor, float], Tensor]":
     return run
 
 
-def load_nlm(net: Net, weights: Path | None, options: Mapping[str, str]) -> "Callable[[Tensor, float], Tensor]":  # noqa: ARG001
+def load_nlm(net: Net, weights: Path | None, options: Mapping[str, str]) -> "Callable[[Tensor, float], Tensor]":
     """Return non-local means: patches 5x5, search window 13x13 (distance 6), h = 0.8 sigma.
 
     Buades, Coll, Morel 2005, in the fast form of Darbon et al. 2008; h and the subtraction of the
@@ -55,7 +55,7 @@ def load_nlm(net: Net, weights: Path | None, options: Mapping[str, str]) -> "Cal
     return per_image(denoise)
 
 
-def load_wavelet(net: Net, weights: Path | None, options: Mapping[str, str]) -> "Callable[[Tensor, float], Tensor]":  # noqa: ARG001
+def load_wavelet(net: Net, weights: Path | None, options: Mapping[str, str]) -> "Callable[[Tensor, float], Tensor]":
     """Return wavelet soft thresholding with BayesShrink thresholds (Chang, Yu, Vetterli 2000).
 
     Daubechies 2 wavelets, in YCbCr for colour.

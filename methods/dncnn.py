@@ -1,6 +1,7 @@
 """The DnCNN family with its authors' weights, and the PyTorch nets of SaoYan and KAIR."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 _PAPER = "Zhang, Zuo, Chen, Meng, Zhang: Beyond a Gaussian Denoiser, IEEE TIP 2017, https://arxiv.org/abs/1608.03981"
 
 
-def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":  # noqa: ARG001 - no options
+def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
     """Build the network that a file of weights holds.
 
     Depth, channels and batch normalisation are read off the file; batch normalisation is folded.
@@ -20,7 +21,7 @@ def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Modu
     Parameters
     ----------
     net : Net
-        Says whether the architecture is DnCNN or FDnCNN (`given_sigma`).
+        Says whether the architecture is DnCNN or FDnCNN (`given_sigma`), and the colour.
     weights : Path
         MatConvNet `.mat` (7.3), a PyTorch state dict (SaoYan, KAIR, cszn layouts) or safetensors.
     options : mapping
@@ -29,18 +30,18 @@ def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Modu
     Raises
     ------
     ValueError
-        If the file holds another architecture.
+        If the file holds another architecture, or a net for another colour.
     """
     from methods.formats import is_hdf5, matconvnet_layers, state_dict
     from methods.networks.dncnn import DnCNN, FDnCNN, fill, fold
 
     if weights is None:
         raise ValueError(f"{net.id}: needs weights")
-    if is_hdf5(weights):
-        layers, norms = matconvnet_layers(weights), []
-    else:
-        layers, norms = _group(state_dict(weights))
+    layers, norms = (matconvnet_layers(weights), []) if is_hdf5(weights) else _group(state_dict(weights))
     inputs, outputs, features = _check(layers, norms, weights, given_sigma=net.given_sigma)
+    holds = "rgb" if outputs == 3 else "gray"
+    if holds != net.colour:
+        raise ValueError(f"weights {weights}: hold a {holds} net, and the images are {net.colour}")
     if net.given_sigma:
         flexible = FDnCNN(len(layers), outputs, features)
         fill(flexible.stack, layers)
@@ -73,7 +74,7 @@ def _check(layers: list[Any], norms: list[Any], path: Path, *, given_sigma: bool
     shapes = [tuple(weight.shape) for weight, _ in layers]
     extra = 1 if given_sigma else 0
     family = "FDnCNN" if given_sigma else "DnCNN"
-    chain = len(shapes) >= 3 and all(a[0] == b[1] for a, b in zip(shapes, shapes[1:], strict=False))
+    chain = len(shapes) >= 3 and all(a[0] == b[1] for a, b in pairwise(shapes))
     if not chain or any(s[2:] != (3, 3) for s in shapes) or len(norms) not in (0, len(shapes) - 2):
         raise ValueError(
             f"weights {path}: not a {family} ({len(shapes)} convolutions, {len(norms)} batch norms); "

@@ -34,8 +34,7 @@ def matconvnet_layers(path: Path) -> list[Layer]:
             layers = []
             for reference in file["net/layers"][()].ravel():
                 layer = file[reference]
-                # "concat" is FDnCNN's first convolution, which appends the noise level map.
-                if _text(layer["type"][()]) not in ("conv", "concat") or "weights" not in layer:
+                if _text(layer["type"][()]) != "conv":  # other layers may hold empty weights
                     continue
                 weight, bias = (file[r][()] for r in layer["weights"][()].ravel()[:2])
                 weight = weight if weight.ndim == 4 else weight[None]
@@ -69,7 +68,7 @@ def state_dict(path: Path) -> dict[str, Any]:
 
     try:
         if path.suffix == ".safetensors":
-            content = safetensors.torch.load_file(path)
+            content: Any = safetensors.torch.load_file(path)
         else:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")

@@ -33,7 +33,7 @@ class DnCNN(nn.Module):
         super().__init__()
         self.stack = _stack(depth, channels, channels, features, norm=norm, bias=bias)
 
-    def forward(self, noisy: Tensor, sigma: float | None = None) -> Tensor:  # noqa: ARG002 - a blind net
+    def forward(self, noisy: Tensor, sigma: float | None = None) -> Tensor:
         """Denoise a batch (B, C, H, W), 1.0 = white; `sigma` is not used."""
         return noisy - self.stack(noisy)
 
@@ -104,9 +104,7 @@ def fill(stack: nn.Sequential, layers: Sequence[tuple[Tensor, Tensor]]) -> None:
             convolution.bias.copy_(bias)
 
 
-def _stack(
-    depth: int, inputs: int, outputs: int, features: int, *, norm: bool, bias: Sequence[bool]
-) -> nn.Sequential:
+def _stack(depth: int, inputs: int, outputs: int, features: int, *, norm: bool, bias: Sequence[bool]) -> nn.Sequential:
     biased = list(bias) or [True] * depth
     layers: list[nn.Module] = []
     for index in range(depth):

@@ -1,0 +1,49 @@
+"""The report: all finished cells as one page, Markdown, CSV and charts. A function of the records."""
+
+from pathlib import Path
+
+from bench.errors import BenchError
+from bench.results import gather
+from bench.store import SCORES, Store, read
+
+__all__ = ["build"]
+
+
+def build(out: Path, pictures_each: int = 12) -> Path:
+    """Write `report/` in an output folder from the records in its `runs/`.
+
+    Parameters
+    ----------
+    out : Path
+        Holds `runs/`; `report/` is made beside it.
+    pictures_each : int
+        Picture strips for each dataset and noise, spread over the images from the hardest to the
+        easiest; 0 for all images.
+
+    Returns
+    -------
+    Path
+        The page `index.html`, which needs no other file.
+
+    Raises
+    ------
+    BenchError
+        If no cell is finished.
+    """
+    from bench.report import charts, pages, pictures, tables
+
+    store = Store(out / "runs")
+    results = gather(read(path, SCORES) for path in store.paths())
+    if not results:
+        raise BenchError(f"nothing to report: {store.folder} has no finished cell; run make bench first")
+    folder = out / "report"
+    (folder / "charts").mkdir(parents=True, exist_ok=True)
+    boards = tables.leaderboards(results)
+    drawn = charts.draw(boards, folder / "charts")
+    strips = pictures.strips(store, boards, pictures_each)
+    (folder / "leaderboard.csv").write_text(tables.to_csv(boards), encoding="utf-8")
+    (folder / "images.csv").write_text(tables.images_csv(results), encoding="utf-8")
+    (folder / "report.md").write_text(tables.to_markdown(boards), encoding="utf-8")
+    page = folder / "index.html"
+    page.write_text(pages.html(boards, drawn, strips, store.failures()), encoding="utf-8")
+    return page

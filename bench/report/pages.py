@@ -1,0 +1,43 @@
+"""The page: one HTML file with everything inside."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from bench.plan import Failure
+from bench.report.charts import Chart
+from bench.report.pictures import ERROR_PEAK, SIDE, Strip
+from bench.report.tables import Leaderboard
+
+
+def html(
+    boards: Sequence[Leaderboard],
+    charts: Sequence[Chart],
+    strips: Mapping[str, Sequence[Strip]],
+    failures: Sequence[Failure],
+) -> str:
+    """Return the whole report as one HTML document."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    entries = [entry for board in boards for entry in board.entries]
+    verdicts = Counter(entry.verdict.word if entry.verdict else "not published" for entry in entries)
+    machines = {
+        (r.provenance["machine"], r.provenance["device"], r.provenance["commit"][:12])
+        for entry in entries
+        for r in entry.result.records
+    }
+    return environment.get_template("page.html.j2").render(
+        boards=boards,
+        charts=[(chart, Markup(chart.svg)) for chart in charts],
+        strips=strips,
+        failures=failures,
+        verdicts=verdicts,
+        machines=sorted(machines),
+        versions=entries[0].result.about["versions"],
+        side=SIDE,
+        error_peak=ERROR_PEAK,
+    )
