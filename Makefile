@@ -14,7 +14,7 @@ ENGINE ?=
 JOBS ?=
 TABLE ?=
 OUT ?=
-TESTS ?= tests
+TESTS ?=
 
 ifeq ($(strip $(VENV)),)
 RUN := $(PYTHON)
@@ -73,7 +73,7 @@ list: $(READY)  ## Say which methods, datasets and protocols there are
 	@$(RUN) -m bench list
 
 speed: $(READY)  ## Measure speed as ratios against references in the same run
-	@$(RUN) -m bench speed $(call option,OUT,out)
+	@$(RUN) -m bench speed $(call option,DATA,data) $(call option,TABLE,table)
 
 clean:  ## Remove runs, report and caches (not .venv, not downloads)
 	rm -rf results/runs results/report .pytest_cache .mypy_cache .ruff_cache

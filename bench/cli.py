@@ -130,4 +130,27 @@ def draws(
     found = pd.DataFrame(measure(method, data, noise, count, Settings()))
     typer.echo(found.to_string(index=False))
     if table is not None:
+        table.parent.mkdir(parents=True, exist_ok=True)
         found.to_csv(table, index=False)
+
+
+@app.command()
+def speed(
+    data: Annotated[str, typer.Option(help="Dataset for the networks.")] = "bsd68",
+    images: Annotated[int, typer.Option(min=1, help="How many of its images.")] = 12,
+    table: Annotated[Path | None, typer.Option(help="Write the table as a CSV file too.")] = None,
+) -> None:
+    """Measure speed as ratios against references in the same run (make speed)."""
+    import pandas as pd
+
+    from bench.speed import measure
+
+    rows = []
+    for row in measure(data, images):
+        rows.append(row)
+        typer.echo(
+            f"{row['what']}: {row['measured']:.3g} / {row['reference']:.3g} = {row['ratio']:.3g}  {row['remark']}"
+        )
+    if table is not None:
+        table.parent.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame(rows).to_csv(table, index=False)

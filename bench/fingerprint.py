@@ -37,7 +37,7 @@ def of_code(function: Callable[..., Any], packages: tuple[str, ...] = ()) -> str
 
 def of_file(path: Path) -> str:
     """Hash a whole Python file, comments, docstrings and layout aside."""
-    return _digest(ast.unparse(_without_docstrings(_tree(path))))
+    return _digest(ast.unparse(_without_docstrings(ast.parse(path.read_text(encoding="utf-8")))))
 
 
 def of_data(dataset: Dataset) -> str:

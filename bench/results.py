@@ -73,8 +73,8 @@ class Result:
         return {name: fmean(r.images[i][metric] for r in self.records) for i, name in enumerate(names)}
 
     def row(self) -> dict[str, Any]:
-        """Return the numbers as one flat row, for a table or a CSV file."""
-        numbers = {name: self.mean(name) for name in (*METRICS, *(f"noisy_{m}" for m in METRICS), "seconds")}
+        """Return the scores as one flat row, for a table or a CSV file."""
+        numbers = {name: self.mean(name) for name in (*METRICS, *(f"noisy_{m}" for m in METRICS))}
         return {
             "method": self.label,
             "net": self.about["identity"]["net"],

@@ -1,5 +1,6 @@
 """The DnCNN family with its authors' weights, and the PyTorch nets of SaoYan and KAIR."""
 
+import re
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -53,13 +54,16 @@ def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Modu
 
 
 def _group(tensors: "dict[str, Tensor]") -> tuple[list[Any], list[dict[str, Any]]]:
-    """Collect (weight, bias) of the convolutions and the batch norms, in the order of the file."""
+    """Collect (weight, bias) of the convolutions and the batch norms, in the order of their numbers.
+
+    Safetensors files are sorted by name, where layer 10 stands before layer 2.
+    """
     modules: dict[str, dict[str, Any]] = {}
     for key, tensor in tensors.items():
         module, _, part = key.rpartition(".")
         modules.setdefault(module, {})[part] = tensor
     convolutions, norms = [], []
-    for parts in modules.values():
+    for _, parts in sorted(modules.items(), key=lambda item: [int(n) for n in re.findall(r"\d+", item[0])]):
         weight = parts.get("weight")
         if weight is not None and weight.ndim == 4:
             bias = parts.get("bias")

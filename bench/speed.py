@@ -1,0 +1,137 @@
+"""`make speed`: speed and memory as ratios against references timed in the same run."""
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from bench import files, provenance
+from bench.degradation import degrade
+from bench.plan import Cell, Request, plan
+from bench.run import Settings, run_cell, weights_path
+from bench.store import Record
+
+Row = dict[str, str | float]
+
+
+def measure(data: str, images: int) -> Iterator[Row]:
+    """Time the harness against plain references, and yield one row a comparison.
+
+    Parameters
+    ----------
+    data : str
+        A dataset for the networks, for example ``"bsd68"``.
+    images : int
+        How many of its images, from the first.
+
+    Yields
+    ------
+    dict
+        `what`, `measured` and `reference` (seconds), `ratio`, and a `remark`.
+    """
+    yield from _network(data, images)
+    yield from _processes()
+    yield from _commands()
+
+
+def _network(data: str, images: int) -> Iterator[Row]:
+    """DnCNN against the loop that most published code uses."""
+    cell = _first(_cell("dncnn", data), images)
+    plain, loop_seconds = _timed(lambda: plain_loop(cell))
+    for backend in ("onnxruntime", "torch"):
+        record, seconds = _timed(lambda b=backend: run_cell(cell, Settings(device="cpu", backend=b)))  # type: ignore[misc]
+        gap = max(abs(row["psnr"] - plain[row["image"]]) for row in record.images)
+        yield _row(
+            f"{cell.label} on {images} images of {data}, {backend}, against the plain loop",
+            seconds,
+            loop_seconds,
+            f"PSNR differs by at most {gap:.1e} dB; start-up counted",
+        )
+        spent = record.provenance["seconds"]
+        around = spent["load"] + spent["noise"] + spent["score"]
+        yield _row(f"harness around {cell.label}, {backend}", around, spent["method"], "loading, noise and scoring")
+        yield _memory(record, cell.label)
+
+
+def plain_loop(cell: Cell) -> dict[str, float]:
+    """Run a network cell as most published code does, and return the PSNR of each image.
+
+    One image at a time through PyTorch in its default layout, metrics in NumPy and scikit-image
+    after each image: the reference that the harness is timed against.
+    """
+    import numpy as np
+    import torch
+    from skimage.metrics import structural_similarity
+
+    network = cell.method.load(cell.net, weights_path(cell), cell.options)
+    paths = files.fetch("data", cell.dataset.name, cell.dataset.files)
+    scores = {}
+    for name, path in zip(cell.dataset.image_names(), paths, strict=True):
+        clean = cell.dataset.read(path)
+        noisy = degrade(clean, cell.degradation, cell.protocol, dataset=cell.dataset.name, image=name, seed=cell.seed)
+        with torch.no_grad():
+            output = network(torch.from_numpy(noisy).permute(2, 0, 1)[None], cell.degradation.sigma / 255)
+        image = np.rint(np.clip(output[0].permute(1, 2, 0).numpy() * 255, 0, 255))
+        error = np.mean((image.astype(np.float64) - clean) ** 2)
+        scores[name] = float(10 * np.log10(255**2 / error))
+        for picture in (image, noisy * 255):
+            structural_similarity(
+                clean.astype(np.float64), picture.astype(np.float64), channel_axis=2, data_range=255,
+                gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+            )  # fmt: skip
+    return scores
+
+
+def _processes() -> Iterator[Row]:
+    """BM3D on all cores against one thread, on eight photographs."""
+    cell = _first(_cell("bm3d", "builtin"), 8)
+    cores = provenance.cores()
+    run_cell(_first(cell, cores), Settings(jobs=cores))  # the workers' start belongs to neither
+    _, parallel = _timed(lambda: run_cell(cell, Settings(jobs=cores)))
+    _, single = _timed(lambda: run_cell(cell, Settings(jobs=1)))
+    yield _row(f"{cell.label} on 8 images of builtin, {cores} processes, against one thread", parallel, single, "")
+
+
+def _commands() -> Iterator[Row]:
+    """How soon the light commands answer."""
+    for words in (("--help",), ("list",), ("run", "--method", "dncnnn")):
+        command = [sys.executable, "-m", "bench", *words]
+        times = [_timed(lambda c=command: subprocess.run(c, capture_output=True, check=False))[1] for _ in range(5)]  # type: ignore[misc]
+        yield _row(
+            f"python -m bench {' '.join(words)}", statistics.median(times), 1.0, "median of 5, against one second"
+        )
+
+
+def _memory(record: Record, label: str) -> Row:
+    gib = record.provenance["peak_memory"] / 2**30
+    return _row(f"resident memory of {label} (GiB)", gib, 4.0, "peak, against 4 GiB")
+
+
+def _cell(method: str, data: str) -> Cell:
+    cells, failures = plan(Request(method, data, "25"))
+    if failures:
+        raise ValueError(failures[0].cause)
+    return cells[0]
+
+
+def _first(cell: Cell, count: int) -> Cell:
+    return replace(cell, dataset=replace(cell.dataset, files=cell.dataset.files[:count]))
+
+
+def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    start = time.perf_counter()
+    result = work()
+    return result, time.perf_counter() - start
+
+
+def _row(what: str, measured: float, reference: float, remark: str) -> Row:
+    return {
+        "what": what,
+        "measured": round(measured, 4),
+        "reference": round(reference, 4),
+        "ratio": round(measured / reference, 4),
+        "remark": remark,
+    }

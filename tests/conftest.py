@@ -1,0 +1,91 @@
+"""Fixtures: an empty cache for every test, small images, and the mirror where there is one."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bench.errors import BenchError
+from bench.files import fetch
+from bench.plan import Cell, Request, plan
+from datasets import available
+
+MIRROR = os.environ.get("BENCH_MIRROR", "")
+CACHE = os.environ.get("BENCH_CACHE", "")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave tests out that need a CUDA device, where there is none."""
+    import torch
+
+    if not torch.cuda.is_available():
+        left_out = [item for item in items if item.get_closest_marker("gpu")]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+
+
+@pytest.fixture(autouse=True)
+def _isolated(monkeypatch, tmp_path):
+    """No test sees the person's downloads or mirror, unless it asks for `published_files`."""
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("BENCH_MIRROR", raising=False)
+
+
+@pytest.fixture
+def published_files(monkeypatch):
+    """Let a test use the real images and weights: mirror, downloads or network; skip without any."""
+    monkeypatch.setenv("BENCH_MIRROR", MIRROR)
+    monkeypatch.setenv("BENCH_CACHE", CACHE) if CACHE else monkeypatch.delenv("BENCH_CACHE")
+    try:
+        fetch("data", "dataset set12", available()["set12"].files)
+    except BenchError as error:
+        if MIRROR:
+            raise
+        pytest.skip(f"no mirror and no network: {error}")
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """Return a folder with two small gray crops of real photographs."""
+    from skimage import data
+
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    Image.fromarray(data.camera()[100:148, 200:264]).save(folder / "camera.png")
+    Image.fromarray(data.coins()[50:98, 60:124]).save(folder / "coins.png")
+    return folder
+
+
+@pytest.fixture
+def one_cell():
+    """Return a function that plans exactly one cell."""
+
+    def make(method: str, data: str | Path, noise: str = "25", **words: str) -> Cell:
+        cells, failures = plan(Request(method, str(data), noise, **words))
+        assert not failures, failures
+        (cell,) = cells
+        return cell
+
+    return make
+
+
+@pytest.fixture
+def method_file(tmp_path):
+    """Return a function that writes a person's own method file."""
+
+    def write(body: str, name: str = "mine") -> Path:
+        path = tmp_path / f"{name}.py"
+        path.write_text(body)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def gray() -> np.ndarray:
+    """Return a gray photograph, uint8 (64, 80, 1)."""
+    from skimage import data
+
+    return data.camera()[100:164, 200:280, None]

@@ -1,0 +1,36 @@
+import re
+
+import pytest
+
+import methods
+
+NETS = {net.id: net for method in methods.available().values() for net in method.nets}
+
+
+def test_every_net_says_what_it_is():
+    assert len(NETS) > 25
+    for net in NETS.values():
+        assert net.colour in ("gray", "rgb", "any")
+        assert net.output in ("image", "residual")
+        assert net.trained is None or 0 <= net.trained[0] <= net.trained[1] <= 255
+        if net.weights:
+            assert re.fullmatch(r"[0-9a-f]{64}", net.weights.sha256)
+            assert net.weights.url.startswith("https://raw.githubusercontent.com/")
+            assert net.weights.licence
+
+
+def test_the_dncnn_family_is_complete():
+    assert [NETS[f"dncnn-s-{sigma}"].trained for sigma in range(10, 80, 5)] == [(s, s) for s in range(10, 80, 5)]
+    assert {"dncnn-b", "cdncnn-b", "dncnn-3", "fdncnn", "fdncnn-rgb", "fdncnn-clip", "dncnn-b@saoyan"} <= set(NETS)
+    assert {f"cdncnn-s-{sigma}" for sigma in (5, 10, 15, 25, 35, 50)} <= set(NETS)
+
+
+def test_two_methods_of_one_name_are_refused(monkeypatch):
+    from methods import classical, dncnn
+
+    monkeypatch.setattr(classical, "METHODS", dncnn.METHODS[:1])
+    methods.available.cache_clear()
+    with pytest.raises(ValueError, match="two methods are named 'dncnn'"):
+        methods.available()
+    monkeypatch.undo()
+    methods.available.cache_clear()
