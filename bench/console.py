@@ -13,7 +13,7 @@ from rich.text import Text
 from bench.ledger import published
 from bench.plan import Cell, Failure
 from bench.results import Result
-from bench.run import Advance
+from bench.run import Watcher
 from bench.verdict import Verdict, judge
 
 _STYLE = {"reproduced": "green", "above": "cyan", "below": "yellow", "not comparable": "dim"}
@@ -48,17 +48,9 @@ class Live:
         with self.progress:
             yield self
 
-    def begin(self, cell: Cell) -> Advance:
-        """Start a cell's line and return what is told of its images."""
-        name = f"{cell.label}, {cell.dataset.name}, {cell.degradation}"
-        task = self.progress.add_task(name, total=len(cell.dataset.files), psnr="", speed="")
-        start = time.perf_counter()
-
-        def advance(done: int, total: int, psnr: float) -> None:
-            speed = f"{done / (time.perf_counter() - start):.1f} images/s"
-            self.progress.update(task, completed=done, psnr=f"{psnr:.2f} dB", speed=speed, visible=done < total)
-
-        return advance
+    def begin(self, cell: Cell) -> Watcher:
+        """Start a cell's line and return what keeps it up to date."""
+        return _Line(self.progress, f"{cell.label}, {cell.dataset.name}, {cell.degradation}")
 
     def done(self, cell: Cell, seconds: float) -> None:
         """Print the line that stays of a finished cell."""
@@ -67,6 +59,24 @@ class Live:
         if cell.extrapolates and cell.net.trained:
             outside = f"; outside its training range {cell.net.trained[0]:g}-{cell.net.trained[1]:g}"
         self.out.print(f"done  {cell.title}{net}: {seconds:.1f} s{outside}", markup=False)
+
+
+class _Line(Watcher):
+    def __init__(self, progress: Progress, name: str) -> None:
+        self.progress, self.name = progress, name
+        self.task = progress.add_task(name, total=None, psnr="", speed="")
+        self.start = 0.0
+
+    def files(self, done: int, total: int) -> None:
+        self.progress.update(self.task, description=f"downloading for {self.name}", completed=done, total=total)
+
+    def images(self, done: int, total: int, psnr: float) -> None:
+        self.start = self.start or time.perf_counter()
+        speed = f"{(done - 1) / (time.perf_counter() - self.start):.1f} images/s" if done > 1 else ""
+        self.progress.update(
+            self.task, description=self.name, completed=done, total=total,
+            psnr=f"{psnr:.2f} dB", speed=speed, visible=done < total,
+        )  # fmt: skip
 
 
 def failed(failure: Failure) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from bench import provenance
 from bench.errors import BenchError, one_line
 from bench.plan import Cell, Failure, words
-from bench.run import Advance, Settings, run_cell
+from bench.run import Settings, Watcher, run_cell
 from bench.store import Record
 
 ENGINES = ("serial", "loky")
@@ -18,7 +18,7 @@ Outcome = tuple[Cell, Record | Failure]
 
 
 def run_all(
-    cells: Sequence[Cell], engine: str, settings: Settings, begin: Callable[[Cell], Advance] = lambda cell: _quiet
+    cells: Sequence[Cell], engine: str, settings: Settings, begin: Callable[[Cell], Watcher] = lambda cell: Watcher()
 ) -> Iterator[Outcome]:
     """Run cells and yield each with its record, or with the failure it ended in.
 
@@ -33,7 +33,7 @@ def run_all(
     settings : Settings
         Where and how a cell runs.
     begin : callable
-        Called with a cell that begins (serial engine); returns what is told of its progress.
+        Called with a cell that begins (serial engine); returns what is told how it goes on.
     """
     if engine == "serial":
         for cell in cells:
@@ -47,7 +47,7 @@ def run_all(
 
 
 def _submit(executor: Executor, cells: Sequence[Cell], settings: Settings) -> Iterator[Outcome]:
-    futures = {executor.submit(_attempt, cell, settings, _quiet): cell for cell in cells}
+    futures = {executor.submit(_attempt, cell, settings, Watcher()): cell for cell in cells}
     for future in as_completed(futures):
         cell = futures[future]
         try:
@@ -56,16 +56,12 @@ def _submit(executor: Executor, cells: Sequence[Cell], settings: Settings) -> It
             yield cell, Failure(words(cell), f"the worker process died: {one_line(error)}")
 
 
-def _attempt(cell: Cell, settings: Settings, advance: Advance) -> Record | Failure:
+def _attempt(cell: Cell, settings: Settings, watcher: Watcher) -> Record | Failure:
     try:
-        return run_cell(cell, settings, advance)
+        return run_cell(cell, settings, watcher)
     except (BenchError, ValueError) as error:
         return Failure(words(cell), one_line(error))
     except Exception as error:  # noqa: BLE001 - whatever it is, the other cells go on
         if os.environ.get("BENCH_TRACEBACK"):
             traceback.print_exc()
         return Failure(words(cell), f"{one_line(error)} (BENCH_TRACEBACK=1 shows where)")
-
-
-def _quiet(done: int, total: int, psnr: float) -> None:
-    pass

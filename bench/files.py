@@ -69,12 +69,12 @@ def fetch(
         If a file is nowhere, or a copy has another checksum.
     """
     found = [_search(kind, owner, file) for file in files]
-    missing = found.count(None)
-    for index, file in enumerate(files):
-        if found[index] is None:
-            advance(len(files) - missing, len(files))
-            found[index] = _download(kind, owner, file)
-            missing -= 1
+    missing = [file for file, path in zip(files, found, strict=True) if path is None]
+    if missing:
+        downloaded = iter(
+            _download_all(kind, owner, missing, lambda n: advance(len(files) - len(missing) + n, len(files)))
+        )
+        found = [path or next(downloaded) for path in found]
     return [path for path in found if path is not None]
 
 
@@ -103,6 +103,23 @@ def _search(kind: str, owner: str, file: Source) -> Path | None:
     return None
 
 
+def _download_all(kind: str, owner: str, files: Sequence[Source], advance: Callable[[int], None]) -> list[Path]:
+    """Download several at a time; the first failure ends it, and what came stays."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    advance(0)
+    paths = []
+    with ThreadPoolExecutor(8) as pool:
+        try:
+            for path in pool.map(lambda file: _download(kind, owner, file), files):
+                paths.append(path)
+                advance(len(paths))
+        except BenchError:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return paths
+
+
 def _download(kind: str, owner: str, file: Source) -> Path:
     import pooch
     import requests
@@ -120,9 +137,11 @@ def _download(kind: str, owner: str, file: Source) -> Path:
     except requests.RequestException as error:
         cause = _root(error)
         otherwise = ", or use DATA=builtin, which needs no download" if kind == "data" else ""
+        searched = ", ".join(f"{m}{'' if m.is_dir() else ' (no such folder)'}" for m in mirrors()) or "not set"
         raise BenchError(
             f"{owner}: {file.path} is in no folder of this machine and cannot be downloaded from {file.url} ({cause}); "
-            f"put it in {place.parent}, or name a folder that has {kind}/{file.path} in BENCH_MIRROR{otherwise}"
+            f"put it in {place.parent}, or name a folder that has {kind}/{file.path} in BENCH_MIRROR (now {searched})"
+            f"{otherwise}"
         ) from None
     except ValueError:
         raise BenchError(

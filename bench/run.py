@@ -60,11 +60,17 @@ class Clock:
             self.seconds[name] += time.perf_counter() - start
 
 
-Advance = Callable[[int, int, float], None]
-"""Called with images done, images in the set, mean PSNR so far."""
+class Watcher:
+    """Told how a cell goes on; this one does nothing with it."""
+
+    def files(self, done: int, total: int) -> None:
+        """Files of the dataset that are there, of those that it has; while it is downloaded."""
+
+    def images(self, done: int, total: int, psnr: float) -> None:
+        """Images done, images in the set, mean PSNR so far."""
 
 
-def run_cell(cell: Cell, settings: Settings = Settings(), advance: Advance = lambda done, total, psnr: None) -> Record:
+def run_cell(cell: Cell, settings: Settings = Settings(), watcher: Watcher = Watcher()) -> Record:  # noqa: B008 - no state
     """Run a cell and return its record.
 
     Parameters
@@ -73,8 +79,8 @@ def run_cell(cell: Cell, settings: Settings = Settings(), advance: Advance = lam
         What to run.
     settings : Settings
         Where and how.
-    advance : callable
-        Told of each image that is done.
+    watcher : Watcher
+        Told of each file that is downloaded and each image that is done.
 
     Raises
     ------
@@ -85,17 +91,17 @@ def run_cell(cell: Cell, settings: Settings = Settings(), advance: Advance = lam
     clock = Clock()
     provenance.reset_peak_memory()
     device = _device(settings.device)
-    scorer = _Scorer(cell, device, clock, advance)
+    scorer = _Scorer(cell, device, clock, watcher)
     if cell.method.processes:
         jobs = settings.jobs or provenance.cores()
         runner = Runner(_refuse, "plain", 1, 0)
-        for image, denoised, seconds in _in_processes(cell, _images(cell, clock), jobs):
+        for image, denoised, seconds in _in_processes(cell, _images(cell, clock, watcher), jobs):
             scorer.score([image], denoised, seconds)
         threads = 1
     else:
         jobs, threads = 1, settings.threads or provenance.cores()
         runner = _load(cell, device, settings.backend, threads)
-        for batch, denoised, seconds in _in_batches(cell, _images(cell, clock), runner, device):
+        for batch, denoised, seconds in _in_batches(cell, _images(cell, clock, watcher), runner, device):
             scorer.score(batch, denoised, seconds)
     clock.seconds["total"] = time.perf_counter() - start
     about = _about(cell) | {
@@ -120,11 +126,11 @@ class _Image:
     noisy: "np.ndarray"  # float32 (H, W, C)
 
 
-def _images(cell: Cell, clock: Clock) -> Iterator[_Image]:
+def _images(cell: Cell, clock: Clock, watcher: Watcher) -> Iterator[_Image]:
     """Read and degrade the images one after another."""
     owner = f"dataset {cell.dataset.name}"
     with clock.part("load"):
-        paths = files.fetch("data", owner, cell.dataset.files)
+        paths = files.fetch("data", owner, cell.dataset.files, watcher.files)
     for name, path in zip(cell.dataset.image_names(), paths, strict=True):
         with clock.part("load"):
             clean = cell.dataset.read(path)
@@ -271,8 +277,8 @@ def _refuse(noisy: "Tensor", sigma: float) -> "Tensor":
 class _Scorer:
     """Scores batches as they come and keeps the rows."""
 
-    def __init__(self, cell: Cell, device: str, clock: Clock, advance: Advance) -> None:
-        self.cell, self.device, self.clock, self.advance = cell, device, clock, advance
+    def __init__(self, cell: Cell, device: str, clock: Clock, watcher: Watcher) -> None:
+        self.cell, self.device, self.clock, self.watcher = cell, device, clock, watcher
         self.rows: list[dict[str, Any]] = []
 
     def score(self, batch: list[_Image], denoised: "Tensor", seconds: float) -> None:
@@ -296,7 +302,7 @@ class _Scorer:
                 row |= {name: values[i] for name, values in scores.items()}
                 self.rows.append(row | {"seconds": seconds, "denoised": _png(pictures[i])})
         mean = sum(row["psnr"] for row in self.rows) / len(self.rows)
-        self.advance(len(self.rows), len(self.cell.dataset.files), mean)
+        self.watcher.images(len(self.rows), len(self.cell.dataset.files), mean)
 
 
 def _png(pixels: "np.ndarray") -> bytes:

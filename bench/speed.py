@@ -78,7 +78,7 @@ def plain_loop(cell: Cell) -> dict[str, float]:
         error = np.mean((image.astype(np.float64) - clean) ** 2)
         scores[name] = float(10 * np.log10(255**2 / error))
         for picture in (image, noisy * 255):
-            structural_similarity(
+            structural_similarity(  # type: ignore[no-untyped-call]
                 clean.astype(np.float64), picture.astype(np.float64), channel_axis=2, data_range=255,
                 gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
             )  # fmt: skip

@@ -16,6 +16,13 @@ MIRROR = os.environ.get("BENCH_MIRROR", "")
 CACHE = os.environ.get("BENCH_CACHE", "")
 
 
+def pytest_addoption(parser):
+    """Add the option for the whole table of published numbers."""
+    parser.addoption(
+        "--all-published", action="store_true", help="measure every published number, not one of each kind"
+    )
+
+
 def pytest_collection_modifyitems(config, items):
     """Leave tests out that need a CUDA device, where there is none."""
     import torch

@@ -52,7 +52,7 @@ def test_cache_then_mirror_then_network(server, tmp_path, monkeypatch):
     found = fetch("data", "dataset x", wanted(f"{server}/a.png"), lambda done, total: steps.append((done, total)))
     assert found == [cached]
     assert cached.read_bytes() == CONTENT
-    assert steps == [(0, 1)]
+    assert steps == [(0, 1), (1, 1)]
 
 
 def test_every_copy_is_verified(server, tmp_path, monkeypatch):
