@@ -24,15 +24,15 @@ class Runner:
         ``run(noisy, sigma)`` on tensors of the device.
     backend : str
         What runs it, for the record.
-    batch : int
-        How many images of one shape are best run at once.
+    pixels : int
+        Images of one shape are best run together up to so many pixels; 1: one at a time.
     parameters : int
         Trained numbers in it.
     """
 
     run: "Callable[[Tensor, float], Any]"
     backend: str
-    batch: int
+    pixels: int
     parameters: int
 
 
@@ -42,7 +42,7 @@ def prepare(
     """Make a method's callable ready for a device.
 
     Networks on the CPU run in onnxruntime, the fastest path by `make speed` with the least
-    start-up; `backend="torch"` keeps PyTorch, in channels-last layout and batches of four. On CUDA
+    start-up; `backend="torch"` keeps PyTorch, in channels-last layout and small batches. On CUDA
     PyTorch runs in exact fp32 (no TF32). What is no network runs as it is.
 
     Parameters
@@ -82,7 +82,7 @@ def prepare(
         with torch.inference_mode():
             return network(noisy.contiguous(memory_format=torch.channels_last), sigma)
 
-    return Runner(run, "torch", 4 if device == "cpu" else 16, parameters)
+    return Runner(run, "torch", 640_000 if device == "cpu" else 2_500_000, parameters)
 
 
 def _onnxruntime(

@@ -13,7 +13,7 @@ from rich.text import Text
 from bench.ledger import published
 from bench.plan import Cell, Failure
 from bench.results import Result
-from bench.run import Watcher
+from bench.score import Watcher
 from bench.verdict import Verdict, judge
 
 _STYLE = {"reproduced": "green", "above": "cyan", "below": "yellow", "not comparable": "dim"}

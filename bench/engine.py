@@ -9,7 +9,8 @@ from dataclasses import replace
 from bench import provenance
 from bench.errors import BenchError, one_line
 from bench.plan import Cell, Failure, words
-from bench.run import Settings, Watcher, run_cell
+from bench.run import Settings, run_cell
+from bench.score import Watcher
 from bench.store import Record
 
 ENGINES = ("serial", "loky")
@@ -59,9 +60,9 @@ def _submit(executor: Executor, cells: Sequence[Cell], settings: Settings) -> It
 def _attempt(cell: Cell, settings: Settings, watcher: Watcher) -> Record | Failure:
     try:
         return run_cell(cell, settings, watcher)
-    except (BenchError, ValueError) as error:
-        return Failure(words(cell), one_line(error))
     except Exception as error:  # noqa: BLE001 - whatever it is, the other cells go on
         if os.environ.get("BENCH_TRACEBACK"):
             traceback.print_exc()
-        return Failure(words(cell), f"{one_line(error)} (BENCH_TRACEBACK=1 shows where)")
+        expected = isinstance(error, BenchError | ValueError)
+        hint = "" if expected else " (BENCH_TRACEBACK=1 shows where)"
+        return Failure(words(cell), one_line(error) + hint)

@@ -3,8 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +12,8 @@ from bench import files, provenance
 from bench.backend import Runner, prepare
 from bench.degradation import degrade
 from bench.errors import BenchError
-from bench.metrics import METRICS
 from bench.plan import Cell, describe
+from bench.score import Clock, Sample, Scorer, Watcher
 from bench.store import Record
 
 if TYPE_CHECKING:
@@ -44,32 +43,6 @@ class Settings:
     threads: int = 0
 
 
-@dataclass
-class Clock:
-    """Seconds spent in each part of a cell."""
-
-    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("load", "noise", "method", "score"), 0.0))
-
-    @contextmanager
-    def part(self, name: str) -> Iterator[None]:
-        """Count the time inside the `with` for one part."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] += time.perf_counter() - start
-
-
-class Watcher:
-    """Told how a cell goes on; this one does nothing with it."""
-
-    def files(self, done: int, total: int) -> None:
-        """Files of the dataset that are there, of those that it has; while it is downloaded."""
-
-    def images(self, done: int, total: int, psnr: float) -> None:
-        """Images done, images in the set, mean PSNR so far."""
-
-
 def run_cell(cell: Cell, settings: Settings = Settings(), watcher: Watcher = Watcher()) -> Record:  # noqa: B008 - no state
     """Run a cell and return its record.
 
@@ -89,44 +62,34 @@ def run_cell(cell: Cell, settings: Settings = Settings(), watcher: Watcher = Wat
     """
     started, start = datetime.now(UTC), time.perf_counter()
     clock = Clock()
-    provenance.reset_peak_memory()
     device = _device(settings.device)
-    scorer = _Scorer(cell, device, clock, watcher)
+    _reset_peak_memory(device)
+    images = _images(cell, clock, watcher)
+    how: dict[str, Any]
     if cell.method.processes:
-        jobs = settings.jobs or provenance.cores()
-        runner = Runner(_refuse, "plain", 1, 0)
-        for image, denoised, seconds in _in_processes(cell, _images(cell, clock, watcher), jobs):
-            scorer.score([image], denoised, seconds)
-        threads = 1
+        how = {"backend": "plain", "jobs": settings.jobs or provenance.cores(), "threads": 1, "parameters": 0}
+        outputs = _in_processes(cell, images, how)
     else:
-        jobs, threads = 1, settings.threads or provenance.cores()
+        threads = settings.threads or provenance.cores()
         runner = _load(cell, device, settings.backend, threads)
-        for batch, denoised, seconds in _in_batches(cell, _images(cell, clock, watcher), runner, device):
-            scorer.score(batch, denoised, seconds)
+        how = {"backend": runner.backend, "jobs": 1, "threads": threads, "parameters": runner.parameters}
+        outputs = _in_batches(cell, images, runner, device)
+    scorer = Scorer(cell, device, clock, watcher)
+    for batch, denoised, seconds in outputs:
+        scorer.score(batch, denoised, seconds)
     clock.seconds["total"] = time.perf_counter() - start
     about = _about(cell) | {
         "started": started.isoformat(timespec="seconds"),
         "seconds": {k: round(v, 4) for k, v in clock.seconds.items()},
         "device": _device_name(device),
-        "backend": runner.backend,
-        "batch": runner.batch,
-        "jobs": jobs,
-        "threads": threads,
-        "parameters": runner.parameters,
-        "peak_memory": _peak_memory(device),
+        "peak_memory": _peak_memory(device) + how.pop("workers_memory", 0),
+        **how,
     }
     order = {name: i for i, name in enumerate(cell.dataset.image_names())}
     return Record(sorted(scorer.rows, key=lambda row: order[row["image"]]), about)
 
 
-@dataclass(frozen=True)
-class _Image:
-    name: str
-    clean: "np.ndarray"  # uint8 (H, W, C)
-    noisy: "np.ndarray"  # float32 (H, W, C)
-
-
-def _images(cell: Cell, clock: Clock, watcher: Watcher) -> Iterator[_Image]:
+def _images(cell: Cell, clock: Clock, watcher: Watcher) -> Iterator[Sample]:
     """Read and degrade the images one after another."""
     owner = f"dataset {cell.dataset.name}"
     with clock.part("load"):
@@ -138,7 +101,7 @@ def _images(cell: Cell, clock: Clock, watcher: Watcher) -> Iterator[_Image]:
             noisy = degrade(
                 clean, cell.degradation, cell.protocol, dataset=cell.dataset.name, image=name, seed=cell.seed
             )
-        yield _Image(name, clean, noisy)
+        yield Sample(name, clean, noisy)
 
 
 def _load(cell: Cell, device: str, backend: str, threads: int) -> Runner:
@@ -163,78 +126,87 @@ def weights_path(cell: Cell) -> Path | None:
     return files.fetch("weights", f"weights of {cell.net.label}", [cell.net.weights])[0]
 
 
-def _in_batches(
-    cell: Cell, images: Iterable[_Image], runner: Runner, device: str
-) -> Iterator[tuple[list[_Image], "Tensor", float]]:
+Output = tuple[list[Sample], "Tensor", float]
+"""Images, what the method made of them (B, C, H, W), and its seconds for each."""
+
+
+def _in_batches(cell: Cell, images: Iterable[Sample], runner: Runner, device: str) -> Iterator[Output]:
     """Run images of one shape together, as many as the device gains from; time the method alone."""
     import torch
 
     warm = False
-    for batch in _same_shape(images, runner.batch):
+    for batch in _same_shape(images, runner.pixels):
         noisy = torch.stack([torch.from_numpy(image.noisy).permute(2, 0, 1) for image in batch]).to(device)
         if not warm:  # start-up cost of kernels and caches belongs to no image
-            _call(cell, runner, noisy[..., :64, :64].contiguous(), batch[0].name)
+            _call(cell, runner.run, noisy[..., :64, :64].contiguous(), batch[0].name)
             warm = True
         _synchronise(device)
         start = time.perf_counter()
-        denoised = _call(cell, runner, noisy, batch[0].name)
+        denoised = _call(cell, runner.run, noisy, batch[0].name)
         _synchronise(device)
         yield batch, denoised, (time.perf_counter() - start) / len(batch)
 
 
-def _same_shape(images: Iterable[_Image], size: int) -> Iterator[list[_Image]]:
-    waiting: dict[tuple[int, ...], list[_Image]] = {}
+def _same_shape(images: Iterable[Sample], pixels: int) -> Iterator[list[Sample]]:
+    """Group images of one shape, up to so many pixels a group."""
+    waiting: dict[tuple[int, ...], list[Sample]] = {}
     for image in images:
+        height, width, _ = image.clean.shape
         group = waiting.setdefault(image.clean.shape, [])
         group.append(image)
-        if len(group) == size:
+        if (len(group) + 1) * height * width > pixels:
             yield waiting.pop(image.clean.shape)
     yield from waiting.values()
 
 
-def _in_processes(cell: Cell, images: Iterable[_Image], jobs: int) -> Iterator[tuple[_Image, "Tensor", float]]:
-    """Spread images over one-threaded worker processes, and give them back as they come."""
+def _in_processes(cell: Cell, images: Iterable[Sample], how: dict[str, Any]) -> Iterator[Output]:
+    """Spread images over one-threaded worker processes, and give them back as they come.
+
+    The memory of the workers is put into `how`.
+    """
     import torch
 
-    if jobs == 1:
+    if how["jobs"] == 1:
         for image in images:
-            denoised, seconds = _denoise_one(cell, image.name, image.noisy)
-            yield image, torch.from_numpy(denoised), seconds
+            denoised, seconds, _ = _denoise_one(cell, image.name, image.noisy.copy())
+            yield [image], torch.from_numpy(denoised), seconds
         return
     from loky import get_reusable_executor
 
     single = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    executor = get_reusable_executor(max_workers=jobs, env=single, timeout=60)
-    running: dict[Future[Any], _Image] = {}
+    executor = get_reusable_executor(max_workers=how["jobs"], env=single, timeout=60)
+    running: dict[Future[Any], Sample] = {}
+
+    def finished() -> Iterator[Output]:
+        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            denoised, seconds, memory = future.result()
+            how["workers_memory"] = max(how.get("workers_memory", 0), memory * how["jobs"])
+            yield [running.pop(future)], torch.from_numpy(denoised), seconds
+
     try:
         for image in images:
             running[executor.submit(_denoise_one, cell, image.name, image.noisy)] = image
-            if len(running) >= 2 * jobs:
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    denoised, seconds = future.result()
-                    yield running.pop(future), torch.from_numpy(denoised), seconds
+            if len(running) >= 2 * how["jobs"]:
+                yield from finished()
         while running:
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                denoised, seconds = future.result()
-                yield running.pop(future), torch.from_numpy(denoised), seconds
+            yield from finished()
     except BaseException:
         for future in running:
             future.cancel()
         raise
 
 
-def _denoise_one(cell: Cell, name: str, noisy: "np.ndarray") -> tuple["np.ndarray", float]:
-    """Denoise one image in this process; returns (1, C, H, W) and the seconds it took."""
+def _denoise_one(cell: Cell, name: str, noisy: "np.ndarray") -> tuple["np.ndarray", float, int]:
+    """Denoise one image in this process; returns (1, C, H, W), the seconds, and the peak of memory."""
     import torch
 
     torch.set_num_threads(1)
-    runner = Runner(_loaded(cell), "plain", 1, 0)
+    denoise = _loaded(cell)
     tensor = torch.from_numpy(noisy).permute(2, 0, 1)[None]
     start = time.perf_counter()
-    denoised = _call(cell, runner, tensor, name)
-    return denoised.numpy(), time.perf_counter() - start
+    denoised = _call(cell, denoise, tensor, name)
+    return denoised.numpy(), time.perf_counter() - start, provenance.peak_memory()
 
 
 def _loaded(cell: Cell) -> Callable[..., Any]:
@@ -248,13 +220,13 @@ def _loaded(cell: Cell) -> Callable[..., Any]:
 _LOADED: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
 
-def _call(cell: Cell, runner: Runner, noisy: "Tensor", image: str) -> "Tensor":
+def _call(cell: Cell, denoise: Callable[..., Any], noisy: "Tensor", image: str) -> "Tensor":
     """Run the method and check what it returns, in one line where it is not what it must be."""
     import torch
 
     where = f"method {cell.label}, image {image}"
     try:
-        denoised = runner.run(noisy, cell.degradation.sigma / 255)
+        denoised = denoise(noisy, cell.degradation.sigma / 255)
     except Exception as error:
         raise BenchError(f"{where}: raised {type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
     try:
@@ -268,51 +240,6 @@ def _call(cell: Cell, runner: Runner, noisy: "Tensor", image: str) -> "Tensor":
     if not torch.isfinite(denoised).all():
         raise BenchError(f"{where}: returned NaN or infinite values")
     return denoised
-
-
-def _refuse(noisy: "Tensor", sigma: float) -> "Tensor":
-    raise AssertionError("this method runs in worker processes")
-
-
-class _Scorer:
-    """Scores batches as they come and keeps the rows."""
-
-    def __init__(self, cell: Cell, device: str, clock: Clock, watcher: Watcher) -> None:
-        self.cell, self.device, self.clock, self.watcher = cell, device, clock, watcher
-        self.rows: list[dict[str, Any]] = []
-
-    def score(self, batch: list[_Image], denoised: "Tensor", seconds: float) -> None:
-        import torch
-
-        self.clock.seconds["method"] += seconds * len(batch)
-        with self.clock.part("score"):
-            levels = (denoised.to(self.device).double() * 255).clamp(0, 255)
-            if self.cell.protocol.output == "uint8":
-                levels = levels.round()
-            clean = torch.stack([torch.from_numpy(i.clean).permute(2, 0, 1) for i in batch]).to(self.device).double()
-            noisy = (
-                torch.stack([torch.from_numpy(i.noisy).permute(2, 0, 1) for i in batch]).to(self.device).double() * 255
-            )
-            scores = {name: metric(clean, levels).tolist() for name, metric in METRICS.items()}
-            scores |= {f"noisy_{name}": metric(clean, noisy).tolist() for name, metric in METRICS.items()}
-            pictures = levels.round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-            for i, image in enumerate(batch):
-                height, width = image.clean.shape[:2]
-                row: dict[str, Any] = {"image": image.name, "height": height, "width": width}
-                row |= {name: values[i] for name, values in scores.items()}
-                self.rows.append(row | {"seconds": seconds, "denoised": _png(pictures[i])})
-        mean = sum(row["psnr"] for row in self.rows) / len(self.rows)
-        self.watcher.images(len(self.rows), len(self.cell.dataset.files), mean)
-
-
-def _png(pixels: "np.ndarray") -> bytes:
-    import io
-
-    from PIL import Image
-
-    content = io.BytesIO()
-    Image.fromarray(pixels.squeeze()).save(content, "PNG", compress_level=1)
-    return content.getvalue()
 
 
 def _about(cell: Cell) -> dict[str, Any]:
@@ -367,6 +294,14 @@ def _synchronise(device: str) -> None:
         import torch
 
         torch.cuda.synchronize(device)
+
+
+def _reset_peak_memory(device: str) -> None:
+    provenance.reset_peak_memory()
+    if device != "cpu":
+        import torch
+
+        torch.cuda.reset_peak_memory_stats(device)
 
 
 def _peak_memory(device: str) -> int:

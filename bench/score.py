@@ -1,0 +1,103 @@
+"""Scoring: what a method gave, held against the clean images, as rows of a record."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from bench.metrics import METRICS
+from bench.plan import Cell
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+
+@dataclass
+class Clock:
+    """Seconds spent in each part of a cell."""
+
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("load", "noise", "method", "score"), 0.0))
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Count the time inside the `with` for one part."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] += time.perf_counter() - start
+
+
+class Watcher:
+    """Told how a cell goes on; this one does nothing with it."""
+
+    def files(self, done: int, total: int) -> None:
+        """Files of the dataset that are there, of those that it has; while it is downloaded."""
+
+    def images(self, done: int, total: int, psnr: float) -> None:
+        """Images done, images in the set, mean PSNR so far."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An image of the dataset and its noisy version, as they go through a cell."""
+
+    name: str
+    clean: "np.ndarray"  # uint8 (H, W, C)
+    noisy: "np.ndarray"  # float32 (H, W, C)
+
+
+class Scorer:
+    """Scores batches as they come and keeps the rows.
+
+    Parameters
+    ----------
+    cell : Cell
+        What is run.
+    device : str
+        Where the metrics are computed.
+    clock : Clock
+        Counts the method's seconds and those of scoring.
+    watcher : Watcher
+        Told of each image that is scored.
+    """
+
+    def __init__(self, cell: Cell, device: str, clock: Clock, watcher: Watcher) -> None:
+        self.cell, self.device, self.clock, self.watcher = cell, device, clock, watcher
+        self.rows: list[dict[str, Any]] = []
+
+    def score(self, batch: list[Sample], denoised: "Tensor", seconds: float) -> None:
+        """Score denoised images (B, C, H, W), which took the method so many seconds each."""
+        import torch
+
+        self.clock.seconds["method"] += seconds * len(batch)
+        with self.clock.part("score"):
+            levels = (denoised.to(self.device).double() * 255).clamp(0, 255)
+            if self.cell.protocol.output == "uint8":
+                levels = levels.round()
+            clean = torch.stack([torch.from_numpy(i.clean).permute(2, 0, 1) for i in batch]).to(self.device).double()
+            noisy = (
+                torch.stack([torch.from_numpy(i.noisy).permute(2, 0, 1) for i in batch]).to(self.device).double() * 255
+            )
+            scores = {name: metric(clean, levels).tolist() for name, metric in METRICS.items()}
+            scores |= {f"noisy_{name}": metric(clean, noisy).tolist() for name, metric in METRICS.items()}
+            pictures = levels.round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+            for i, image in enumerate(batch):
+                height, width = image.clean.shape[:2]
+                row: dict[str, Any] = {"image": image.name, "height": height, "width": width}
+                row |= {name: values[i] for name, values in scores.items()}
+                self.rows.append(row | {"seconds": seconds, "denoised": _png(pictures[i])})
+        mean = sum(row["psnr"] for row in self.rows) / len(self.rows)
+        self.watcher.images(len(self.rows), len(self.cell.dataset.files), mean)
+
+
+def _png(pixels: "np.ndarray") -> bytes:
+    import io
+
+    from PIL import Image
+
+    content = io.BytesIO()
+    Image.fromarray(pixels.squeeze()).save(content, "PNG", compress_level=1)
+    return content.getvalue()
