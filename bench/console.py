@@ -10,11 +10,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from bench.ledger import published
 from bench.plan import Cell, Failure
 from bench.results import Result
 from bench.score import Watcher
-from bench.verdict import Verdict, judge
+from bench.verdict import Verdict, judge, reference
 
 _STYLE = {"reproduced": "green", "above": "cyan", "below": "yellow", "not comparable": "dim"}
 
@@ -95,13 +94,7 @@ def table(out: Console, results: Sequence[Result]) -> None:
     notes: list[str] = []
     for result in results:
         verdict = judge(result)
-        ssim = published(
-            result.published_as,
-            dataset=result.dataset,
-            colour=result.about["dataset"]["colour"],
-            degradation=result.degradation,
-            metric="ssim",
-        )
+        ssim = reference(result, "ssim")
         grid.add_row(
             result.label,
             result.dataset,
@@ -110,7 +103,7 @@ def table(out: Console, results: Sequence[Result]) -> None:
             verdict.published.value if verdict else "-",
             f"{verdict.difference:+.3f}" if verdict else "-",
             f"{result.mean('ssim'):.4f}",
-            ssim[0].value if ssim else "-",
+            ssim.value if ssim else "-",
             f"{result.mean('mse'):.1f}",
             f"{result.mean('noisy_psnr'):.2f}",
             f"{result.mean('seconds'):.3g}",

@@ -63,6 +63,11 @@ class Result:
         """The seeds that were run."""
         return [record.provenance["seed"] for record in self.records]
 
+    @property
+    def started(self) -> str:
+        """When its last record was begun (ISO 8601, UTC)."""
+        return max(str(record.provenance["started"]) for record in self.records)
+
     def mean(self, metric: str) -> float:
         """Return the mean over the images and the seeds of a column."""
         return fmean(record.mean(metric) for record in self.records)
@@ -84,6 +89,20 @@ class Result:
             "seeds": len(self.seeds),
             "images": len(self.records[0].images),
         } | numbers
+
+
+def current(results: Iterable[Result]) -> list[Result]:
+    """Leave out what newer code or newer data measured again.
+
+    Of results that differ in the fingerprint of code or data only, the one that ran last stays.
+    """
+    newest: dict[str, Result] = {}
+    for result in results:
+        identity = result.about["identity"]
+        same = json.dumps([identity[k] for k in ("net", "options", "weights", "dataset", "degradation", "protocol")])
+        if same not in newest or result.started > newest[same].started:
+            newest[same] = result
+    return list(newest.values())
 
 
 def gather(records: Iterable[Record]) -> list[Result]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.errors import BenchError
 from bench.plan import Cell, Failure, words
 
 METADATA = b"bench"
@@ -92,11 +93,15 @@ class Store:
 
 def read(path: Path, columns: Iterable[str] | None = None) -> Record:
     """Read one record; `columns` leaves out what is not needed, as the images."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    file = pq.ParquetFile(path)
-    wanted = None if columns is None else list(columns)
-    return Record(file.read(columns=wanted).to_pylist(), json.loads(file.schema_arrow.metadata[METADATA]))
+    try:
+        file = pq.ParquetFile(path)
+        provenance = json.loads(file.schema_arrow.metadata[METADATA])
+        return Record(file.read(columns=None if columns is None else list(columns)).to_pylist(), provenance)
+    except (pa.ArrowException, KeyError, TypeError, OSError) as error:
+        raise BenchError(f"record {path}: cannot be read ({error}); delete it and its cell runs again") from None
 
 
 SCORES = (

@@ -59,16 +59,9 @@ def judge(result: Result, metric: str = "psnr") -> Verdict | None:
     metric : str
         ``"psnr"``; others compare without a model of the noise draw and are not offered.
     """
-    rows = published(
-        result.published_as,
-        dataset=result.dataset,
-        colour=str(result.about["dataset"]["colour"]),
-        degradation=result.degradation,
-        metric=metric,
-    )
-    if not rows:
+    row = reference(result, metric)
+    if row is None:
         return None
-    row = rows[0]
     difference = result.mean(metric) - row.number
     shapes = [(image["height"], image["width"]) for image in result.records[0].images]
     channels = 3 if result.about["dataset"]["colour"] == "rgb" else 1
@@ -88,6 +81,18 @@ def judge(result: Result, metric: str = "psnr") -> Verdict | None:
     word = "reproduced" if agrees else "above" if difference > 0 else "below"
     unstated = "; its protocol is not stated" if row.protocol == "unstated" else ""
     return Verdict(word, f"{against}; allowed ±{allowed:.3f} = {terms}{unstated}", row, difference, allowed)
+
+
+def reference(result: Result, metric: str) -> Published | None:
+    """Return the row of the ledger that a result is held against; None where nothing was published."""
+    rows = published(
+        result.published_as,
+        dataset=result.dataset,
+        colour=str(result.about["dataset"]["colour"]),
+        degradation=result.degradation,
+        metric=metric,
+    )
+    return rows[0] if rows else None
 
 
 def draw_deviation(shapes: list[tuple[int, int]], channels: int, sigma: float, *, shared: bool) -> float:

@@ -5,10 +5,9 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bench.ledger import published
 from bench.protocol import PROTOCOLS
 from bench.results import Result
-from bench.verdict import Verdict, judge
+from bench.verdict import Verdict, judge, reference
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def leaderboards(results: Iterable[Result]) -> list[Leaderboard]:
     boards = []
     for (dataset, protocol, sigma, degradation), members in sorted(groups.items()):
         best_first = sorted(members, key=lambda r: -r.mean("psnr"))
-        entries = tuple(Entry(r, judge(r), _ssim(r)) for r in best_first)
+        entries = tuple(Entry(r, judge(r), ssim.value if (ssim := reference(r, "ssim")) else "") for r in best_first)
         title = str(members[0].about["dataset"]["title"])
         boards.append(Leaderboard(dataset, title, degradation, sigma, protocol, entries))
     return boards
@@ -115,17 +114,6 @@ def to_markdown(boards: Sequence[Leaderboard]) -> str:
         parts += [f"- {e.result.label}: {e.verdict.reason}" for e in board.entries if e.verdict]
         parts.append("")
     return "\n".join(parts)
-
-
-def _ssim(result: Result) -> str:
-    found = published(
-        result.published_as,
-        dataset=result.dataset,
-        colour=str(result.about["dataset"]["colour"]),
-        degradation=result.degradation,
-        metric="ssim",
-    )
-    return found[0].value if found else ""
 
 
 def _csv(flat: Sequence[dict[str, str | int | float]]) -> str:

@@ -2,6 +2,7 @@ import base64
 import csv
 import io
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,10 +10,11 @@ from PIL import Image
 
 from bench.degradation import degrade, parse
 from bench.engine import run_all
+from bench.errors import BenchError
 from bench.plan import Request, plan
 from bench.protocol import PROTOCOLS
 from bench.report import build
-from bench.run import Settings
+from bench.run import Settings, run_cell
 from bench.store import Store
 
 
@@ -72,3 +74,21 @@ def test_numbers_stand_without_the_pictures(tmp_path, made, photographs):
     page = build(tmp_path).read_text()
     assert "image/webp" not in page
     assert "Wavelet" in page
+
+
+def test_what_was_measured_again_shows_once(tmp_path, photographs):
+    (cell,), _ = plan(Request("wavelet", str(photographs)))
+    store = Store(tmp_path / "runs")
+    for code, started in (("old", "2026-01-01T00:00:00+00:00"), ("new", "2026-01-02T00:00:00+00:00")):
+        version = replace(cell, code=code)
+        record = run_cell(version, Settings("cpu"))
+        store.put(version, replace(record, provenance=record.provenance | {"started": started}))
+    rows = list(csv.DictReader((build(tmp_path).parent / "images.csv").open()))
+    assert len(rows) == 2
+
+
+def test_a_damaged_record_says_so(tmp_path, made):
+    path = next((tmp_path / "runs").glob("*/*.parquet"))
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(BenchError, match=r"record .* cannot be read .* delete it and its cell runs again"):
+        build(tmp_path)
