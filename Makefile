@@ -13,6 +13,7 @@ BACKEND ?=
 ENGINE ?=
 JOBS ?=
 TABLE ?=
+PICTURES ?=
 OUT ?=
 TESTS ?=
 
@@ -39,7 +40,7 @@ help:  ## Explain the commands (the default)
 	@echo "  NOISE=15,25,50      sigma on the 0-255 scale                SEED=0,1,2         seeds of the noise"
 	@echo "  PROTOCOL=standard   standard, seed0, clipped, float"
 	@echo "Others: WEIGHTS=file  DEVICE=auto|cpu|cuda|cuda:1  BACKEND=auto|torch|onnxruntime  ENGINE=serial|loky  JOBS=n"
-	@echo "        TABLE=file.csv  OUT=folder (default results)"
+	@echo "        TABLE=file.csv  PICTURES=n (images a report shows for each noise; 0: all)  OUT=folder (default results)"
 	@echo "        PYTHON=python3 VENV=   use an existing environment instead of .venv"
 	@echo
 	@echo "Try:  make bench                          (no download, three methods on ten photographs)"
@@ -59,7 +60,7 @@ bench: $(READY)  ## Measure METHOD on DATA with NOISE, beside the published numb
 	  $(call option,JOBS,jobs) $(call option,TABLE,table) $(call option,OUT,out)
 
 report: $(READY)  ## Turn all finished runs into a page, tables and charts (results/report/)
-	@$(RUN) -m bench report $(call option,OUT,out)
+	@$(RUN) -m bench report $(call option,PICTURES,pictures) $(call option,OUT,out)
 
 test: $(READY)  ## Prove the code and the published numbers (TESTS=tests/bench for a part)
 	$(RUN) -m pytest $(TESTS)

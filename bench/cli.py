@@ -105,11 +105,14 @@ def list_(
 
 
 @app.command()
-def report(out: Out = Path("results")) -> None:
+def report(
+    pictures: Annotated[int, typer.Option(min=0, help="Images shown for each dataset and noise; 0: all.")] = 12,
+    out: Out = Path("results"),
+) -> None:
     """Turn all finished cells into tables, charts and pictures (make report)."""
     from bench.report import build
 
-    page = build(out)
+    page = build(out, pictures)
     typer.echo(f"report: {page}")
 
 

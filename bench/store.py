@@ -51,7 +51,7 @@ class Store:
 
     def path(self, cell: Cell) -> Path:
         """Return where a cell's record lies, or will."""
-        return self.folder / cell.dataset.name / f"{_slug(cell.title)}_{cell.key}.parquet"
+        return self.folder / slug(cell.dataset.name) / f"{slug(cell.title)}_{cell.key}.parquet"
 
     def has(self, cell: Cell) -> bool:
         """Whether the cell is finished."""
@@ -125,5 +125,6 @@ def _write_whole(path: Path, content: bytes) -> None:
         raise
 
 
-def _slug(text: str) -> str:
+def slug(text: str) -> str:
+    """Return a text as part of a file name."""
     return re.sub(r"[^A-Za-z0-9.@=]+", "-", text).strip("-").lower()[:80]

@@ -25,7 +25,8 @@ def from_path(path: Path) -> Dataset:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"DATA={path}: two images are named {twice[0]!r}; give each its own name")
-    name = path.resolve().name if path.is_dir() else path.stem
+    # A name that no registered dataset has: a folder called set12 is not judged as Set12.
+    name = f"folder {path.resolve().name}" if path.is_dir() else path.name
     return Dataset(
         name=name,
         title=name,

@@ -16,6 +16,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from bench.report.tables import Leaderboard
+from bench.store import slug
 
 MAX_POINTS = 400
 
@@ -44,16 +45,12 @@ def draw(boards: Sequence[Leaderboard], folder: Path) -> list[Chart]:
     charts = []
     for (dataset, protocol), group in groupby(boards, key=lambda b: (b.dataset, b.protocol)):
         members = list(group)
-        title = members[0].title
+        title, stem = members[0].title, slug(f"{dataset}-{protocol}")
         if len(members) > 1:
             chart = _curves(members, colours)
-            charts.append(
-                _save(chart, folder / f"{dataset}-{protocol}-psnr", dataset, protocol, f"{title}: PSNR against noise")
-            )
+            charts.append(_save(chart, folder / f"{stem}-psnr", dataset, protocol, f"{title}: PSNR against noise"))
         chart = _images(members, colours)
-        charts.append(
-            _save(chart, folder / f"{dataset}-{protocol}-images", dataset, protocol, f"{title}: PSNR of each image")
-        )
+        charts.append(_save(chart, folder / f"{stem}-images", dataset, protocol, f"{title}: PSNR of each image"))
     return charts
 
 

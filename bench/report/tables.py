@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bench.protocol import PROTOCOLS
 from bench.results import Result
+from bench.store import slug
 from bench.verdict import Verdict, judge, reference
 
 
@@ -33,7 +34,7 @@ class Leaderboard:
     @property
     def anchor(self) -> str:
         """A name for links within the page."""
-        return f"{self.dataset}-{self.degradation}-{self.protocol}".replace(":", "-")
+        return slug(f"{self.dataset}-{self.degradation}-{self.protocol}")
 
     @property
     def choices(self) -> str:

@@ -20,7 +20,7 @@ def test_run_report_and_run_again(tmp_path, photographs):
     words = ("run", "--method", "wavelet,nlm", "--data", photographs, "--noise", "15,25", "--table", tmp_path / "t.csv")
     first = bench(*words, out=tmp_path)
     assert first.returncode == 0, first.stderr
-    assert re.search(r"Wavelet\s+photographs\s+25\s+2\d\.\d\d", first.stdout)
+    assert re.search(r"Wavelet\s+folder photographs\s+25\s+2\d\.\d\d", first.stdout)
     assert "protocol standard" in first.stdout
     again = bench(*words, out=tmp_path)
     assert "4 of 4 cells are finished already" in again.stdout

@@ -53,7 +53,7 @@ def test_the_tables_agree_with_the_records(made):
 
 def test_charts_are_saved_for_a_paper(made):
     names = {path.name for path in (made.parent / "charts").iterdir()}
-    for chart in ("photographs-standard-psnr", "photographs-standard-images"):
+    for chart in ("folder-photographs-standard-psnr", "folder-photographs-standard-images"):
         assert {f"{chart}.svg", f"{chart}.pdf"} <= names
 
 
@@ -61,7 +61,9 @@ def test_the_pictures_show_what_was_scored(made, photographs):
     sources = re.findall(r'alt="camera, (clean|noisy)" src="data:image/webp;base64,([^"]+)"', made.read_text())
     pictures = {kind: np.array(Image.open(io.BytesIO(base64.b64decode(code))).convert("L")) for kind, code in sources}
     clean = np.array(Image.open(photographs / "camera.png"))
-    noisy = degrade(clean[..., None], parse("25"), PROTOCOLS["standard"], dataset="photographs", image="camera", seed=0)
+    noisy = degrade(
+        clean[..., None], parse("25"), PROTOCOLS["standard"], dataset="folder photographs", image="camera", seed=0
+    )
     assert pictures["clean"].shape == clean.shape
     assert np.abs(pictures["clean"] - clean.astype(float)).mean() < 4  # lossy, but this picture
     shown = np.clip(noisy[..., 0], 0, 1) * 255

@@ -84,9 +84,9 @@ def test_sixteen_bit_colour_is_refused_though_pillow_would_read_it(tmp_path):
 
 def test_a_folder_or_a_file_is_a_dataset(photographs):
     folder = from_path(photographs)
-    assert (folder.name, folder.colour, folder.image_names()) == ("photographs", "gray", ["camera", "coins"])
+    assert (folder.name, folder.colour, folder.image_names()) == ("folder photographs", "gray", ["camera", "coins"])
     single = from_path(photographs / "coins.png")
-    assert (single.name, single.image_names()) == ("coins", ["coins"])
+    assert (single.name, single.image_names()) == ("coins.png", ["coins"])
     (photographs / "camera.bmp").write_bytes(b"")
     with pytest.raises(ValueError, match="two images are named 'camera'"):
         from_path(photographs)
