@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,14 +25,15 @@ class Runner:
         ``run(noisy, sigma)`` on tensors of the device.
     backend : str
         What runs it, for the record.
-    pixels : int
-        Images of one shape are best run together up to so many pixels; 1: one at a time.
+    images, pixels : int
+        Images of one shape are best run together up to so many images and so many pixels.
     parameters : int
         Trained numbers in it.
     """
 
     run: "Callable[[Tensor, float], Any]"
     backend: str
+    images: int
     pixels: int
     parameters: int
 
@@ -42,8 +44,8 @@ def prepare(
     """Make a method's callable ready for a device.
 
     Networks on the CPU run in onnxruntime, the fastest path by `make speed` with the least
-    start-up; `backend="torch"` keeps PyTorch, in channels-last layout and small batches. On CUDA
-    PyTorch runs in exact fp32 (no TF32). What is no network runs as it is.
+    start-up, an image on each core; `backend="torch"` keeps PyTorch, in channels-last layout and
+    small batches. On CUDA PyTorch runs in exact fp32 (no TF32). What is no network runs as it is.
 
     Parameters
     ----------
@@ -65,12 +67,13 @@ def prepare(
     if backend not in BACKENDS:
         raise unknown("backend", backend, BACKENDS)
     if not isinstance(denoise, torch.nn.Module):
-        return Runner(denoise, "plain", 1, 0)
+        return Runner(denoise, "plain", 1, 1, 0)
     parameters = sum(p.numel() for p in denoise.parameters())
     if device == "cpu" and (
         backend == "onnxruntime" or (backend == "auto" and importlib.util.find_spec("onnxruntime"))
     ):
-        return Runner(_onnxruntime(denoise, channels, sigma, threads), "onnxruntime", 1, parameters)
+        run_exported = _onnxruntime(denoise, channels, sigma, threads)
+        return Runner(run_exported, "onnxruntime", threads, 4_000_000, parameters)
     if backend == "onnxruntime":
         raise BenchError(f"BACKEND=onnxruntime runs on the CPU only, got DEVICE={device}; use BACKEND=torch")
     network = denoise.to(device).eval()
@@ -82,7 +85,7 @@ def prepare(
         with torch.inference_mode():
             return network(noisy.contiguous(memory_format=torch.channels_last), sigma)
 
-    return Runner(run, "torch", 640_000 if device == "cpu" else 2_500_000, parameters)
+    return Runner(run, "torch", 64, 640_000 if device == "cpu" else 2_500_000, parameters)
 
 
 def _onnxruntime(
@@ -117,11 +120,24 @@ def _onnxruntime(
             output_names=["denoised"],
             dynamic_axes={"noisy": {0: "b", 2: "h", 3: "w"}, "denoised": {0: "b", 2: "h", 3: "w"}},
         )
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(model.getvalue(), options, providers=["CPUExecutionProvider"])
+    sessions: dict[int, onnxruntime.InferenceSession] = {}
+    pool = ThreadPoolExecutor(threads)
+
+    def session(share: int) -> onnxruntime.InferenceSession:
+        if share not in sessions:
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = share
+            # Its threads would go on spinning after a run and take the cores from the metrics.
+            options.add_session_config_entry("session.force_spinning_stop", "1")
+            providers = ["CPUExecutionProvider"]
+            sessions[share] = onnxruntime.InferenceSession(model.getvalue(), options, providers=providers)
+        return sessions[share]
 
     def run(noisy: "Tensor", sigma: float) -> "Tensor":
-        return torch.from_numpy(session.run(None, {"noisy": noisy.numpy()})[0])
+        # An image a thread keeps the cores busier than several threads an image.
+        network = session(max(1, threads // len(noisy)))
+        images = noisy.numpy()
+        outputs = pool.map(lambda i: network.run(None, {"noisy": images[i : i + 1]})[0], range(len(images)))
+        return torch.cat([torch.from_numpy(output) for output in outputs])
 
     return run

@@ -135,7 +135,7 @@ def _in_batches(cell: Cell, images: Iterable[Sample], runner: Runner, device: st
     import torch
 
     warm = False
-    for batch in _same_shape(images, runner.pixels):
+    for batch in _same_shape(images, runner.images, runner.pixels):
         noisy = torch.stack([torch.from_numpy(image.noisy).permute(2, 0, 1) for image in batch]).to(device)
         if not warm:  # start-up cost of kernels and caches belongs to no image
             _call(cell, runner.run, noisy[..., :64, :64].contiguous(), batch[0].name)
@@ -147,14 +147,14 @@ def _in_batches(cell: Cell, images: Iterable[Sample], runner: Runner, device: st
         yield batch, denoised, (time.perf_counter() - start) / len(batch)
 
 
-def _same_shape(images: Iterable[Sample], pixels: int) -> Iterator[list[Sample]]:
-    """Group images of one shape, up to so many pixels a group."""
+def _same_shape(images: Iterable[Sample], most: int, pixels: int) -> Iterator[list[Sample]]:
+    """Group images of one shape, up to so many images and pixels a group."""
     waiting: dict[tuple[int, ...], list[Sample]] = {}
     for image in images:
         height, width, _ = image.clean.shape
         group = waiting.setdefault(image.clean.shape, [])
         group.append(image)
-        if (len(group) + 1) * height * width > pixels:
+        if len(group) == most or (len(group) + 1) * height * width > pixels:
             yield waiting.pop(image.clean.shape)
     yield from waiting.values()
 

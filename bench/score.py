@@ -88,16 +88,6 @@ class Scorer:
                 height, width = image.clean.shape[:2]
                 row: dict[str, Any] = {"image": image.name, "height": height, "width": width}
                 row |= {name: values[i] for name, values in scores.items()}
-                self.rows.append(row | {"seconds": seconds, "denoised": _png(pictures[i])})
+                self.rows.append(row | {"seconds": seconds, "denoised": pictures[i].tobytes()})
         mean = sum(row["psnr"] for row in self.rows) / len(self.rows)
         self.watcher.images(len(self.rows), len(self.cell.dataset.files), mean)
-
-
-def _png(pixels: "np.ndarray") -> bytes:
-    import io
-
-    from PIL import Image
-
-    content = io.BytesIO()
-    Image.fromarray(pixels.squeeze()).save(content, "PNG", compress_level=1)
-    return content.getvalue()

@@ -24,7 +24,8 @@ class Record:
     ----------
     images : list of dict
         One row an image: `image`, `height`, `width`, `psnr`, `ssim`, `mse`, the same of the noisy
-        input (`noisy_psnr` ...), `seconds` (the method's own) and `denoised` (PNG bytes).
+        input (`noisy_psnr` ...), `seconds` (the method's own) and `denoised`
+        (the pixels, uint8 in the order H, W, C).
     provenance : dict
         The cell's identity and all that was known when it ran.
     """

@@ -116,7 +116,6 @@ def _dataset(about: "dict[str, object]") -> Dataset | None:
 
 def _strip(board: Leaderboard, image: str, clean: "np.ndarray", rows: Sequence[dict[str, object]]) -> Strip:
     import numpy as np
-    from PIL import Image
 
     seed = board.entries[0].result.seeds[0]
     noisy = degrade(
@@ -131,8 +130,7 @@ def _strip(board: Leaderboard, image: str, clean: "np.ndarray", rows: Sequence[d
     for entry, row in zip(board.entries, rows, strict=True):
         content = row["denoised"]
         assert isinstance(content, bytes)
-        pixels = np.array(Image.open(io.BytesIO(content)))
-        pixels = pixels.reshape(clean.shape)
+        pixels = np.frombuffer(content, np.uint8).reshape(clean.shape)
         panels.append(Panel(entry.result.label, f"{row['psnr']:.2f} dB", _webp(pixels)))
         error = np.abs(pixels.astype(float) - clean).mean(axis=2)
         levels = np.clip(error / ERROR_PEAK * 255, 0, 255).astype(np.uint8)[..., None]
