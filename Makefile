@@ -39,7 +39,7 @@ help:  ## Explain the commands (the default)
 	@echo "  METHOD=bm3d,dncnn   methods, or path/to/my_method.py        DATA=bsd68,set12   datasets, or a folder of images"
 	@echo "  NOISE=15,25,50      sigma on the 0-255 scale                SEED=0,1,2         seeds of the noise"
 	@echo "  PROTOCOL=standard   standard, seed0, clipped, float"
-	@echo "Others: WEIGHTS=file  DEVICE=auto|cpu|cuda|cuda:1  BACKEND=auto|torch|onnxruntime  ENGINE=serial|loky  JOBS=n"
+	@echo "Others: WEIGHTS=file  DEVICE=auto|cpu|cuda|cuda:1  BACKEND=auto|torch|onnxruntime|ncnn  ENGINE=serial|loky  JOBS=n"
 	@echo "        TABLE=file.csv  PICTURES=n (images a report shows for each noise; 0: all)  OUT=folder (default results)"
 	@echo "        PYTHON=python3 VENV=   use an existing environment instead of .venv"
 	@echo

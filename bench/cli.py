@@ -44,7 +44,7 @@ def run(
     ] = Request.protocol,
     weights: Annotated[str, typer.Option(help="Your own file of weights for the method.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
-    backend: Annotated[str, typer.Option(help="What runs networks: auto, torch, onnxruntime.")] = "auto",
+    backend: Annotated[str, typer.Option(help="What runs networks: auto, torch, onnxruntime, ncnn.")] = "auto",
     engine: Annotated[str, typer.Option(help="Who runs cells: serial, loky.")] = "serial",
     jobs: Annotated[int, typer.Option(min=0, help="Worker processes; 0: one a core.")] = 0,
     table: Annotated[Path | None, typer.Option(help="Write the table as a CSV file too.")] = None,

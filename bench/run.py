@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench import files, provenance
-from bench.backend import Runner, prepare
+from bench.backends import Runner, prepare
 from bench.degradation import degrade
 from bench.errors import BenchError
 from bench.plan import Cell, describe
@@ -30,7 +30,7 @@ class Settings:
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
     backend : str
-        ``"auto"``, ``"torch"`` or ``"onnxruntime"``.
+        ``"auto"``, ``"torch"``, ``"onnxruntime"`` or ``"ncnn"``.
     jobs : int
         Processes for methods that take one image at a time; 0: one a core.
     threads : int

@@ -70,24 +70,28 @@ class Scorer:
 
     def score(self, batch: list[Sample], denoised: "Tensor", seconds: float) -> None:
         """Score denoised images (B, C, H, W), which took the method so many seconds each."""
-        import torch
-
         self.clock.seconds["method"] += seconds * len(batch)
         with self.clock.part("score"):
-            levels = (denoised.to(self.device).double() * 255).clamp(0, 255)
-            if self.cell.protocol.output == "uint8":
-                levels = levels.round()
-            clean = torch.stack([torch.from_numpy(i.clean).permute(2, 0, 1) for i in batch]).to(self.device).double()
-            noisy = (
-                torch.stack([torch.from_numpy(i.noisy).permute(2, 0, 1) for i in batch]).to(self.device).double() * 255
-            )
-            scores = {name: metric(clean, levels).tolist() for name, metric in METRICS.items()}
-            scores |= {f"noisy_{name}": metric(clean, noisy).tolist() for name, metric in METRICS.items()}
-            pictures = levels.round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-            for i, image in enumerate(batch):
-                height, width = image.clean.shape[:2]
-                row: dict[str, Any] = {"image": image.name, "height": height, "width": width}
-                row |= {name: values[i] for name, values in scores.items()}
-                self.rows.append(row | {"seconds": seconds, "denoised": pictures[i].tobytes()})
+            # On a GPU the whole batch at once; on the CPU one by one, which its caches hold.
+            step = len(batch) if self.device != "cpu" else 1
+            for i in range(0, len(batch), step):
+                self._score(batch[i : i + step], denoised[i : i + step], seconds)
         mean = sum(row["psnr"] for row in self.rows) / len(self.rows)
         self.watcher.images(len(self.rows), len(self.cell.dataset.files), mean)
+
+    def _score(self, batch: list[Sample], denoised: "Tensor", seconds: float) -> None:
+        import torch
+
+        levels = (denoised.to(self.device).double() * 255).clamp_(0, 255)
+        if self.cell.protocol.output == "uint8":
+            levels = levels.round_()
+        clean = torch.stack([torch.from_numpy(i.clean).permute(2, 0, 1) for i in batch]).to(self.device).double()
+        noisy = torch.stack([torch.from_numpy(i.noisy).permute(2, 0, 1) for i in batch]).to(self.device).double() * 255
+        scores = {name: metric(clean, levels).tolist() for name, metric in METRICS.items()}
+        scores |= {f"noisy_{name}": metric(clean, noisy).tolist() for name, metric in METRICS.items()}
+        pictures = levels.round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+        for i, image in enumerate(batch):
+            height, width = image.clean.shape[:2]
+            row: dict[str, Any] = {"image": image.name, "height": height, "width": width}
+            row |= {name: values[i] for name, values in scores.items()}
+            self.rows.append(row | {"seconds": seconds, "denoised": pictures[i].tobytes()})

@@ -112,11 +112,12 @@ def tiny_net(tmp_path):
 
 def test_backends_engines_and_processes_agree(one_cell, photographs, tiny_net):
     cell = one_cell("dncnn-b", photographs, weights=str(tiny_net))
-    ort = run_cell(cell, Settings("cpu", "onnxruntime"))
     plain = run_cell(cell, Settings("cpu", "torch"))
-    assert (ort.provenance["backend"], plain.provenance["backend"]) == ("onnxruntime", "torch")
-    for name, score in rows(ort).items():
-        assert score == pytest.approx(rows(plain)[name], abs=1e-4)
+    assert run_cell(cell, CPU).provenance["backend"] == "ncnn"
+    for backend in ("ncnn", "onnxruntime"):
+        record = run_cell(cell, Settings("cpu", backend))
+        assert record.provenance["backend"] == backend
+        assert rows(record) == pytest.approx(rows(plain), abs=1e-4)
     ((_, pooled),) = run_all([cell], "loky", Settings("cpu", "torch", jobs=2))
     assert rows(pooled) == pytest.approx(rows(plain), abs=1e-4)
     classical = one_cell("wavelet", photographs)
@@ -127,7 +128,7 @@ def test_the_result_does_not_depend_on_the_batch(one_cell, photographs, tiny_net
     from bench import run
 
     cell = one_cell("dncnn-b", photographs, weights=str(tiny_net))
-    batched = {b: rows(run_cell(cell, Settings("cpu", b, threads=2))) for b in ("torch", "onnxruntime")}
+    batched = {b: rows(run_cell(cell, Settings("cpu", b, threads=2))) for b in ("torch", "onnxruntime", "ncnn")}
     monkeypatch.setattr(run, "_same_shape", lambda images, *limits: ([image] for image in images))
     for backend, scores in batched.items():
         assert scores == pytest.approx(rows(run_cell(cell, Settings("cpu", backend, threads=2))), abs=1e-4)
