@@ -119,7 +119,7 @@ def report(
 @app.command()
 def draws(
     method: Annotated[str, typer.Option(help="Methods.")] = "dncnn",
-    data: Annotated[str, typer.Option(help="Datasets; their 256x256 images count.")] = "set12,builtin",
+    data: Annotated[str, typer.Option(help="Datasets; their 256x256 images count.")] = "builtin",
     noise: Annotated[str, typer.Option(help="Sigmas.")] = "15,25,50",
     count: Annotated[int, typer.Option(min=2, help="Noise draws.")] = 20,
     table: Annotated[Path | None, typer.Option(help="Write the table as a CSV file.")] = None,

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
 
-import platformdirs
-
 from bench.errors import BenchError
 
 
@@ -34,7 +32,12 @@ class Source(Protocol):
 
 def cache_folder() -> Path:
     """Return the folder for downloads: `BENCH_CACHE`, or the user's cache folder."""
-    return Path(os.environ.get("BENCH_CACHE") or platformdirs.user_cache_dir("denoising-bench")).expanduser()
+    named = os.environ.get("BENCH_CACHE")
+    if not named:
+        import platformdirs
+
+        named = platformdirs.user_cache_dir("denoising-bench")
+    return Path(named).expanduser()
 
 
 def mirrors() -> list[Path]:
