@@ -52,14 +52,16 @@ def run(
 ) -> None:
     """Measure methods on datasets and print them beside the published numbers (make bench)."""
     from bench import console
+    from bench.backends import BACKENDS
     from bench.engine import ENGINES, run_all
     from bench.report.tables import leaderboards, to_csv
     from bench.results import gather
     from bench.run import Settings
     from bench.store import SCORES, Store
 
-    if engine not in ENGINES:
-        raise unknown("engine", engine, ENGINES)
+    for kind, word, known in (("engine", engine, ENGINES), ("backend", backend, BACKENDS)):
+        if word not in known:
+            raise unknown(kind, word, known)
     cells, failures = plan(Request(method, data, noise, protocol, seed, weights))
     store, screen = Store(out / "runs"), console.console()
     for failure in failures:

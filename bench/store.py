@@ -113,17 +113,21 @@ SCORES = (
 
 def _write_whole(path: Path, content: bytes) -> None:
     """Write beside, flush to the disk, rename: a reader sees the whole file or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    beside = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         Path(beside).replace(path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
+    except OSError as error:
+        if beside:
+            Path(beside).unlink(missing_ok=True)
+        raise BenchError(
+            f"cannot write {path} ({error.strerror}); make room there or give OUT=another/folder; finished cells stay"
+        ) from None
 
 
 def slug(text: str) -> str:

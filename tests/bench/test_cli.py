@@ -54,6 +54,7 @@ def test_a_finished_run_imports_nothing_heavy(tmp_path, photographs):
         (("run", "--method", "dncnnn"), "unknown method 'dncnnn': did you mean dncnn"),
         (("run", "--data", "no-such"), "unknown dataset 'no-such'"),
         (("run", "--engine", "slurm"), "unknown engine 'slurm': known: loky, serial"),
+        (("run", "--backend", "onnx"), "unknown backend 'onnx': did you mean onnxruntime"),
         (("list", "method"), "unknown list 'method': did you mean methods"),
         (("report",), "no finished cell; run make bench first"),
     ],

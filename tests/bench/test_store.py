@@ -6,6 +6,9 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
+from bench.errors import BenchError
 from bench.plan import Failure, words
 from bench.store import SCORES, Record, Store
 
@@ -83,3 +86,10 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path, photographs, method_file):
     assert len(store.paths()) == 4
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert json.dumps([p.name for p in store.paths()]).count("gaussian-20") == 1
+
+
+def test_no_room_or_no_right_to_write_is_one_line(tmp_path, one_cell, photographs):
+    (tmp_path / "file").write_text("in the way")
+    store, cell = Store(tmp_path / "file"), one_cell("nlm", photographs)
+    with pytest.raises(BenchError, match=r"cannot write .* give OUT="):
+        store.put(cell, record(cell))
