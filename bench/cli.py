@@ -64,9 +64,9 @@ def run(
             raise unknown(kind, word, known)
     cells, failures = plan(Request(method, data, noise, protocol, seed, weights))
     store, screen = Store(out / "runs"), console.console()
+    store.put_requests(failures)
     for failure in failures:
         console.failed(failure)
-        store.put_failure(failure)
     waiting = [cell for cell in cells if not store.has(cell)]
     if len(cells) > len(waiting):
         screen.print(f"{len(cells) - len(waiting)} of {len(cells)} cells are finished already", style="dim")

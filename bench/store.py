@@ -74,10 +74,17 @@ class Store:
         """Read the record of a finished cell."""
         return read(self.path(cell), columns)
 
-    def put_failure(self, failure: Failure) -> None:
+    def put_requests(self, failures: Iterable[Failure]) -> None:
+        """Note the words of a request that are no cell, and forget those of the request before."""
+        for path in self.folder.glob("failed/request-*.json"):
+            path.unlink(missing_ok=True)
+        for failure in failures:
+            self.put_failure(failure, "request-")
+
+    def put_failure(self, failure: Failure, prefix: str = "") -> None:
         """Note that something failed, and why; it is tried again by the next run that asks for it."""
         text = json.dumps({"words": dict(failure.words), "cause": failure.cause}, indent=1)
-        _write_whole(self._failure_path(failure), text.encode())
+        _write_whole(self._failure_path(failure, prefix), text.encode())
 
     def paths(self) -> list[Path]:
         """Return every finished record."""
@@ -88,8 +95,8 @@ class Store:
         found = [json.loads(path.read_text()) for path in sorted(self.folder.glob("failed/*.json"))]
         return [Failure(entry["words"], entry["cause"]) for entry in found]
 
-    def _failure_path(self, failure: Failure) -> Path:
-        return self.folder / "failed" / f"{failure.key}.json"
+    def _failure_path(self, failure: Failure, prefix: str = "") -> Path:
+        return self.folder / "failed" / f"{prefix}{failure.key}.json"
 
 
 def read(path: Path, columns: Iterable[str] | None = None) -> Record:

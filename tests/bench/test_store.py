@@ -39,6 +39,14 @@ def test_a_failure_is_noted_until_the_cell_succeeds(tmp_path, one_cell, photogra
     assert store.failures() == []
 
 
+def test_words_that_are_no_cell_are_noted_until_the_next_request(tmp_path):
+    store = Store(tmp_path / "runs")
+    store.put_requests([Failure({"method": "dncnnn"}, "unknown method")])
+    assert [failure.cause for failure in store.failures()] == ["unknown method"]
+    store.put_requests([])
+    assert store.failures() == []
+
+
 WRITER = """
 import sys
 from pathlib import Path
