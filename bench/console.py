@@ -87,7 +87,7 @@ def table(out: Console, results: Sequence[Result]) -> None:
     """Print results beside the published numbers, and under them the reasons of the verdicts."""
     grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
     for name in ("Method", "Data", "Noise"):
-        grid.add_column(name, no_wrap=True)
+        grid.add_column(name, overflow="fold", max_width=24)
     for name in ("PSNR dB", "paper", "diff", "SSIM", "paper", "MSE", "noisy dB", "s/image"):
         grid.add_column(name, justify="right", no_wrap=True)
     grid.add_column("Verdict", no_wrap=True)

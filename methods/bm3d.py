@@ -24,7 +24,14 @@ def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "Callabl
         Not used: the number of channels decides.
     weights : None
     options : mapping
-        `profile`: the package's name of a parameter set.
+        `profile`: the package's name of a parameter set. `lambda_thr3d` and `mu2`: the threshold of
+        the hard-thresholding stage and the weight of the noise in the Wiener stage; ``"auto"``
+        leaves them to the package, the 2007 paper's code has 2.7 and 1.0.
+
+    Raises
+    ------
+    ValueError
+        If `lambda_thr3d` or `mu2` is neither a number nor ``"auto"``.
     """
     import bm3d
 
@@ -37,6 +44,12 @@ def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "Callabl
     }
     profile = profiles[options["profile"]]()
     profile.num_threads = 1
+    for name in ("lambda_thr3d", "mu2"):
+        if options[name] != "auto":
+            try:
+                setattr(profile, name, float(options[name]))
+            except ValueError:
+                raise ValueError(f"method bm3d: {name}={options[name]}; expected a number, or auto") from None
 
     def denoise(image: "np.ndarray", sigma: float) -> "np.ndarray":
         run = bm3d.bm3d if image.shape[2] == 1 else bm3d.bm3d_rgb
@@ -55,7 +68,7 @@ METHODS = (
             Net("cbm3d", "CBM3D", "rgb", given_sigma=True, published=("CBM3D", "")),
         ),
         load=load,
-        options={"profile": "np"},
+        options={"profile": "np", "lambda_thr3d": "auto", "mu2": "auto"},
         choices={"profile": ("np", "lc", "high", "vn", "vn_old")},
         processes=True,
         packages=("bm3d", "bm4d"),

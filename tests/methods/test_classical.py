@@ -52,9 +52,16 @@ def test_bm3d_is_the_packages_bm3d(pair):
     np.testing.assert_allclose(run("bm3d", noisy, 0.1), expected, atol=1e-6)
 
 
-def test_bm3d_profiles_differ(pair):
+def test_bm3d_options_reach_the_package(pair):
     _, noisy = pair
-    assert not np.allclose(run("bm3d", noisy, 0.1), run("bm3d", noisy, 0.1, profile="lc"))
+    outputs = [
+        run("bm3d", noisy, 0.1, **options)
+        for options in ({}, {"profile": "lc"}, {"lambda_thr3d": "2.2"}, {"mu2": "0.5"})
+    ]
+    for i, output in enumerate(outputs):
+        assert not any(np.allclose(output, other) for other in outputs[:i])
+    with pytest.raises(ValueError, match="lambda_thr3d=high; expected a number, or auto"):
+        run("bm3d", noisy, 0.1, lambda_thr3d="high")
 
 
 def test_a_batch_is_denoised_image_by_image(pair):
