@@ -3,7 +3,7 @@
 import os
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import BrokenExecutor, Executor, as_completed
 from dataclasses import replace
 
 from bench import provenance
@@ -44,17 +44,29 @@ def run_all(
 
     jobs = settings.jobs or provenance.cores()
     share = replace(settings, jobs=1, threads=settings.threads or max(1, provenance.cores() // jobs))
-    yield from _submit(get_reusable_executor(max_workers=jobs, timeout=60), cells, share)
+    lost: list[Cell] = []
+    for cell, outcome in _submit(get_reusable_executor(max_workers=jobs, timeout=60), cells, share):
+        if isinstance(outcome, BrokenExecutor):
+            lost.append(cell)
+        else:
+            yield cell, outcome
+    # A worker that dies takes the cells of the others with it: each lost one gets a worker of its own.
+    for cell in lost:
+        for _, outcome in _submit(get_reusable_executor(max_workers=1, timeout=60), [cell], share):
+            if isinstance(outcome, BrokenExecutor):
+                outcome = Failure(words(cell), f"its worker process died: {one_line(outcome)}")
+            yield cell, outcome
 
 
-def _submit(executor: Executor, cells: Sequence[Cell], settings: Settings) -> Iterator[Outcome]:
+def _submit(
+    executor: Executor, cells: Sequence[Cell], settings: Settings
+) -> Iterator[tuple[Cell, Record | Failure | BrokenExecutor]]:
     futures = {executor.submit(_attempt, cell, settings, Watcher()): cell for cell in cells}
     for future in as_completed(futures):
-        cell = futures[future]
-        try:
-            yield cell, future.result()
-        except Exception as error:  # noqa: BLE001 - a worker that died loses its cell only
-            yield cell, Failure(words(cell), f"the worker process died: {one_line(error)}")
+        error = future.exception()
+        if error is not None and not isinstance(error, BrokenExecutor):
+            raise error
+        yield futures[future], error or future.result()
 
 
 def _attempt(cell: Cell, settings: Settings, watcher: Watcher) -> Record | Failure:

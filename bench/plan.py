@@ -278,7 +278,7 @@ def _cell(
 def words(cell: Cell) -> dict[str, str]:
     """Return what was asked for, as `Failure` carries it."""
     return {
-        "method": cell.method.name,
+        "method": cell.label,
         "dataset": cell.dataset.name,
         "degradation": str(cell.degradation),
         "protocol": cell.protocol.name,

@@ -32,7 +32,7 @@ class Verdict:
     published : Published
         The number it was held against.
     difference : float
-        Measured minus published, in the metric's unit.
+        Measured minus published, in dB.
     allowed : float
         The largest difference that still counts as reproduced.
     """
@@ -44,8 +44,8 @@ class Verdict:
     allowed: float
 
 
-def judge(result: Result, metric: str = "psnr") -> Verdict | None:
-    """Hold a result against the reference row of the ledger; None where nothing was published.
+def judge(result: Result) -> Verdict | None:
+    """Hold a result's PSNR against the reference row of the ledger; None where nothing was published.
 
     The allowed difference is what cannot be told from agreement: the rounding of the printed
     number, and twice the standard deviation that the two noise draws have (`draw_deviation`), the
@@ -56,13 +56,11 @@ def judge(result: Result, metric: str = "psnr") -> Verdict | None:
     ----------
     result : Result
         What was measured.
-    metric : str
-        ``"psnr"``; others compare without a model of the noise draw and are not offered.
     """
-    row = reference(result, metric)
+    row = reference(result, "psnr")
     if row is None:
         return None
-    difference = result.mean(metric) - row.number
+    difference = result.mean("psnr") - row.number
     shapes = [(image["height"], image["width"]) for image in result.records[0].images]
     channels = 3 if result.about["dataset"]["colour"] == "rgb" else 1
     theirs = draw_deviation(shapes, channels, result.sigma, shared=True)

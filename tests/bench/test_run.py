@@ -164,3 +164,11 @@ def test_own_weights_for_the_wrong_colour(one_cell, photographs, tiny_net, tmp_p
     Image.fromarray(np.dstack([pixels] * 3)).save(folder / "a.png")
     with pytest.raises(ValueError, match="hold a gray net, and the images are rgb"):
         run_cell(one_cell("dncnn-b", folder, weights=str(tiny_net)), CPU)
+
+
+def test_a_worker_that_dies_loses_its_own_cell_only(one_cell, photographs, method_file):
+    deadly = one_cell(str(method_file("import os\ndef denoise(noisy, sigma):\n    os._exit(3)\n")), photographs)
+    cells = [deadly, *(one_cell("wavelet", photographs, noise) for noise in ("10", "20", "30"))]
+    outcomes = {cell.key: outcome for cell, outcome in run_all(cells, "loky", Settings("cpu", jobs=2))}
+    assert [isinstance(outcomes[cell.key], Failure) for cell in cells] == [True, False, False, False]
+    assert "its worker process died" in outcomes[deadly.key].cause
