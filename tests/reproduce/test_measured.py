@@ -13,6 +13,7 @@ TABLES = [
     ("dncnn-set12.csv", "DnCNN-S", "set12", (32.86, 30.44, 27.18), 0.02),
     ("dncnn-set12.csv", "DnCNN-B", "set12", (32.68, 30.36, 27.21), 0.02),
     ("dncnn-bsd68.csv", "DnCNN-S", "bsd68", (31.73, 29.23, 26.23), 0.02),
+    ("dncnn-s-bsd68.csv", "DnCNN-S", "bsd68", (31.73, 29.23, 26.23), 0.02),
     ("dncnn-bsd68.csv", "DnCNN-B", "bsd68", (31.61, 29.16, 26.23), 0.02),
     ("cdncnn-cbsd68.csv", "CDnCNN-B", "cbsd68", (33.89, 31.23, 27.92), 0.02),
     ("bm3d-set12.csv", "BM3D", "set12", (32.37, 29.97, 26.72), 0.06),
