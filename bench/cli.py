@@ -31,7 +31,7 @@ def main() -> None:
         sys.exit(2)
 
 
-@app.command()
+@app.command(short_help="Measure methods on datasets (make bench).")
 def run(
     method: Annotated[str, typer.Option(help="Methods: a comma list, `all`, or a path/to/file.py.")] = Request.method,
     data: Annotated[str, typer.Option(help="Datasets: a comma list, `all`, or a path to images.")] = Request.data,
@@ -96,7 +96,7 @@ def run(
         raise typer.Exit(1 if finished else 2)
 
 
-@app.command(name="list")
+@app.command(name="list", short_help="Say what there is to choose from (make list).")
 def list_(
     what: Annotated[str, typer.Argument(help="methods, datasets, protocols, or all.")] = "all",
 ) -> None:
@@ -106,7 +106,7 @@ def list_(
     show(what)
 
 
-@app.command()
+@app.command(short_help="Tables, charts and pictures of all runs (make report).")
 def report(
     pictures: Annotated[int, typer.Option(min=0, help="Images shown for each dataset and noise; 0: all.")] = 12,
     out: Out = Path("results"),
@@ -118,7 +118,7 @@ def report(
     typer.echo(f"report: {page}")
 
 
-@app.command()
+@app.command(short_help="Measure what a noise draw does to a PSNR.")
 def draws(
     method: Annotated[str, typer.Option(help="Methods.")] = "dncnn",
     data: Annotated[str, typer.Option(help="Datasets; their 256x256 images count.")] = "builtin",
@@ -139,7 +139,7 @@ def draws(
         found.to_csv(table, index=False)
 
 
-@app.command()
+@app.command(short_help="Measure speed as ratios (make speed).")
 def speed(
     data: Annotated[str, typer.Option(help="Dataset for the networks.")] = "bsd68",
     images: Annotated[int, typer.Option(min=1, help="How many of its images.")] = 12,
