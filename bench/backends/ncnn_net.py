@@ -20,6 +20,9 @@ from bench.backends.fixed import Fixed
 if TYPE_CHECKING:
     import numpy as np
 
+MOST_MEGAPIXELS = 2.0
+"""Of one image: 64 channels take 4 kB a pixel here, and memory that runs out would end the whole run."""
+
 _BINARY = {operator.add: 0, torch.add: 0, operator.sub: 1, torch.sub: 1}
 """Functions of two blobs, and their number in ncnn's BinaryOp."""
 
@@ -63,6 +66,11 @@ def export(network: nn.Module, sigma: float) -> "Callable[[int], Callable[[np.nd
                 raise Untranslatable("ncnn does not load it")
 
         def run(image: "np.ndarray") -> "np.ndarray":
+            megapixels = image.shape[1] * image.shape[2] / 1e6
+            if megapixels > MOST_MEGAPIXELS:
+                raise ValueError(
+                    f"{megapixels:.1f} megapixels need about {4 * megapixels:.0f} GB in ncnn; use BACKEND=torch"
+                )
             extractor = net.create_extractor()
             extractor.input("noisy", ncnn.Mat(np.ascontiguousarray(image)).clone())
             status, denoised = extractor.extract(output)

@@ -75,3 +75,8 @@ def test_mistakes():
         run(DnCNN(4, 1, 8), torch.rand(1, 1, 32, 32), "onnx")
     with pytest.raises(BenchError, match="runs on the CPU only"):
         prepare(DnCNN(4, 1, 8), channels=1, device="cuda:0", backend="ncnn", sigma=0.1, threads=1)
+
+
+def test_an_image_that_would_exhaust_the_memory_is_refused():
+    with pytest.raises(ValueError, match=r"2\.1 megapixels need about 8 GB in ncnn; use BACKEND=torch"):
+        run(DnCNN(3, 1, 2).eval(), torch.zeros(1, 1, 1000, 2100), "auto")
