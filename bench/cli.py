@@ -87,8 +87,7 @@ def run(
     finished = [store.get(cell, SCORES) for cell in cells if store.has(cell)]
     if finished:
         results = gather(finished)
-        screen.print()
-        console.table(screen, results)
+        console.tables(screen, results)
         if table is not None:
             table.parent.mkdir(parents=True, exist_ok=True)
             table.write_text(to_csv(leaderboards(results)), encoding="utf-8")

@@ -83,8 +83,15 @@ def failed(failure: Failure) -> None:
     print(f"failed  {failure.title}: {failure.cause}", file=sys.stderr)  # noqa: T201
 
 
-def table(out: Console, results: Sequence[Result]) -> None:
-    """Print results beside the published numbers, and under them the reasons of the verdicts."""
+def tables(out: Console, results: Sequence[Result]) -> None:
+    """Print results beside the published numbers, one table a protocol: the numbers of two never mix."""
+    for name in dict.fromkeys(result.protocol for result in results):
+        out.print()
+        _table(out, [result for result in results if result.protocol == name])
+
+
+def _table(out: Console, results: Sequence[Result]) -> None:
+    """Print results of one protocol, and under them the reasons of the verdicts."""
     grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
     for name in ("Method", "Data", "Noise"):
         grid.add_column(name, overflow="fold", max_width=24)
@@ -113,8 +120,7 @@ def table(out: Console, results: Sequence[Result]) -> None:
             notes.append(f"{result.label}, {result.dataset}, {result.degradation}: {verdict.word}: {verdict.reason}")
     out.print(grid)
     seeds = sorted({seed for result in results for seed in result.seeds})
-    protocols = sorted({result.protocol for result in results})
-    out.print(f"protocol {', '.join(protocols)}; mean over seeds {', '.join(map(str, seeds))}", style="dim")
+    out.print(f"protocol {results[0].protocol}; mean over seeds {', '.join(map(str, seeds))}", style="dim")
     for note in notes:
         out.print(note, style="dim", markup=False)
 

@@ -35,6 +35,14 @@ def test_run_report_and_run_again(tmp_path, photographs):
     assert (tmp_path / "report" / "index.html").exists()
 
 
+def test_tables_never_mix_protocols(tmp_path, photographs):
+    done = bench("run", "--method", "wavelet", "--data", photographs, "--protocol", "standard,clipped", out=tmp_path)
+    first, second = done.stdout.split("Method ")[1:]
+    assert "protocol standard;" in first
+    assert "protocol clipped;" in second
+    assert first.count("Wavelet  folder") == second.count("Wavelet  folder") == 1
+
+
 def test_a_finished_run_imports_nothing_heavy(tmp_path, photographs):
     words = ["run", "--method", "wavelet", "--data", str(photographs), "--out", str(tmp_path)]
     assert bench(*words).returncode == 0
