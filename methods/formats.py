@@ -1,7 +1,11 @@
 """Reading files of weights, by what is in them; nothing that is read is ever executed."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 Layer = tuple[Any, Any]
 """Weight (O, I, H, W) and bias (O,) or None, as float32 tensors."""
@@ -50,15 +54,17 @@ def matconvnet_layers(path: Path) -> list[Layer]:
 def state_dict(path: Path) -> dict[str, Any]:
     """Read named tensors from a safetensors file or a PyTorch checkpoint.
 
-    A checkpoint is unpickled by `torch.load(weights_only=True)`, which builds tensors and plain
-    containers and refuses anything else. A dictionary that holds the tensors under `state_dict`,
-    `model` or `params` is opened, and the prefix `module.` of `DataParallel` dropped.
+    A checkpoint is unpickled by `torch.load(weights_only=True)`, which builds tensors, plain
+    containers and the `argparse.Namespace` that training scripts leave, and refuses anything else. A
+    dictionary that holds the tensors under `state_dict`, `model` or `params` is opened (also where
+    they are the one entry of a list), and the prefix `module.` of `DataParallel` dropped.
 
     Raises
     ------
     ValueError
         If the file is truncated, would execute code, or holds no named tensors.
     """
+    import argparse
     import pickle
     import warnings
 
@@ -70,7 +76,7 @@ def state_dict(path: Path) -> dict[str, Any]:
         if path.suffix == ".safetensors":
             content: Any = safetensors.torch.load_file(path)
         else:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), torch.serialization.safe_globals([argparse.Namespace]):
                 warnings.simplefilter("ignore")
                 content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
@@ -81,11 +87,49 @@ def state_dict(path: Path) -> dict[str, Any]:
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, safetensors.SafetensorError) as error:
         raise ValueError(f"weights {path}: cannot be read ({' '.join(str(error).split())}); fetch it again") from None
     for key in ("state_dict", "model", "params"):
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
+        inner = content.get(key) if isinstance(content, dict) else None
+        if isinstance(inner, list) and len(inner) == 1:
+            inner = inner[0]
+        if isinstance(inner, dict):
+            content = inner
     if not isinstance(content, dict) or not any(isinstance(v, torch.Tensor) for v in content.values()):
         raise ValueError(f"weights {path}: holds no named tensors; expected a state dict or safetensors")
     return {k.removeprefix("module."): v for k, v in content.items() if isinstance(v, torch.Tensor)}
+
+
+def fill(network: "nn.Module", tensors: "Mapping[str, Tensor]", path: Path, family: str) -> None:
+    """Copy named tensors into a network of the same names and shapes.
+
+    Parameters
+    ----------
+    network : Module
+        Its state dict says what is expected. `num_batches_tracked`, which evaluation does not use,
+        may be missing.
+    tensors : mapping
+        Of the file.
+    path : Path
+        The file, for the message.
+    family : str
+        What the file should hold, for the message: ``"BF-DnCNN"``.
+
+    Raises
+    ------
+    ValueError
+        If a tensor is missing, of another shape, or too many, with the first of each kind.
+    """
+    expected = network.state_dict()
+    optional = {key for key in expected if key.endswith("num_batches_tracked")}
+    missing = [key for key in expected if key not in tensors and key not in optional]
+    extra = [key for key in tensors if key not in expected]
+    unequal = [key for key in expected if key in tensors and tensors[key].shape != expected[key].shape]
+    if missing or extra or unequal:
+        words = [f"{len(missing)} tensors are missing, as {missing[0]}"] if missing else []
+        words += [f"{len(extra)} do not belong to it, as {extra[0]}"] if extra else []
+        words += [
+            f"{key} has shape {tuple(tensors[key].shape)}, expected {tuple(expected[key].shape)}" for key in unequal[:1]
+        ]
+        raise ValueError(f"weights {path}: not a {family}: {'; '.join(words)}")
+    network.load_state_dict({**{key: expected[key] for key in optional}, **tensors})
 
 
 def is_hdf5(path: Path) -> bool:
