@@ -3,7 +3,7 @@
 Adding a metric is adding one function with the signature of `psnr` to `METRICS`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     Metric = Callable[[Tensor, Tensor], Tensor]
+
+STRIP = 1_000_000
+"""Pixels that are scored at a time, so that an image of any size needs little memory beside its own."""
 
 PEAK = 255.0
 WINDOW, WINDOW_SIGMA, K1, K2 = 11, 1.5, 0.01, 0.03
@@ -21,15 +24,17 @@ def mse(reference: "Tensor", image: "Tensor") -> "Tensor":
 
     Parameters
     ----------
-    reference, image : Tensor of float64, shape (B, C, H, W)
-        Grey levels, 255 = white.
+    reference, image : Tensor, shape (B, C, H, W)
+        Grey levels, 255 = white, of any number type; computed in float64.
 
     Returns
     -------
     Tensor of float64, shape (B,)
         In squared grey levels.
     """
-    return (reference - image).square().mean(dim=(1, 2, 3))
+    strips = [_squared_error(a, b) for a, b in _strips(reference, image, overlap=0)]
+    total = sum(strips[1:], strips[0])
+    return total / reference[0].numel()
 
 
 def psnr(reference: "Tensor", image: "Tensor") -> "Tensor":
@@ -57,6 +62,30 @@ def ssim(reference: "Tensor", image: "Tensor") -> "Tensor":
     if min(reference.shape[-2:]) < WINDOW:
         height, width = reference.shape[-2:]
         raise ValueError(f"SSIM needs images of at least {WINDOW}x{WINDOW} pixels, got {height}x{width}")
+    strips = [_ssim_sum(a, b) for a, b in _strips(reference, image, overlap=WINDOW - 1)]
+    total = sum(strips[1:], strips[0])
+    channels, height, width = reference.shape[1:]
+    return total / (channels * (height - WINDOW + 1) * (width - WINDOW + 1))
+
+
+METRICS: "dict[str, Metric]" = {"psnr": psnr, "ssim": ssim, "mse": mse}
+
+
+def _strips(reference: "Tensor", image: "Tensor", overlap: int) -> "Iterator[tuple[Tensor, Tensor]]":
+    """Cut both images into strips of rows, in float64; neighbours share `overlap` rows."""
+    height, width = reference.shape[-2:]
+    step = max(1, STRIP // width)
+    for top in range(0, height - overlap, step):
+        rows = slice(top, min(top + step + overlap, height))
+        yield reference[..., rows, :].double(), image[..., rows, :].double()
+
+
+def _squared_error(reference: "Tensor", image: "Tensor") -> "Tensor":
+    return (reference - image).square().sum(dim=(1, 2, 3))
+
+
+def _ssim_sum(reference: "Tensor", image: "Tensor") -> "Tensor":
+    """Sum of the SSIM map over the valid region."""
     mean_x, mean_y = _window_mean(reference), _window_mean(image)
     var_x = _window_mean(reference * reference) - mean_x * mean_x
     var_y = _window_mean(image * image) - mean_y * mean_y
@@ -64,10 +93,7 @@ def ssim(reference: "Tensor", image: "Tensor") -> "Tensor":
     c1, c2 = (K1 * PEAK) ** 2, (K2 * PEAK) ** 2
     luminance = (2 * mean_x * mean_y + c1) / (mean_x * mean_x + mean_y * mean_y + c1)
     structure = (2 * cov + c2) / (var_x + var_y + c2)
-    return (luminance * structure).mean(dim=(1, 2, 3))
-
-
-METRICS: "dict[str, Metric]" = {"psnr": psnr, "ssim": ssim, "mse": mse}
+    return (luminance * structure).sum(dim=(1, 2, 3))
 
 
 def _window_mean(image: "Tensor") -> "Tensor":

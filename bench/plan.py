@@ -10,9 +10,10 @@ from typing import Any, Generic, TypeVar
 
 import datasets
 import methods
-from bench import degradation, fingerprint
+from bench import degradation, fingerprint, inference
 from bench.degradation import Degradation
 from bench.errors import BenchError, one_line
+from bench.inference import Inference
 from bench.own import method_from_file, with_weights
 from bench.protocol import PROTOCOLS, Protocol, protocol
 from bench.specs import name_and_options, split, unknown
@@ -45,13 +46,20 @@ class Cell:
     seed: int
     code: str = field(repr=False)
     data: str = field(repr=False)
+    inference: Inference = field(default_factory=Inference)
 
     @property
     def label(self) -> str:
         """The method's name in tables, with the options that are not the default."""
         changed = [f"{k}={v}" for k, v in self.options.items() if v != self.method.options.get(k)]
         own = self.net.weights.local if self.net.weights else ""
-        return " ".join([self.net.label, *changed, *([f"({Path(own).name})"] if own else [])])
+        how = self.inference.label(local=self.local)
+        return " ".join(filter(None, [self.net.label, how, *changed, f"({Path(own).name})" if own else ""]))
+
+    @property
+    def local(self) -> bool:
+        """Whether a known square of input determines an output pixel, so that tiles change nothing."""
+        return self.net.receptive_field is not None
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -67,7 +75,7 @@ class Cell:
             "protocol": self.protocol.digest,
             "seed": self.seed,
             "format": RECORD_FORMAT,
-        }
+        } | ({"inference": changes} if (changes := self.inference.changes(local=self.local)) else {})
 
     @property
     def key(self) -> str:
@@ -121,6 +129,10 @@ class Request:
         As typed on METHOD, DATA, NOISE, PROTOCOL and SEED.
     weights : str
         Path of a person's own file of weights for the method, or empty.
+    ensemble, precision : str
+        As typed on ENSEMBLE and PRECISION.
+    tile : int
+        Side of the tiles, or 0.
     """
 
     method: str = "bm3d,nlm,wavelet"
@@ -129,6 +141,9 @@ class Request:
     protocol: str = "standard"
     seed: str = "0"
     weights: str = ""
+    ensemble: str = "1"
+    precision: str = "fp32"
+    tile: int = 0
 
 
 def plan(request: Request) -> tuple[list[Cell], list[Failure]]:
@@ -143,12 +158,16 @@ def plan(request: Request) -> tuple[list[Cell], list[Failure]]:
         _resolve(request.noise, ["15", "25", "50"], degradation.parse),
         _resolve(request.protocol, list(PROTOCOLS), protocol),
         _resolve(request.seed, [str(s) for s in range(5)], _seed),
+        _resolve(request.ensemble, [str(e) for e in inference.ENSEMBLES], inference.ensemble),
+        _resolve(request.precision, list(inference.PRECISIONS), inference.precision),
     )
+    tile = _tile(request.tile)
     cells: list[Cell] = []
     failures: list[Failure] = []
-    for method, data, noise, rules, seed in combinations:
+    for method, data, noise, rules, seed, ensemble, precision in combinations:
         try:
-            cells.append(_cell(method.value(), data.value(), noise.value(), rules.value(), seed.value()))
+            how = Inference(ensemble.value(), precision.value(), tile)
+            cells.append(_cell(method.value(), data.value(), noise.value(), rules.value(), seed.value(), how))
         except (BenchError, ValueError, OSError) as error:
             asked = [word.text for word in (method, data, noise, rules, seed)]
             failures.append(Failure(dict(zip(WORDS, asked, strict=True)), one_line(error)))
@@ -156,11 +175,11 @@ def plan(request: Request) -> tuple[list[Cell], list[Failure]]:
     return list(unique.values()), _collapse(failures)
 
 
-def choose(method: Method, colour: str, sigma: float) -> Net:
-    """Return the net that a method uses for a colour and a sigma (0-255 scale).
+def choose(method: Method, colour: str, sigma: float | None) -> Net:
+    """Return the net that a method uses for a colour and a sigma (0-255 scale; None: not known).
 
     The first that was trained for both; else, where the method may leave its range, the first of
-    that colour.
+    that colour. Where sigma is not known, the first blind one.
 
     Raises
     ------
@@ -175,6 +194,14 @@ def choose(method: Method, colour: str, sigma: float) -> Net:
         raise BenchError(
             f"method {method.name}: no trained weights of it can be had; give a file of yours with WEIGHTS=path"
         )
+    if sigma is None:
+        blind = [net for net in fitting if not net.given_sigma and net.covers_a_range]
+        if not blind:
+            raise BenchError(
+                f"method {method.name}: must be told sigma, and these images come with no known noise level; "
+                "use a blind method, or add noise of a known sigma"
+            )
+        return blind[0]
     trained = [net for net in fitting if net.covers(sigma)]
     if not trained and not method.extrapolates:
         raise BenchError(
@@ -248,6 +275,12 @@ def _dataset(word: str) -> Dataset:
     raise unknown("dataset", word, known, "; see make list, or give the path of a folder of images")
 
 
+def _tile(side: int) -> int:
+    if side and side < inference.SMALLEST_TILE:
+        raise BenchError(f"TILE={side}: expected 0 (the harness decides) or at least {inference.SMALLEST_TILE} pixels")
+    return side
+
+
 def _seed(word: str) -> int:
     if not word.isdecimal():
         raise BenchError(f"SEED={word}: expected a whole number from 0 up")
@@ -260,6 +293,7 @@ def _cell(
     degradation: Degradation,
     protocol: Protocol,
     seed: int,
+    how: Inference,
 ) -> Cell:
     method, options = method_and_options
     if protocol.noise_draw == "reset" and seed != 0:
@@ -276,6 +310,7 @@ def _cell(
         seed=seed,
         code=getattr(method.load, "code", None) or fingerprint.of_code(method.load, method.packages),
         data=fingerprint.of_data(dataset),
+        inference=how,
     )
 
 

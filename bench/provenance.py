@@ -55,6 +55,16 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def free_memory() -> int:
+    """Return the bytes of memory that programs can still take, or 8 GiB where it cannot be told."""
+    info = Path("/proc/meminfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return 8 * 2**30
+
+
 def reset_peak_memory() -> None:
     """Start measuring the peak of resident memory anew, where the system allows it (Linux)."""
     try:

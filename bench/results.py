@@ -99,7 +99,8 @@ def current(results: Iterable[Result]) -> list[Result]:
     newest: dict[str, Result] = {}
     for result in results:
         identity = result.about["identity"]
-        same = json.dumps([identity[k] for k in ("net", "options", "weights", "dataset", "degradation", "protocol")])
+        what = ("net", "options", "weights", "dataset", "degradation", "protocol", "inference")
+        same = json.dumps([identity.get(k) for k in what])
         if same not in newest or result.started > newest[same].started:
             newest[same] = result
     return list(newest.values())

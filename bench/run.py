@@ -3,15 +3,17 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench import files, provenance
-from bench.backends import Runner, prepare
+from bench.backends import Runner, only_networks, prepare
+from bench.cost import Cost
 from bench.degradation import degrade
-from bench.errors import BenchError
+from bench.errors import BenchError, one_line
+from bench.inference import Tiles, ensembled, padded, tiled
 from bench.plan import Cell, describe
 from bench.score import Clock, Sample, Scorer, Watcher
 from bench.store import Record
@@ -19,6 +21,8 @@ from bench.store import Record
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
+
+    from bench.inference import Run
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,18 @@ class Settings:
         Processes for methods that take one image at a time; 0: one a core.
     threads : int
         Threads for networks on the CPU; 0: one a core.
+    compile : bool
+        Whether PyTorch compiles networks before it runs them.
+    memory : float
+        GiB that a cell may take, on the device; 0: a limit that the harness chooses.
     """
 
     device: str = "auto"
     backend: str = "auto"
     jobs: int = 0
     threads: int = 0
+    compile: bool = False
+    memory: float = 0.0
 
 
 def run_cell(cell: Cell, settings: Settings = Settings(), watcher: Watcher = Watcher()) -> Record:  # noqa: B008 - no state
@@ -67,12 +77,13 @@ def run_cell(cell: Cell, settings: Settings = Settings(), watcher: Watcher = Wat
     images = _images(cell, clock, watcher)
     how: dict[str, Any]
     if cell.method.processes:
-        how = {"backend": "plain", "jobs": settings.jobs or provenance.cores(), "threads": 1, "parameters": 0}
+        only_networks(cell.inference.precision, compiled=settings.compile)
+        how = asdict(Cost()) | {"backend": "plain", "jobs": settings.jobs or provenance.cores(), "threads": 1}
         outputs = _in_processes(cell, images, how)
     else:
         threads = settings.threads or provenance.cores()
-        runner = _load(cell, device, settings.backend, threads)
-        how = {"backend": runner.backend, "jobs": 1, "threads": threads, "parameters": runner.parameters}
+        runner = _load(cell, device, settings, threads)
+        how = asdict(runner.cost) | {"backend": runner.backend, "jobs": 1, "threads": threads}
         outputs = _in_batches(cell, images, runner, device)
     scorer = Scorer(cell, device, clock, watcher)
     for batch, denoised, seconds in outputs:
@@ -104,19 +115,47 @@ def _images(cell: Cell, clock: Clock, watcher: Watcher) -> Iterator[Sample]:
         yield Sample(name, clean, noisy)
 
 
-def _load(cell: Cell, device: str, backend: str, threads: int) -> Runner:
+def _load(cell: Cell, device: str, settings: Settings, threads: int) -> Runner:
+    """Load the method, and put around it what the harness does for every method."""
     import torch
 
     torch.set_num_threads(threads)
     denoise = cell.method.load(cell.net, weights_path(cell), cell.options)
-    return prepare(
+    runner = prepare(
         denoise,
         channels=3 if cell.dataset.colour == "rgb" else 1,
         device=device,
-        backend=backend,
+        backend=settings.backend,
         sigma=cell.degradation.sigma / 255,
         threads=threads,
+        precision=cell.inference.precision,
+        compiled=settings.compile,
+        memory=settings.memory,
     )
+    return replace(runner, run=arranged(runner.run, denoise, cell, runner))
+
+
+def arranged(run: Callable[..., Any], denoise: Callable[..., Any], cell: Cell, runner: Runner | None) -> "Run":
+    """Return `run` with tiles, padding and self-ensemble around it, as the cell and memory ask.
+
+    Parameters
+    ----------
+    run : callable
+        What is called for each window of an image.
+    denoise : callable
+        What the method's `load` returned; a network may say its own `receptive_field` and
+        `size_multiple`, which weights of another depth change.
+    cell : Cell
+        What is run.
+    runner : Runner, optional
+        Says how many pixels fit into memory; None: as many as there are.
+    """
+    field = getattr(denoise, "receptive_field", None) or cell.net.receptive_field
+    multiple = int(getattr(denoise, "size_multiple", None) or cell.net.size_multiple)
+    limits = (runner.pixels, runner.most_pixels, runner.together) if runner else (0, 0, 1)
+    tiles = Tiles(field, multiple, cell.inference.tile, *limits)
+    run = padded(tiled(checked(run), tiles), multiple, cell.net.padding)
+    return ensembled(run) if cell.inference.ensemble == 8 else run
 
 
 def weights_path(cell: Cell) -> Path | None:
@@ -218,9 +257,10 @@ def _denoise_one(cell: Cell, name: str, noisy: "np.ndarray") -> tuple["np.ndarra
 
 def _loaded(cell: Cell) -> Callable[..., Any]:
     """Load a method once a worker process."""
-    key = (cell.net.id, cell.code, tuple(sorted(cell.options.items())))
+    key = (cell.net.id, cell.code, tuple(sorted(cell.options.items())), cell.inference)
     if key not in _LOADED:
-        _LOADED[key] = cell.method.load(cell.net, weights_path(cell), cell.options)
+        denoise = cell.method.load(cell.net, weights_path(cell), cell.options)
+        _LOADED[key] = arranged(denoise, denoise, cell, None)
     return _LOADED[key]
 
 
@@ -228,25 +268,42 @@ _LOADED: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
 
 def _call(cell: Cell, denoise: Callable[..., Any], noisy: "Tensor", image: str) -> "Tensor":
-    """Run the method and check what it returns, in one line where it is not what it must be."""
-    import torch
-
+    """Run the method; whatever goes wrong is one line that names method and image."""
     where = f"method {cell.label}, image {image}"
     try:
-        denoised = denoise(noisy, cell.degradation.sigma / 255)
+        return denoise(noisy, cell.degradation.sigma / 255).detach()
+    except (BenchError, ValueError) as error:
+        raise BenchError(f"{where}: {one_line(error)}") from error
     except Exception as error:
-        raise BenchError(f"{where}: raised {type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
-    try:
-        denoised = torch.as_tensor(denoised).detach()
-    except (TypeError, ValueError, RuntimeError):
-        raise BenchError(f"{where}: returned a {type(denoised).__name__}; expected a tensor like its input") from None
-    if denoised.shape != noisy.shape:
-        raise BenchError(
-            f"{where}: returned shape {tuple(denoised.shape)}; expected {tuple(noisy.shape)}, that of its input"
-        )
-    if not torch.isfinite(denoised).all():
-        raise BenchError(f"{where}: returned NaN or infinite values")
-    return denoised
+        raise BenchError(f"{where}: raised {one_line(error)[:300]}") from error
+
+
+def checked(denoise: Callable[..., Any]) -> "Run":
+    """Return the method with its contract checked: a tensor like its input comes back, and finite.
+
+    Raises
+    ------
+    BenchError
+        When it is called, if what comes back is none.
+    """
+
+    def run(noisy: "Tensor", sigma: float | None) -> "Tensor":
+        import torch
+
+        denoised = denoise(noisy, sigma)
+        try:
+            denoised = torch.as_tensor(denoised)
+        except (TypeError, ValueError, RuntimeError):
+            raise BenchError(f"returned a {type(denoised).__name__}; expected a tensor like its input") from None
+        if denoised.shape != noisy.shape:
+            raise BenchError(
+                f"returned shape {tuple(denoised.shape)}; expected {tuple(noisy.shape)}, that of its input"
+            )
+        if not torch.isfinite(denoised).all():
+            raise BenchError("returned NaN or infinite values")
+        return denoised
+
+    return run
 
 
 def _about(cell: Cell) -> dict[str, Any]:
@@ -270,6 +327,7 @@ def _about(cell: Cell) -> dict[str, Any]:
         "protocol": asdict(cell.protocol),
         "seed": cell.seed,
         "extrapolates": cell.extrapolates,
+        "inference": asdict(cell.inference),
         "versions": provenance.versions(),
         "machine": provenance.machine(),
         "commit": provenance.commit(),

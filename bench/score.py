@@ -85,13 +85,18 @@ class Scorer:
         levels = (denoised.to(self.device).double() * 255).clamp_(0, 255)
         if self.cell.protocol.output == "uint8":
             levels = levels.round_()
-        clean = torch.stack([torch.from_numpy(i.clean).permute(2, 0, 1) for i in batch]).to(self.device).double()
-        noisy = torch.stack([torch.from_numpy(i.noisy).permute(2, 0, 1) for i in batch]).to(self.device).double() * 255
+        clean = self._stack([image.clean for image in batch])
         scores = {name: metric(clean, levels).tolist() for name, metric in METRICS.items()}
+        noisy = self._stack([image.noisy for image in batch]).double() * 255
         scores |= {f"noisy_{name}": metric(clean, noisy).tolist() for name, metric in METRICS.items()}
-        pictures = levels.round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+        pictures = levels.round_().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
         for i, image in enumerate(batch):
             height, width = image.clean.shape[:2]
             row: dict[str, Any] = {"image": image.name, "height": height, "width": width}
             row |= {name: values[i] for name, values in scores.items()}
             self.rows.append(row | {"seconds": seconds, "denoised": pictures[i].tobytes()})
+
+    def _stack(self, images: "list[np.ndarray]") -> "Tensor":
+        import torch
+
+        return torch.stack([torch.from_numpy(image).permute(2, 0, 1) for image in images]).to(self.device)

@@ -91,6 +91,11 @@ class Net:
         """Whether the net was trained for this sigma (0-255 scale)."""
         return self.trained is None or self.trained[0] <= sigma <= self.trained[1]
 
+    @property
+    def covers_a_range(self) -> bool:
+        """Whether it is not bound to one sigma."""
+        return self.trained is None or self.trained[0] < self.trained[1]
+
 
 @dataclass(frozen=True)
 class Method:

@@ -3,10 +3,12 @@
 import importlib.util
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from bench import provenance
+from bench.cost import Cost, count
 from bench.errors import BenchError
 from bench.specs import unknown
 
@@ -16,8 +18,17 @@ if TYPE_CHECKING:
 
     OneImage = Callable[[np.ndarray], np.ndarray]
 
-MOST_PIXELS = 800_000
-"""Side by side on the CPU: ncnn takes 4 kB a pixel for 64 channels, and 4 GiB are to be enough."""
+MOST_PIXELS = {"ncnn": 800_000, "onnxruntime": 800_000, "torch": 640_000, "cuda": 2_500_000}
+"""At one time: more pixels gain no speed."""
+
+WORKSPACE = {"ncnn": 8.0, "onnxruntime": 2.0, "torch": 2.0, "cuda": 2.0}
+"""Memory that a runtime takes, for each byte of activations that must live at one time."""
+
+ACTIVATIONS = 2.2
+"""GiB for activations on the CPU, where a person names no limit; with the images and the program, under 4."""
+
+BESIDE = 1.6
+"""GiB of a person's limit that are left to the program and to images of up to 24 megapixels."""
 
 BACKENDS = ("auto", "torch", "onnxruntime", "ncnn")
 
@@ -34,15 +45,21 @@ class Runner:
         What runs it, for the record.
     images, pixels : int
         Images of one shape are best run together up to so many images and so many pixels.
-    parameters : int
-        Trained numbers in it.
+    most_pixels : int
+        More pixels do not fit into memory; 0: not known.
+    together : int
+        Parts of an image that are best run at one time.
+    cost : Cost
+        What was counted of a network.
     """
 
     run: "Callable[[Tensor, float], Any]"
     backend: str
     images: int
     pixels: int
-    parameters: int
+    most_pixels: int = 0
+    together: int = 1
+    cost: Cost = field(default_factory=Cost)
 
 
 class Untranslatable(Exception):  # noqa: N818 - a reason to take another runtime, no error
@@ -50,7 +67,16 @@ class Untranslatable(Exception):  # noqa: N818 - a reason to take another runtim
 
 
 def prepare(
-    denoise: Callable[..., Any], *, channels: int, device: str, backend: str, sigma: float, threads: int
+    denoise: Callable[..., Any],
+    *,
+    channels: int,
+    device: str,
+    backend: str,
+    sigma: float,
+    threads: int,
+    precision: str = "fp32",
+    compiled: bool = False,
+    memory: float = 0.0,
 ) -> Runner:
     """Make a method's callable ready for a device.
 
@@ -73,6 +99,12 @@ def prepare(
         On the unit scale; built into an exported network.
     threads : int
         Cores to use on the CPU.
+    precision : str
+        One of `bench.inference.PRECISIONS`; other than ``"fp32"`` in PyTorch only.
+    compiled : bool
+        Whether PyTorch compiles the network (`torch.compile`).
+    memory : float
+        GiB that may be taken in all; 0: as the harness finds right.
 
     Raises
     ------
@@ -84,10 +116,14 @@ def prepare(
     if backend not in BACKENDS:
         raise unknown("backend", backend, BACKENDS)
     if not isinstance(denoise, torch.nn.Module):
-        return Runner(denoise, "plain", 1, 1, 0)
+        only_networks(precision, compiled=compiled)
+        return Runner(denoise, "plain", 1, 0)
     network = denoise.eval()
-    parameters = sum(p.numel() for p in network.parameters())
-    if device == "cpu" and backend != "torch":
+    cost = count(network, channels, sigma)
+    plainly = precision == "fp32" and not compiled
+    if not plainly and backend not in ("auto", "torch"):
+        raise BenchError(f"BACKEND={backend}: PRECISION={precision} and COMPILE are PyTorch's; use BACKEND=torch")
+    if device == "cpu" and backend != "torch" and plainly:
         for name, export in (("ncnn", _ncnn), ("onnxruntime", _onnxruntime)):
             if backend == name or (backend == "auto" and importlib.util.find_spec(name)):
                 try:
@@ -98,10 +134,36 @@ def prepare(
                             f"BACKEND={name} cannot run this network: {reason}; use BACKEND=auto"
                         ) from None
                     continue
-                return Runner(run, name, threads, MOST_PIXELS, parameters)
+                return Runner(run, name, threads, *_limits(name, cost, memory), threads, cost)
     elif backend not in ("auto", "torch"):
         raise BenchError(f"BACKEND={backend} runs on the CPU only, got DEVICE={device}; use BACKEND=torch")
-    return _torch(network, device, parameters)
+    run = _torch(network, device, precision, compiled=compiled)
+    limits = _limits("torch" if device == "cpu" else "cuda", cost, memory)
+    return Runner(run, "torch compiled" if compiled else "torch", 64, *limits, 1, cost)
+
+
+def only_networks(precision: str, *, compiled: bool) -> None:
+    """Raise `BenchError` where a person asks something of a method that only a network can give."""
+    if precision != "fp32" or compiled:
+        asked = "COMPILE=1" if compiled else f"PRECISION={precision}"
+        raise BenchError(f"{asked} is for networks in PyTorch, which this method is not; leave it out")
+
+
+def _limits(runtime: str, cost: Cost, memory: float) -> tuple[int, int]:
+    """Return how many pixels are best run together, and how many fit; 0: not known."""
+    usual = MOST_PIXELS[runtime]
+    a_pixel = cost.bytes_per_pixel * WORKSPACE[runtime]
+    if not a_pixel:
+        return usual, 0
+    if runtime == "cuda":
+        import torch
+
+        free = torch.cuda.mem_get_info()[0] / 2**30
+        room = most = min(memory or free, free) * 0.8
+    else:
+        room = max(0.25, memory - BESIDE) if memory else ACTIVATIONS
+        most = room if memory else max(room, provenance.free_memory() / 2**30 * 0.8)
+    return min(usual, int(room * 2**30 / a_pixel)), int(most * 2**30 / a_pixel)
 
 
 def spread(start: "Callable[[int], OneImage]", threads: int) -> "Callable[[Tensor, float], Tensor]":
@@ -129,19 +191,24 @@ def spread(start: "Callable[[int], OneImage]", threads: int) -> "Callable[[Tenso
     return run
 
 
-def _torch(network: "nn.Module", device: str, parameters: int) -> Runner:
+def _torch(network: "nn.Module", device: str, precision: str, *, compiled: bool) -> "Callable[[Tensor, float], Tensor]":
     import torch
 
+    if precision == "tf32" and device == "cpu":
+        raise BenchError("PRECISION=tf32: only NVIDIA GPUs have it, and this runs on the CPU; use fp32 or bf16")
     network = network.to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # missing in its stubs
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
+    forward = torch.compile(network, dynamic=True) if compiled else network
 
     def run(noisy: "Tensor", sigma: float) -> "Tensor":
-        with torch.inference_mode():
-            return network(noisy.contiguous(memory_format=torch.channels_last), sigma)
+        # Autocast, not weights and input cast as a whole: a residual network then still subtracts in fp32.
+        with torch.inference_mode(), torch.autocast(torch.device(device).type, half, enabled=half is not None):
+            return forward(noisy.contiguous(memory_format=torch.channels_last), sigma).float()
 
-    return Runner(run, "torch", 64, 640_000 if device == "cpu" else 2_500_000, parameters)
+    return run
 
 
 def _ncnn(network: "nn.Module", channels: int, sigma: float) -> "Callable[[int], OneImage]":

@@ -32,6 +32,7 @@ class DnCNN(nn.Module):
     ) -> None:
         super().__init__()
         self.stack = _stack(depth, channels, channels, features, norm=norm, bias=bias)
+        self.receptive_field = 2 * depth + 1
 
     def forward(self, noisy: Tensor, sigma: float | None = None) -> Tensor:
         """Denoise a batch (B, C, H, W), 1.0 = white; `sigma` is not used."""
@@ -53,6 +54,7 @@ class FDnCNN(nn.Module):
     def __init__(self, depth: int = 20, channels: int = 1, features: int = 64) -> None:
         super().__init__()
         self.stack = _stack(depth, channels + 1, channels, features, norm=False, bias=())
+        self.receptive_field = 2 * depth + 1
 
     def forward(self, noisy: Tensor, sigma: float) -> Tensor:
         """Denoise a batch (B, C, H, W), 1.0 = white, whose noise has deviation `sigma` on that scale."""

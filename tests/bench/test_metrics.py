@@ -67,3 +67,13 @@ def test_a_batch_is_scored_image_by_image(pair):
 def test_too_small_for_the_window():
     with pytest.raises(ValueError, match="at least 11x11"):
         ssim(torch.zeros(1, 1, 10, 20, dtype=torch.float64), torch.zeros(1, 1, 10, 20, dtype=torch.float64))
+
+
+def test_strips_change_nothing(pair, monkeypatch):
+    from bench import metrics
+
+    clean, noisy = (tensor(image) for image in pair)
+    whole = [metric(clean, noisy) for metric in METRICS.values()]
+    monkeypatch.setattr(metrics, "STRIP", 7 * clean.shape[-1])
+    for metric, expected in zip(METRICS.values(), whole, strict=True):
+        torch.testing.assert_close(metric(clean, noisy), expected, rtol=1e-12, atol=1e-12)
