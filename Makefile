@@ -8,6 +8,11 @@ NOISE ?=
 SEED ?=
 PROTOCOL ?=
 WEIGHTS ?=
+ENSEMBLE ?=
+PRECISION ?=
+TILE ?=
+COMPILE ?=
+MEMORY ?=
 DEVICE ?=
 BACKEND ?=
 ENGINE ?=
@@ -39,6 +44,8 @@ help:  ## Explain the commands (the default)
 	@echo "  METHOD=bm3d,dncnn   methods, or path/to/my_method.py        DATA=bsd68,set12   datasets, or a folder of images"
 	@echo "  NOISE=15,25,50      sigma on the 0-255 scale                SEED=0,1,2         seeds of the noise"
 	@echo "  PROTOCOL=standard   standard, seed0, clipped, float"
+	@echo "For any method: ENSEMBLE=8 (mean over flips and rotations)  PRECISION=fp32,tf32,bf16,fp16  TILE=512 (side of the tiles)"
+	@echo "        COMPILE=1 (torch.compile)  MEMORY=4 (GiB a cell may take)"
 	@echo "Others: WEIGHTS=file  DEVICE=auto|cpu|cuda|cuda:1  BACKEND=auto|torch|onnxruntime|ncnn  ENGINE=serial|loky  JOBS=n"
 	@echo "        TABLE=file.csv  PICTURES=n (images a report shows for each noise; 0: all)  OUT=folder (default results)"
 	@echo "        PYTHON=python3 VENV=   use an existing environment instead of .venv"
@@ -56,6 +63,8 @@ $(VENV)/.ready: requirements.txt constraints.txt
 bench: $(READY)  ## Measure METHOD on DATA with NOISE, beside the published numbers
 	@$(RUN) -m bench run $(call option,METHOD,method) $(call option,DATA,data) $(call option,NOISE,noise) \
 	  $(call option,SEED,seed) $(call option,PROTOCOL,protocol) $(call option,WEIGHTS,weights) \
+	  $(call option,ENSEMBLE,ensemble) $(call option,PRECISION,precision) $(call option,TILE,tile) \
+	  $(if $(filter-out 0,$(COMPILE)),--compile) $(call option,MEMORY,memory) \
 	  $(call option,DEVICE,device) $(call option,BACKEND,backend) $(call option,ENGINE,engine) \
 	  $(call option,JOBS,jobs) $(call option,TABLE,table) $(call option,OUT,out)
 

@@ -43,6 +43,11 @@ def run(
         str, typer.Option(help="standard, seed0, clipped, float: a comma list or `all`.")
     ] = Request.protocol,
     weights: Annotated[str, typer.Option(help="Your own file of weights for the method.")] = "",
+    ensemble: Annotated[str, typer.Option(help="1, or 8: mean over flips and rotations.")] = Request.ensemble,
+    precision: Annotated[str, typer.Option(help="fp32, tf32, bf16, fp16: a comma list.")] = Request.precision,
+    tile: Annotated[int, typer.Option(min=0, help="Side of the tiles of large images; 0: the harness decides.")] = 0,
+    compile: Annotated[bool, typer.Option("--compile", help="Compile networks (torch.compile).")] = False,
+    memory: Annotated[float, typer.Option(min=0, help="GiB that a cell may take; 0: the harness decides.")] = 0.0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
     backend: Annotated[str, typer.Option(help="What runs networks: auto, torch, onnxruntime, ncnn.")] = "auto",
     engine: Annotated[str, typer.Option(help="Who runs cells: serial, loky.")] = "serial",
@@ -62,7 +67,7 @@ def run(
     for kind, word, known in (("engine", engine, ENGINES), ("backend", backend, BACKENDS)):
         if word not in known:
             raise unknown(kind, word, known)
-    cells, failures = plan(Request(method, data, noise, protocol, seed, weights))
+    cells, failures = plan(Request(method, data, noise, protocol, seed, weights, ensemble, precision, tile))
     store, screen = Store(out / "runs"), console.console()
     store.put_requests(failures)
     for failure in failures:
@@ -74,7 +79,8 @@ def run(
         live = console.Live(screen)
         with live.shown():
             start = time.perf_counter()
-            for cell, outcome in run_all(waiting, engine, Settings(device, backend, jobs), live.begin):
+            settings = Settings(device, backend, jobs, compile=compile, memory=memory)
+            for cell, outcome in run_all(waiting, engine, settings, live.begin):
                 if isinstance(outcome, Failure):
                     console.failed(outcome)
                     store.put_failure(outcome)
