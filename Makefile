@@ -13,6 +13,7 @@ PRECISION ?=
 TILE ?=
 COMPILE ?=
 MEMORY ?=
+MEGAPIXELS ?=
 DEVICE ?=
 BACKEND ?=
 ENGINE ?=
@@ -34,7 +35,7 @@ quote = '$(subst ','\'',$(1))'
 option = $(if $(strip $($(1))),--$(2) $(call quote,$($(1))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench report test check list speed clean
+.PHONY: help setup bench report test check conform list speed clean
 
 help:  ## Explain the commands (the default)
 	@echo "Commands:"
@@ -78,6 +79,10 @@ check: $(READY)  ## Format, lint and types
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
+
+conform: $(READY)  ## Check that a method of any origin keeps the contract (METHOD, WEIGHTS, MEGAPIXELS)
+	@$(RUN) -m bench conform $(call option,METHOD,method) $(call option,WEIGHTS,weights) \
+	  $(call option,MEGAPIXELS,megapixels)
 
 list: $(READY)  ## Say which methods, datasets and protocols there are
 	@$(RUN) -m bench list

@@ -111,6 +111,26 @@ def list_(
     show(what)
 
 
+@app.command(short_help="Check what any method must do (make conform).")
+def conform(
+    method: Annotated[str, typer.Option(help="One method of any origin.")],
+    weights: Annotated[str, typer.Option(help="Your own file of weights for the method.")] = "",
+    megapixels: Annotated[float, typer.Option(min=0.001, help="Size of the large image.")] = 1.0,
+) -> None:
+    """Check a method for range, shape, sizes, determinism, colour, receptive field (make conform)."""
+    from bench import console
+    from bench.conform import conform as checks
+
+    screen = console.console()
+    failed = 0
+    for colour, check in checks(method, weights, megapixels):
+        failed += not check.passed
+        console.check(screen, colour, check.name, check.remark, passed=check.passed)
+    screen.print(f"{method}: {failed} checks failed" if failed else f"{method} conforms")
+    if failed:
+        raise typer.Exit(1)
+
+
 @app.command(short_help="Tables, charts and pictures of all runs (make report).")
 def report(
     pictures: Annotated[int, typer.Option(min=0, help="Images shown for each dataset and noise; 0: all.")] = 12,

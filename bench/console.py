@@ -83,6 +83,12 @@ def failed(failure: Failure) -> None:
     print(f"failed  {failure.title}: {failure.cause}", file=sys.stderr)  # noqa: T201
 
 
+def check(out: Console, colour: str, name: str, remark: str, *, passed: bool) -> None:
+    """Print one check of `make conform` as a line."""
+    word = Text("ok  ", "green") if passed else Text("FAIL", "red")
+    out.print(Text.assemble(word, f"  {colour:4}  {name}", (f"  {remark}", "dim")), soft_wrap=True)
+
+
 def tables(out: Console, results: Sequence[Result]) -> None:
     """Print results beside the published numbers, one table a protocol: the numbers of two never mix."""
     for name in dict.fromkeys(result.protocol for result in results):

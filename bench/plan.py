@@ -175,6 +175,20 @@ def plan(request: Request) -> tuple[list[Cell], list[Failure]]:
     return list(unique.values()), _collapse(failures)
 
 
+def single(method: str, weights: str, dataset: Dataset, noise: str) -> Cell:
+    """Return one method on a dataset that need not be registered, under the default protocol and seed.
+
+    Raises
+    ------
+    BenchError, ValueError
+        If the method is not known, or has no net for the images and the noise.
+    """
+    default = Request()
+    return _cell(
+        _method(method, weights), dataset, degradation.parse(noise), protocol(default.protocol), 0, Inference()
+    )
+
+
 def choose(method: Method, colour: str, sigma: float | None) -> Net:
     """Return the net that a method uses for a colour and a sigma (0-255 scale; None: not known).
 
