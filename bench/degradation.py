@@ -92,10 +92,11 @@ def degrade(
         name = "\x1f".join((dataset, image, str(degradation), str(seed)))
         key = np.frombuffer(hashlib.sha256(name.encode()).digest()[:16], dtype="<u8")
         field = np.random.Generator(np.random.Philox(key=key)).standard_normal(clean.shape)
-    noisy = clean + degradation.sigma * field
+    # In place: of an image of 24 megapixels each copy takes 0.6 GB.
+    noisy = np.add(np.multiply(field, degradation.sigma, out=field), clean, out=field)
     if protocol.noisy == "uint8":
-        noisy = np.clip(np.rint(noisy), 0, 255)
-    return (noisy / 255).astype(np.float32)
+        np.clip(np.rint(noisy, out=noisy), 0, 255, out=noisy)
+    return np.divide(noisy, 255, out=noisy).astype(np.float32)
 
 
 def _is_number(text: str) -> bool:

@@ -82,14 +82,15 @@ class Scorer:
     def _score(self, batch: list[Sample], denoised: "Tensor", seconds: float) -> None:
         import torch
 
-        levels = (denoised.to(self.device).double() * 255).clamp_(0, 255)
+        levels = denoised.to(self.device, torch.float64, copy=True).mul_(255).clamp_(0, 255)
         if self.cell.protocol.output == "uint8":
             levels = levels.round_()
         clean = self._stack([image.clean for image in batch])
         scores = {name: metric(clean, levels).tolist() for name, metric in METRICS.items()}
-        noisy = self._stack([image.noisy for image in batch]).double() * 255
-        scores |= {f"noisy_{name}": metric(clean, noisy).tolist() for name, metric in METRICS.items()}
         pictures = levels.round_().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+        del levels  # of a large image each copy counts
+        noisy = self._stack([image.noisy for image in batch]).double().mul_(255)
+        scores |= {f"noisy_{name}": metric(clean, noisy).tolist() for name, metric in METRICS.items()}
         for i, image in enumerate(batch):
             height, width = image.clean.shape[:2]
             row: dict[str, Any] = {"image": image.name, "height": height, "width": width}
