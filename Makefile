@@ -84,8 +84,8 @@ conform: $(READY)  ## Check that a method of any origin keeps the contract (METH
 	@$(RUN) -m bench conform $(call option,METHOD,method) $(call option,WEIGHTS,weights) \
 	  $(call option,MEGAPIXELS,megapixels)
 
-list: $(READY)  ## Say which methods, datasets and protocols there are
-	@$(RUN) -m bench list
+list: $(READY)  ## Say which methods, datasets and protocols there are (METHOD=name: all about one)
+	@$(RUN) -m bench list $(METHOD)
 
 speed: $(READY)  ## Measure speed as ratios against references in the same run
 	@$(RUN) -m bench speed $(call option,DATA,data) $(call option,TABLE,table)

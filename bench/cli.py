@@ -103,7 +103,7 @@ def run(
 
 @app.command(name="list", short_help="Say what there is to choose from (make list).")
 def list_(
-    what: Annotated[str, typer.Argument(help="methods, datasets, protocols, or all.")] = "all",
+    what: Annotated[str, typer.Argument(help="methods, datasets, protocols, all, or the name of a method.")] = "all",
 ) -> None:
     """Say which methods, datasets and protocols there are (make list)."""
     from bench.listing import show

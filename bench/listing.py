@@ -14,10 +14,15 @@ _PARTS = ("methods", "datasets", "protocols")
 
 
 def show(what: str) -> None:
-    """Print the registries, or one of them."""
-    if what not in (*_PARTS, "all"):
-        raise unknown("list", what, (*_PARTS, "all"))
+    """Print the registries, one of them, or all that a method says of itself."""
+    known = methods.available()
+    if what not in (*_PARTS, "all", *known):
+        raise unknown("list", what, (*_PARTS, "all", *known))
     out = console()
+    if what in known:
+        out.print(f"{known[what].name}: {known[what].title}\n{known[what].paper}\n", soft_wrap=True)
+        out.print(_nets(known[what]))
+        return
     for part, table in zip(_PARTS, (_methods, _datasets, _protocols), strict=True):
         if what in (part, "all"):
             out.print(table())
@@ -32,10 +37,38 @@ def _grid(*columns: str) -> Table:
 
 
 def _methods() -> Table:
+    """Give one row to all methods that differ in their weights only, `name@weights`."""
     grid = _grid("METHOD", "what it is", "colour", "trained for sigma", "options")
+    families: dict[str, list[Method]] = {}
     for method in methods.available().values():
-        colours = ", ".join(dict.fromkeys(net.colour for net in method.nets)).replace("any", "gray, rgb")
-        grid.add_row(method.name, method.title, colours, names(method.nets) or "-", _options(method))
+        families.setdefault(method.name.partition("@")[0], []).append(method)
+    for family, members in families.items():
+        first = next((m for m in members if m.name == family), members[0])
+        nets = tuple(net for member in members for net in member.nets)
+        colours = ", ".join(dict.fromkeys(net.colour for net in nets)).replace("any", "gray, rgb")
+        others = (member.name.partition("@")[2] for member in members if member is not first)
+        word = " ".join([first.name, *(f"@{weights}" for weights in others)])
+        grid.add_row(word, first.title, colours, names(nets) or "-", _options(first))
+    return grid
+
+
+def _nets(method: Method) -> Table:
+    grid = _grid("net", "colour", "trained for sigma", "sigma", "receptive field", "size", "parameters", "output",
+                 "weights", "licence")  # fmt: skip
+    for net in method.nets:
+        weights = net.weights
+        grid.add_row(
+            net.id,
+            net.colour.replace("any", "gray, rgb"),
+            names((net,)) or "-",
+            "given" if net.given_sigma else "blind",
+            str(net.receptive_field or "the image"),
+            f"x{net.size_multiple}" if net.size_multiple > 1 else "any",
+            f"{net.parameters:,}" if net.parameters else "-",
+            net.output,
+            weights.path if weights else "WEIGHTS=yours" if method.learned else "-",
+            weights.licence if weights else "-",
+        )
     return grid
 
 

@@ -12,10 +12,12 @@ def test_every_net_says_what_it_is():
     for net in NETS.values():
         assert net.colour in ("gray", "rgb", "any")
         assert net.output in ("image", "residual")
+        assert net.padding in ("reflect", "replicate", "zero")
+        assert net.receptive_field is None or net.receptive_field % 2 == 1
         assert net.trained is None or 0 <= net.trained[0] <= net.trained[1] <= 255
         if net.weights:
             assert re.fullmatch(r"[0-9a-f]{64}", net.weights.sha256)
-            assert net.weights.url.startswith("https://raw.githubusercontent.com/")
+            assert net.weights.url.startswith(("https://raw.githubusercontent.com/", "pypi:"))
             assert net.weights.licence
 
 
