@@ -39,7 +39,7 @@ def export(
         # The tracing exporter takes 0.3 s, the newer one 5 s.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            Fixed(network, sigma),
+            Fixed(network, sigma).eval(),
             (torch.zeros(1, channels, 64, 64),),
             model,  # type: ignore[arg-type] # the tracing exporter takes a file object
             dynamo=False,
