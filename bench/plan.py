@@ -14,7 +14,7 @@ from bench import degradation, fingerprint, inference
 from bench.degradation import Degradation
 from bench.errors import BenchError, one_line
 from bench.inference import Inference
-from bench.own import method_from_file, with_weights
+from bench.own import method_from_package, method_of, packaged, with_weights
 from bench.protocol import PROTOCOLS, Protocol, protocol
 from bench.specs import name_and_options, split, unknown
 from datasets import Dataset
@@ -256,23 +256,24 @@ def _collapse(failures: Iterable[Failure]) -> list[Failure]:
 
 
 def _method(word: str, weights: str) -> tuple[Method, dict[str, str]]:
-    path_text, colon, option_text = word.partition(".py")
-    if colon:
-        _, given = name_and_options(f"own{option_text}")
-        method = method_from_file(Path(f"{path_text}.py"))
+    own = method_of(word, weights)
+    if own is not None:
+        method, given = own
     else:
         name, given = name_and_options(word)
         known = methods.available()
-        if name not in known:
-            raise unknown("method", name, known, "; see make list, or give the path of a Python file")
-        method = known[name]
+        found = known.get(name) or method_from_package(name)
+        if found is None:
+            more = "; see make list, or give the path of a Python, ONNX or TensorFlow Lite file, or cmd:PROGRAM"
+            raise unknown("method", name, [*known, *packaged()], more)
+        method = found
     for key, value in given.items():
         if key not in method.options:
             has = f"it has {', '.join(method.options)}" if method.options else "it has none"
             raise BenchError(f"method {method.name} has no option {key!r}; {has}")
         if key in method.choices and value not in method.choices[key]:
             raise BenchError(f"method {method.name}: {key}={value}; expected one of {', '.join(method.choices[key])}")
-    if weights:
+    if weights and own is None:
         method = with_weights(method, Path(weights))
     return method, {**method.options, **given}
 

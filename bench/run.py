@@ -143,8 +143,8 @@ def arranged(run: Callable[..., Any], denoise: Callable[..., Any], cell: Cell, r
     run : callable
         What is called for each window of an image.
     denoise : callable
-        What the method's `load` returned; a network may say its own `receptive_field` and
-        `size_multiple`, which weights of another depth change.
+        What the method's `load` returned; it may say its own `receptive_field`, `size_multiple` and
+        `padding`, which weights of another depth or source change.
     cell : Cell
         What is run.
     runner : Runner, optional
@@ -154,7 +154,8 @@ def arranged(run: Callable[..., Any], denoise: Callable[..., Any], cell: Cell, r
     multiple = int(getattr(denoise, "size_multiple", None) or cell.net.size_multiple)
     limits = (runner.pixels, runner.most_pixels, runner.together) if runner else (0, 0, 1)
     tiles = Tiles(field, multiple, cell.inference.tile, *limits)
-    run = padded(tiled(checked(run), tiles), multiple, cell.net.padding)
+    padding = getattr(denoise, "padding", None) or cell.net.padding
+    run = padded(tiled(checked(run), tiles), multiple, padding)
     return ensembled(run) if cell.inference.ensemble == 8 else run
 
 

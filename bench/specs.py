@@ -6,11 +6,14 @@ from collections.abc import Iterable
 
 from bench.errors import BenchError
 
+_PIECE = re.compile(r"""(?:'[^']*'|"[^"]*"|[^,])+""")
 _CONTINUES = re.compile(r"[A-Za-z_]\w*=")
 
 
 def split(text: str) -> list[str]:
     """Split a comma list; a piece of the form `key=value` belongs to the item before it.
+
+    Commas within quotation marks do not split.
 
     Parameters
     ----------
@@ -26,9 +29,11 @@ def split(text: str) -> list[str]:
     --------
     >>> split("gaussian:mean=0.255,std=0.5, 25")
     ['gaussian:mean=0.255,std=0.5', '25']
+    >>> split("cmd:./denoise '{noisy}' 'a,b', bm3d")
+    ["cmd:./denoise '{noisy}' 'a,b'", 'bm3d']
     """
     items: list[str] = []
-    for piece in (p.strip() for p in text.split(",")):
+    for piece in (p.strip() for p in _PIECE.findall(text)):
         if items and ":" in items[-1] and _CONTINUES.match(piece):
             items[-1] += f",{piece}"
         elif piece:
