@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -124,7 +125,7 @@ def conform(
     screen = console.console()
     failed = 0
     for colour, check in checks(method, weights, megapixels):
-        failed += not check.passed
+        failed += check.passed is False
         console.check(screen, colour, check.name, check.remark, passed=check.passed)
     screen.print(f"{method}: {failed} checks failed" if failed else f"{method} conforms")
     if failed:
@@ -184,3 +185,52 @@ def speed(
     if table is not None:
         table.parent.mkdir(parents=True, exist_ok=True)
         pd.DataFrame(rows).to_csv(table, index=False)
+
+
+@app.command(short_help="Filters that networks are equivalent to, and their net bias (make explain).")
+def explain(
+    method: Annotated[str, typer.Option(help="Learned methods.")] = "dncnn",
+    data: Annotated[str, typer.Option(help="Datasets, or a path to images.")] = Request.data,
+    noise: Annotated[str, typer.Option(help="Sigmas; a row of the figure each.")] = Request.noise,
+    image: Annotated[str, typer.Option(help="Name of an image of the dataset; its first one otherwise.")] = "",
+    pixel: Annotated[str, typer.Option(help="y,x;y,x; a flat, an edge and a textured pixel otherwise.")] = "",
+    weights: Annotated[str, typer.Option(help="Your own file of weights for the method.")] = "",
+    out: Out = Path("results"),
+) -> None:
+    """Show which linear filter a network is equivalent to at a pixel, and its net bias (make explain)."""
+    from bench.explain import build
+
+    _say(build(Request(method, data, noise, weights=weights), image, pixel, out))
+
+
+@app.command(short_help="Write networks as ONNX or TensorFlow Lite files (make export).")
+def export(
+    method: Annotated[str, typer.Option(help="Learned methods.")] = "dncnn",
+    data: Annotated[str, typer.Option(help="A dataset: its colour, and an image to try the file with.")] = Request.data,
+    noise: Annotated[str, typer.Option(help="Sigmas, which choose the net.")] = Request.noise,
+    format: Annotated[str, typer.Option(help="onnx or tflite.")] = "onnx",
+    to: Annotated[str, typer.Option(help="The file, or a folder; OUT/export otherwise.")] = "",
+    weights: Annotated[str, typer.Option(help="Your own file of weights for the method.")] = "",
+    precision: Annotated[str, typer.Option(help="fp32, or fp16 (onnx).")] = Request.precision,
+    out: Out = Path("results"),
+) -> None:
+    """Write a method's network to a file that runs without this benchmark, and compare the two (make export)."""
+    from bench.export import build
+
+    _say(build(Request(method, data, noise, weights=weights, precision=precision), format, to, out))
+
+
+def _say(results: Iterable[str | Failure]) -> None:
+    """Print what was made, and what failed; the exit status is 2 where nothing was made, 1 where something failed."""
+    from bench import console
+
+    made, failures = 0, 0
+    for result in results:
+        if isinstance(result, Failure):
+            console.failed(result)
+            failures += 1
+        else:
+            typer.echo(result)
+            made += 1
+    if failures:
+        raise typer.Exit(1 if made else 2)

@@ -37,14 +37,14 @@ class Check:
     ----------
     name : str
         What is asked.
-    passed : bool
-        Whether it holds.
+    passed : bool, optional
+        Whether it holds; None: it could not be checked.
     remark : str
         What was seen.
     """
 
     name: str
-    passed: bool
+    passed: bool | None
     remark: str
 
 
@@ -96,17 +96,19 @@ def conform(method: str, weights: str = "", megapixels: float = 1.0) -> Iterator
         If the method cannot be found, or loaded for any colour.
     """
     subjects: dict[str, Subject] = {}
-    cause = ""
+    causes: dict[str, str] = {}
     for colour, cell in _cells(method, weights).items():
         try:
             subjects[colour] = _subject(cell, 3 if colour == "rgb" else 1)
-        except ValueError as error:  # a person's own weights are for one colour
-            cause = one_line(error)
+        except (BenchError, ValueError) as error:  # a file that cannot be had, or own weights for the other colour
+            causes[colour] = one_line(error)
     if not subjects:
-        raise BenchError(cause)
+        raise BenchError(next(iter(causes.values())))
+    yield from ((colour, Check("Load", None, cause)) for colour, cause in causes.items())
     for colour, subject in subjects.items():
         for check in CHECKS:
             name = (check.__doc__ or "").splitlines()[0].rstrip(".")
+            found: tuple[bool, str]
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # libraries warn about tiny images, which are asked for here

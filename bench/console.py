@@ -83,10 +83,10 @@ def failed(failure: Failure) -> None:
     print(f"failed  {failure.title}: {failure.cause}", file=sys.stderr)  # noqa: T201
 
 
-def check(out: Console, colour: str, name: str, remark: str, *, passed: bool) -> None:
+def check(out: Console, colour: str, name: str, remark: str, *, passed: bool | None) -> None:
     """Print one check of `make conform` as a line."""
-    word = Text("ok  ", "green") if passed else Text("FAIL", "red")
-    out.print(Text.assemble(word, f"  {colour:4}  {name}", (f"  {remark}", "dim")), soft_wrap=True)
+    words = {True: Text("ok  ", "green"), False: Text("FAIL", "red"), None: Text("none", "dim")}
+    out.print(Text.assemble(words[passed], f"  {colour:4}  {name}", (f"  {remark}", "dim")), soft_wrap=True)
 
 
 def tables(out: Console, results: Sequence[Result]) -> None:

@@ -52,11 +52,24 @@ def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "Callabl
                 raise ValueError(f"method bm3d: {name}={options[name]}; expected a number, or auto") from None
 
     def denoise(image: "np.ndarray", sigma: float) -> "np.ndarray":
+        import numpy as np
+
         run = bm3d.bm3d if image.shape[2] == 1 else bm3d.bm3d_rgb
-        return run(image, sigma, profile)
+        height, width, channels = image.shape
+        if height == width == 1:  # nothing to compare it with; the package would divide by its range
+            return image
+        # The package takes no image smaller than its blocks; the mirrored one is larger.
+        missing = [(0, max(0, _SMALLEST - side)) for side in (height, width)]
+        output = run(np.pad(image, (*missing, (0, 0)), mode="symmetric"), sigma, profile)
+        return output.reshape(
+            *(side + extra for side, (_, extra) in zip((height, width), missing, strict=True)), channels
+        )[:height, :width]
 
     return per_image(denoise)
 
+
+_SMALLEST = 16
+"""Height and width that every profile's blocks fit into."""
 
 METHODS = (
     Method(

@@ -84,7 +84,7 @@ def state_dict(path: Path) -> dict[str, Any]:
             f"weights {path}: no PyTorch checkpoint of plain tensors, or one that would execute code; refused. "
             "Expected a state dict (torch.save(net.state_dict())) or safetensors"
         ) from None
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, safetensors.SafetensorError) as error:
+    except (OSError, RuntimeError, EOFError, ValueError, LookupError, safetensors.SafetensorError) as error:
         raise ValueError(f"weights {path}: cannot be read ({' '.join(str(error).split())}); fetch it again") from None
     for key in ("state_dict", "model", "params"):
         inner = content.get(key) if isinstance(content, dict) else None

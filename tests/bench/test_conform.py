@@ -24,14 +24,14 @@ BAD = {
 def test_a_method_that_conforms(method_file):
     checks = list(conform(str(method_file(GOOD)), megapixels=0.01))
     assert {colour for colour, _ in checks} == {"gray", "rgb"}
-    assert [check.name for _, check in checks if not check.passed] == []
+    assert [check.name for _, check in checks if check.passed is False] == []
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_each_fault_is_found(method_file, name):
     path = method_file(f"def denoise(noisy, sigma):\n    {BAD[name]}\n")
     found = {
-        check.name for colour, check in conform(str(path), megapixels=0.01) if not check.passed and colour == "rgb"
+        check.name for colour, check in conform(str(path), megapixels=0.01) if check.passed is False and colour == "rgb"
     }
     assert name in found
 

@@ -1,0 +1,81 @@
+"""Every method of the registry keeps the contract of `make conform`.
+
+One net of every architecture with its authors' weights where they can be had, and a small random
+net of our own for the others.
+"""
+
+import pytest
+import torch
+
+import methods
+from bench.conform import conform
+
+CLASSICAL = ("bm3d:profile=lc", "nlm", "wavelet", "tv", "gaussian", "median", "bilateral")
+
+PUBLISHED = (
+    "dncnn-s", "dncnn-b@saoyan", "fdncnn", "bf-dncnn@0-10", "biased-dncnn@0-10", "bf-unet", "bf-rcnn", "ffdnet",
+    "bfcnn-resnet-1x6", "bfcnn-laplacian-3x5", "bfcnn-unet",
+)  # fmt: skip
+
+
+def own_nets():
+    """Return a small network for each method whose weights only a person can bring."""
+    from methods.networks import autoencoders, bias_free, ding_liu, ircnn, mwcnn, mwrcanet, pyramid_family, rdn
+
+    return {
+        "mwcnn": mwcnn.MWCNN(1, (4, 6, 6), 2),
+        "mwcnn-v2": mwcnn.MWCNNv2(1, 2),
+        "mwrcanet": mwrcanet.MWRCANet(3, (4, 6, 6), 1, 2),
+        "mwresnet": mwrcanet.MWResNet(1, (4, 6, 6), 1),
+        "rdn": rdn.RDN(2, 2, 4, 4, 3),
+        "rdn-small": rdn.RDN(2, 2, 4, 4, 3, predicts="noise"),
+        "dae": autoencoders.DenoisingAutoencoder(64, 20),
+        "dae-stacked": autoencoders.StackedAutoencoder((64, 30, 20)),
+        "cnn-dae": autoencoders.ConvolutionalAutoencoder(4),
+        "ding-liu": ding_liu.DingLiu(4),
+        "bf-densenet": bias_free.DenseNet(2, 1, 4, 2, bias=False),
+        "biased-densenet": bias_free.DenseNet(2, 1, 4, 2, bias=True),
+        "ircnn": ircnn.IRCNN(1),
+        "msbf-resnet": pyramid_family.PyramidDenoiser(pyramid_family.Design("resnet", 3, features=4, blocks=1)),
+    }
+
+
+def covers(names):
+    """Return the loading functions of some methods: each architecture has one."""
+    return {methods.available()[name.partition(":")[0]].load for name in names}
+
+
+def test_no_architecture_is_left_out():
+    everything = covers(methods.available())
+    tested = covers([*CLASSICAL, *PUBLISHED, *own_nets()])
+    assert {f"{load.__module__}.{load.__qualname__}" for load in everything - tested} == set()
+
+
+def failures(name, weights=""):
+    return [
+        f"{colour}: {check.name}: {check.remark}"
+        for colour, check in conform(name, weights, 0.02)
+        if check.passed is False
+    ]
+
+
+@pytest.mark.parametrize("name", CLASSICAL)
+def test_classical(name):
+    assert failures(name) == []
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("published_files")
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_with_the_authors_weights(name):
+    assert failures(name) == []
+
+
+@pytest.mark.parametrize("name", sorted(own_nets()))
+def test_with_a_small_net_of_our_own(name, tmp_path):
+    torch.manual_seed(0)
+    network = own_nets()[name]
+    path = tmp_path / "net.pth"
+    torch.save(network.state_dict(), path)
+    learned = ("Keep red", "Give images on the scale")  # what only a trained net can do
+    assert [line for line in failures(name, str(path)) if not any(check in line for check in learned)] == []
