@@ -20,6 +20,10 @@ ENGINE ?=
 JOBS ?=
 TABLE ?=
 PICTURES ?=
+IMAGE ?=
+PIXEL ?=
+FORMAT ?=
+TO ?=
 OUT ?=
 TESTS ?=
 
@@ -35,7 +39,7 @@ quote = '$(subst ','\'',$(1))'
 option = $(if $(strip $($(1))),--$(2) $(call quote,$($(1))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench report test check conform list speed clean
+.PHONY: help setup bench report test check conform list speed explain export clean
 
 help:  ## Explain the commands (the default)
 	@echo "Commands:"
@@ -49,6 +53,7 @@ help:  ## Explain the commands (the default)
 	@echo "        COMPILE=1 (torch.compile)  MEMORY=4 (GiB a cell may take)"
 	@echo "Others: WEIGHTS=file  DEVICE=auto|cpu|cuda|cuda:1  BACKEND=auto|torch|onnxruntime|ncnn  ENGINE=serial|loky  JOBS=n"
 	@echo "        TABLE=file.csv  PICTURES=n (images a report shows for each noise; 0: all)  OUT=folder (default results)"
+	@echo "        IMAGE=01 PIXEL='12,30;7,8' (explain: rows and columns)  FORMAT=onnx|tflite TO=file (export)"
 	@echo "        PYTHON=python3 VENV=   use an existing environment instead of .venv"
 	@echo
 	@echo "Try:  make bench                          (no download, three methods on ten photographs)"
@@ -89,6 +94,15 @@ list: $(READY)  ## Say which methods, datasets and protocols there are (METHOD=n
 
 speed: $(READY)  ## Measure speed as ratios against references in the same run
 	@$(RUN) -m bench speed $(call option,DATA,data) $(call option,TABLE,table)
+
+explain: $(READY)  ## Filters and net bias of networks (METHOD, DATA, NOISE, IMAGE, PIXEL; results/explain/)
+	@$(RUN) -m bench explain $(call option,METHOD,method) $(call option,DATA,data) $(call option,NOISE,noise) \
+	  $(call option,IMAGE,image) $(call option,PIXEL,pixel) $(call option,WEIGHTS,weights) $(call option,OUT,out)
+
+export: $(READY)  ## Write networks as ONNX or TFLite files (METHOD, DATA, NOISE, FORMAT, TO; results/export/)
+	@$(RUN) -m bench export $(call option,METHOD,method) $(call option,DATA,data) $(call option,NOISE,noise) \
+	  $(call option,FORMAT,format) $(call option,TO,to) $(call option,WEIGHTS,weights) \
+	  $(call option,PRECISION,precision) $(call option,OUT,out)
 
 clean:  ## Remove runs, report and caches (not .venv, not downloads)
 	rm -rf results/runs results/report .pytest_cache .mypy_cache .ruff_cache
