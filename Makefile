@@ -104,6 +104,6 @@ export: $(READY)  ## Write networks as ONNX or TFLite files (METHOD, DATA, NOISE
 	  $(call option,FORMAT,format) $(call option,TO,to) $(call option,WEIGHTS,weights) \
 	  $(call option,PRECISION,precision) $(call option,OUT,out)
 
-clean:  ## Remove runs, report and caches (not .venv, not downloads)
-	rm -rf results/runs results/report .pytest_cache .mypy_cache .ruff_cache
+clean:  ## Remove runs, report, figures, exports and caches (not .venv, not downloads)
+	rm -rf results/runs results/report results/explain results/export .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

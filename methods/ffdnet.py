@@ -1,10 +1,9 @@
 """FFDNet with the weights of Tassano et al., and a reader of its authors' files."""
 
-import re
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from methods.description import Method, Net, listed
 
@@ -46,7 +45,7 @@ def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Modu
     ValueError
         If there is no file, it holds another architecture or a net for another colour.
     """
-    from methods.formats import is_hdf5, matconvnet_layers, state_dict
+    from methods.formats import folded, is_hdf5, matconvnet_layers, state_dict
     from methods.networks.dncnn import fill
     from methods.networks.ffdnet import FFDNet
 
@@ -71,54 +70,6 @@ def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Modu
     network = FFDNet(len(chain), channels, len(chain[0][0]), predicts=predicts)
     fill(network.stack, chain)
     return network.eval()
-
-
-def folded(tensors: "Mapping[str, Tensor]", path: Path) -> "Chain":
-    """Return the convolutions of a chain with batch normalisation (eps 1e-5) merged into them.
-
-    Parameters
-    ----------
-    tensors : mapping
-        A state dict whose keys number the modules in their order (``"model.10.weight"``): the order
-        of the numbers counts, since safetensors sorts 10 before 2.
-    path : Path
-        The file, for the message.
-
-    Returns
-    -------
-    list of (Tensor (O, I, H, W), Tensor (O,))
-        Weights and biases; with scale g, shift b, running mean m and variance v,
-        w' = w g / sqrt(v + 1e-5) and bias' = (bias - m) g / sqrt(v + 1e-5) + b.
-
-    Raises
-    ------
-    ValueError
-        If there is anything else than convolutions, each followed by one batch norm or none.
-    """
-    import torch
-
-    modules: dict[str, dict[str, Any]] = {}
-    for key, tensor in tensors.items():
-        module, _, part = key.rpartition(".")
-        modules.setdefault(module, {})[part] = tensor
-    chain: Chain = []
-    for name in sorted(modules, key=lambda name: [int(number) for number in re.findall(r"\d+", name)]):
-        parts = modules[name]
-        weight = parts.get("weight")
-        if weight is not None and weight.ndim == 4 and set(parts) <= {"weight", "bias"}:
-            chain.append((weight, parts.get("bias", weight.new_zeros(len(weight)))))
-        elif chain and {"weight", "bias", "running_mean", "running_var"} <= set(parts) and _fits(parts, chain[-1]):
-            kernel, bias = chain[-1]
-            gain = parts["weight"] / torch.sqrt(parts["running_var"] + 1e-5)
-            chain[-1] = (kernel * gain[:, None, None, None], (bias - parts["running_mean"]) * gain + parts["bias"])
-        else:
-            raise ValueError(f"weights {path}: not a net of convolutions and batch norms; {name} is something else")
-    return chain
-
-
-def _fits(norm: Mapping[str, Any], convolution: "tuple[Tensor, Tensor]") -> bool:
-    channels = (len(convolution[0]),)
-    return all(tuple(norm[part].shape) == channels for part in ("weight", "bias", "running_mean", "running_var"))
 
 
 def _check(chain: "Chain", path: Path, *, one_map: bool) -> int:

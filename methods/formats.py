@@ -1,6 +1,7 @@
 """Reading files of weights, by what is in them; nothing that is read is ever executed."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,25 +31,51 @@ def matconvnet_layers(path: Path) -> list[Layer]:
     ValueError
         If the file is no such network.
     """
+    return matconvnet_networks(path, "")[0]
+
+
+def matconvnet_networks(path: Path, cell: str) -> list[list[Layer]]:
+    """Read the convolutions of several MatConvNet networks, the entries of one MATLAB cell.
+
+    Parameters
+    ----------
+    path : Path
+        A `.mat` file as for `matconvnet_layers`.
+    cell : str
+        Name of the cell, whose entries are cells of layers; where the file has none of that name,
+        its one network `net.layers` is read.
+
+    Returns
+    -------
+    list of list of (Tensor (O, I, H, W), Tensor (O,))
+
+    Raises
+    ------
+    ValueError
+        If the file holds no such networks.
+    """
     import h5py
     import torch
 
+    def convolutions(file: Any, layers: Any) -> Iterator[Layer]:
+        for reference in layers[()].ravel():
+            layer = file[reference]
+            if _text(layer["type"][()]) != "conv":  # other layers may hold empty weights
+                continue
+            weight, bias = (file[r][()] for r in layer["weights"][()].ravel()[:2])
+            weight = weight if weight.ndim == 4 else weight[None]
+            tensor = torch.from_numpy(weight.transpose(0, 1, 3, 2).astype("float32"))
+            yield tensor, torch.from_numpy(bias.astype("float32").ravel())
+
     try:
         with h5py.File(path) as file:
-            layers = []
-            for reference in file["net/layers"][()].ravel():
-                layer = file[reference]
-                if _text(layer["type"][()]) != "conv":  # other layers may hold empty weights
-                    continue
-                weight, bias = (file[r][()] for r in layer["weights"][()].ravel()[:2])
-                weight = weight if weight.ndim == 4 else weight[None]
-                tensor = torch.from_numpy(weight.transpose(0, 1, 3, 2).astype("float32"))
-                layers.append((tensor, torch.from_numpy(bias.astype("float32").ravel())))
+            several = [file[entry] for entry in file[cell][()].ravel()] if cell in file else [file["net/layers"]]
+            return [list(convolutions(file, layers)) for layers in several]
     except (OSError, KeyError, ValueError, AttributeError, TypeError) as error:
         raise ValueError(
-            f"weights {path}: no readable MatConvNet network in MATLAB 7.3 format ({error}); expected net.layers"
+            f"weights {path}: no readable MatConvNet network in MATLAB 7.3 format ({error}); expected "
+            f"{f'a cell {cell} or ' if cell else ''}net.layers"
         ) from None
-    return layers
 
 
 def state_dict(path: Path) -> dict[str, Any]:
@@ -57,7 +84,8 @@ def state_dict(path: Path) -> dict[str, Any]:
     A checkpoint is unpickled by `torch.load(weights_only=True)`, which builds tensors, plain
     containers and the `argparse.Namespace` that training scripts leave, and refuses anything else. A
     dictionary that holds the tensors under `state_dict`, `model` or `params` is opened (also where
-    they are the one entry of a list), and the prefix `module.` of `DataParallel` dropped.
+    they are the one entry of a list), and the prefix `module.` of `DataParallel` dropped. Of a
+    dictionary of numbered state dicts the tensors are named by the number too: `3.model.0.weight`.
 
     Raises
     ------
@@ -92,6 +120,8 @@ def state_dict(path: Path) -> dict[str, Any]:
             inner = inner[0]
         if isinstance(inner, dict):
             content = inner
+    if isinstance(content, dict) and content and all(isinstance(part, dict) for part in content.values()):
+        content = {f"{number}.{key}": tensor for number, part in content.items() for key, tensor in part.items()}
     if not isinstance(content, dict) or not any(isinstance(v, torch.Tensor) for v in content.values()):
         raise ValueError(f"weights {path}: holds no named tensors; expected a state dict or safetensors")
     return {k.removeprefix("module."): v for k, v in content.items() if isinstance(v, torch.Tensor)}
@@ -130,6 +160,54 @@ def fill(network: "nn.Module", tensors: "Mapping[str, Tensor]", path: Path, fami
         ]
         raise ValueError(f"weights {path}: not a {family}: {'; '.join(words)}")
     network.load_state_dict({**{key: expected[key] for key in optional}, **tensors})
+
+
+def folded(tensors: "Mapping[str, Tensor]", path: Path) -> list[Layer]:
+    """Return the convolutions of a chain with batch normalisation (eps 1e-5) merged into them.
+
+    Parameters
+    ----------
+    tensors : mapping
+        A state dict whose keys number the modules in their order (``"model.10.weight"``): the order
+        of the numbers counts, since safetensors sorts 10 before 2.
+    path : Path
+        The file, for the message.
+
+    Returns
+    -------
+    list of (Tensor (O, I, H, W), Tensor (O,))
+        Weights and biases; with scale g, shift b, running mean m and variance v,
+        w' = w g / sqrt(v + 1e-5) and bias' = (bias - m) g / sqrt(v + 1e-5) + b.
+
+    Raises
+    ------
+    ValueError
+        If there is anything else than convolutions, each followed by one batch norm or none.
+    """
+    import torch
+
+    modules: dict[str, dict[str, Any]] = {}
+    for key, tensor in tensors.items():
+        module, _, part = key.rpartition(".")
+        modules.setdefault(module, {})[part] = tensor
+    chain: list[Layer] = []
+    for name in sorted(modules, key=lambda name: [int(number) for number in re.findall(r"\d+", name)]):
+        parts = modules[name]
+        weight = parts.get("weight")
+        if weight is not None and weight.ndim == 4 and set(parts) <= {"weight", "bias"}:
+            chain.append((weight, parts.get("bias", weight.new_zeros(len(weight)))))
+        elif chain and {"weight", "bias", "running_mean", "running_var"} <= set(parts) and _fits(parts, chain[-1]):
+            kernel, bias = chain[-1]
+            gain = parts["weight"] / torch.sqrt(parts["running_var"] + 1e-5)
+            chain[-1] = (kernel * gain[:, None, None, None], (bias - parts["running_mean"]) * gain + parts["bias"])
+        else:
+            raise ValueError(f"weights {path}: not a net of convolutions and batch norms; {name} is something else")
+    return chain
+
+
+def _fits(norm: Mapping[str, Any], convolution: "tuple[Tensor, Tensor]") -> bool:
+    channels = (len(convolution[0]),)
+    return all(tuple(norm[part].shape) == channels for part in ("weight", "bias", "running_mean", "running_var"))
 
 
 def is_hdf5(path: Path) -> bool:

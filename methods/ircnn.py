@@ -1,11 +1,10 @@
 """IRCNN's set of denoisers, for files of its authors' formats."""
 
-import contextlib
 import re
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from methods.description import Method, Net
 
@@ -40,13 +39,13 @@ def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Modu
     ValueError
         If there is no file, it holds another architecture or nets for another colour.
     """
-    from methods.formats import is_hdf5
+    from methods.formats import is_hdf5, matconvnet_networks
     from methods.networks.dncnn import fill
     from methods.networks.ircnn import IRCNN
 
     if weights is None:
         raise ValueError(f"{net.id}: needs weights")
-    chains = _matlab_chains(weights) if is_hdf5(weights) else _torch_chains(weights)
+    chains = matconvnet_networks(weights, "CNNdenoiser") if is_hdf5(weights) else _torch_chains(weights)
     channels, features = _check(chains, weights)
     holds = "rgb" if channels == 3 else "gray"
     if holds != net.colour:
@@ -57,42 +56,12 @@ def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Modu
     return network.eval()
 
 
-def _matlab_chains(path: Path) -> "list[Chain]":
-    """Read `CNNdenoiser{n}{layer}`, or the one network `net.layers`, of a MATLAB 7.3 file."""
-    import h5py
-    import torch
-
-    from methods.formats import matconvnet_layers
-
-    with h5py.File(path) as file:
-        if "CNNdenoiser" not in file:
-            return [matconvnet_layers(path)]
-        try:
-            chains = []
-            for cell in file["CNNdenoiser"][()].ravel():
-                chain: Chain = []
-                for reference in file[cell][()].ravel():
-                    layer = file[reference]
-                    if "".join(chr(int(code)) for code in layer["type"][()].ravel()) != "conv":
-                        continue
-                    weight, bias = (file[part][()] for part in layer["weights"][()].ravel()[:2])
-                    weight = weight if weight.ndim == 4 else weight[None]  # MATLAB drops a last axis of size 1
-                    tensor = torch.from_numpy(weight.transpose(0, 1, 3, 2).astype("float32"))
-                    chain.append((tensor, torch.from_numpy(bias.astype("float32").ravel())))
-                chains.append(chain)
-        except (OSError, KeyError, ValueError, AttributeError, TypeError) as error:
-            raise ValueError(
-                f"weights {path}: no readable cell CNNdenoiser of MatConvNet layers ({error}); fetch it again"
-            ) from None
-    return chains
-
-
 def _torch_chains(path: Path) -> "list[Chain]":
     """Sort the tensors by network and layer: the numbers in their names, the network's first."""
-    from methods.ffdnet import folded
+    from methods.formats import folded, state_dict
 
     nets: dict[int, dict[str, Tensor]] = {}
-    for key, tensor in _tensors(path).items():
+    for key, tensor in state_dict(path).items():
         module, _, part = key.rpartition(".")
         numbers = [int(number) for number in re.findall(r"\d+", module)]
         index, layer = numbers if len(numbers) == 2 else (0, numbers[-1] if numbers else 0)
@@ -100,33 +69,6 @@ def _torch_chains(path: Path) -> "list[Chain]":
     if sorted(nets) != list(range(len(nets))):
         raise ValueError(f"weights {path}: networks {sorted(nets)}; expected 0, 1, 2, ... without a gap")
     return [folded(nets[index], path) for index in sorted(nets)]
-
-
-def _tensors(path: Path) -> "dict[str, Tensor]":
-    """Read a state dict, or a dictionary of numbered ones as one: `3.model.0.weight`."""
-    import pickle
-    import warnings
-
-    import torch
-
-    from methods.formats import state_dict
-
-    content: Any = None
-    # What is wrong with a file that cannot be read here, state_dict says in a line.
-    unreadable = (pickle.UnpicklingError, OSError, RuntimeError, EOFError, ValueError, KeyError)
-    if path.suffix != ".safetensors":
-        with warnings.catch_warnings(), contextlib.suppress(*unreadable):
-            warnings.simplefilter("ignore")
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    if isinstance(content, dict) and content and all(isinstance(inner, dict) for inner in content.values()):
-        return {
-            f"{number}.{key}": tensor
-            for number, inner in content.items()
-            if str(number).isdecimal()
-            for key, tensor in inner.items()
-            if isinstance(tensor, torch.Tensor)
-        } or state_dict(path)
-    return state_dict(path)
 
 
 def _check(chains: "list[Chain]", path: Path) -> tuple[int, int]:

@@ -183,7 +183,7 @@ def test_files_that_are_no_such_ircnn(tmp_path, case):
         "no tensors": "holds no named tensors",
         "truncated": "cannot be read",
         "code": "would execute code; refused",
-        "mat": "no readable cell CNNdenoiser",
+        "mat": "no readable MatConvNet network .*expected a cell CNNdenoiser",
         "mat of another net": "no readable MatConvNet network",
     }[case]
     with pytest.raises(ValueError, match=f"^weights .*{reason}") as caught:
