@@ -34,7 +34,9 @@ def main() -> None:
 
 @app.command(short_help="Measure methods on datasets (make bench).")
 def run(
-    method: Annotated[str, typer.Option(help="Methods: a comma list, `all`, or a path/to/file.py.")] = Request.method,
+    method: Annotated[
+        str, typer.Option(help="Methods: a comma list, `all`, a .py, .onnx or .tflite file, or cmd:PROGRAM.")
+    ] = Request.method,
     data: Annotated[str, typer.Option(help="Datasets: a comma list, `all`, or a path to images.")] = Request.data,
     noise: Annotated[
         str, typer.Option(help="Noise: a comma list of sigmas (0-255 scale) or gaussian:SIGMA.")

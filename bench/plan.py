@@ -153,7 +153,7 @@ def plan(request: Request) -> tuple[list[Cell], list[Failure]]:
     and code for its fingerprint.
     """
     combinations = itertools.product(
-        _resolve(request.method, list(methods.available()), lambda word: _method(word, request.weights)),
+        _resolve(request.method, _ready(request.weights), lambda word: _method(word, request.weights)),
         _resolve(request.data, list(datasets.available()), _dataset),
         _resolve(request.noise, ["15", "25", "50"], degradation.parse),
         _resolve(request.protocol, list(PROTOCOLS), protocol),
@@ -253,6 +253,12 @@ def _collapse(failures: Iterable[Failure]) -> list[Failure]:
     for failure in failures:
         by_cause.setdefault(failure.cause, failure)
     return list(by_cause.values())
+
+
+def _ready(weights: str) -> list[str]:
+    """Return the methods that can run: those that only a person can bring weights for need WEIGHTS."""
+    known = methods.available().values()
+    return [m.name for m in known if weights or not m.learned or any(net.weights for net in m.nets)]
 
 
 def _method(word: str, weights: str) -> tuple[Method, dict[str, str]]:

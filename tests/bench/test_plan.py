@@ -132,3 +132,19 @@ def test_own_method_files(method_file, one_cell):
         (body.replace("(0, 30)", "30"), "TRAINED is 30"),
     ]:
         assert cause in causes(method=str(method_file(bad)))[0]
+
+
+def test_all_leaves_out_what_has_no_weights():
+    cells, failures = plan(Request("all", "builtin"))
+    assert {"bf-dncnn@0-55", "bm3d", "ffdnet"} <= {cell.net.id for cell in cells}
+    assert not [failure for failure in failures if "trained weights" in failure.cause]
+    (failure,) = plan(Request("rdn", "builtin"))[1]
+    assert "no trained weights of it can be had; give a file of yours with WEIGHTS=path" in failure.cause
+
+
+def test_a_method_that_must_be_told_sigma():
+    assert choose(methods.available()["dncnn-b"], "gray", None).id == "dncnn-b"
+    assert choose(methods.available()["dncnn"], "gray", None).id == "dncnn-b"  # its specific nets are for one sigma
+    for name in ("ffdnet", "bm3d", "dncnn-s"):
+        with pytest.raises(BenchError, match=f"method {name}: must be told sigma"):
+            choose(methods.available()[name], "gray", None)
