@@ -12,7 +12,7 @@ from bench import files, provenance
 from bench.backends import Runner, only_networks, prepare
 from bench.cost import Cost
 from bench.degradation import degrade
-from bench.errors import BenchError, one_line
+from bench.errors import BenchError
 from bench.inference import Tiles, ensembled, padded, tiled
 from bench.plan import Cell, describe
 from bench.score import Clock, Sample, Scorer, Watcher
@@ -273,10 +273,11 @@ def _call(cell: Cell, denoise: Callable[..., Any], noisy: "Tensor", image: str) 
     where = f"method {cell.label}, image {image}"
     try:
         return denoise(noisy, cell.degradation.sigma / 255).detach()
-    except (BenchError, ValueError) as error:
-        raise BenchError(f"{where}: {one_line(error)}") from error
+    except BenchError as error:
+        raise BenchError(f"{where}: {error}") from error
     except Exception as error:
-        raise BenchError(f"{where}: raised {one_line(error)[:300]}") from error
+        text = " ".join(str(error).split())[:300]
+        raise BenchError(f"{where}: raised {type(error).__name__}: {text}") from error
 
 
 def checked(denoise: Callable[..., Any]) -> "Run":
