@@ -92,8 +92,8 @@ conform: $(READY)  ## Check that a method of any origin keeps the contract (METH
 list: $(READY)  ## Say which methods, datasets and protocols there are (METHOD=name: all about one)
 	@$(RUN) -m bench list $(METHOD)
 
-speed: $(READY)  ## Measure speed as ratios against references in the same run
-	@$(RUN) -m bench speed $(call option,DATA,data) $(call option,TABLE,table)
+speed: $(READY)  ## Measure speed as ratios against references in the same run (METHOD: of its forward pass)
+	@$(RUN) -m bench speed $(call option,METHOD,method) $(call option,DATA,data) $(call option,TABLE,table)
 
 explain: $(READY)  ## Filters and net bias of networks (METHOD, DATA, NOISE, IMAGE, PIXEL; results/explain/)
 	@$(RUN) -m bench explain $(call option,METHOD,method) $(call option,DATA,data) $(call option,NOISE,noise) \

@@ -169,6 +169,7 @@ def draws(
 
 @app.command(short_help="Measure speed as ratios (make speed).")
 def speed(
+    method: Annotated[str, typer.Option(help="Networks: time their forward pass against plain PyTorch only.")] = "",
     data: Annotated[str, typer.Option(help="Dataset for the networks.")] = "bsd68",
     images: Annotated[int, typer.Option(min=1, help="How many of its images.")] = 12,
     table: Annotated[Path | None, typer.Option(help="Write the table as a CSV file too.")] = None,
@@ -176,10 +177,10 @@ def speed(
     """Measure speed as ratios against references in the same run (make speed)."""
     import pandas as pd
 
-    from bench.speed import measure
+    from bench.speed import forward, measure
 
     rows = []
-    for row in measure(data, images):
+    for row in forward(method, data) if method else measure(data, images):
         rows.append(row)
         typer.echo(
             f"{row['what']}: {row['measured']:.3g} / {row['reference']:.3g} = {row['ratio']:.3g}  {row['remark']}"

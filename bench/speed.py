@@ -6,13 +6,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench import files, provenance
+from bench.backends import prepare
 from bench.degradation import degrade
+from bench.errors import BenchError
 from bench.plan import Cell, Request, plan
 from bench.run import Settings, run_cell, weights_path
 from bench.store import Record
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Row = dict[str, str | float]
 
@@ -56,6 +61,70 @@ def _network(data: str, images: int) -> Iterator[Row]:
         around = spent["load"] + spent["noise"] + spent["score"]
         yield _row(f"harness around {cell.label}, {backend}", around, spent["method"], "loading, noise and scoring")
         yield _memory(record, cell.label)
+
+
+def forward(methods: str, data: str) -> Iterator[Row]:
+    """Time the forward pass of networks as the harness runs them against plain PyTorch, on one image.
+
+    Both run on all cores, in turns, five times each after a first one; the medians count. Plain is the
+    network in PyTorch's default layout, without gradients.
+
+    Parameters
+    ----------
+    methods : str
+        As on METHOD.
+    data : str
+        The dataset whose first image is taken, up to 256x256 of it.
+
+    Yields
+    ------
+    dict
+        As for `measure`; the remark names the runtime and the largest difference of the outputs.
+
+    Raises
+    ------
+    BenchError
+        If a method is not known.
+    """
+    import torch
+
+    cells, failures = plan(Request(methods, data, "25"))
+    if failures:
+        raise BenchError(failures[0].cause)
+    cores = provenance.cores()
+    torch.set_num_threads(cores)
+    for cell in cells:
+        network = cell.method.load(cell.net, weights_path(cell), cell.options)
+        sigma, noisy = cell.degradation.sigma / 255, _first_image(cell)
+        channels = noisy.shape[1]
+        runner = prepare(network, channels=channels, device="cpu", backend="auto", sigma=sigma, threads=cores)
+        plain = cell.method.load(cell.net, weights_path(cell), cell.options)
+        times: dict[str, list[float]] = {"plain": [], "harness": []}
+        for _ in range(6):
+            with torch.no_grad():
+                expected, seconds = _timed(lambda: plain(noisy, sigma))  # noqa: B023 - called at once
+            times["plain"].append(seconds)
+            found, seconds = _timed(lambda: runner.run(noisy, sigma))  # noqa: B023
+            times["harness"].append(seconds)
+        medians = {name: statistics.median(seconds[1:]) for name, seconds in times.items()}
+        gap = float((torch.as_tensor(found) - expected).abs().max())
+        height, width = noisy.shape[-2:]
+        yield _row(
+            f"forward pass of {cell.label}, {height}x{width}, against plain PyTorch",
+            medians["harness"],
+            medians["plain"],
+            f"{runner.backend}; outputs differ by at most {gap:.0e}",
+        )
+
+
+def _first_image(cell: Cell) -> "Tensor":
+    import torch
+
+    path = files.fetch("data", cell.dataset.name, cell.dataset.files[:1])[0]
+    clean = cell.dataset.read(path)
+    noisy = degrade(clean, cell.degradation, cell.protocol, dataset=cell.dataset.name, image="first", seed=0)
+    height, width = (min(256, side // 8 * 8) for side in clean.shape[:2])  # a multiple for every network
+    return torch.from_numpy(noisy[:height, :width]).permute(2, 0, 1)[None].contiguous()
 
 
 def plain_loop(cell: Cell) -> dict[str, float]:
