@@ -131,6 +131,7 @@ def _load(cell: Cell, device: str, settings: Settings, threads: int) -> Runner:
         precision=cell.inference.precision,
         compiled=settings.compile,
         memory=settings.memory,
+        multiple=_multiple(cell, denoise),
     )
     return replace(runner, run=arranged(runner.run, denoise, cell, runner))
 
@@ -151,12 +152,16 @@ def arranged(run: Callable[..., Any], denoise: Callable[..., Any], cell: Cell, r
         Says how many pixels fit into memory; None: as many as there are.
     """
     field = getattr(denoise, "receptive_field", None) or cell.net.receptive_field
-    multiple = int(getattr(denoise, "size_multiple", None) or cell.net.size_multiple)
+    multiple = _multiple(cell, denoise)
     limits = (runner.pixels, runner.most_pixels, runner.together) if runner else (0, 0, 1)
     tiles = Tiles(field, multiple, cell.inference.tile, *limits)
     padding = getattr(denoise, "padding", None) or cell.net.padding
     run = padded(tiled(checked(run), tiles), multiple, padding)
     return ensembled(run) if cell.inference.ensemble == 8 else run
+
+
+def _multiple(cell: Cell, denoise: Callable[..., Any]) -> int:
+    return int(getattr(denoise, "size_multiple", None) or cell.net.size_multiple)
 
 
 def weights_path(cell: Cell) -> Path | None:

@@ -107,7 +107,7 @@ def _map_last(chain: "Chain", maps: int) -> "Chain":
 def _net(id: str, colour: str, file: str, depth: int, parameters: int) -> Net:
     return Net(
         id=id,
-        label="FFDNet",
+        label="FFDNet (IPOL)",
         colour=colour,
         trained=(0, 75),
         given_sigma=True,

@@ -21,8 +21,14 @@ if TYPE_CHECKING:
 MOST_PIXELS = {"ncnn": 800_000, "onnxruntime": 800_000, "torch": 640_000, "cuda": 2_500_000}
 """At one time: more pixels gain no speed."""
 
-WORKSPACE = {"ncnn": 8.0, "onnxruntime": 2.0, "torch": 2.0, "cuda": 2.0}
-"""Memory that a runtime takes, for each byte of activations that must live at one time."""
+WORKSPACE = 2.0
+"""Memory that PyTorch and onnxruntime take, for each byte of activations that must live at one time."""
+
+SAMPLE = 40
+"""Least side of the image of noise on which a runtime is compared with PyTorch."""
+
+CLOSE = 1e-4
+"""Largest difference that is let pass, 1.0 = white."""
 
 ACTIVATIONS = 2.2
 """GiB for activations on the CPU, where a person names no limit; with the images and the program, under 4."""
@@ -77,6 +83,7 @@ def prepare(
     precision: str = "fp32",
     compiled: bool = False,
     memory: float = 0.0,
+    multiple: int = 1,
 ) -> Runner:
     """Make a method's callable ready for a device.
 
@@ -105,6 +112,8 @@ def prepare(
         Whether PyTorch compiles the network (`torch.compile`).
     memory : float
         GiB that may be taken in all; 0: as the harness finds right.
+    multiple : int
+        Height and width that the network takes are multiples of this.
 
     Raises
     ------
@@ -120,6 +129,7 @@ def prepare(
         return Runner(denoise, "plain", 1, 0)
     network = denoise.eval()
     cost = count(network, channels, sigma)
+    side = -(-SAMPLE // multiple) * multiple
     plainly = precision == "fp32" and not compiled
     if not plainly and backend not in ("auto", "torch"):
         raise BenchError(f"BACKEND={backend}: PRECISION={precision} and COMPILE are PyTorch's; use BACKEND=torch")
@@ -127,18 +137,21 @@ def prepare(
         for name, export in (("ncnn", _ncnn), ("onnxruntime", _onnxruntime)):
             if backend == name or (backend == "auto" and importlib.util.find_spec(name)):
                 try:
-                    run = spread(export(network, channels, sigma), threads)
+                    start, a_pixel = export(network, channels, sigma)
+                    run = spread(start, threads)
+                    _compare(network, run, torch.rand(1, channels, side, side), sigma)
                 except Untranslatable as reason:
                     if backend == name:
                         raise BenchError(
                             f"BACKEND={name} cannot run this network: {reason}; use BACKEND=auto"
                         ) from None
                     continue
-                return Runner(run, name, threads, *_limits(name, cost, memory), threads, cost)
+                a_pixel = a_pixel or cost.bytes_per_pixel * WORKSPACE
+                return Runner(run, name, threads, *_limits(name, a_pixel, memory), threads, cost)
     elif backend not in ("auto", "torch"):
         raise BenchError(f"BACKEND={backend} runs on the CPU only, got DEVICE={device}; use BACKEND=torch")
     run = _torch(network, device, precision, compiled=compiled)
-    limits = _limits("torch" if device == "cpu" else "cuda", cost, memory)
+    limits = _limits("torch" if device == "cpu" else "cuda", cost.bytes_per_pixel * WORKSPACE, memory)
     return Runner(run, "torch compiled" if compiled else "torch", 64, *limits, 1, cost)
 
 
@@ -149,10 +162,23 @@ def only_networks(precision: str, *, compiled: bool) -> None:
         raise BenchError(f"{asked} is for networks in PyTorch, which this method is not; leave it out")
 
 
-def _limits(runtime: str, cost: Cost, memory: float) -> tuple[int, int]:
-    """Return how many pixels are best run together, and how many fit; 0: not known."""
+def _compare(network: "nn.Module", run: "Callable[[Tensor, float], Tensor]", noisy: "Tensor", sigma: float) -> None:
+    """Raise `Untranslatable` if a runtime does not give what PyTorch gives."""
+    import torch
+
+    with torch.inference_mode():
+        expected = network(noisy, sigma)
+    difference = float((run(noisy, sigma) - expected).abs().max())
+    if not difference <= CLOSE * max(1.0, float(expected.abs().max())):
+        raise Untranslatable(f"its result differs from PyTorch's by {difference:.1e}")
+
+
+def _limits(runtime: str, a_pixel: float, memory: float) -> tuple[int, int]:
+    """Return how many pixels are best run together, and how many fit; 0: not known.
+
+    `a_pixel` is the memory in bytes that a run takes for each pixel, 0 where it is not known.
+    """
     usual = MOST_PIXELS[runtime]
-    a_pixel = cost.bytes_per_pixel * WORKSPACE[runtime]
     if not a_pixel:
         return usual, 0
     if runtime == "cuda":
@@ -211,13 +237,13 @@ def _torch(network: "nn.Module", device: str, precision: str, *, compiled: bool)
     return run
 
 
-def _ncnn(network: "nn.Module", channels: int, sigma: float) -> "Callable[[int], OneImage]":
+def _ncnn(network: "nn.Module", channels: int, sigma: float) -> "tuple[Callable[[int], OneImage], float]":
     from bench.backends import ncnn_net
 
-    return ncnn_net.export(network, sigma)
+    return ncnn_net.export(network, channels, sigma)
 
 
-def _onnxruntime(network: "nn.Module", channels: int, sigma: float) -> "Callable[[int], OneImage]":
+def _onnxruntime(network: "nn.Module", channels: int, sigma: float) -> "tuple[Callable[[int], OneImage], float]":
     from bench.backends import onnx_net
 
-    return onnx_net.export(network, channels, sigma)
+    return onnx_net.export(network, channels, sigma), 0.0

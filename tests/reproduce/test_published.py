@@ -26,8 +26,25 @@ NUMBERS = [
     ("dncnn-b", "bsd68", 25, 29.16, 0.02),
     ("dncnn-b", "cbsd68", 25, 31.23, 0.02),
     ("bm3d", "set12", 25, 29.97, 0.06),
+    # The weights of FFDNet are those that IPOL trained, the number is its authors'.
+    ("ffdnet", "set12", 25, 30.43, 0.06),
+    ("ffdnet", "bsd68", 25, 29.19, 0.02),
+    # The curves of the bias-free paper's repository are printed in full; bias-free and not at five times the sigma.
+    ("bf-dncnn@0-10", "bsd68", 50, 25.80, 0.05),
+    ("biased-dncnn@0-10", "bsd68", 50, 15.29, 0.05),
+    ("bf-unet@0-55", "bsd68", 50, 26.11, 0.05),
 ]
 MORE = [
+    ("bf-rcnn@0-55", "bsd68", 50, 25.99, 0.05),
+    ("bf-unet@0-10", "bsd68", 50, 25.08, 0.05),
+    ("bf-dncnn@0-10", "bsd68", 10, 33.84, 0.05),
+    ("bf-dncnn@0-10", "bsd68", 100, 22.83, 0.05),
+    ("bf-dncnn@0-55", "bsd68", 50, 26.18, 0.05),
+    ("bf-dncnn@0-100", "bsd68", 50, 26.20, 0.05),
+    ("biased-dncnn@0-10", "bsd68", 100, 10.45, 0.05),
+    ("ffdnet", "bsd68", 15, 31.63, 0.02),
+    ("ffdnet", "bsd68", 50, 26.29, 0.02),
+    ("ffdnet", "cbsd68", 25, 31.21, 0.03),
     ("dncnn-b", "bsd68", 15, 31.61, 0.02),
     ("dncnn-b", "bsd68", 50, 26.23, 0.02),
     ("dncnn-b", "cbsd68", 15, 33.89, 0.02),
