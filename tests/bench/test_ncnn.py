@@ -77,6 +77,8 @@ MODULES = {
     ),
     "max pooling": lambda: nn.MaxPool2d(2),
     "average, border not counted": lambda: nn.AvgPool2d(3, 2, 1, count_include_pad=False),
+    "average, last window cut off": lambda: nn.AvgPool2d(3, 2, ceil_mode=True, count_include_pad=False),
+    "maximum, last window cut off": lambda: nn.MaxPool2d(3, 2, ceil_mode=True),
     "average, border counted": lambda: nn.AvgPool2d(3, 1, 1),
     "nearest": lambda: nn.Upsample(scale_factor=2),
     "bilinear": lambda: nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False),
@@ -121,10 +123,38 @@ def test_odd_sizes(name):
     assert differs(Layers(MODULES[name]()), 19, 31) < 1e-5
 
 
+@pytest.mark.parametrize("size", [(20, 36), (19, 31)])
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_functions(name):
+def test_functions(name, size):
     torch.manual_seed(0)
-    assert differs(Layers(Function(FUNCTIONS[name])), 20, 36) < 1e-5
+    assert differs(Layers(Function(FUNCTIONS[name])), *size) < 1e-5
+
+
+@pytest.mark.parametrize("kernel", [3, 5, 7])
+@pytest.mark.parametrize("few", [1, 2, 3, 4, 5])
+def test_few_channels_on_one_side(few, kernel):
+    """They take other algorithms."""
+    torch.manual_seed(0)
+    narrow = nn.Conv2d(C, few, kernel, padding=kernel // 2)
+    wide = nn.Conv2d(few, 2 * C, kernel, padding=kernel // 2)
+    assert differs(Layers(nn.Sequential(narrow, wide), 2 * C, 3), 19, 31) < 1e-5
+
+
+def reused(x):
+    kept = x
+    functional.relu(x, inplace=True)
+    return x + kept
+
+
+def summed(x):
+    x.add_(x.sigmoid())
+    return x * 2
+
+
+@pytest.mark.parametrize("function", [reused, summed])
+def test_a_tensor_that_was_changed_in_place(function):
+    torch.manual_seed(0)
+    assert differs(Layers(Function(function)), 20, 36) < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -135,6 +165,7 @@ def test_functions(name):
         (lambda x: functional.interpolate(x, scale_factor=2, mode="bicubic"), "interpolation bicubic"),
         (lambda x: x * (x.shape[2] / 10), "depends on the size of the image"),
         (lambda x: x if x.sum() > 0 else -x, "cannot be traced"),
+        (lambda x: x[:, :4].relu_() + x[:, :4], "a part of a tensor, or a tensor with parts, is changed in place"),
     ],
 )
 def test_what_has_no_word(operation, line):
@@ -152,10 +183,44 @@ def test_a_translation_that_is_wrong_is_not_used(monkeypatch):
 
 def test_memory_of_dncnn():
     """Two blobs of 64 channels; for a convolution the padded one, and its 36 numbers for every 16 pixels."""
+    from bench.backends.ncnn_memory import MARGIN
     from methods.networks.dncnn import DnCNN
 
     _, bytes_per_pixel = export(DnCNN(6).eval(), 1, 0.1)
-    assert bytes_per_pixel == pytest.approx(4 * 64 * (2 + 1 + 36 / 16), rel=0.05)
+    assert bytes_per_pixel == pytest.approx(MARGIN * 4 * 64 * (2 + 1 + 36 / 16), rel=0.05)
+
+
+def small(name):
+    """A network of each architecture, with few channels and random weights, and the channels of its images."""
+    from methods.networks import autoencoders, bias_free, ding_liu, dncnn, ffdnet, ircnn, mwcnn, mwrcanet, rdn
+
+    return {
+        "dncnn": lambda: (dncnn.DnCNN(5, 3, 16), 3),
+        "fdncnn": lambda: (dncnn.FDnCNN(5, 1, 16), 1),
+        "ffdnet": lambda: (ffdnet.FFDNet(4, 3, 16), 3),
+        "ircnn": lambda: (ircnn.IRCNN(1, 1, 16), 1),
+        "bf-unet": lambda: (bias_free.UNet(8), 1),
+        "bf-densenet": lambda: (bias_free.DenseNet(2, 1, 16), 1),
+        "cnn-dae": lambda: (autoencoders.ConvolutionalAutoencoder(16), 1),
+        "ding-liu": lambda: (ding_liu.fold(ding_liu.DingLiu(8).eval()), 3),
+        "rdn": lambda: (rdn.RDN(2, 3, 16, 16, 3), 3),
+        "mwcnn": lambda: (mwcnn.MWCNN(1, (8, 16, 16), 2), 1),
+        "mwcnn-v2": lambda: (mwcnn.MWCNNv2(3, 8), 3),
+        "mwrcanet": lambda: (mwrcanet.MWRCANet(3, (8, 8, 16), 1, 4), 3),
+    }[name]()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("dncnn", "fdncnn", "ffdnet", "ircnn", "bf-unet", "bf-densenet", "cnn-dae", "ding-liu"),
+        *("rdn", "mwcnn", "mwcnn-v2", "mwrcanet"),
+    ],
+)
+def test_every_architecture_is_translated(name):
+    torch.manual_seed(0)
+    network, channels = small(name)
+    assert differs(network, 24, 40, channels) < 1e-5
 
 
 @pytest.mark.slow
