@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench import provenance
 from bench.cost import Cost, count
-from bench.errors import BenchError
+from bench.errors import BenchError, one_line
 from bench.specs import unknown
 
 if TYPE_CHECKING:
@@ -87,9 +87,10 @@ def prepare(
 ) -> Runner:
     """Make a method's callable ready for a device.
 
-    Networks on the CPU run in ncnn, whose Winograd convolutions are the fastest path by `make speed`
-    and start at once, or in onnxruntime where ncnn has no word for an operation; an image on each
-    core. ``backend="torch"`` keeps PyTorch, in channels-last layout and small batches. On CUDA PyTorch
+    Networks on the CPU run in ncnn where most of their work is what its Winograd convolutions are
+    fastest at, in onnxruntime elsewhere (`ncnn_net.suits`), or in the one of the two that has all their
+    operations; an image on each core. A runtime that gives another result than PyTorch is not used.
+    ``backend="torch"`` keeps PyTorch, in channels-last layout and small batches. On CUDA PyTorch
     runs in exact fp32 (no TF32). What is no network runs as it is.
 
     Parameters
@@ -129,25 +130,25 @@ def prepare(
         return Runner(denoise, "plain", 1, 0)
     network = denoise.eval()
     cost = count(network, channels, sigma)
-    side = -(-SAMPLE // multiple) * multiple
     plainly = precision == "fp32" and not compiled
     if not plainly and backend not in ("auto", "torch"):
         raise BenchError(f"BACKEND={backend}: PRECISION={precision} and COMPILE are PyTorch's; use BACKEND=torch")
     if device == "cpu" and backend != "torch" and plainly:
-        for name, export in (("ncnn", _ncnn), ("onnxruntime", _onnxruntime)):
-            if backend == name or (backend == "auto" and importlib.util.find_spec(name)):
-                try:
-                    start, a_pixel = export(network, channels, sigma)
-                    run = spread(start, threads)
-                    _compare(network, run, torch.rand(1, channels, side, side), sigma)
-                except Untranslatable as reason:
-                    if backend == name:
-                        raise BenchError(
-                            f"BACKEND={name} cannot run this network: {reason}; use BACKEND=auto"
-                        ) from None
-                    continue
-                a_pixel = a_pixel or cost.bytes_per_pixel * WORKSPACE
-                return Runner(run, name, threads, *_limits(name, a_pixel, memory), threads, cost)
+        side = -(-SAMPLE // multiple) * multiple
+        exports = {"ncnn": _ncnn, "onnxruntime": _onnxruntime}
+        there = [name for name in exports if importlib.util.find_spec(name)]
+        sample = torch.rand(1, channels, side, side, generator=torch.Generator().manual_seed(0))
+        for name in _order(network, channels, sigma, there) if backend == "auto" else [backend]:
+            try:
+                start, a_pixel = exports[name](network, channels, sigma)
+                run = spread(start, threads)
+                _compare(network, run, sample, sigma)
+            except Untranslatable as reason:
+                if backend == name:
+                    raise BenchError(f"BACKEND={name} cannot run this network: {reason}; use BACKEND=auto") from None
+                continue
+            a_pixel = a_pixel or cost.bytes_per_pixel * WORKSPACE
+            return Runner(run, name, threads, *_limits(name, a_pixel, memory), threads, cost)
     elif backend not in ("auto", "torch"):
         raise BenchError(f"BACKEND={backend} runs on the CPU only, got DEVICE={device}; use BACKEND=torch")
     run = _torch(network, device, precision, compiled=compiled)
@@ -162,13 +163,26 @@ def only_networks(precision: str, *, compiled: bool) -> None:
         raise BenchError(f"{asked} is for networks in PyTorch, which this method is not; leave it out")
 
 
+def _order(network: "nn.Module", channels: int, sigma: float, there: list[str]) -> list[str]:
+    """Return the runtimes that are there, the one first that is the faster for this network."""
+    if "ncnn" not in there:
+        return there
+    from bench.backends import ncnn_net
+
+    return sorted(there, reverse=not ncnn_net.suits(network, channels, sigma))
+
+
 def _compare(network: "nn.Module", run: "Callable[[Tensor, float], Tensor]", noisy: "Tensor", sigma: float) -> None:
     """Raise `Untranslatable` if a runtime does not give what PyTorch gives."""
     import torch
 
     with torch.inference_mode():
         expected = network(noisy, sigma)
-    difference = float((run(noisy, sigma) - expected).abs().max())
+    try:
+        found = run(noisy, sigma)
+    except Exception as error:  # noqa: BLE001 - a runtime that cannot run it is not used
+        raise Untranslatable(f"it does not run there ({one_line(error)[:200]})") from None
+    difference = float((found - expected).abs().max())
     if not difference <= CLOSE * max(1.0, float(expected.abs().max())):
         raise Untranslatable(f"its result differs from PyTorch's by {difference:.1e}")
 
@@ -246,4 +260,7 @@ def _ncnn(network: "nn.Module", channels: int, sigma: float) -> "tuple[Callable[
 def _onnxruntime(network: "nn.Module", channels: int, sigma: float) -> "tuple[Callable[[int], OneImage], float]":
     from bench.backends import onnx_net
 
-    return onnx_net.export(network, channels, sigma), 0.0
+    try:
+        return onnx_net.export(network, channels, sigma), 0.0
+    except Exception as error:  # noqa: BLE001 - whatever the exporter cannot follow, PyTorch can run
+        raise Untranslatable(f"it cannot be exported to ONNX ({one_line(error)[:200]})") from None

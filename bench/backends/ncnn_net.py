@@ -86,6 +86,34 @@ def export(
     return start, peak(layers, output) / SAMPLE**2
 
 
+def suits(network: nn.Module, channels: int, sigma: float) -> bool:
+    """Whether ncnn is the fastest runtime for a network, as measured on the networks of this benchmark.
+
+    It is where two fifths of the multiplications or more are in plain 3x3 convolutions between 32 or
+    more channels (Winograd's algorithm), and for average pooling at stride 1, which onnxruntime is slow at.
+
+    Parameters as for `export`.
+    """
+    try:
+        layers = translate(Fixed(network, sigma).eval(), channels)[0].layers
+    except Untranslatable:
+        return False
+    work = {id(layer): multiplications(layer) for layer in layers}
+    plain = sum(work[id(layer)] for layer in layers if _winograd(layer))
+    pooled = any(
+        layer.kind == "Pooling" and layer.parameters.get(2) == 1 and layer.parameters[0] == 1 for layer in layers
+    )
+    return pooled or plain >= 0.4 * sum(work.values())
+
+
+def _winograd(layer: Layer) -> bool:
+    """Whether ncnn runs a layer by Winograd's algorithm with some gain."""
+    words = layer.parameters
+    if layer.kind != "Convolution" or (words[1], words[11]) != (3, 3):
+        return False
+    return words[2] == words[3] == 1 and min(layer.inputs[0].channels, layer.outputs[0].channels) >= 32
+
+
 def _dilated(layers: list[Layer]) -> bool:
     """Whether most of the work is in dilated convolutions, which ncnn runs faster with channels unpacked."""
     dilated = sum(multiplications(layer) for layer in layers if layer.parameters.get(2, 1) > 1)

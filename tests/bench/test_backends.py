@@ -31,8 +31,9 @@ def test_every_backend_gives_the_networks_output(backend, channels, shape, batch
 
 def test_the_fastest_that_can_run_it_is_taken():
     noisy = torch.rand(1, 1, 32, 32)
-    assert run(DnCNN(4, 1, 8).eval(), noisy, "auto")[0] == "ncnn"
-    assert run(FDnCNN(4, 1, 8).eval(), noisy, "auto")[0] == "ncnn"
+    assert run(DnCNN(4, 1, 32).eval(), noisy, "auto")[0] == "ncnn"
+    assert run(DnCNN(4, 1, 8).eval(), noisy, "auto")[0] == "onnxruntime"  # by what was measured, see ncnn_net.suits
+    assert run(FDnCNN(4, 1, 32).eval(), noisy, "auto")[0] == "ncnn"
     sorting = Sorting().eval()
     name, denoised = run(sorting, noisy, "auto")
     assert name == "onnxruntime"

@@ -113,7 +113,7 @@ def tiny_net(tmp_path):
 def test_backends_engines_and_processes_agree(one_cell, photographs, tiny_net):
     cell = one_cell("dncnn-b", photographs, weights=str(tiny_net))
     plain = run_cell(cell, Settings("cpu", "torch"))
-    assert run_cell(cell, CPU).provenance["backend"] == "ncnn"
+    assert run_cell(cell, CPU).provenance["backend"] == "onnxruntime"  # so few channels are not ncnn's strength
     for backend in ("ncnn", "onnxruntime"):
         record = run_cell(cell, Settings("cpu", backend))
         assert record.provenance["backend"] == backend
