@@ -157,8 +157,10 @@ class Tiles:
     most: int = 0
     together: int = 1
 
-    def plan(self, height: int, width: int) -> tuple[int, int] | None:
-        """Return the side of the part that is kept of a window and the halo around it; None: no tiles.
+    def plan(self, height: int, width: int) -> tuple[int, int, int] | None:
+        """Return the side of the part that is kept of a window, the halo around it, and how many run together.
+
+        None: the image is not cut.
 
         Raises
         ------
@@ -168,7 +170,7 @@ class Tiles:
         halo = self._up((self.receptive_field or 1) // 2)
         if self.asked:
             # Where nothing says how far the method looks, an eighth of the tile is a usual overlap.
-            return self._up(self.asked), halo if self.receptive_field else self._up(self.asked // 8)
+            return self._up(self.asked), halo if self.receptive_field else self._up(self.asked // 8), self.together
         if self.receptive_field is None:
             if self.most and height * width > self.most:
                 raise BenchError(
@@ -178,8 +180,13 @@ class Tiles:
             return None
         if not self.pixels or height * width <= self.pixels:
             return None
-        window = math.isqrt(max(1, self.pixels // self.together))
-        return max(self._up(SMALLEST_TILE), (window - 2 * halo) // self.multiple * self.multiple), halo
+        # One window at a time where several are so small that they would be halo for the most part.
+        for together in dict.fromkeys((self.together, 1)):
+            window = math.isqrt(max(1, self.pixels // together))
+            side = (window - 2 * halo) // self.multiple * self.multiple
+            if side >= halo:
+                break
+        return max(self._up(SMALLEST_TILE), side), halo, together
 
     def _up(self, length: int) -> int:
         return -(-length // self.multiple) * self.multiple
@@ -204,15 +211,15 @@ def tiled(run: "Run", tiles: Tiles) -> "Run":
         import torch
 
         height, width = noisy.shape[-2:]
-        side, halo = tiles.plan(height, width) or (max(height, width), 0)
+        side, halo, together = tiles.plan(height, width) or (max(height, width), 0, 1)
         window = side + 2 * halo
         if height <= window and width <= window:
             return run(noisy, sigma)
         places = [(top, left) for top in _starts(height, window, side) for left in _starts(width, window, side)]
         h, w = min(window, height), min(window, width)
         output = torch.empty_like(noisy)
-        for begin in range(0, len(places), tiles.together):
-            group = places[begin : begin + tiles.together]
+        for begin in range(0, len(places), together):
+            group = places[begin : begin + together]
             windows = torch.cat([noisy[..., y : y + h, x : x + w] for y, x in group])
             outputs = run(windows, sigma).reshape(len(group), *noisy.shape[:2], h, w)
             for (y, x), part in zip(group, outputs, strict=True):

@@ -20,6 +20,9 @@ from bench.backends.ncnn_translate import SAMPLE, translate
 if TYPE_CHECKING:
     import numpy as np
 
+MOST_BYTES = 20_000
+"""A pixel; RDN takes 40,000 in ncnn and half of it in onnxruntime."""
+
 
 def export(
     network: nn.Module, channels: int, sigma: float
@@ -90,13 +93,17 @@ def suits(network: nn.Module, channels: int, sigma: float) -> bool:
     """Whether ncnn is the fastest runtime for a network, as measured on the networks of this benchmark.
 
     It is where two fifths of the multiplications or more are in plain 3x3 convolutions between 32 or
-    more channels (Winograd's algorithm), and for average pooling at stride 1, which onnxruntime is slow at.
+    more channels (Winograd's algorithm), and for average pooling at stride 1, which onnxruntime is slow at;
+    not where it takes more than `MOST_BYTES` a pixel, as for densely connected networks.
 
     Parameters as for `export`.
     """
     try:
-        layers = translate(Fixed(network, sigma).eval(), channels)[0].layers
+        sheet, output = translate(Fixed(network, sigma).eval(), channels)
     except Untranslatable:
+        return False
+    layers = sheet.layers
+    if peak(layers, output) > MOST_BYTES * SAMPLE**2:
         return False
     work = {id(layer): multiplications(layer) for layer in layers}
     plain = sum(work[id(layer)] for layer in layers if _winograd(layer))

@@ -91,6 +91,16 @@ def test_no_window_is_larger_than_memory_allows():
     assert max(shape.numel() for shape in shapes) <= 40_000
 
 
+def test_windows_that_would_be_halo_for_the_most_part_run_one_at_a_time():
+    wide = Tiles(265, 1, 0, pixels=140_000, together=2)
+    assert wide.plan(4000, 6000) == (374 - 264, 132, 1)
+    assert Tiles(41, 1, 0, pixels=140_000, together=2).plan(4000, 6000) == (
+        264 - 40,
+        20,
+        2,
+    )  # 264 squared is half of the pixels
+
+
 def test_a_method_that_looks_at_the_whole_image_is_not_cut_in_silence():
     image = torch.rand(1, 1, 100, 100)
     tiles = Tiles(None, 1, 0, pixels=100, most=20_000)
