@@ -101,6 +101,12 @@ def _fill_norms(network: Any, norms: list[dict[str, Any]]) -> None:
         place.load_state_dict({"num_batches_tracked": place.num_batches_tracked, **parts})
 
 
+def _parameters(channels: int, maps: int, depth: int) -> int:
+    """Count weights and biases of a stack of 64 features, batch normalisation merged."""
+    first, middle, last = (channels + maps) * 64 * 9 + 64, 64 * 64 * 9 + 64, 64 * channels * 9 + channels
+    return first + (depth - 2) * middle + last
+
+
 def _net(
     id: str, label: str, colour: str, trained: tuple[float, float], weights: Weights, depth: int, variant: str
 ) -> Net:
@@ -111,6 +117,7 @@ def _net(
         trained=trained,
         weights=weights,
         receptive_field=2 * depth + 1,
+        parameters=_parameters(1 if colour == "gray" else 3, 0, depth),
         output="residual",
         published=("CDnCNN" if colour == "rgb" else "DnCNN", variant),
     )
@@ -157,6 +164,7 @@ def _flexible(id: str, label: str, colour: str, file: str, variant: str) -> Net:
         given_sigma=True,
         weights=_FILES[f"fdncnn/cszn/{file}.mat"],
         receptive_field=41,
+        parameters=_parameters(1 if colour == "gray" else 3, 1, 20),
         published=("FDnCNN", variant),
     )
 

@@ -183,3 +183,10 @@ def test_matlab_axes(tmp_path):
     ((read, bias),) = matconvnet_layers(tmp_path / "net.mat")
     assert np.array_equal(read.numpy(), weight)
     assert bias.tolist() == [5, 6]
+
+
+def test_parameters_are_counted_as_the_facts_have_them():
+    assert NETS["dncnn-s-25"].parameters == 555_137
+    assert NETS["dncnn-b"].parameters == 665_921
+    for name, network in (("cdncnn-b", DnCNN(20, 3)), ("fdncnn", FDnCNN(20, 1)), ("fdncnn-rgb", FDnCNN(20, 3))):
+        assert NETS[name].parameters == sum(p.numel() for p in network.parameters())
