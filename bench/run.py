@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import files, provenance
+from bench import devices, files, provenance
 from bench.backends import Runner, only_networks, prepare
 from bench.cost import Cost
 from bench.degradation import degrade
@@ -72,8 +72,8 @@ def run_cell(cell: Cell, settings: Settings = Settings(), watcher: Watcher = Wat
     """
     started, start = datetime.now(UTC), time.perf_counter()
     clock = Clock()
-    device = _device(settings.device)
-    _reset_peak_memory(device)
+    device = devices.chosen(settings.device)
+    devices.reset_peak_memory(device)
     images = _images(cell, clock, watcher)
     how: dict[str, Any]
     if cell.method.processes:
@@ -92,8 +92,8 @@ def run_cell(cell: Cell, settings: Settings = Settings(), watcher: Watcher = Wat
     about = _about(cell) | {
         "started": started.isoformat(timespec="seconds"),
         "seconds": {k: round(v, 4) for k, v in clock.seconds.items()},
-        "device": _device_name(device),
-        "peak_memory": _peak_memory(device) + how.pop("workers_memory", 0),
+        "device": devices.title(device),
+        "peak_memory": devices.peak_memory(device) + how.pop("workers_memory", 0),
         **how,
     }
     order = {name: i for i, name in enumerate(cell.dataset.image_names())}
@@ -192,10 +192,10 @@ def _in_batches(cell: Cell, images: Iterable[Sample], runner: Runner, device: st
         if not warm:  # start-up cost of kernels and caches belongs to no image
             _call(cell, runner.run, noisy[..., :64, :64].contiguous(), batch[0].name)
             warm = True
-        _synchronise(device)
+        devices.synchronise(device)
         start = time.perf_counter()
         denoised = _call(cell, runner.run, noisy, batch[0].name)
-        _synchronise(device)
+        devices.synchronise(device)
         yield batch, denoised, (time.perf_counter() - start) / len(batch)
 
 
@@ -339,46 +339,3 @@ def _about(cell: Cell) -> dict[str, Any]:
         "machine": provenance.machine(),
         "commit": provenance.commit(),
     }
-
-
-def _device(asked: str) -> str:
-    import torch
-
-    if asked == "cpu" or (asked == "auto" and not torch.cuda.is_available()):
-        return "cpu"
-    name = "cuda:0" if asked in ("auto", "cuda") else asked
-    index = name.removeprefix("cuda:")
-    if not name.startswith("cuda:") or not index.isdecimal():
-        raise BenchError(f"DEVICE={asked}: expected auto, cpu, cuda or cuda:N")
-    if int(index) >= torch.cuda.device_count():
-        raise BenchError(f"DEVICE={asked}: this machine has {torch.cuda.device_count()} CUDA devices; use DEVICE=cpu")
-    return name
-
-
-def _device_name(device: str) -> str:
-    import torch
-
-    return "cpu" if device == "cpu" else f"{device} ({torch.cuda.get_device_name(device)})"
-
-
-def _synchronise(device: str) -> None:
-    if device != "cpu":
-        import torch
-
-        torch.cuda.synchronize(device)
-
-
-def _reset_peak_memory(device: str) -> None:
-    provenance.reset_peak_memory()
-    if device != "cpu":
-        import torch
-
-        torch.cuda.reset_peak_memory_stats(device)
-
-
-def _peak_memory(device: str) -> int:
-    if device == "cpu":
-        return provenance.peak_memory()
-    import torch
-
-    return int(torch.cuda.max_memory_allocated(device))
