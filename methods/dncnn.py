@@ -33,16 +33,14 @@ def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Modu
     ValueError
         If the file holds another architecture, or a net for another colour.
     """
-    from methods.formats import is_hdf5, matconvnet_layers, state_dict
+    from methods.formats import check_colour, is_hdf5, matconvnet_layers, state_dict
     from methods.networks.dncnn import DnCNN, FDnCNN, fill, fold
 
     if weights is None:
         raise ValueError(f"{net.id}: needs weights")
     layers, norms = (matconvnet_layers(weights), []) if is_hdf5(weights) else _group(state_dict(weights))
     inputs, outputs, features = _check(layers, norms, weights, given_sigma=net.given_sigma)
-    holds = "rgb" if outputs == 3 else "gray"
-    if holds != net.colour:
-        raise ValueError(f"weights {weights}: hold a {holds} net, and the images are {net.colour}")
+    check_colour(net.colour, outputs, weights)
     if net.given_sigma:
         flexible = FDnCNN(len(layers), outputs, features)
         fill(flexible.stack, layers)

@@ -45,7 +45,7 @@ def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Modu
     ValueError
         If there is no file, it holds another architecture or a net for another colour.
     """
-    from methods.formats import folded, is_hdf5, matconvnet_layers, state_dict
+    from methods.formats import check_colour, folded, is_hdf5, matconvnet_layers, state_dict
     from methods.networks.dncnn import fill
     from methods.networks.ffdnet import FFDNet
 
@@ -64,9 +64,7 @@ def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Modu
         chain = _by_row(chain)
     if maps_in_front:
         chain = _map_last(chain, channels)
-    holds = "rgb" if channels == 3 else "gray"
-    if holds != net.colour:
-        raise ValueError(f"weights {weights}: hold a {holds} net, and the images are {net.colour}")
+    check_colour(net.colour, channels, weights)
     network = FFDNet(len(chain), channels, len(chain[0][0]), predicts=predicts)
     fill(network.stack, chain)
     return network.eval()

@@ -210,6 +210,16 @@ def _fits(norm: Mapping[str, Any], convolution: "tuple[Tensor, Tensor]") -> bool
     return all(tuple(norm[part].shape) == channels for part in ("weight", "bias", "running_mean", "running_var"))
 
 
+def check_colour(colour: str, channels: int, path: Path) -> None:
+    """Raise `ValueError` if a file holds a net of so many colour channels for images of another colour.
+
+    `colour` is that of `methods.Net`, ``"gray"`` or ``"rgb"``.
+    """
+    holds = {1: "gray", 3: "rgb"}.get(channels, f"{channels}-channel")
+    if holds != colour:
+        raise ValueError(f"weights {path}: hold a {holds} net, and the images are {colour}")
+
+
 def is_hdf5(path: Path) -> bool:
     """Whether a file is HDF5, with or without the 512-byte header that MATLAB writes before it."""
     with path.open("rb") as file:

@@ -39,7 +39,7 @@ def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Modu
     ValueError
         If there is no file, it holds another architecture or nets for another colour.
     """
-    from methods.formats import is_hdf5, matconvnet_networks
+    from methods.formats import check_colour, is_hdf5, matconvnet_networks
     from methods.networks.dncnn import fill
     from methods.networks.ircnn import IRCNN
 
@@ -47,9 +47,7 @@ def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Modu
         raise ValueError(f"{net.id}: needs weights")
     chains = matconvnet_networks(weights, "CNNdenoiser") if is_hdf5(weights) else _torch_chains(weights)
     channels, features = _check(chains, weights)
-    holds = "rgb" if channels == 3 else "gray"
-    if holds != net.colour:
-        raise ValueError(f"weights {weights}: hold {holds} nets, and the images are {net.colour}")
+    check_colour(net.colour, channels, weights)
     network = IRCNN(len(chains), channels, features)
     for stack, chain in zip(network.stacks, chains, strict=True):
         fill(stack, chain)

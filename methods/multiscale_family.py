@@ -31,7 +31,7 @@ def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Modu
     ValueError
         If the file cannot be read, does not say its design, or holds another kind or colour.
     """
-    from methods.formats import fill, state_dict
+    from methods.formats import check_colour, fill, state_dict
     from methods.networks.pyramid_family import PyramidDenoiser, design_of
 
     if weights is None:
@@ -45,9 +45,7 @@ def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Modu
         raise ValueError(f"weights {weights}: {error}") from None
     if not net.id.startswith(f"msbf-{design.block}"):
         raise ValueError(f"weights {weights}: hold a net of {design.block} blocks; use METHOD=msbf-{design.block}")
-    holds = "rgb" if design.channels == 3 else "gray"
-    if holds != net.colour:
-        raise ValueError(f"weights {weights}: hold a {holds} net, and the images are {net.colour}")
+    check_colour(net.colour, design.channels, weights)
     network = PyramidDenoiser(design)
     fill(network, {**tensors, "design": network.design}, weights, net.label)
     return network.eval()

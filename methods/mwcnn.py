@@ -53,7 +53,7 @@ def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Modu
     ValueError
         If the file holds another architecture, or a net for another colour.
     """
-    from methods.formats import fill, is_hdf5, state_dict
+    from methods.formats import check_colour, fill, is_hdf5, state_dict
     from methods.networks.mwcnn import MWCNN
     from methods.networks.wavelet import widths
 
@@ -73,7 +73,7 @@ def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Modu
     depth = len([key for key in tensors if re.fullmatch(r"core\.contract\.0\.\d+\.weight", key)])
     network = MWCNN(max(inputs // 4, 1), features, depth)
     fill(network, tensors, weights, "MWCNN")
-    _check_colour(net, inputs // 4, weights)
+    check_colour(net.colour, inputs // 4, weights)
     return network.eval()
 
 
@@ -96,7 +96,7 @@ def load_v2(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.M
     ValueError
         If the file holds another architecture, or a net for another colour.
     """
-    from methods.formats import fill, state_dict
+    from methods.formats import check_colour, fill, state_dict
     from methods.networks.mwcnn import MWCNNv2
     from methods.networks.wavelet import widths
 
@@ -109,14 +109,8 @@ def load_v2(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.M
         raise ValueError(f"weights {weights}: not a MWCNNv2: it has no tensor {error}; {_EXPECTED}") from None
     network = MWCNNv2(inputs, features[0])
     fill(network, tensors, weights, "MWCNNv2")
-    _check_colour(net, inputs, weights)
+    check_colour(net.colour, inputs, weights)
     return network.eval()
-
-
-def _check_colour(net: Net, channels: int, path: Path) -> None:
-    holds = {1: "gray", 3: "rgb"}.get(channels, f"{channels}-channel")
-    if holds != net.colour:
-        raise ValueError(f"weights {path}: hold a {holds} net, and the images are {net.colour}")
 
 
 def _renamed(tensors: "dict[str, Tensor]", stages: Mapping[str, tuple[str, ...]]) -> "dict[str, Tensor]":

@@ -62,7 +62,7 @@ def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Modu
     ValueError
         If the file holds another architecture, or a net for another colour.
     """
-    from methods.formats import fill, state_dict
+    from methods.formats import check_colour, fill, state_dict
     from methods.networks.mwrcanet import MWRCANet
     from methods.networks.wavelet import widths
 
@@ -77,7 +77,7 @@ def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Modu
     blocks = _count(tensors, r"core\.contract\.0\.2\.body\.\d+\.conv1\.weight")
     network = MWRCANet(max(inputs // 4, 1), features, blocks, max(features[0] // narrow, 1))
     fill(network, tensors, weights, "MWRCANet")
-    _check_colour(net, inputs // 4, weights)
+    check_colour(net.colour, inputs // 4, weights)
     return network.eval()
 
 
@@ -100,7 +100,7 @@ def load_resnet(net: Net, weights: Path | None, options: Mapping[str, str]) -> "
     ValueError
         If the file holds another architecture, or a net for another colour.
     """
-    from methods.formats import fill, state_dict
+    from methods.formats import check_colour, fill, state_dict
     from methods.networks.mwrcanet import MWResNet
     from methods.networks.wavelet import widths
 
@@ -117,7 +117,7 @@ def load_resnet(net: Net, weights: Path | None, options: Mapping[str, str]) -> "
     blocks = _count(tensors, r"core\.contract\.0\.\d+\.conv1\.weight")
     network = MWResNet(max(inputs // 4, 1), features, blocks)
     fill(network, tensors, weights, "MWResNet")
-    _check_colour(net, inputs // 4, weights)
+    check_colour(net.colour, inputs // 4, weights)
     return network.eval()
 
 
@@ -131,12 +131,6 @@ def _renamed(key: str) -> str:
 
 def _count(tensors: "Mapping[str, Tensor]", pattern: str) -> int:
     return sum(bool(re.fullmatch(pattern, key)) for key in tensors)
-
-
-def _check_colour(net: Net, channels: int, path: Path) -> None:
-    holds = {1: "gray", 3: "rgb"}.get(channels, f"{channels}-channel")
-    if holds != net.colour:
-        raise ValueError(f"weights {path}: hold a {holds} net, and the images are {net.colour}")
 
 
 _EXPECTED = "expected a state dict of the authors' code or of methods/networks/mwrcanet.py"

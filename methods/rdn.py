@@ -48,7 +48,7 @@ def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Modu
     ValueError
         If there is no file, it holds another architecture or a net for another colour.
     """
-    from methods.formats import fill, state_dict
+    from methods.formats import check_colour, fill, state_dict
     from methods.networks.rdn import RDN
 
     if weights is None:
@@ -65,9 +65,7 @@ def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Modu
             "expected shallow features, residual dense blocks, global fusion and output"
         )
     features, channels = first.shape[:2]
-    holds = {1: "gray", 3: "rgb"}.get(channels, f"{channels}-channel")
-    if holds != net.colour:
-        raise ValueError(f"weights {weights}: hold a {holds} net, and the images are {net.colour}")
+    check_colour(net.colour, channels, weights)
     network = RDN(blocks, layers, len(dense), features, channels, predicts=options["predicts"])
     fill(network, tensors, weights, f"RDN with D={blocks}, C={layers}, G={len(dense)}, G0={features}")
     return network.eval()

@@ -179,7 +179,7 @@ def test_files_that_are_no_such_ircnn(tmp_path, case):
         "six layers": "not an IRCNN: network 1 has 6 convolutions, expected 7",
         "unequal": "not an IRCNN: network 2 .*all networks equal",
         "gap": r"networks \[0, 1, 3\]; expected 0, 1, 2",
-        "colour": "hold rgb nets, and the images are gray",
+        "colour": "hold a rgb net, and the images are gray",
         "no tensors": "holds no named tensors",
         "truncated": "cannot be read",
         "code": "would execute code; refused",
