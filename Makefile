@@ -69,7 +69,7 @@ $(VENV)/.ready: requirements.txt constraints.txt
 bench: $(READY)  ## Measure METHOD on DATA with NOISE, beside the published numbers
 	@$(RUN) -m bench run $(call option,METHOD,method) $(call option,DATA,data) $(call option,NOISE,noise) \
 	  $(call option,SEED,seed) $(call option,PROTOCOL,protocol) $(call option,WEIGHTS,weights) \
-	  $(call option,ENSEMBLE,ensemble) $(call option,PRECISION,precision) $(call option,TILE,tile) \
+	  $(call option,ENSEMBLE,ensemble) $(call option,PRECISION,precision) $(call option,TILE,tile) $(call option,SIGMA,sigma) \
 	  $(if $(filter-out 0,$(COMPILE)),--compile) $(call option,MEMORY,memory) \
 	  $(call option,DEVICE,device) $(call option,BACKEND,backend) $(call option,ENGINE,engine) \
 	  $(call option,JOBS,jobs) $(call option,TABLE,table) $(call option,OUT,out)

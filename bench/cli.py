@@ -39,16 +39,20 @@ def run(
     ] = Request.method,
     data: Annotated[str, typer.Option(help="Datasets: a comma list, `all`, or a path to images.")] = Request.data,
     noise: Annotated[
-        str, typer.Option(help="Noise: a comma list of sigmas (0-255 scale) or gaussian:SIGMA.")
+        str,
+        typer.Option(
+            help="Degradations: a comma list of sigmas (0-255 scale), KIND:PARAMETERS, pairs; see `list noise`."
+        ),
     ] = Request.noise,
     seed: Annotated[str, typer.Option(help="Seeds of the noise: a comma list, or `all` (0-4).")] = Request.seed,
     protocol: Annotated[
-        str, typer.Option(help="standard, seed0, clipped, float: a comma list or `all`.")
+        str, typer.Option(help="standard, seed0, clipped, float, sr: a comma list or `all`.")
     ] = Request.protocol,
     weights: Annotated[str, typer.Option(help="Your own file of weights for the method.")] = "",
     ensemble: Annotated[str, typer.Option(help="1, or 8: mean over flips and rotations.")] = Request.ensemble,
     precision: Annotated[str, typer.Option(help="fp32, tf32, bf16, fp16: a comma list.")] = Request.precision,
     tile: Annotated[int, typer.Option(min=0, help="Side of the tiles of large images; 0: the harness decides.")] = 0,
+    sigma: Annotated[str, typer.Option(help="What methods are told instead of the sigma of the noise.")] = "",
     compile: Annotated[bool, typer.Option("--compile", help="Compile networks (torch.compile).")] = False,
     memory: Annotated[float, typer.Option(min=0, help="GiB that a cell may take; 0: the harness decides.")] = 0.0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
@@ -70,7 +74,7 @@ def run(
     for kind, word, known in (("engine", engine, ENGINES), ("backend", backend, BACKENDS)):
         if word not in known:
             raise unknown(kind, word, known)
-    cells, failures = plan(Request(method, data, noise, protocol, seed, weights, ensemble, precision, tile))
+    cells, failures = plan(Request(method, data, noise, protocol, seed, weights, ensemble, precision, tile, sigma))
     store, screen = Store(out / "runs"), console.console()
     store.put_requests(failures)
     for failure in failures:
@@ -194,7 +198,7 @@ def speed(
 def explain(
     method: Annotated[str, typer.Option(help="Learned methods.")] = "dncnn",
     data: Annotated[str, typer.Option(help="Datasets, or a path to images.")] = Request.data,
-    noise: Annotated[str, typer.Option(help="Sigmas; a row of the figure each.")] = Request.noise,
+    noise: Annotated[str, typer.Option(help="Sigmas; a row of the figure each.")] = "25",
     image: Annotated[str, typer.Option(help="Name of an image of the dataset; its first one otherwise.")] = "",
     pixel: Annotated[str, typer.Option(help="y,x;y,x; a flat, an edge and a textured pixel otherwise.")] = "",
     weights: Annotated[str, typer.Option(help="Your own file of weights for the method.")] = "",
@@ -210,7 +214,7 @@ def explain(
 def export(
     method: Annotated[str, typer.Option(help="Learned methods.")] = "dncnn",
     data: Annotated[str, typer.Option(help="A dataset: its colour, and an image to try the file with.")] = Request.data,
-    noise: Annotated[str, typer.Option(help="Sigmas, which choose the net.")] = Request.noise,
+    noise: Annotated[str, typer.Option(help="Sigmas, which choose the net.")] = "25",
     format: Annotated[str, typer.Option(help="onnx or tflite.")] = "onnx",
     to: Annotated[str, typer.Option(help="The file, or a folder; OUT/export otherwise.")] = "",
     weights: Annotated[str, typer.Option(help="Your own file of weights for the method.")] = "",

@@ -142,7 +142,7 @@ def _subject(cell: Cell, channels: int, backend: str = "torch", threads: int = 1
     import torch
 
     denoise = cell.method.load(cell.net, weights_path(cell), cell.options)
-    sigma = cell.degradation.sigma / 255
+    sigma = (cell.degradation.sigma or 0.0) / 255  # SIGMAS are Gaussian
     if isinstance(denoise, torch.nn.Module):
         denoise = denoise.eval()
     runner = prepare(denoise, channels=channels, device="cpu", backend=backend, sigma=sigma, threads=threads)

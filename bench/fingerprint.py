@@ -11,7 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset
+from bench import files
+from datasets import Dataset, Part
 
 
 def of_code(function: Callable[..., Any], packages: tuple[str, ...] = ()) -> str:
@@ -41,9 +42,24 @@ def of_file(path: Path) -> str:
 
 
 def of_data(dataset: Dataset) -> str:
-    """Hash what the images of a dataset are: their names, their files, and the conversion."""
-    return _digest([[[name, file.sha256] for name, file in zip(dataset.image_names(), dataset.files, strict=True)],
-                    dataset.conversion])  # fmt: skip
+    """Hash what the images of a dataset are: their names, their files, and the conversion.
+
+    Label maps do not count: no score rests on them.
+
+    Raises
+    ------
+    BenchError
+        If a file that only a person can bring is not there.
+    """
+    known: dict[str, str] = {}
+
+    def content(part: Part) -> Any:
+        path = part.file.path
+        known[path] = known.get(path) or files.identity(f"dataset {dataset.name}", part.file)
+        return [known[path], *part.at] if part.at else known[path]
+
+    images = [[image.name, *(content(p) for p in (image.clean, image.noisy) if p)] for image in dataset.images]
+    return _digest([images, dataset.conversion])
 
 
 def _digest(content: Any) -> str:

@@ -34,11 +34,14 @@ class Inference:
     tile : int
         Side in pixels of the part of the image that each run of the method gives; 0: the whole
         image, or tiles as large as memory allows where tiles change nothing.
+    sigma : float, optional
+        What the method is told instead of the sigma of the noise, 0-255 scale.
     """
 
     ensemble: int = 1
     precision: str = "fp32"
     tile: int = 0
+    sigma: float | None = None
 
     def changes(self, *, local: bool) -> dict[str, Any]:
         """Return what is not the default and determines the result.
@@ -55,12 +58,15 @@ class Inference:
             words["precision"] = self.precision
         if self.tile and not local:
             words["tile"] = self.tile
+        if self.sigma is not None:
+            words["sigma"] = self.sigma
         return words
 
     def label(self, *, local: bool) -> str:
         """Return what tables add to the method's name; parameters as for `changes`."""
         words = self.changes(local=local)
         said = {"ensemble": "x8", "precision": self.precision, "tile": f"tile {self.tile}"}
+        said["sigma"] = f"told {self.sigma:g}" if self.sigma is not None else ""
         return " ".join(said[word] for word in words)
 
 

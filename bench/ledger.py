@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 LEDGER = Path(__file__).resolve().parent.parent / "results" / "published.csv"
-PROTOCOLS = ("standard", "float", "clipped", "other", "unstated", "derived")
+PROTOCOLS = ("standard", "float", "clipped", "sr", "other", "unstated", "derived")
 """What a row may say of its protocol; see results/README.md."""
 
 

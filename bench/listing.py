@@ -5,12 +5,13 @@ from rich.table import Table
 import datasets
 import methods
 from bench.console import console
+from bench.degradation import GROUPS, KINDS, PAIRS
 from bench.protocol import PROTOCOLS
 from bench.specs import unknown
 from methods import Method
 from methods.description import names
 
-_PARTS = ("methods", "datasets", "protocols")
+_PARTS = ("methods", "datasets", "noise", "protocols")
 
 
 def show(what: str) -> None:
@@ -23,7 +24,7 @@ def show(what: str) -> None:
         out.print(f"{known[what].name}: {known[what].title}\n{known[what].paper}\n", soft_wrap=True)
         out.print(_nets(known[what]))
         return
-    for part, table in zip(_PARTS, (_methods, _datasets, _protocols), strict=True):
+    for part, table in zip(_PARTS, (_methods, _datasets, _noise, _protocols), strict=True):
         if what in (part, "all"):
             out.print(table())
             out.print()
@@ -77,9 +78,23 @@ def _options(method: Method) -> str:
 
 
 def _datasets() -> Table:
-    grid = _grid("DATA", "images", "colour", "source", "licence")
-    for dataset in datasets.available().values():
-        grid.add_row(dataset.name, str(len(dataset.files)), dataset.colour, dataset.source, dataset.licence)
+    grid = _grid("DATA", "images", "colour", "role", "NOISE", "source", "licence")
+    for dataset in sorted(datasets.available().values(), key=lambda d: (d.role, d.name)):
+        count = str(len(dataset.images))
+        grid.add_row(
+            dataset.name, count, dataset.colour, dataset.role, dataset.default_noise, dataset.source, dataset.licence
+        )
+    return grid
+
+
+def _noise() -> Table:
+    grid = _grid("NOISE", "what it is")
+    for kind in KINDS.values():
+        grid.add_row(kind.example, kind.summary)
+    grid.add_row(PAIRS, "the noisy images that a dataset has of its own")
+    grid.add_row("A+B", "one after another: gaussian:25+jpeg:50")
+    for word, members in GROUPS.items():
+        grid.add_row(word, ", ".join(members))
     return grid
 
 

@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 WORDS = ("method", "dataset", "degradation", "protocol", "seed")
 
-RECORD_FORMAT = 1
+RECORD_FORMAT = 2
 """Goes into every key: a change of what records mean makes all cells run again."""
 
 
@@ -89,8 +89,22 @@ class Cell:
 
     @property
     def extrapolates(self) -> bool:
-        """Whether sigma lies outside what the net was trained for."""
-        return not self.net.covers(self.degradation.sigma)
+        """Whether sigma is known to lie outside what the net was trained for."""
+        return self.degradation.sigma is not None and not self.net.covers(self.degradation.sigma)
+
+    @property
+    def crop(self) -> int:
+        """Border in pixels that is left out of the score."""
+        return self.degradation.multiple if self.protocol.crop == "scale" else int(self.protocol.crop)
+
+    @property
+    def told_sigma(self) -> str:
+        """How the method comes to know sigma: ``"known"``, ``"said"``, ``"estimated"``, or ``"not told"``."""
+        if not self.net.given_sigma:
+            return "not told"
+        if self.inference.sigma is not None:
+            return "said"
+        return "known" if self.degradation.additive_gaussian else "estimated"
 
 
 @dataclass(frozen=True)
@@ -126,24 +140,28 @@ class Request:
     Attributes
     ----------
     method, data, noise, protocol, seed : str
-        As typed on METHOD, DATA, NOISE, PROTOCOL and SEED.
+        As typed on METHOD, DATA, NOISE, PROTOCOL and SEED. Empty noise and protocol: the dataset's own,
+        for most ``"25"`` and ``"standard"``.
     weights : str
         Path of a person's own file of weights for the method, or empty.
     ensemble, precision : str
         As typed on ENSEMBLE and PRECISION.
     tile : int
         Side of the tiles, or 0.
+    sigma : str
+        As typed on SIGMA: what methods are told instead of the sigma of the noise.
     """
 
     method: str = "bm3d,nlm,wavelet"
     data: str = "builtin"
-    noise: str = "25"
-    protocol: str = "standard"
+    noise: str = ""
+    protocol: str = ""
     seed: str = "0"
     weights: str = ""
     ensemble: str = "1"
     precision: str = "fp32"
     tile: int = 0
+    sigma: str = ""
 
 
 def plan(request: Request) -> tuple[list[Cell], list[Failure]]:
@@ -154,19 +172,17 @@ def plan(request: Request) -> tuple[list[Cell], list[Failure]]:
     """
     combinations = itertools.product(
         _resolve(request.method, _ready(request.weights), lambda word: _method(word, request.weights)),
-        _resolve(request.data, list(datasets.available()), _dataset),
-        _resolve(request.noise, ["15", "25", "50"], degradation.parse),
-        _resolve(request.protocol, list(PROTOCOLS), protocol),
+        _images(request),
         _resolve(request.seed, [str(s) for s in range(5)], _seed),
         _resolve(request.ensemble, [str(e) for e in inference.ENSEMBLES], inference.ensemble),
         _resolve(request.precision, list(inference.PRECISIONS), inference.precision),
     )
-    tile = _tile(request.tile)
+    tile, told = _tile(request.tile), _told(request.sigma)
     cells: list[Cell] = []
     failures: list[Failure] = []
-    for method, data, noise, rules, seed, ensemble, precision in combinations:
+    for method, (data, noise, rules), seed, ensemble, precision in combinations:
         try:
-            how = Inference(ensemble.value(), precision.value(), tile)
+            how = Inference(ensemble.value(), precision.value(), tile, told)
             cells.append(_cell(method.value(), data.value(), noise.value(), rules.value(), seed.value(), how))
         except (BenchError, ValueError, OSError) as error:
             asked = [word.text for word in (method, data, noise, rules, seed)]
@@ -183,9 +199,8 @@ def single(method: str, weights: str, dataset: Dataset, noise: str) -> Cell:
     BenchError, ValueError
         If the method is not known, or has no net for the images and the noise.
     """
-    default = Request()
     return _cell(
-        _method(method, weights), dataset, degradation.parse(noise), protocol(default.protocol), 0, Inference()
+        _method(method, weights), dataset, degradation.parse(noise), protocol(dataset.protocol), 0, Inference()
     )
 
 
@@ -193,7 +208,7 @@ def choose(method: Method, colour: str, sigma: float | None) -> Net:
     """Return the net that a method uses for a colour and a sigma (0-255 scale; None: not known).
 
     The first that was trained for both; else, where the method may leave its range, the first of
-    that colour. Where sigma is not known, the first blind one.
+    that colour. Where sigma is not known, the first blind one, else the first that is not bound to one sigma.
 
     Raises
     ------
@@ -209,13 +224,13 @@ def choose(method: Method, colour: str, sigma: float | None) -> Net:
             f"method {method.name}: no trained weights of it can be had; give a file of yours with WEIGHTS=path"
         )
     if sigma is None:
-        blind = [net for net in fitting if not net.given_sigma and net.covers_a_range]
-        if not blind:
+        wide = [net for net in fitting if net.covers_a_range]
+        if not wide:
             raise BenchError(
-                f"method {method.name}: must be told sigma, and these images come with no known noise level; "
-                "use a blind method, or add noise of a known sigma"
+                f"method {method.name}: its nets are each for one sigma ({names(tuple(fitting))}), and these "
+                "images come with no known noise level; say which one with SIGMA, or use a blind method"
             )
-        return blind[0]
+        return next((net for net in wide if not net.given_sigma), wide[0])
     trained = [net for net in fitting if net.covers(sigma)]
     if not trained and not method.extrapolates:
         raise BenchError(
@@ -296,6 +311,37 @@ def _dataset(word: str) -> Dataset:
     raise unknown("dataset", word, known, "; see make list, or give the path of a folder of images")
 
 
+def _images(request: Request) -> "list[tuple[_Word[Dataset], _Word[Degradation], _Word[Protocol]]]":
+    """Return every dataset with every noise and protocol asked for; each dataset says what stands for no word."""
+    found = []
+    test_sets = [name for name, entry in datasets.available().items() if entry.role == "test" and not entry.by_hand]
+    for data in _resolve(request.data, test_sets, _dataset):
+        entry = data.meaning if isinstance(data.meaning, Dataset) else None
+        usual = entry.default_noise if entry else "25"
+        every = ["15", "25", "50"] if usual == "25" else [usual]
+        noises = _resolve(_ungrouped(request.noise or usual), every, degradation.parse)
+        rules = _resolve(request.protocol or (entry.protocol if entry else "standard"), list(PROTOCOLS), protocol)
+        found += [(data, noise, rule) for noise, rule in itertools.product(noises, rules)]
+    return found
+
+
+def _ungrouped(text: str) -> str:
+    """Write out the words that mean several degradations."""
+    return ",".join(",".join(degradation.GROUPS.get(word, (word,))) for word in split(text))
+
+
+def _told(word: str) -> float | None:
+    if not word:
+        return None
+    try:
+        sigma = float(word)
+    except ValueError:
+        sigma = 0.0
+    if not 0 < sigma <= 255:
+        raise BenchError(f"SIGMA={word}: expected the number that methods are told, above 0 and up to 255")
+    return sigma
+
+
 def _tile(side: int) -> int:
     if side and side < inference.SMALLEST_TILE:
         raise BenchError(f"TILE={side}: expected 0 (the harness decides) or at least {inference.SMALLEST_TILE} pixels")
@@ -321,14 +367,18 @@ def _cell(
         raise BenchError(
             f"PROTOCOL={protocol.name} has seed 0 only, got SEED={seed}; for other seeds use PROTOCOL=standard"
         )
+    if degradation.recorded and not dataset.has_noisy:
+        raise BenchError(f"dataset {dataset.name} has no noisy images of its own for NOISE=pairs; give NOISE=25")
+    if not degradation.recorded and not dataset.has_clean:
+        raise BenchError(f"dataset {dataset.name} has no clean images to add noise to; use NOISE=pairs")
     return Cell(
         method=method,
-        net=choose(method, dataset.colour, degradation.sigma),
+        net=choose(method, dataset.colour, degradation.sigma if how.sigma is None else how.sigma),
         options=options,
         dataset=dataset,
         degradation=degradation,
         protocol=protocol,
-        seed=seed,
+        seed=seed if degradation.random else 0,
         code=getattr(method.load, "code", None) or fingerprint.of_code(method.load, method.packages),
         data=fingerprint.of_data(dataset),
         inference=how,

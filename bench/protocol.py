@@ -27,8 +27,8 @@ class Protocol:
         ``"float"``: it is clipped only.
     channels : str
         ``"rgb"``: colour images are scored on all three channels together (never on luma alone).
-    crop : int
-        Border in pixels left out of the score.
+    crop : int or str
+        Border in pixels left out of the score; ``"scale"``: as many as the factor of ``downscale``.
     pooling : str
         ``"image-mean"``: the mean of the PSNR of the images, not the PSNR of their pooled MSE.
     peak : int
@@ -43,7 +43,7 @@ class Protocol:
     noisy: str = "float"
     output: str = "uint8"
     channels: str = "rgb"
-    crop: int = 0
+    crop: int | str = 0
     pooling: str = "image-mean"
     peak: int = 255
     ssim: str = "wang2004"
@@ -59,7 +59,8 @@ class Protocol:
         noisy = "not clipped" if self.noisy == "float" else "clipped and rounded to 8 bit"
         draw = "one field an image" if self.noise_draw == "independent" else "RandomState reset for each image"
         output = "clipped and rounded to 8 bit" if self.output == "uint8" else "clipped, not rounded"
-        return f"noise {noisy}, {draw}; output {output}; mean of per-image PSNR, peak {self.peak}; SSIM Wang 2004"
+        crop = f"; a border of {self.crop} left out" if self.crop else ""
+        return f"noise {noisy}, {draw}; output {output}{crop}; mean of per-image PSNR, peak {self.peak}; SSIM Wang 2004"
 
 
 _STANDARD = Protocol("standard")
@@ -70,6 +71,7 @@ PROTOCOLS = {
         replace(_STANDARD, name="seed0", noise_draw="reset"),
         replace(_STANDARD, name="clipped", noisy="uint8"),
         replace(_STANDARD, name="float", output="float"),
+        replace(_STANDARD, name="sr", crop="scale"),
     )
 }
 

@@ -1,12 +1,13 @@
 """Results: the records of one method on one dataset over their seeds, as tables show them."""
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from bench.metrics import METRICS
+from bench.score import SCORED
 from bench.store import Record
 
 
@@ -38,14 +39,32 @@ class Result:
         return str(self.about["dataset"]["name"])
 
     @property
+    def ledger(self) -> tuple[str, str]:
+        """The dataset and the colour under which the ledger has its numbers."""
+        dataset, colour = self.about["dataset"]["ledger"]
+        return str(dataset), str(colour)
+
+    @property
     def degradation(self) -> str:
         """The degradation."""
         return str(self.about["degradation"])
 
     @property
+    def noise(self) -> str:
+        """The degradation as tables say it: a bare sigma for Gaussian noise."""
+        return self.degradation.removeprefix("gaussian:") if self.about["sigma"] else self.degradation
+
+    @property
     def sigma(self) -> float:
-        """Standard deviation of the noise, 0-255 scale."""
-        return float(self.about["sigma"])
+        """Standard deviation of the noise that was drawn, 0-255 scale; where it is not Gaussian, of the images' error."""
+        if self.about["sigma"] is not None:
+            return float(self.about["sigma"])
+        return math.sqrt(self.mean("noisy_mse")) if self.about["random"] else 0.0
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether there are clean images to score against."""
+        return not math.isnan(self.mean("psnr"))
 
     @property
     def protocol(self) -> str:
@@ -79,7 +98,7 @@ class Result:
 
     def row(self) -> dict[str, Any]:
         """Return the scores as one flat row, for a table or a CSV file."""
-        numbers = {name: self.mean(name) for name in (*METRICS, *(f"noisy_{m}" for m in METRICS))}
+        numbers = {name: self.mean(name) for name in SCORED}
         return {
             "method": self.label,
             "net": self.about["identity"]["net"],
@@ -89,6 +108,11 @@ class Result:
             "seeds": len(self.seeds),
             "images": len(self.records[0].images),
         } | numbers
+
+
+def number(value: float, form: str) -> str:
+    """Return a number as tables show it; a dash where there is none."""
+    return "–" if math.isnan(value) else format(value, form)
 
 
 def current(results: Iterable[Result]) -> list[Result]:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from bench import devices, files, provenance
 from bench.backends import Runner, only_networks, prepare
 from bench.cost import Cost
-from bench.degradation import degrade
 from bench.errors import BenchError
+from bench.images import degraded, pictures
 from bench.inference import Tiles, ensembled, padded, tiled
+from bench.noise_level import told
 from bench.plan import Cell, describe
 from bench.score import Clock, Sample, Scorer, Watcher
 from bench.store import Record
@@ -102,17 +103,16 @@ def run_cell(cell: Cell, settings: Settings = Settings(), watcher: Watcher = Wat
 
 def _images(cell: Cell, clock: Clock, watcher: Watcher) -> Iterator[Sample]:
     """Read and degrade the images one after another."""
-    owner = f"dataset {cell.dataset.name}"
-    with clock.part("load"):
-        paths = files.fetch("data", owner, cell.dataset.files, watcher.files)
-    for name, path in zip(cell.dataset.image_names(), paths, strict=True):
+    images = pictures(cell.dataset, advance=watcher.files)
+    while True:
         with clock.part("load"):
-            clean = cell.dataset.read(path)
+            picture = next(images, None)
+        if picture is None:
+            return
         with clock.part("noise"):
-            noisy = degrade(
-                clean, cell.degradation, cell.protocol, dataset=cell.dataset.name, image=name, seed=cell.seed
-            )
-        yield Sample(name, clean, noisy)
+            image = degraded(cell, picture)
+            sample = Sample(picture.name, image.clean, image.noisy, told(cell, image))
+        yield sample
 
 
 def _load(cell: Cell, device: str, settings: Settings, threads: int) -> Runner:
@@ -121,12 +121,17 @@ def _load(cell: Cell, device: str, settings: Settings, threads: int) -> Runner:
 
     torch.set_num_threads(threads)
     denoise = cell.method.load(cell.net, weights_path(cell), cell.options)
+    sigma, backend = _fixed_sigma(cell), settings.backend
+    if sigma is None and cell.net.given_sigma and isinstance(denoise, torch.nn.Module):
+        if backend not in ("auto", "torch"):
+            raise BenchError(f"BACKEND={backend} fixes sigma, and here each image has its own; use BACKEND=torch")
+        sigma, backend = _ANY_SIGMA, "torch"
     runner = prepare(
         denoise,
         channels=3 if cell.dataset.colour == "rgb" else 1,
         device=device,
-        backend=settings.backend,
-        sigma=cell.degradation.sigma / 255,
+        backend=backend,
+        sigma=sigma,
         threads=threads,
         precision=cell.inference.precision,
         compiled=settings.compile,
@@ -190,24 +195,35 @@ def _in_batches(cell: Cell, images: Iterable[Sample], runner: Runner, device: st
     for batch in _same_shape(images, runner.images, runner.pixels):
         noisy = torch.stack([torch.from_numpy(image.noisy).permute(2, 0, 1) for image in batch]).to(device)
         if not warm:  # start-up cost of kernels and caches belongs to no image
-            _call(cell, runner.run, noisy[..., :64, :64].contiguous(), batch[0].name)
+            _call(cell, runner.run, noisy[..., :64, :64].contiguous(), batch[0])
             warm = True
         devices.synchronise(device)
         start = time.perf_counter()
-        denoised = _call(cell, runner.run, noisy, batch[0].name)
+        denoised = _call(cell, runner.run, noisy, batch[0])
         devices.synchronise(device)
         yield batch, denoised, (time.perf_counter() - start) / len(batch)
 
 
+_ANY_SIGMA = 25 / 255
+"""What the cost of a network is counted with, where each image has its own sigma."""
+
+
+def _fixed_sigma(cell: Cell) -> float | None:
+    """Return the sigma that every image of the cell has, on the unit scale; None where each has its own or none."""
+    sigma = cell.degradation.sigma if cell.inference.sigma is None else cell.inference.sigma
+    return None if sigma is None else sigma / 255
+
+
 def _same_shape(images: Iterable[Sample], most: int, pixels: int) -> Iterator[list[Sample]]:
-    """Group images of one shape, up to so many images and pixels a group."""
-    waiting: dict[tuple[int, ...], list[Sample]] = {}
+    """Group images of one shape and one sigma, up to so many images and pixels a group."""
+    waiting: dict[tuple[Any, ...], list[Sample]] = {}
     for image in images:
-        height, width, _ = image.clean.shape
-        group = waiting.setdefault(image.clean.shape, [])
+        height, width, _ = image.noisy.shape
+        like = (*image.noisy.shape, image.sigma)
+        group = waiting.setdefault(like, [])
         group.append(image)
         if len(group) == most or (len(group) + 1) * height * width > pixels:
-            yield waiting.pop(image.clean.shape)
+            yield waiting.pop(like)
     yield from waiting.values()
 
 
@@ -220,7 +236,7 @@ def _in_processes(cell: Cell, images: Iterable[Sample], how: dict[str, Any]) -> 
 
     if how["jobs"] == 1:
         for image in images:
-            denoised, seconds, _ = _denoise_one(cell, image.name, image.noisy.copy())
+            denoised, seconds, _ = _denoise_one(cell, replace(image, clean=None, noisy=image.noisy.copy()))
             yield [image], torch.from_numpy(denoised), seconds
         return
     from loky import get_reusable_executor
@@ -238,7 +254,7 @@ def _in_processes(cell: Cell, images: Iterable[Sample], how: dict[str, Any]) -> 
 
     try:
         for image in images:
-            running[executor.submit(_denoise_one, cell, image.name, image.noisy)] = image
+            running[executor.submit(_denoise_one, cell, replace(image, clean=None))] = image
             if len(running) >= 2 * how["jobs"]:
                 yield from finished()
         while running:
@@ -249,15 +265,15 @@ def _in_processes(cell: Cell, images: Iterable[Sample], how: dict[str, Any]) -> 
         raise
 
 
-def _denoise_one(cell: Cell, name: str, noisy: "np.ndarray") -> tuple["np.ndarray", float, int]:
+def _denoise_one(cell: Cell, image: Sample) -> tuple["np.ndarray", float, int]:
     """Denoise one image in this process; returns (1, C, H, W), the seconds, and the peak of memory."""
     import torch
 
     torch.set_num_threads(1)
     denoise = _loaded(cell)
-    tensor = torch.from_numpy(noisy).permute(2, 0, 1)[None]
+    tensor = torch.from_numpy(image.noisy).permute(2, 0, 1)[None]
     start = time.perf_counter()
-    denoised = _call(cell, denoise, tensor, name)
+    denoised = _call(cell, denoise, tensor, image)
     return denoised.numpy(), time.perf_counter() - start, provenance.peak_memory()
 
 
@@ -273,11 +289,11 @@ def _loaded(cell: Cell) -> Callable[..., Any]:
 _LOADED: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
 
-def _call(cell: Cell, denoise: Callable[..., Any], noisy: "Tensor", image: str) -> "Tensor":
+def _call(cell: Cell, denoise: Callable[..., Any], noisy: "Tensor", image: Sample) -> "Tensor":
     """Run the method; whatever goes wrong is one line that names method and image."""
-    where = f"method {cell.label}, image {image}"
+    where = f"method {cell.label}, image {image.name}"
     try:
-        return denoise(noisy, cell.degradation.sigma / 255).detach()
+        return denoise(noisy, image.sigma).detach()
     except BenchError as error:
         raise BenchError(f"{where}: {error}") from error
     except Exception as error:
@@ -328,9 +344,14 @@ def _about(cell: Cell) -> dict[str, Any]:
             "title": cell.dataset.title,
             "colour": cell.dataset.colour,
             "source": cell.dataset.source,
+            "ledger": list(cell.dataset.ledger or (cell.dataset.name, cell.dataset.colour)),
         },
         "degradation": str(cell.degradation),
+        "kind": cell.degradation.kind,
+        "strength": cell.degradation.strength,
         "sigma": cell.degradation.sigma,
+        "random": cell.degradation.random,
+        "told_sigma": cell.told_sigma,
         "protocol": asdict(cell.protocol),
         "seed": cell.seed,
         "extrapolates": cell.extrapolates,

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+SCORED = (*METRICS, *(f"noisy_{name}" for name in METRICS), "noise_psnr", "self_mse")
+"""The scores in a record, NaN where there is none: of the output, of the noisy image, and `noise_psnr`, the PSNR
+(peak 255) of the noise that the method took away, held against the noise that was there (the output counts as it
+is, not clipped), and `self_mse`, the self-supervised score (`bench.selfscore`)."""
+
+
 @dataclass
 class Clock:
     """Seconds spent in each part of a cell."""
@@ -45,8 +51,9 @@ class Sample:
     """An image of the dataset and its noisy version, as they go through a cell."""
 
     name: str
-    clean: "np.ndarray"  # uint8 (H, W, C)
-    noisy: "np.ndarray"  # float32 (H, W, C)
+    clean: "np.ndarray | None"  # (H, W, C) uint8 or float32 grey levels; None: there is no reference
+    noisy: "np.ndarray"  # float32 (H, W, C), 1.0 = white
+    sigma: float | None = None  # what the method is told, 1.0 = white
 
 
 class Scorer:
@@ -77,25 +84,40 @@ class Scorer:
             for i in range(0, len(batch), step):
                 self._score(batch[i : i + step], denoised[i : i + step], seconds)
         mean = sum(row["psnr"] for row in self.rows) / len(self.rows)
-        self.watcher.images(len(self.rows), len(self.cell.dataset.files), mean)
+        self.watcher.images(len(self.rows), len(self.cell.dataset.images), mean)
 
     def _score(self, batch: list[Sample], denoised: "Tensor", seconds: float) -> None:
         import torch
 
-        levels = denoised.to(self.device, torch.float64, copy=True).mul_(255).clamp_(0, 255)
+        levels = denoised.to(self.device, torch.float64, copy=True).mul_(255)
+        references = [image.clean for image in batch if image.clean is not None]
+        clean = self._stack(references) if len(references) == len(batch) else None
+        scores = dict.fromkeys(SCORED, [float("nan")] * len(batch))
+        if clean is not None:
+            # What is left of the noise is what is wrong with the image, clipping aside.
+            scores["noise_psnr"] = METRICS["psnr"](clean, levels).tolist()
+        levels.clamp_(0, 255)
         if self.cell.protocol.output == "uint8":
             levels = levels.round_()
-        clean = self._stack([image.clean for image in batch])
-        scores = {name: metric(clean, levels).tolist() for name, metric in METRICS.items()}
+        if clean is not None:
+            scores |= self._against(clean, levels, "")
         pictures = levels.round_().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
         del levels  # of a large image each copy counts
-        noisy = self._stack([image.noisy for image in batch]).double().mul_(255)
-        scores |= {f"noisy_{name}": metric(clean, noisy).tolist() for name, metric in METRICS.items()}
+        if clean is not None:
+            scores |= self._against(clean, self._stack([image.noisy for image in batch]).double().mul_(255), "noisy_")
         for i, image in enumerate(batch):
-            height, width = image.clean.shape[:2]
-            row: dict[str, Any] = {"image": image.name, "height": height, "width": width}
+            height, width = image.noisy.shape[:2]
+            told = None if image.sigma is None else image.sigma * 255
+            row: dict[str, Any] = {"image": image.name, "height": height, "width": width, "told_sigma": told}
             row |= {name: values[i] for name, values in scores.items()}
             self.rows.append(row | {"seconds": seconds, "denoised": pictures[i].tobytes()})
+
+    def _against(self, clean: "Tensor", image: "Tensor", prefix: str) -> dict[str, list[float]]:
+        """Return every metric of images (B, C, H, W) in grey levels, without the protocol's border."""
+        crop = self.cell.crop
+        inside = (..., slice(crop, clean.shape[-2] - crop), slice(crop, clean.shape[-1] - crop))
+        pair = (clean[inside], image[inside]) if crop else (clean, image)
+        return {f"{prefix}{name}": metric(*pair).tolist() for name, metric in METRICS.items()}
 
     def _stack(self, images: "list[np.ndarray]") -> "Tensor":
         import torch

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bench import files, provenance
+from bench import provenance
 from bench.backends import prepare
-from bench.degradation import degrade
 from bench.errors import BenchError
+from bench.images import degraded, pictures
 from bench.plan import Cell, Request, plan
 from bench.run import Settings, run_cell, weights_path
 from bench.store import Record
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Row = dict[str, str | float]
+
+SIGMA = 25.0
+"""The noise that everything is timed at, 0-255 scale."""
 
 
 def measure(data: str, images: int) -> Iterator[Row]:
@@ -88,14 +91,14 @@ def forward(methods: str, data: str) -> Iterator[Row]:
     """
     import torch
 
-    cells, failures = plan(Request(methods, data, "25"))
+    cells, failures = plan(Request(methods, data, f"{SIGMA:g}"))
     if failures:
         raise BenchError(failures[0].cause)
     cores = provenance.cores()
     torch.set_num_threads(cores)
     for cell in cells:
         network = cell.method.load(cell.net, weights_path(cell), cell.options)
-        sigma, noisy = cell.degradation.sigma / 255, _first_image(cell)
+        sigma, noisy = SIGMA / 255, _first_image(cell)
         channels = noisy.shape[1]
         runner = prepare(network, channels=channels, device="cpu", backend="auto", sigma=sigma, threads=cores)
         plain = cell.method.load(cell.net, weights_path(cell), cell.options)
@@ -120,10 +123,9 @@ def forward(methods: str, data: str) -> Iterator[Row]:
 def _first_image(cell: Cell) -> "Tensor":
     import torch
 
-    path = files.fetch("data", cell.dataset.name, cell.dataset.files[:1])[0]
-    clean = cell.dataset.read(path)
-    noisy = degrade(clean, cell.degradation, cell.protocol, dataset=cell.dataset.name, image="first", seed=0)
-    height, width = (min(256, side // 8 * 8) for side in clean.shape[:2])  # a multiple for every network
+    (picture,) = pictures(cell.dataset, [cell.dataset.images[0].name])
+    noisy = degraded(cell, picture).noisy
+    height, width = (min(256, side // 8 * 8) for side in noisy.shape[:2])  # a multiple for every network
     return torch.from_numpy(noisy[:height, :width]).permute(2, 0, 1)[None].contiguous()
 
 
@@ -138,16 +140,15 @@ def plain_loop(cell: Cell) -> dict[str, float]:
     from skimage.metrics import structural_similarity
 
     network = cell.method.load(cell.net, weights_path(cell), cell.options)
-    paths = files.fetch("data", cell.dataset.name, cell.dataset.files)
     scores = {}
-    for name, path in zip(cell.dataset.image_names(), paths, strict=True):
-        clean = cell.dataset.read(path)
-        noisy = degrade(clean, cell.degradation, cell.protocol, dataset=cell.dataset.name, image=name, seed=cell.seed)
+    for photograph in pictures(cell.dataset):
+        clean, noisy = photograph.clean, degraded(cell, photograph).noisy
+        assert clean is not None
         with torch.no_grad():
-            output = network(torch.from_numpy(noisy).permute(2, 0, 1)[None], cell.degradation.sigma / 255)
+            output = network(torch.from_numpy(noisy).permute(2, 0, 1)[None], SIGMA / 255)
         image = np.rint(np.clip(output[0].permute(1, 2, 0).numpy() * 255, 0, 255))
         error = np.mean((image.astype(np.float64) - clean) ** 2)
-        scores[name] = float(10 * np.log10(255**2 / error))
+        scores[photograph.name] = float(10 * np.log10(255**2 / error))
         for picture in (image, noisy * 255):
             structural_similarity(  # type: ignore[no-untyped-call]
                 clean.astype(np.float64), picture.astype(np.float64), channel_axis=2, data_range=255,
@@ -182,14 +183,14 @@ def _memory(record: Record, label: str) -> Row:
 
 
 def _cell(method: str, data: str) -> Cell:
-    cells, failures = plan(Request(method, data, "25"))
+    cells, failures = plan(Request(method, data, f"{SIGMA:g}"))
     if failures:
         raise ValueError(failures[0].cause)
     return cells[0]
 
 
 def _first(cell: Cell, count: int) -> Cell:
-    return replace(cell, dataset=replace(cell.dataset, files=cell.dataset.files[:count]))
+    return replace(cell, dataset=replace(cell.dataset, images=cell.dataset.images[:count]))
 
 
 def _timed(work: Callable[[], Any]) -> tuple[Any, float]:

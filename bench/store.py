@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
-from bench.plan import Cell, Failure, words
+from bench.plan import RECORD_FORMAT, Cell, Failure, words
+from bench.score import SCORED
 
 METADATA = b"bench"
 """Where a Parquet file's metadata holds the provenance."""
@@ -23,9 +24,9 @@ class Record:
     Attributes
     ----------
     images : list of dict
-        One row an image: `image`, `height`, `width`, `psnr`, `ssim`, `mse`, the same of the noisy
-        input (`noisy_psnr` ...), `seconds` (the method's own) and `denoised`
-        (the pixels, uint8 in the order H, W, C).
+        One row an image: `image`, `height`, `width`, `told_sigma` (what the method was told, 0-255 scale, or
+        None), `psnr`, `ssim`, `mse`, the same of the noisy input (`noisy_psnr` ...), `noise_psnr`, NaN where there is
+        no reference, `seconds` (the method's own) and `denoised` (the pixels, uint8 in the order H, W, C).
     provenance : dict
         The cell's identity and all that was known when it ran.
     """
@@ -90,6 +91,11 @@ class Store:
         """Return every finished record."""
         return sorted(self.folder.glob("*/*.parquet"))
 
+    def scores(self) -> list[Record]:
+        """Read every finished record without its pictures; those of an older format are left out."""
+        records = (read(path, SCORES) for path in self.paths())
+        return [record for record in records if record.provenance["identity"].get("format") == RECORD_FORMAT]
+
     def failures(self) -> list[Failure]:
         """Return every failure that was noted and not mended since."""
         found = [json.loads(path.read_text()) for path in sorted(self.folder.glob("failed/*.json"))]
@@ -112,9 +118,7 @@ def read(path: Path, columns: Iterable[str] | None = None) -> Record:
         raise BenchError(f"record {path}: cannot be read ({error}); delete it and its cell runs again") from None
 
 
-SCORES = (
-    "image", "height", "width", "psnr", "ssim", "mse", "noisy_psnr", "noisy_ssim", "noisy_mse", "seconds",
-)  # fmt: skip
+SCORES = ("image", "height", "width", "told_sigma", *SCORED, "seconds")
 """The columns of a record without its pictures."""
 
 

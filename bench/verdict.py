@@ -57,7 +57,7 @@ def judge(result: Result) -> Verdict | None:
     result : Result
         What was measured.
     """
-    row = reference(result, "psnr")
+    row = reference(result, "psnr") if result.has_reference else None
     if row is None:
         return None
     difference = result.mean("psnr") - row.number
@@ -85,8 +85,8 @@ def reference(result: Result, metric: str) -> Published | None:
     """Return the row of the ledger that a result is held against; None where nothing was published."""
     rows = published(
         result.published_as,
-        dataset=result.dataset,
-        colour=str(result.about["dataset"]["colour"]),
+        dataset=result.ledger[0],
+        colour=result.ledger[1],
         degradation=result.degradation,
         metric=metric,
     )

@@ -7,9 +7,9 @@ import importlib
 import pkgutil
 from functools import cache
 
-from datasets.description import Dataset, File
+from datasets.description import Dataset, Entries, File, Image, Part
 
-__all__ = ["Dataset", "File", "available"]
+__all__ = ["Dataset", "Entries", "File", "Image", "Part", "available"]
 
 
 @cache

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.description import Dataset, File
+from datasets.description import Dataset, File, whole
 from datasets.images import centre_crop, to_gray
 
 _FILES = {
@@ -37,7 +37,7 @@ DATASETS = (
         name="builtin",
         title="builtin",
         colour="gray",
-        files=_files(),
+        images=whole(_files()),
         source="package scikit-image (skimage.data)",
         licence="BSD-3-Clause and public domain, see skimage/data in scikit-image",
         convert=_gray_256,

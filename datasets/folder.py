@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from datasets.description import Dataset, File
+from datasets.description import Dataset, File, whole
 from datasets.images import is_image, read
 
 
@@ -31,7 +31,7 @@ def from_path(path: Path) -> Dataset:
         name=name,
         title=name,
         colour="gray" if read(paths[0]).shape[2] == 1 else "rgb",
-        files=tuple(File(p.name, hashlib.sha256(p.read_bytes()).hexdigest(), local=str(p)) for p in paths),
+        images=whole([File(p.name, hashlib.sha256(p.read_bytes()).hexdigest(), local=str(p)) for p in paths]),
         source=str(path),
         licence="your own images",
     )

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from datasets.description import Dataset, listed
+from datasets.description import Dataset, listed, whole
 from datasets.images import centre_crop
 
 _FILES = listed("Kodak24", "cszn/IRCNN/d9dcd537bdac3ae5b753296cd675db8a303c8f72/testsets/Set24")
@@ -19,7 +19,7 @@ DATASETS = (
         name="kodak24",
         title="Kodak24 (768x512)",
         colour="rgb",
-        files=_FILES,
+        images=whole(_FILES),
         source=_SOURCE,
         licence=_TERMS,
         published="colour denoising at full size: Restormer, RNAN",
@@ -28,7 +28,7 @@ DATASETS = (
         name="kodak24-500",
         title="Kodak24 (500x500)",
         colour="rgb",
-        files=_FILES,
+        images=whole(_FILES),
         source=f"{_SOURCE}; equal to cszn/FFDNet testsets/Kodak24",
         licence=_TERMS,
         published="colour denoising on the centre crops: FFDNet Table V and the tables after it",

@@ -37,6 +37,16 @@ class Weights:
     local: str = ""
     beside: tuple["Weights", ...] = ()
 
+    @property
+    def checksum(self) -> str:
+        """The digest that every copy must have, with its kind."""
+        return f"sha256:{self.sha256}"
+
+    @property
+    def page(self) -> str:
+        """Where a person gets it by hand: nowhere, every file has an address."""
+        return ""
+
 
 @dataclass(frozen=True)
 class Net:

@@ -59,7 +59,7 @@ class Runner:
         What was counted of a network.
     """
 
-    run: "Callable[[Tensor, float], Any]"
+    run: "Callable[[Tensor, float | None], Any]"
     backend: str
     images: int
     pixels: int
@@ -78,7 +78,7 @@ def prepare(
     channels: int,
     device: str,
     backend: str,
-    sigma: float,
+    sigma: float | None,
     threads: int,
     precision: str = "fp32",
     compiled: bool = False,
@@ -103,8 +103,8 @@ def prepare(
         ``"cpu"`` or ``"cuda:N"``.
     backend : str
         One of `BACKENDS`.
-    sigma : float
-        On the unit scale; built into an exported network.
+    sigma : float, optional
+        On the unit scale; built into an exported network. None: each image has its own, or none.
     threads : int
         Cores to use on the CPU.
     precision : str
@@ -163,7 +163,7 @@ def only_networks(precision: str, *, compiled: bool) -> None:
         raise BenchError(f"{asked} is for networks in PyTorch, which this method is not; leave it out")
 
 
-def _order(network: "nn.Module", channels: int, sigma: float, there: list[str]) -> list[str]:
+def _order(network: "nn.Module", channels: int, sigma: float | None, there: list[str]) -> list[str]:
     """Return the runtimes that are there, the one first that is the faster for this network."""
     if "ncnn" not in there:
         return there
@@ -172,7 +172,9 @@ def _order(network: "nn.Module", channels: int, sigma: float, there: list[str]) 
     return sorted(there, reverse=not ncnn_net.suits(network, channels, sigma))
 
 
-def _compare(network: "nn.Module", run: "Callable[[Tensor, float], Tensor]", noisy: "Tensor", sigma: float) -> None:
+def _compare(
+    network: "nn.Module", run: "Callable[[Tensor, float | None], Tensor]", noisy: "Tensor", sigma: float | None
+) -> None:
     """Raise `Untranslatable` if a runtime does not give what PyTorch gives."""
     import torch
 
@@ -206,7 +208,7 @@ def _limits(runtime: str, a_pixel: float, memory: float) -> tuple[int, int]:
     return min(usual, int(room * 2**30 / a_pixel)), int(most * 2**30 / a_pixel)
 
 
-def spread(start: "Callable[[int], OneImage]", threads: int) -> "Callable[[Tensor, float], Tensor]":
+def spread(start: "Callable[[int], OneImage]", threads: int) -> "Callable[[Tensor, float | None], Tensor]":
     """Run the images of a batch side by side, each on its share of the cores.
 
     An image a core keeps the cores busier than several cores an image.
@@ -224,14 +226,16 @@ def spread(start: "Callable[[int], OneImage]", threads: int) -> "Callable[[Tenso
     pool = ThreadPoolExecutor(threads)
     one = cache(start)
 
-    def run(noisy: "Tensor", sigma: float) -> "Tensor":
+    def run(noisy: "Tensor", sigma: float | None) -> "Tensor":
         outputs = pool.map(one(max(1, threads // len(noisy))), noisy.numpy())
         return torch.from_numpy(np.stack(list(outputs)))
 
     return run
 
 
-def _torch(network: "nn.Module", device: str, precision: str, *, compiled: bool) -> "Callable[[Tensor, float], Tensor]":
+def _torch(
+    network: "nn.Module", device: str, precision: str, *, compiled: bool
+) -> "Callable[[Tensor, float | None], Tensor]":
     import torch
 
     if precision == "tf32" and device == "cpu":
@@ -243,7 +247,7 @@ def _torch(network: "nn.Module", device: str, precision: str, *, compiled: bool)
     half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
     forward = torch.compile(network, dynamic=True) if compiled else network
 
-    def run(noisy: "Tensor", sigma: float) -> "Tensor":
+    def run(noisy: "Tensor", sigma: float | None) -> "Tensor":
         # Autocast, not weights and input cast as a whole: a residual network then still subtracts in fp32.
         with torch.inference_mode(), torch.autocast(torch.device(device).type, half, enabled=half is not None):
             return forward(noisy.contiguous(memory_format=torch.channels_last), sigma).float()
@@ -251,13 +255,13 @@ def _torch(network: "nn.Module", device: str, precision: str, *, compiled: bool)
     return run
 
 
-def _ncnn(network: "nn.Module", channels: int, sigma: float) -> "tuple[Callable[[int], OneImage], float]":
+def _ncnn(network: "nn.Module", channels: int, sigma: float | None) -> "tuple[Callable[[int], OneImage], float]":
     from bench.backends import ncnn_net
 
     return ncnn_net.export(network, channels, sigma)
 
 
-def _onnxruntime(network: "nn.Module", channels: int, sigma: float) -> "tuple[Callable[[int], OneImage], float]":
+def _onnxruntime(network: "nn.Module", channels: int, sigma: float | None) -> "tuple[Callable[[int], OneImage], float]":
     from bench.backends import onnx_net
 
     try:

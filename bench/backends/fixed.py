@@ -6,7 +6,7 @@ from torch import Tensor, nn
 class Fixed(nn.Module):
     """A function of the noisy image alone."""
 
-    def __init__(self, network: nn.Module, sigma: float) -> None:
+    def __init__(self, network: nn.Module, sigma: float | None) -> None:
         super().__init__()
         self.network, self.sigma = network, sigma
 

@@ -25,7 +25,7 @@ MOST_BYTES = 20_000
 
 
 def export(
-    network: nn.Module, channels: int, sigma: float
+    network: nn.Module, channels: int, sigma: float | None
 ) -> "tuple[Callable[[int], Callable[[np.ndarray], np.ndarray]], float]":
     """Translate a network at one sigma.
 
@@ -89,7 +89,7 @@ def export(
     return start, peak(layers, output) / SAMPLE**2
 
 
-def suits(network: nn.Module, channels: int, sigma: float) -> bool:
+def suits(network: nn.Module, channels: int, sigma: float | None) -> bool:
     """Whether ncnn is the fastest runtime for a network, as measured on the networks of this benchmark.
 
     It is where two fifths of the multiplications or more are in plain 3x3 convolutions between 32 or

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def export(
-    network: torch.nn.Module, channels: int, sigma: float
+    network: torch.nn.Module, channels: int, sigma: float | None
 ) -> "Callable[[int], Callable[[np.ndarray], np.ndarray]]":
     """Export a network at one sigma to ONNX.
 

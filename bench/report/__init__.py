@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.results import current, gather
-from bench.store import SCORES, Store, read
+from bench.store import Store
 
 __all__ = ["build"]
 
@@ -33,7 +33,7 @@ def build(out: Path, pictures_each: int = 12) -> Path:
     from bench.report import charts, pages, pictures, tables
 
     store = Store(out / "runs")
-    results = current(gather(read(path, SCORES) for path in store.paths()))
+    results = current(gather(store.scores()))
     if not results:
         raise BenchError(f"nothing to report: {store.folder} has no finished cell; run make bench first")
     folder = out / "report"

@@ -15,6 +15,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from bench.degradation import KINDS
 from bench.report.tables import Leaderboard
 from bench.store import slug
 
@@ -43,11 +44,13 @@ def draw(boards: Sequence[Leaderboard], folder: Path) -> list[Chart]:
     order = sorted({entry.result.label for board in boards for entry in board.entries})
     colours = dict(zip(order, sns.color_palette("colorblind", max(len(order), 3)), strict=False))
     charts = []
-    for (dataset, protocol), group in groupby(boards, key=lambda b: (b.dataset, b.protocol)):
+    scored = [board for board in boards if board.has_reference]
+    for (dataset, protocol, kind), group in groupby(scored, key=lambda b: (b.dataset, b.protocol, b.kind)):
         members = list(group)
-        title, stem = members[0].title, slug(f"{dataset}-{protocol}")
-        if len(members) > 1:
-            chart = _curves(members, colours)
+        title, stem = members[0].title, slug(f"{dataset}-{protocol}{'' if kind == 'gaussian' else f'-{kind}'}")
+        rising = [board for board in members if board.strength is not None]
+        if len(rising) > 1:
+            chart = _curves(rising, colours)
             charts.append(_save(chart, folder / f"{stem}-psnr", dataset, protocol, f"{title}: PSNR against noise"))
         chart = _images(members, colours)
         charts.append(_save(chart, folder / f"{stem}-images", dataset, protocol, f"{title}: PSNR of each image"))
@@ -59,7 +62,7 @@ def _curves(boards: Sequence[Leaderboard], colours: dict[str, tuple[float, float
     rows = [
         {
             "method": entry.result.label,
-            "sigma": board.sigma,
+            "strength": board.strength,
             "gain": entry.result.mean("psnr") - entry.result.mean("noisy_psnr"),
             "published": entry.verdict.published.number - entry.result.mean("noisy_psnr") if entry.verdict else None,
         }
@@ -68,12 +71,14 @@ def _curves(boards: Sequence[Leaderboard], colours: dict[str, tuple[float, float
     ]
     data = pd.DataFrame(rows)
     figure, axes = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
-    sns.lineplot(data, x="sigma", y="gain", hue="method", palette=colours, marker="o", markersize=4, ax=axes)
+    sns.lineplot(data, x="strength", y="gain", hue="method", palette=colours, marker="o", markersize=4, ax=axes)
     for _, row in data.dropna(subset=["published"]).iterrows():
-        axes.plot(row["sigma"], row["published"], "o", ms=9, mfc="none", mec=colours[row["method"]], mew=1)
+        axes.plot(row["strength"], row["published"], "o", ms=9, mfc="none", mec=colours[row["method"]], mew=1)
     axes.plot([], [], "o", ms=9, mfc="none", mec="0.4", label="published")
-    axes.set(xlabel="noise σ (0–255 scale)", ylabel="PSNR gain over the noisy input (dB)")
-    axes.set_xticks(sorted(data["sigma"].unique()))
+    kind = boards[0].kind
+    what = "noise σ (0–255 scale)" if kind == "gaussian" else f"{kind}:{next(iter(KINDS[kind].parameters))}"
+    axes.set(xlabel=what, ylabel="PSNR gain over the noisy input (dB)")
+    axes.set_xticks(sorted(data["strength"].unique()))
     axes.grid(visible=True, axis="both", linewidth=0.5)
     axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
@@ -113,7 +118,7 @@ def _images(boards: Sequence[Leaderboard], colours: dict[str, tuple[float, float
                 paper = entry.verdict.published.number
                 axes.plot([paper, paper], [place - 0.36, place + 0.36], color="black", linewidth=1.4, zorder=4)
         axes.set(ylabel="", xlabel="")
-        axes.set_title(f"σ = {board.sigma:g}", loc="left", fontsize=9)
+        axes.set_title(board.noise, loc="left", fontsize=9)
         sns.despine(ax=axes, left=True)
     grid[-1, 0].set_xlabel("PSNR (dB): dots images, diamond mean, bar published mean")
     return figure

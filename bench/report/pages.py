@@ -11,6 +11,7 @@ from bench.plan import Failure
 from bench.report.charts import Chart
 from bench.report.pictures import ERROR_PEAK, SIDE, Strip
 from bench.report.tables import Leaderboard
+from bench.results import number
 
 
 def html(
@@ -40,4 +41,5 @@ def html(
         versions=entries[0].result.about["versions"],
         side=SIDE,
         error_peak=ERROR_PEAK,
+        number=number,
     )

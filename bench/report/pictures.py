@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import datasets
-from bench import files
+from bench import images
 from bench.degradation import degrade, parse
 from bench.errors import BenchError
+from bench.images import Picture
 from bench.protocol import PROTOCOLS
 from bench.report.tables import Leaderboard
-from bench.store import Store, read
+from bench.store import Record, Store, read
 from datasets import Dataset
 
 if TYPE_CHECKING:
@@ -35,10 +36,11 @@ class Panel:
 
 @dataclass(frozen=True)
 class Strip:
-    """The pictures of one image; `errors` stand below the methods' panels."""
+    """The pictures of one image: clean (where there is one) and noisy, then each method's and, below it, its error."""
 
     image: str
-    panels: tuple[Panel, ...]
+    inputs: tuple[Panel, ...]
+    outputs: tuple[Panel, ...]
     errors: tuple[Panel, ...]
 
 
@@ -59,23 +61,26 @@ def strips(store: Store, boards: Sequence[Leaderboard], each: int) -> dict[str, 
     dict
         Empty lists where the clean images are not to be had any more.
     """
-    import pandas as pd
-
     paths = {path.stem.rpartition("_")[2]: path for path in store.paths()}
     made: dict[str, list[Strip]] = {}
     for board in boards:
         records = [entry.result.records[0] for entry in board.entries]
-        scores = pd.DataFrame([{row["image"]: row["psnr"] for row in record.images} for record in records]).mean()
-        chosen = _spread(list(scores.sort_values().index), each)
-        clean = _clean(records[0].provenance, chosen)
+        chosen = _spread(_hardest_first(records), each)
+        found = _pictures(records[0].provenance, chosen)
         denoised = [
             {row["image"]: row for row in read(paths[record.provenance["key"]], ("image", "psnr", "denoised")).images}
             for record in records
         ]
-        made[board.anchor] = [
-            _strip(board, name, picture, [rows[name] for rows in denoised]) for name, picture in clean.items()
-        ]
+        made[board.anchor] = [_strip(board, picture, [rows[picture.name] for rows in denoised]) for picture in found]
     return made
+
+
+def _hardest_first(records: Sequence[Record]) -> list[str]:
+    """Order the images by rising mean PSNR over the methods; as they come where there is no reference."""
+    import pandas as pd
+
+    scores = pd.DataFrame([{row["image"]: row["psnr"] for row in record.images} for record in records]).mean()
+    return list(scores.sort_values(kind="stable", na_position="first").index)
 
 
 def _spread(names: list[str], count: int) -> list[str]:
@@ -84,17 +89,14 @@ def _spread(names: list[str], count: int) -> list[str]:
     return [names[round(i * (len(names) - 1) / (count - 1))] for i in range(count)]
 
 
-def _clean(about: dict[str, object], names: Sequence[str]) -> "dict[str, np.ndarray]":
+def _pictures(about: dict[str, object], names: Sequence[str]) -> list[Picture]:
     dataset = _dataset(about)
     if dataset is None:
-        return {}
-    wanted = {name: file for name, file in zip(dataset.image_names(), dataset.files, strict=True) if name in names}
+        return []
     try:
-        paths = files.fetch("data", f"dataset {dataset.name}", list(wanted.values()))
-        pictures = {name: dataset.read(path) for name, path in zip(wanted, paths, strict=True)}
+        return list(images.pictures(dataset, names))
     except (BenchError, ValueError):
-        return {}  # the numbers stand without the pictures
-    return {name: pictures[name] for name in names if name in pictures}
+        return []  # the numbers stand without the pictures
 
 
 def _dataset(about: "dict[str, object]") -> Dataset | None:
@@ -114,28 +116,36 @@ def _dataset(about: "dict[str, object]") -> Dataset | None:
         return None
 
 
-def _strip(board: Leaderboard, image: str, clean: "np.ndarray", rows: Sequence[dict[str, object]]) -> Strip:
+def _strip(board: Leaderboard, picture: Picture, rows: Sequence[dict[str, object]]) -> Strip:
     import numpy as np
 
-    seed = board.entries[0].result.seeds[0]
-    noisy = degrade(
-        clean, parse(board.degradation), PROTOCOLS[board.protocol], dataset=board.dataset, image=image, seed=seed
+    image = degrade(
+        picture.clean,
+        parse(board.degradation),
+        PROTOCOLS[board.protocol],
+        dataset=board.dataset,
+        image=picture.name,
+        seed=board.entries[0].result.seeds[0],
+        recorded=picture.noisy,
     )
-    noisy_psnr = board.entries[0].result.images("noisy_psnr")[image]
-    panels = [
-        Panel("clean", "", _webp(clean)),
-        Panel("noisy", f"{noisy_psnr:.2f} dB", _webp((np.clip(noisy, 0, 1) * 255).astype(np.uint8))),
-    ]
-    errors = []
+    clean = image.clean
+    noisy = np.clip(image.noisy * 255, 0, 255).astype(np.uint8)
+    psnr = board.entries[0].result.images("noisy_psnr")[picture.name]
+    inputs = [Panel("clean", "", _webp(clean.astype(np.uint8)))] if clean is not None else []
+    inputs.append(Panel("noisy", "" if clean is None else f"{psnr:.2f} dB", _webp(noisy)))
+    outputs, errors = [], []
     for entry, row in zip(board.entries, rows, strict=True):
         content = row["denoised"]
         assert isinstance(content, bytes)
-        pixels = np.frombuffer(content, np.uint8).reshape(clean.shape)
-        panels.append(Panel(entry.result.label, f"{row['psnr']:.2f} dB", _webp(pixels)))
-        error = np.abs(pixels.astype(float) - clean).mean(axis=2)
-        levels = np.clip(error / ERROR_PEAK * 255, 0, 255).astype(np.uint8)[..., None]
-        errors.append(Panel(f"|error| {entry.result.label}", f"mean {error.mean():.2f}", _webp(levels)))
-    return Strip(image, tuple(panels), tuple(errors))
+        pixels = np.frombuffer(content, np.uint8).reshape(noisy.shape)
+        outputs.append(Panel(entry.result.label, "" if clean is None else f"{row['psnr']:.2f} dB", _webp(pixels)))
+        # Without a reference: what the method took away, in which no structure of the image should be seen.
+        change = pixels.astype(float) - (noisy if clean is None else clean)
+        size = np.abs(change).mean(axis=2)
+        levels = np.clip(size / ERROR_PEAK * 255, 0, 255).astype(np.uint8)[..., None]
+        what = "error" if clean is not None else "change"
+        errors.append(Panel(f"|{what}| {entry.result.label}", f"mean {size.mean():.2f}", _webp(levels)))
+    return Strip(picture.name, tuple(inputs), tuple(outputs), tuple(errors))
 
 
 def _webp(pixels: "np.ndarray") -> str:

@@ -2,11 +2,13 @@
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from bench.degradation import PAIRS
 from bench.protocol import PROTOCOLS
-from bench.results import Result
+from bench.results import Result, number
 from bench.store import slug
 from bench.verdict import Verdict, judge, reference
 
@@ -22,12 +24,13 @@ class Entry:
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """The results of one dataset, noise and protocol, highest PSNR first."""
+    """The results of one dataset, noise and protocol, best first: by PSNR, or by the self-supervised score."""
 
     dataset: str
     title: str
     degradation: str
-    sigma: float
+    kind: str
+    strength: float | None
     protocol: str
     entries: tuple[Entry, ...]
 
@@ -37,23 +40,43 @@ class Leaderboard:
         return slug(f"{self.dataset}-{self.degradation}-{self.protocol}")
 
     @property
+    def noise(self) -> str:
+        """The noise in words: `σ = 25`, `jpeg:10`, `own noise`."""
+        if self.kind == "gaussian" and self.strength is not None:
+            return f"σ = {self.strength:g}"
+        return "the images' own noise" if self.degradation == PAIRS else self.degradation
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether there are clean images."""
+        return self.entries[0].result.has_reference
+
+    @property
     def choices(self) -> str:
         """What the protocol fixes."""
         return PROTOCOLS[self.protocol].summary()
 
 
 def leaderboards(results: Iterable[Result]) -> list[Leaderboard]:
-    """Sort results into leaderboards, by dataset, protocol and rising noise."""
-    groups: dict[tuple[str, str, float, str], list[Result]] = {}
+    """Sort results into leaderboards, by dataset, protocol, kind of noise and rising noise."""
+    groups: dict[tuple[str, str, str, float, str], list[Result]] = {}
     for result in results:
-        groups.setdefault((result.dataset, result.protocol, result.sigma, result.degradation), []).append(result)
+        strength = result.about["strength"]
+        order = (result.dataset, result.protocol, result.about["kind"], strength or 0.0, result.degradation)
+        groups.setdefault(order, []).append(result)
     boards = []
-    for (dataset, protocol, sigma, degradation), members in sorted(groups.items()):
-        best_first = sorted(members, key=lambda r: -r.mean("psnr"))
+    for (dataset, protocol, kind, _, degradation), members in sorted(groups.items()):
+        best_first = sorted(members, key=best)
         entries = tuple(Entry(r, judge(r), ssim.value if (ssim := reference(r, "ssim")) else "") for r in best_first)
-        title = str(members[0].about["dataset"]["title"])
-        boards.append(Leaderboard(dataset, title, degradation, sigma, protocol, entries))
+        about = members[0].about
+        title = str(about["dataset"]["title"])
+        boards.append(Leaderboard(dataset, title, degradation, kind, about["strength"], protocol, entries))
     return boards
+
+
+def best(result: Result) -> float:
+    """Return what results are sorted by, the best first: PSNR, or without a reference the self-supervised score."""
+    return -result.mean("psnr") if result.has_reference else result.mean("self_mse")
 
 
 def rows(boards: Sequence[Leaderboard]) -> list[dict[str, str | int | float]]:
@@ -61,7 +84,7 @@ def rows(boards: Sequence[Leaderboard]) -> list[dict[str, str | int | float]]:
     flat: list[dict[str, str | int | float]] = []
     for board in boards:
         for entry in board.entries:
-            row = {k: round(v, 4) if isinstance(v, float) else v for k, v in entry.result.row().items()}
+            row = {k: _rounded(v) for k, v in entry.result.row().items()}
             verdict = entry.verdict
             row |= {
                 "psnr_published": verdict.published.value if verdict else "",
@@ -73,6 +96,12 @@ def rows(boards: Sequence[Leaderboard]) -> list[dict[str, str | int | float]]:
             }
             flat.append(row)
     return flat
+
+
+def _rounded(value: str | int | float) -> str | int | float:
+    if not isinstance(value, float):
+        return value
+    return "" if math.isnan(value) else round(value, 4)
 
 
 def to_csv(boards: Sequence[Leaderboard]) -> str:
@@ -107,9 +136,10 @@ def to_markdown(boards: Sequence[Leaderboard]) -> str:
         for entry in board.entries:
             result, verdict = entry.result, entry.verdict
             paper, difference = (verdict.published.value, f"{verdict.difference:+.3f}") if verdict else ("", "")
+            psnr, ssim, mse = (number(result.mean(m), f) for m, f in (("psnr", ".2f"), ("ssim", ".4f"), ("mse", ".1f")))
+            word = verdict.word if verdict else "not published"
             parts.append(
-                f"| {result.label} | {result.mean('psnr'):.2f} | {paper} | {difference} | {result.mean('ssim'):.4f} "
-                f"| {entry.ssim} | {result.mean('mse'):.1f} | {verdict.word if verdict else 'not published'} |"
+                f"| {result.label} | {psnr} | {paper} | {difference} | {ssim} | {entry.ssim} | {mse} | {word} |"
             )
         parts.append("")
         parts += [f"- {e.result.label}: {e.verdict.reason}" for e in board.entries if e.verdict]

@@ -8,6 +8,7 @@ from PIL import Image
 import methods
 from bench.errors import BenchError
 from bench.plan import Request, choose, plan
+from bench.protocol import PROTOCOLS
 
 
 def causes(**words) -> list[str]:
@@ -51,7 +52,7 @@ def test_every_combination_is_planned_or_failed(photographs):
 def test_all_means_all():
     cells, failures = plan(Request("nlm", "builtin", "all", "all", "0"))
     assert {str(c.degradation) for c in cells} == {"gaussian:15", "gaussian:25", "gaussian:50"}
-    assert {c.protocol.name for c in cells} == {"standard", "seed0", "clipped", "float"}
+    assert {c.protocol.name for c in cells} == set(PROTOCOLS)
     assert not failures
 
 
@@ -79,7 +80,7 @@ def test_bad_words_fail_once_and_the_rest_goes_on(words, cause):
     assert any(re.search(cause, text) for text in found), found
     assert all("\n" not in text for text in found)
     name = next(iter(words))
-    good = getattr(Request(), name).split(",")[0]
+    good = {"noise": "25", "protocol": "standard"}.get(name) or getattr(Request(), name).split(",")[0]
     cells, failures = plan(replace(Request("nlm"), **{name: f"{words[name]},{good}"}))
     assert cells
     assert failures
@@ -142,9 +143,10 @@ def test_all_leaves_out_what_has_no_weights():
     assert "no trained weights of it can be had; give a file of yours with WEIGHTS=path" in failure.cause
 
 
-def test_a_method_that_must_be_told_sigma():
+def test_the_net_where_sigma_is_not_known():
     assert choose(methods.available()["dncnn-b"], "gray", None).id == "dncnn-b"
     assert choose(methods.available()["dncnn"], "gray", None).id == "dncnn-b"  # its specific nets are for one sigma
-    for name in ("ffdnet", "bm3d", "dncnn-s"):
-        with pytest.raises(BenchError, match=f"method {name}: must be told sigma"):
-            choose(methods.available()[name], "gray", None)
+    assert choose(methods.available()["ffdnet"], "gray", None).id == "ffdnet"  # told an estimate
+    assert choose(methods.available()["bm3d"], "rgb", None).id == "cbm3d"
+    with pytest.raises(BenchError, match="method dncnn-s: its nets are each for one sigma .*SIGMA"):
+        choose(methods.available()["dncnn-s"], "gray", None)

@@ -63,7 +63,7 @@ def test_the_pictures_show_what_was_scored(made, photographs):
     clean = np.array(Image.open(photographs / "camera.png"))
     noisy = degrade(
         clean[..., None], parse("25"), PROTOCOLS["standard"], dataset="folder photographs", image="camera", seed=0
-    )
+    ).noisy
     assert pictures["clean"].shape == clean.shape
     assert np.abs(pictures["clean"] - clean.astype(float)).mean() < 4  # lossy, but this picture
     shown = np.clip(noisy[..., 0], 0, 1) * 255

@@ -5,33 +5,167 @@ import pytest
 from PIL import Image
 
 import datasets
+from bench.images import pictures
+from bench.ledger import ledger
 from datasets.folder import from_path
-from datasets.images import centre_crop, read, to_gray
+from datasets.images import centre_crop, luma, read, to_gray
 
 ALL = datasets.available()
 
 
+COUNTS = {
+    "builtin": ("gray", "test", 10),
+    "set12": ("gray", "test", 12),
+    "bsd68": ("gray", "test", 68),
+    "cbsd68": ("rgb", "test", 68),
+    "kodak24": ("rgb", "test", 24),
+    "kodak24-500": ("rgb", "test", 24),
+    "mcmaster": ("rgb", "test", 18),
+    "set5": ("rgb", "test", 5),
+    "set5-y": ("gray", "test", 5),
+    "set14": ("rgb", "test", 14),
+    "set14-y": ("gray", "test", 14),
+    "classic5": ("gray", "test", 5),
+    "live1": ("gray", "test", 29),
+    "urban100": ("rgb", "test", 100),
+    "urban100-first10": ("rgb", "test", 10),
+    "train400": ("gray", "train", 400),
+    "cbsd432": ("rgb", "train", 432),
+    "polyu": ("rgb", "test", 100),
+    "polyu-20": ("rgb", "test", 20),
+    "polyu-80": ("rgb", "train", 80),
+    "cc15": ("rgb", "test", 15),
+    "sidd-pair": ("rgb", "test", 1),
+    "rni6": ("gray", "test", 6),
+    "bsd-patches32": ("rgb", "test", 1_000),
+    "bsd-patches32-train": ("rgb", "train", 10_000),
+}
+
+# Height and width of the first and the last image, as the list of the files has them.
+SIZES = {
+    "set12": [(256, 256), (512, 512)],
+    "bsd68": [(481, 321), (321, 481)],
+    "cbsd68": [(481, 321), (321, 481)],
+    "kodak24": [(512, 768), (512, 768)],
+    "kodak24-500": [(500, 500), (500, 500)],
+    "set5": [(512, 512), (344, 228)],
+    "set5-y": [(512, 512), (344, 228)],
+    "classic5": [(512, 512), (512, 512)],
+    "live1": [(512, 768), (720, 480)],
+    "train400": [(180, 180), (180, 180)],
+    "cbsd432": [(321, 481), (321, 481)],
+    "polyu": [(512, 512), (512, 512)],
+    "polyu-20": [(512, 512), (512, 512)],
+    "polyu-80": [(512, 512), (512, 512)],
+    "cc15": [(512, 512), (512, 512)],
+    "sidd-pair": [(256, 256), (256, 256)],
+    "rni6": [(360, 360), (350, 350)],
+    "bsd-patches32": [(32, 32), (32, 32)],
+    "bsd-patches32-train": [(32, 32), (32, 32)],
+}
+
+
 def test_every_dataset_says_what_it_is():
-    counts = {"set12": 12, "bsd68": 68, "cbsd68": 68, "kodak24": 24, "kodak24-500": 24, "mcmaster": 18, "builtin": 10}
-    assert {name: len(entry.files) for name, entry in ALL.items()} == counts
+    said = {name: (entry.colour, entry.role, len(entry.images)) for name, entry in ALL.items() if name in COUNTS}
+    assert said == COUNTS
     for entry in ALL.values():
         assert entry.colour in ("gray", "rgb")
+        assert entry.role in ("test", "train")
         assert entry.source
         assert entry.licence
-        assert len(set(entry.image_names())) == len(entry.files)
-        for file in entry.files:
-            assert re.fullmatch(r"[0-9a-f]{64}", file.sha256)
-            assert file.local or file.url.startswith("https://raw.githubusercontent.com/")
+        assert len(set(entry.image_names())) == len(entry.images)
+        assert bool(entry.convert) <= bool(entry.conversion)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_file_can_be_told_from_others_and_had_from_somewhere(name):
+    for file in ALL[name].files:
+        assert not file.sha256 or re.fullmatch(r"[0-9a-f]{64}", file.sha256)
+        assert file.checksum or file.pinned or file.page
+        assert file.local or file.url or file.page
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_files_from_github_name_a_commit(name):
+    for file in ALL[name].files:
+        assert file.local or re.match(r"https://raw\.githubusercontent\.com/[\w.-]+/[\w.-]+/[0-9a-f]{40}/", file.url)
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_the_first_and_the_last_image_are_there(published_files, name):
+    entry = ALL[name]
+    ends = list(dict.fromkeys([entry.images[0].name, entry.images[-1].name]))
+    found = list(pictures(entry, ends))
+    assert [picture.name for picture in found] == ends
+    for picture, size in zip(found, SIZES[name], strict=False):
+        for image in (picture.clean, picture.noisy):
+            assert image is None or image.shape == (*size, 1 if entry.colour == "gray" else 3)
+            assert image is None or image.dtype == np.uint8
+        assert (picture.clean is None, picture.noisy is None) == (not entry.has_clean, not entry.has_noisy)
+
+
+def test_names_of_the_ledger_are_in_the_ledger():
+    known = {(row.dataset, row.colour) for row in ledger()}
+    named = {ALL[name].ledger for name in COUNTS} - {None}
+    assert named == {("set5", "Y"), ("set14", "Y"), ("classic5", "Y"), ("live1", "Y"), ("cc15", "sRGB")}
+    assert named <= known
+    assert ("urban100", "rgb") in known
+
+
+@pytest.mark.parametrize(
+    ("name", "noise", "protocol"),
+    [
+        ("set5-y", "downscale:3", "sr"),
+        ("set14-y", "downscale:3", "sr"),
+        ("classic5", "jpeg:10", "standard"),
+        ("live1", "jpeg:10", "standard"),
+        ("urban100", "25", "standard"),
+        ("cc15", "pairs", "standard"),
+        ("rni6", "pairs", "standard"),
+        ("bsd-patches32", "rdn-grid", "standard"),
+    ],
+)
+def test_what_stands_where_a_person_does_not_say(name, noise, protocol):
+    assert (ALL[name].default_noise, ALL[name].protocol) == (noise, protocol)
+
+
+def test_the_ten_of_urban100_are_its_first_and_no_table_holds_for_them():
+    whole, ten = ALL["urban100"], ALL["urban100-first10"]
+    assert whole.images[:10] == ten.images
+    assert whole.image_names() == [f"img_{i:03d}" for i in range(1, 101)]
+    assert [bool(file.sha256) for file in whole.files] == [True] * 10 + [False] * 90
+    assert all(file.url.endswith(f"_{i:03d}_SRF_4_HR.png") for i, file in enumerate(whole.files, 1))
+    assert ten.name not in {row.dataset for row in ledger()}
+    assert ten.ledger is None
 
 
 def test_builtin_is_eight_or_more_gray_photographs():
-    from bench.files import fetch
+    for picture in pictures(ALL["builtin"]):
+        assert picture.clean.shape == (256, 256, 1)
+        assert picture.clean.std() > 10
 
-    builtin = ALL["builtin"]
-    for path in fetch("data", "builtin", builtin.files):
-        image = builtin.read(path)
-        assert image.shape == (256, 256, 1)
-        assert image.std() > 10
+
+def test_luma_is_matlabs_rgb2ycbcr():
+    # Rec. ITU-R BT.601: Y of red, green, blue, white and black at 8 bits.
+    image = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255], [0, 0, 0]]], np.uint8)
+    assert luma(image)[..., 0].tolist() == [[81, 145, 41, 235, 16]]
+    assert luma(image).dtype == np.uint8
+    assert np.array_equal(luma(image[..., :1]), image[..., :1])
+
+
+@pytest.mark.parametrize(("gray", "colour"), [("parrots", "kodim23"), ("caps", "kodim03")])
+def test_live1_is_the_luma_of_the_photographs_it_shares_with_kodak24(published_files, gray, colour):
+    (ours,), (theirs,) = pictures(ALL["kodak24"], [colour]), pictures(ALL["live1"], [gray])
+    # The last row of LIVE1's version differs.
+    assert np.array_equal(luma(ours.clean)[:-1], theirs.clean[:-1])
+
+
+def test_the_gray_image_of_set14(gray):
+    three = ALL["set14"].convert(gray)
+    assert three.shape == (64, 80, 3)
+    assert all(np.array_equal(three[..., i], gray[..., 0]) for i in range(3))
+    assert np.array_equal(ALL["set14-y"].convert(gray), gray)
+    assert np.array_equal(ALL["set14"].convert(three), three)
 
 
 def test_gray_is_matlabs_rgb2gray():

@@ -13,6 +13,7 @@ import methods
 from bench.backends import prepare
 from bench.degradation import degrade, parse
 from bench.files import fetch
+from bench.images import pictures
 from bench.protocol import PROTOCOLS
 from methods.formats import fill, state_dict
 from methods.networks.bias_free import BiasFreeBatchNorm, DenseNet, DnCNN, RecurrentCNN, UNet, fold
@@ -338,10 +339,9 @@ def test_every_published_file_and_curve_has_its_method():
 
 def degraded(name, sigma):
     """An image of Set12 and its noisy form, as tensors (1, 1, H, W)."""
-    dataset = datasets.available()["set12"]
-    (path,) = fetch("data", "set12", [dataset.files[dataset.image_names().index(name)]])
-    clean = dataset.read(path)
-    noisy = degrade(clean, parse(str(sigma)), PROTOCOLS["float"], dataset="set12", image=name, seed=0)
+    (picture,) = pictures(datasets.available()["set12"], [name])
+    clean = picture.clean
+    noisy = degrade(clean, parse(str(sigma)), PROTOCOLS["float"], dataset="set12", image=name, seed=0).noisy
     return [torch.from_numpy(np.asarray(a, "f4")).permute(2, 0, 1)[None] for a in (clean / 255, noisy)]
 
 

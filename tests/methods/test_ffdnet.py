@@ -9,6 +9,7 @@ from torch.nn.functional import batch_norm, conv2d, relu
 
 import methods
 from bench.files import fetch
+from bench.images import pictures
 from datasets import available
 from methods.ffdnet import load
 from methods.formats import state_dict
@@ -242,10 +243,8 @@ def published(net):
 
 def photograph(data, name):
     """One image of a set, float32 (1, C, H, W), 1.0 = white."""
-    dataset = available()[data]
-    index = dataset.image_names().index(name)
-    (path,) = fetch("data", data, [dataset.files[index]])
-    return torch.from_numpy(dataset.read(path).astype(np.float32) / 255).permute(2, 0, 1)[None]
+    (picture,) = pictures(available()[data], [name])
+    return torch.from_numpy(picture.clean.astype(np.float32) / 255).permute(2, 0, 1)[None]
 
 
 def psnr(network, clean, sigma):
