@@ -305,10 +305,10 @@ def _dataset(word: str) -> Dataset:
         return known[word]
     path = Path(word).expanduser()
     if path.exists():
-        from datasets.folder import from_path
+        from datasets.own import from_path
 
         return from_path(path)
-    raise unknown("dataset", word, known, "; see make list, or give the path of a folder of images")
+    raise unknown("dataset", word, known, "; see make list, or give the path of a folder, an archive or one image")
 
 
 def _images(request: Request) -> "list[tuple[_Word[Dataset], _Word[Degradation], _Word[Protocol]]]":

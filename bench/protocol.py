@@ -54,13 +54,20 @@ class Protocol:
         choices = {k: v for k, v in asdict(self).items() if k != "name"}
         return hashlib.sha256(json.dumps(choices, sort_keys=True).encode()).hexdigest()[:16]
 
-    def summary(self) -> str:
-        """Return the choices that move numbers as one readable line."""
+    def summary(self, *, drawn: bool = True) -> str:
+        """Return the choices that move numbers as one readable line.
+
+        Parameters
+        ----------
+        drawn : bool
+            Whether noise is drawn; what is said of it is left out otherwise.
+        """
         noisy = "not clipped" if self.noisy == "float" else "clipped and rounded to 8 bit"
         draw = "one field an image" if self.noise_draw == "independent" else "RandomState reset for each image"
         output = "clipped and rounded to 8 bit" if self.output == "uint8" else "clipped, not rounded"
         crop = f"; a border of {self.crop} left out" if self.crop else ""
-        return f"noise {noisy}, {draw}; output {output}{crop}; mean of per-image PSNR, peak {self.peak}; SSIM Wang 2004"
+        noise = f"noise {noisy}, {draw}; " if drawn else ""
+        return f"{noise}output {output}{crop}; mean of per-image PSNR, peak {self.peak}; SSIM Wang 2004"
 
 
 _STANDARD = Protocol("standard")

@@ -56,7 +56,7 @@ class Result:
 
     @property
     def sigma(self) -> float:
-        """Standard deviation of the noise that was drawn, 0-255 scale; where it is not Gaussian, of the images' error."""
+        """Standard deviation of the noise that was drawn, 0-255 scale; elsewhere of the images' error."""
         if self.about["sigma"] is not None:
             return float(self.about["sigma"])
         return math.sqrt(self.mean("noisy_mse")) if self.about["random"] else 0.0

@@ -19,6 +19,10 @@ ten 256x256 photographs of `builtin`, 20 draws).
 """
 
 
+PEAK_255_OF_UNIT = 20 * math.log10(255)
+"""What a PSNR gains, in dB, where peak 255 is put in for images whose white is 1."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What holding a result against the ledger says.
@@ -57,10 +61,15 @@ def judge(result: Result) -> Verdict | None:
     result : Result
         What was measured.
     """
-    row = reference(result, "psnr") if result.has_reference else None
+    if not result.has_reference:
+        return None
+    measured, row = result.mean("psnr"), reference(result, "psnr")
+    if row is None:
+        # The small RDN's study prints the PSNR of the predicted noise, with peak 255 for images of peak 1.
+        measured, row = result.mean("noise_psnr") + PEAK_255_OF_UNIT, reference(result, "psnr_noise_255")
     if row is None:
         return None
-    difference = result.mean("psnr") - row.number
+    difference = measured - row.number
     shapes = [(image["height"], image["width"]) for image in result.records[0].images]
     channels = 3 if result.about["dataset"]["colour"] == "rgb" else 1
     theirs = draw_deviation(shapes, channels, result.sigma, shared=True)
@@ -72,6 +81,8 @@ def judge(result: Result) -> Verdict | None:
         f" + 8-bit output {rounded:.3f}" if rounded else ""
     )
     against = f"{row.value} dB in {row.source}"
+    if row.metric == "psnr_noise_255":
+        against += f" (of the predicted noise with peak 255 for white 1; here {measured:.2f} in that convention)"
     why_not = _incomparable(result, row)
     agrees = abs(difference) <= allowed
     if why_not and not (agrees and row.protocol == "unstated"):
@@ -122,7 +133,7 @@ def draw_deviation(shapes: list[tuple[int, int]], channels: int, sigma: float, *
 
 def _rounding_effect(result: Result, row: Published) -> float:
     """Return what rounding the output to 8 bit costs, in dB: it adds 1/12 to the mean squared error."""
-    theirs = {"standard": "uint8", "float": "float", "clipped": "float"}.get(row.protocol)
+    theirs = {"standard": "uint8", "sr": "uint8", "float": "float", "clipped": "float"}.get(row.protocol)
     if theirs in (None, result.about["protocol"]["output"]):
         return 0.0
     return 10 * math.log10(1 + 1 / (12 * result.mean("mse")))
@@ -142,6 +153,10 @@ def _incomparable(result: Result, row: Published) -> str:
         return f"published under another protocol ({row.note})"
     if row.protocol == "unstated":
         return "the source does not state its protocol"
+    if "sigma" in how:
+        return f"here the method was told sigma {how['sigma']:g}, whatever the noise"
+    if (row.protocol == "sr") != (result.protocol == "sr"):
+        return "a border as wide as the scale is left out in one of the two only (PROTOCOL=sr)"
     if clipped and row.protocol != "clipped":
         return "here the noisy image is clipped to 8 bit, there not (worth 0.3 dB at sigma 15, 2 dB at sigma 50)"
     if not clipped and row.protocol == "clipped":

@@ -196,6 +196,7 @@ def _net(architecture: str, trained: tuple[int, int], *, biased: bool) -> Net:
         published=(title, f"with bias, trained sigma {low}-{high}")
         if biased
         else (f"BF-{title}", f"bias-free, trained sigma {low}-{high}"),
+        trained_on=("train400",),
     )
 
 

@@ -82,6 +82,9 @@ class Net:
         returns the denoised image in either case.
     published : tuple of str, optional
         Its `method` and `variant` in the ledger of published numbers.
+    trained_on : tuple of str
+        Datasets of the registry that its weights were trained on, as far as its paper says; tables say where
+        one of them holds a test image.
     """
 
     id: str
@@ -96,6 +99,7 @@ class Net:
     parameters: int | None = None
     output: str = "image"
     published: tuple[str, str] | None = None
+    trained_on: tuple[str, ...] = ()
 
     def covers(self, sigma: float) -> bool:
         """Whether the net was trained for this sigma (0-255 scale)."""

@@ -118,6 +118,8 @@ def _net(
         parameters=_parameters(1 if colour == "gray" else 3, 0, depth),
         output="residual",
         published=("CDnCNN" if colour == "rgb" else "DnCNN", variant),
+        # DnCNN-3 is trained on 91 images and 200 of BSDS, which are no dataset here.
+        trained_on=() if variant == "3" else ("cbsd432",) if colour == "rgb" else ("train400",),
     )
 
 

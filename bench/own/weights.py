@@ -34,6 +34,7 @@ def with_weights(method: Method, path: Path) -> Method:
             receptive_field=None,
             parameters=None,
             published=None,
+            trained_on=(),
         )
         for net in by_colour.values()
     )

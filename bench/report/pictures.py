@@ -102,7 +102,7 @@ def _pictures(about: dict[str, object], names: Sequence[str]) -> list[Picture]:
 def _dataset(about: "dict[str, object]") -> Dataset | None:
     from pathlib import Path
 
-    from datasets.folder import from_path
+    from datasets.own import from_path
 
     said = about["dataset"]
     assert isinstance(said, dict)

@@ -54,7 +54,7 @@ class Leaderboard:
     @property
     def choices(self) -> str:
         """What the protocol fixes."""
-        return PROTOCOLS[self.protocol].summary()
+        return PROTOCOLS[self.protocol].summary(drawn=self.entries[0].result.about["random"])
 
 
 def leaderboards(results: Iterable[Result]) -> list[Leaderboard]:
