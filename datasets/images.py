@@ -1,5 +1,6 @@
 """Reading images exactly: 8-bit gray or RGB as they are, anything else refused."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +24,15 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in _ENDINGS
 
 
-def read(path: Path) -> np.ndarray:
+def read(path: Path, content: bytes | None = None) -> np.ndarray:
     """Read an 8-bit gray or RGB image without changing a value.
 
     Parameters
     ----------
     path : Path
         The file.
+    content : bytes, optional
+        What is in it, where it is no file of its own but lies in an archive; `path` is its name in messages.
 
     Returns
     -------
@@ -44,7 +47,7 @@ def read(path: Path) -> np.ndarray:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(path) as image:
+        with Image.open(path if content is None else io.BytesIO(content)) as image:
             if image.mode not in ("L", "RGB") or _is_deep(image):
                 reason = _ADVICE.get(image.mode, "it has more than 8 bits a channel: save it with 8")
                 raise ValueError(f"image {path}: expected 8-bit gray or RGB; {reason}")
@@ -71,8 +74,29 @@ def to_gray(image: np.ndarray) -> np.ndarray:
     """
     if image.shape[2] == 1:
         return image
-    luma = image.astype(np.float64) @ np.array([0.298936021293775, 0.587043074451121, 0.114020904255103])
-    return np.rint(luma).astype(np.uint8)[..., None]
+    gray = image.astype(np.float64) @ np.array([0.298936021293775, 0.587043074451121, 0.114020904255103])
+    return np.rint(gray).astype(np.uint8)[..., None]
+
+
+def luma(image: np.ndarray) -> np.ndarray:
+    """Return the luma Y of RGB as MATLAB's `rgb2ycbcr` does; gray images pass unchanged.
+
+    Y = 16 + 65.481 R + 128.553 G + 24.966 B with R, G, B from 0 to 1 (ITU-R BT.601, studio range), so black is
+    16 and white is 235. Super-resolution and JPEG tables are of this channel.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W, C)
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W, 1)
+        Rounded, from 16 to 235 where the image is RGB.
+    """
+    if image.shape[2] == 1:
+        return image
+    y = 16 + image.astype(np.float64) @ np.array([65.481, 128.553, 24.966]) / 255
+    return np.rint(y).astype(np.uint8)[..., None]
 
 
 def centre_crop(image: np.ndarray, height: int, width: int) -> np.ndarray:

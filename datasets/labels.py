@@ -1,0 +1,99 @@
+"""Reading label maps: indexed pictures, and the human segmentations of the Berkeley set."""
+
+from pathlib import Path
+
+import numpy as np
+
+
+def indexed(path: Path, at: tuple[int | str, ...] = ()) -> np.ndarray:
+    """Read a label map that is stored as a picture: its values are the labels, a palette aside.
+
+    Parameters
+    ----------
+    path : Path
+        An 8-bit gray picture, or one with a palette, whose indices count and whose colours do not.
+    at : tuple
+        Not used: the file holds one map.
+
+    Returns
+    -------
+    ndarray of int32, shape (1, H, W)
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read or has another pixel format.
+    """
+    pixels, mode = picture(path)
+    if mode not in ("L", "P"):
+        raise ValueError(f"label map {path}: it is {mode}; expected 8-bit gray or a palette, one number a pixel")
+    return pixels[None].astype(np.int32)
+
+
+def segmentations(path: Path, at: tuple[int | str, ...] = ()) -> np.ndarray:
+    """Read the segmentations that several people drew of one Berkeley image.
+
+    A file of BSDS500 (Arbelaez et al., TPAMI 2011) holds `groundTruth`, 1xN cells, one a person, each with
+    `Segmentation` (segments numbered from 1) and `Boundaries`, which follow from it and are not read.
+
+    Parameters
+    ----------
+    path : Path
+        The MATLAB file.
+    at : tuple
+        Not used: every person's map is read.
+
+    Returns
+    -------
+    ndarray of int32, shape (A, H, W)
+        One map a person. Numbers mean nothing from one map to the next.
+
+    Raises
+    ------
+    ValueError
+        If the file is truncated or damaged, or is no such file.
+    """
+    import zlib
+
+    from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
+
+    try:
+        cells = loadmat(path)["groundTruth"].ravel()
+        maps = [cell["Segmentation"][0, 0] for cell in cells]
+    except KeyError:
+        raise ValueError(f"segmentations {path}: the file has no groundTruth; expected one of BSDS500") from None
+    except (OSError, ValueError, TypeError, IndexError, NotImplementedError, MatReadError, zlib.error) as error:
+        raise ValueError(
+            f"segmentations {path}: cannot be read to its end ({type(error).__name__}); expected a file of BSDS500: "
+            "delete it and fetch it again"
+        ) from None
+    if not maps or any(one.ndim != 2 or one.shape != maps[0].shape or one.dtype.kind not in "iu" for one in maps):
+        raise ValueError(f"segmentations {path}: expected maps of whole numbers, all of one size, one a person")
+    return np.stack(maps).astype(np.int32)
+
+
+def picture(path: Path) -> tuple[np.ndarray, str]:
+    """Read a picture as it is stored, with the name that Pillow has for its pixel format.
+
+    Returns
+    -------
+    ndarray, shape (H, W) or (H, W, C)
+        The values in the file; of a picture with a palette, the indices.
+    str
+        The format: ``"L"``, ``"P"``, ``"RGB"``, ``"RGBA"``, ``"I;16"`` ...
+
+    Raises
+    ------
+    ValueError
+        If the file is missing, truncated, or no picture.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            return np.array(image), image.mode
+    except UnidentifiedImageError:
+        raise ValueError(f"image {path}: no readable image; delete it and fetch it again") from None
+    except (OSError, SyntaxError, EOFError) as error:
+        raise ValueError(f"image {path}: cannot be read to its end ({error}); fetch or save it again") from None

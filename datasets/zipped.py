@@ -1,0 +1,108 @@
+"""A person's own archive of images: read where it lies, or unpacked wholly."""
+
+import hashlib
+import tempfile
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from datasets.archives import LIMITS, Archive, Limits, members, read_member, refused
+from datasets.description import Dataset, File, Image, Part
+from datasets.images import is_image, read
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def from_archive(path: Path) -> Dataset:
+    """Describe the images in a zip, tar or tar.gz file, those of its folders among them.
+
+    The colour of the set is that of its first image; a later image of another colour is an error
+    when it is read. Nothing is unpacked to the disk.
+
+    Raises
+    ------
+    ValueError
+        If the archive is refused (see `datasets.archives.Archive`), there is no image in it, two images share
+        a name, or the first one cannot be read.
+    """
+    found = sorted(name for name in members(path) if _is_shown(name))
+    if not found:
+        raise ValueError(f"DATA={path}: the archive has no image; expected PNG, TIFF, BMP or JPEG files in it")
+    by_name: dict[str, str] = {}
+    for member in found:
+        name = PurePosixPath(member).stem
+        if name in by_name:
+            raise ValueError(
+                f"DATA={path}: two images are named {name!r} ({by_name[name]} and {member}); give each its own name"
+            )
+        by_name[name] = member
+    with path.open("rb") as content:
+        file = File(path.name, hashlib.file_digest(content, "sha256").hexdigest(), local=str(path))
+    return Dataset(
+        name=path.name,
+        title=path.name,
+        colour="gray" if _picture(path, (found[0],)).shape[2] == 1 else "rgb",
+        images=tuple(Image(name, Part(file, (member,))) for name, member in by_name.items()),
+        source=str(path),
+        licence="your own images",
+        reader=_picture,
+    )
+
+
+def unpack(path: Path, folder: Path, limits: Limits = LIMITS) -> None:
+    """Unpack an archive into a folder, wholly or not at all.
+
+    The members go to a new folder beside it, which takes its name when the last one is written. A folder
+    that is there is replaced then, and kept as it is if anything fails.
+
+    Parameters
+    ----------
+    path : Path
+        The archive.
+    folder : Path
+        Where its members shall lie.
+    limits : Limits
+        What it may at most be.
+
+    Raises
+    ------
+    ValueError
+        If any member is refused or damaged, or cannot be written.
+    """
+    with Archive(path, limits) as archive:
+        archive.check()
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as beside:
+                new = Path(beside) / "new"
+                new.mkdir()
+                for name in archive.names:
+                    place = new / name
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    with place.open("xb") as file:
+                        file.write(archive.read(name))
+                _exchange(new, folder, Path(beside) / "old")
+        except OSError as error:
+            raise refused(path, f"it cannot be unpacked into {folder} ({error.strerror or error})") from None
+
+
+def _exchange(new: Path, folder: Path, old: Path) -> None:
+    if folder.exists():
+        folder.rename(old)
+    try:
+        new.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
+
+
+def _is_shown(member: str) -> bool:
+    """Whether a member is an image, and not one of the notes that macOS puts beside each."""
+    path = PurePosixPath(member)
+    return is_image(Path(member)) and "__MACOSX" not in path.parts and not path.name.startswith("._")
+
+
+def _picture(path: Path, at: tuple[int | str, ...]) -> "np.ndarray":
+    member = str(at[0])
+    return read(path / member, read_member(path, member))
