@@ -1,5 +1,7 @@
 """The noise level that a method is told: known, said by a person, or estimated from the image."""
 
+import math
+import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -7,6 +9,10 @@ if TYPE_CHECKING:
 
     from bench.degradation import Degraded
     from bench.plan import Cell
+
+
+LEAST = 0.1 / 255
+"""The smallest estimate, on the unit scale."""
 
 
 def told(cell: "Cell", image: "Degraded") -> float | None:
@@ -37,9 +43,12 @@ def estimated(noisy: "np.ndarray") -> float:
     Returns
     -------
     float
-        On the scale of the image; at least 1/2550, since no method takes 0.
+        On the scale of the image; at least `LEAST`, since methods divide by it.
     """
+    import numpy as np
     from skimage.restoration import estimate_sigma
 
-    estimate = float(estimate_sigma(noisy, channel_axis=2, average_sigmas=True))  # type: ignore[no-untyped-call]
-    return max(estimate, 0.1 / 255)
+    with np.errstate(invalid="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of an image without any detail there is no median
+        estimate = float(estimate_sigma(noisy, channel_axis=2, average_sigmas=True))  # type: ignore[no-untyped-call]
+    return max(estimate, LEAST) if math.isfinite(estimate) else LEAST
