@@ -11,6 +11,7 @@ WEIGHTS ?=
 ENSEMBLE ?=
 PRECISION ?=
 TILE ?=
+SIGMA ?=
 COMPILE ?=
 MEMORY ?=
 MEGAPIXELS ?=
@@ -22,6 +23,8 @@ TABLE ?=
 PICTURES ?=
 IMAGE ?=
 PIXEL ?=
+IMAGES ?=
+SIDE ?=
 FORMAT ?=
 TO ?=
 OUT ?=
@@ -39,18 +42,19 @@ quote = '$(subst ','\'',$(1))'
 option = $(if $(strip $($(1))),--$(2) $(call quote,$($(1))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench report test check conform list speed explain export clean
+.PHONY: help setup bench report test check conform list audit where selfscore speed explain export clean
 
 help:  ## Explain the commands (the default)
 	@echo "Commands:"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-15s %s\n", $$1, $$2}'
 	@echo
 	@echo "Variables (each a comma list, or all):"
 	@echo "  METHOD=bm3d,dncnn   methods, or path/to/my_method.py        DATA=bsd68,set12   datasets, or a folder of images"
-	@echo "  NOISE=15,25,50      sigma on the 0-255 scale                SEED=0,1,2         seeds of the noise"
-	@echo "  PROTOCOL=standard   standard, seed0, clipped, float"
+	@echo "  NOISE=15,25,50      sigma (0-255), KIND:VALUE, A+B, pairs   SEED=0,1,2         seeds of the noise"
+	@echo "  PROTOCOL=standard   standard, seed0, clipped, float, sr"
 	@echo "For any method: ENSEMBLE=8 (mean over flips and rotations)  PRECISION=fp32,tf32,bf16,fp16  TILE=512 (side of the tiles)"
 	@echo "        COMPILE=1 (torch.compile)  MEMORY=4 (GiB a cell may take)"
+	@echo "        SIGMA=15 (what methods are told, whatever the noise)"
 	@echo "Others: WEIGHTS=file  DEVICE=auto|cpu|cuda|cuda:1  BACKEND=auto|torch|onnxruntime|ncnn  ENGINE=serial|loky  JOBS=n"
 	@echo "        TABLE=file.csv  PICTURES=n (images a report shows for each noise; 0: all)  OUT=folder (default results)"
 	@echo "        IMAGE=01 PIXEL='12,30;7,8' (explain: rows and columns)  FORMAT=onnx|tflite TO=file (export)"
@@ -104,6 +108,17 @@ export: $(READY)  ## Write networks as ONNX or TFLite files (METHOD, DATA, NOISE
 	  $(call option,FORMAT,format) $(call option,TO,to) $(call option,WEIGHTS,weights) \
 	  $(call option,PRECISION,precision) $(call option,OUT,out)
 
+audit: $(READY)  ## Find test images in training sets and in other test sets (DATA, TABLE; results/audit/)
+	@$(RUN) -m bench audit $(call option,DATA,data) $(call option,TABLE,table) $(call option,OUT,out)
+
+where: $(READY)  ## Where errors sit: near boundaries, inside regions, by class (METHOD, DATA, NOISE; results/where/)
+	@$(RUN) -m bench where $(call option,METHOD,method) $(call option,DATA,data) $(call option,NOISE,noise) \
+	  $(call option,WEIGHTS,weights) $(call option,OUT,out)
+
+selfscore: $(READY)  ## Rank methods without a reference, and hold that against PSNR (METHOD, DATA, NOISE, SIGMA)
+	@$(RUN) -m bench selfscore $(call option,METHOD,method) $(call option,DATA,data) $(call option,NOISE,noise) \
+	  $(call option,SIGMA,sigma) $(call option,IMAGES,images) $(call option,SIDE,side) $(call option,TABLE,table)
+
 clean:  ## Remove runs, report, figures, exports and caches (not .venv, not downloads)
-	rm -rf results/runs results/report results/explain results/export .pytest_cache .mypy_cache .ruff_cache
+	rm -rf results/runs results/report results/explain results/export results/where results/audit .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

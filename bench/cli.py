@@ -227,6 +227,57 @@ def export(
     _say(build(Request(method, data, noise, weights=weights, precision=precision), format, to, out))
 
 
+@app.command(short_help="Test images in training sets, and other unfair company (make audit).")
+def audit(
+    data: Annotated[
+        str, typer.Option(help="Datasets and folders; `train:` before a folder that was trained on. All that is here.")
+    ] = "",
+    table: Annotated[Path | None, typer.Option(help="Where the findings go; OUT/audit.csv otherwise.")] = None,
+    out: Out = Path("results"),
+) -> None:
+    """Find test images, or parts and copies of them, in training sets and in other test sets (make audit)."""
+    from bench.audit import build
+
+    _say(build(data, out / "audit", table))
+
+
+@app.command(short_help="Where errors sit: at boundaries, inside regions, by class (make where).")
+def where(
+    method: Annotated[str, typer.Option(help="Methods.")] = Request.method,
+    data: Annotated[str, typer.Option(help="Datasets with label maps.")] = "bsd68",
+    noise: Annotated[str, typer.Option(help="Degradations.")] = "25",
+    weights: Annotated[str, typer.Option(help="Your own file of weights for the method.")] = "",
+    out: Out = Path("results"),
+) -> None:
+    """Show the errors of methods by distance from the boundaries that people drew, and by class (make where)."""
+    from bench.where import build
+
+    _say(build(Request(method, data, noise, weights=weights), out))
+
+
+@app.command(short_help="Rank methods without a reference, and how well that works (make selfscore).")
+def selfscore(
+    method: Annotated[str, typer.Option(help="Methods.")] = "median,gaussian,dncnn-b,ffdnet",
+    data: Annotated[str, typer.Option(help="Datasets.")] = Request.data,
+    noise: Annotated[str, typer.Option(help="Degradations.")] = Request.noise,
+    sigma: Annotated[str, typer.Option(help="Besides the truth, what the methods that are told sigma are told.")] = "",
+    images: Annotated[int, typer.Option(min=0, help="How many images, from the first; 0: all.")] = 0,
+    side: Annotated[int, typer.Option(min=0, help="Take the middle of each image, of so many pixels; 0: all of it.")] = 0,
+    table: Annotated[Path | None, typer.Option(help="Write the table as a CSV file too.")] = None,
+) -> None:
+    """Rank methods by the self-supervised score, beside PSNR where there is a reference (make selfscore)."""
+    import pandas as pd
+
+    from bench.selfscore import study
+
+    rows = pd.DataFrame(study(method, data, noise, sigma=sigma, images=images, side=side))
+    for _, group in rows.groupby(["dataset", "degradation"], sort=False):
+        typer.echo(group.dropna(axis="columns", how="all").to_string(index=False, na_rep=""))
+    if table is not None:
+        table.parent.mkdir(parents=True, exist_ok=True)
+        rows.to_csv(table, index=False)
+
+
 def _say(results: Iterable[str | Failure]) -> None:
     """Print what was made, and what failed; the exit status is 2 where nothing was made, 1 where something failed."""
     from bench import console

@@ -12,7 +12,7 @@ from bench import provenance
 from bench.backends import prepare
 from bench.errors import BenchError, one_line
 from bench.plan import Cell, single
-from bench.run import arranged, weights_path
+from bench.denoise import arranged, weights_path
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from bench.notes import SELF_SCORE, notes
 from bench.plan import Cell, Failure
 from bench.results import Result, number
 from bench.score import Watcher
@@ -91,10 +92,19 @@ def check(out: Console, colour: str, name: str, remark: str, *, passed: bool | N
 
 
 def tables(out: Console, results: Sequence[Result]) -> None:
-    """Print results beside the published numbers, one table a protocol: the numbers of two never mix."""
+    """Print results beside the published numbers, one table a protocol: the numbers of two never mix.
+
+    Images without a reference have a table of their own, by their self-supervised score.
+    """
     for name in dict.fromkeys(result.protocol for result in results):
-        out.print()
-        _table(out, [result for result in results if result.protocol == name])
+        members = [result for result in results if result.protocol == name]
+        for kind, table in ((True, _table), (False, _unreferenced)):
+            shown = [result for result in members if result.has_reference == kind]
+            if shown:
+                out.print()
+                table(out, shown)
+    for note in notes(results):
+        out.print(f"note: {note}", style="dim", markup=False)
 
 
 def _table(out: Console, results: Sequence[Result]) -> None:
@@ -130,6 +140,27 @@ def _table(out: Console, results: Sequence[Result]) -> None:
     out.print(f"protocol {results[0].protocol}; mean over seeds {', '.join(map(str, seeds))}", style="dim")
     for note in notes:
         out.print(note, style="dim", markup=False)
+
+
+def _unreferenced(out: Console, results: Sequence[Result]) -> None:
+    """Print results on images without a reference, the best by the self-supervised score first."""
+    grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
+    for name in ("Method", "Data", "Noise"):
+        grid.add_column(name, overflow="fold", max_width=40)
+    for name in ("self-score", "±", "told sigma", "s/image"):
+        grid.add_column(name, justify="right", no_wrap=True)
+    for result in sorted(results, key=lambda r: (r.dataset, r.mean("self_mse"))):
+        grid.add_row(
+            result.label,
+            result.dataset,
+            result.noise,
+            number(result.mean("self_mse"), ".2f"),
+            number(result.mean("self_error"), ".2f"),
+            number(result.mean("told_sigma"), ".1f"),
+            f"{result.mean('seconds'):.3g}",
+        )
+    out.print(grid)
+    out.print(f"protocol {results[0].protocol}; no reference; {SELF_SCORE}", style="dim", markup=False)
 
 
 def _verdict(verdict: Verdict | None) -> Text:

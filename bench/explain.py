@@ -19,7 +19,7 @@ from bench.explain_pixels import Pixel, Window, choose, read_pixels, window_of
 from bench.images import degraded, pictures
 from bench.inference import padded
 from bench.plan import Cell, Failure, Request, plan, words
-from bench.run import weights_path
+from bench.denoise import weights_path
 from bench.store import slug
 
 if TYPE_CHECKING:

@@ -13,11 +13,14 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+    from bench.denoise import Output
 
-SCORED = (*METRICS, *(f"noisy_{name}" for name in METRICS), "noise_psnr", "self_mse")
+
+SCORED = (*METRICS, *(f"noisy_{name}" for name in METRICS), "noise_psnr", "self_mse", "self_error")
 """The scores in a record, NaN where there is none: of the output, of the noisy image, and `noise_psnr`, the PSNR
 (peak 255) of the noise that the method took away, held against the noise that was there (the output counts as it
-is, not clipped), and `self_mse`, the self-supervised score (`bench.selfscore`)."""
+is, not clipped), and `self_mse`, the self-supervised score
+(`bench.selfscore`), with its standard error `self_error`."""
 
 
 @dataclass
@@ -75,14 +78,18 @@ class Scorer:
         self.cell, self.device, self.clock, self.watcher = cell, device, clock, watcher
         self.rows: list[dict[str, Any]] = []
 
-    def score(self, batch: list[Sample], denoised: "Tensor", seconds: float) -> None:
-        """Score denoised images (B, C, H, W), which took the method so many seconds each."""
-        self.clock.seconds["method"] += seconds * len(batch)
+    def score(self, output: "Output") -> None:
+        """Score what a method made of some images."""
+        batch = output.batch
+        self.clock.seconds["method"] += output.seconds * len(batch)
+        first = len(self.rows)
         with self.clock.part("score"):
             # On a GPU the whole batch at once; on the CPU one by one, which its caches hold.
             step = len(batch) if self.device != "cpu" else 1
             for i in range(0, len(batch), step):
-                self._score(batch[i : i + step], denoised[i : i + step], seconds)
+                self._score(batch[i : i + step], output.denoised[i : i + step], output.seconds)
+        for row, found in zip(self.rows[first:], output.self_scores, strict=False):
+            row["self_mse"], row["self_error"] = found
         mean = sum(row["psnr"] for row in self.rows) / len(self.rows)
         self.watcher.images(len(self.rows), len(self.cell.dataset.images), mean)
 

@@ -13,7 +13,8 @@ from bench.backends import prepare
 from bench.errors import BenchError
 from bench.images import degraded, pictures
 from bench.plan import Cell, Request, plan
-from bench.run import Settings, run_cell, weights_path
+from bench.denoise import weights_path
+from bench.run import Settings, run_cell
 from bench.store import Record
 
 if TYPE_CHECKING:

@@ -35,8 +35,9 @@ class Record:
     provenance: dict[str, Any]
 
     def mean(self, column: str) -> float:
-        """Return the mean of a column over the images."""
-        return sum(row[column] for row in self.images) / len(self.images)
+        """Return the mean of a column over the images; NaN where one of them has no value."""
+        values = [row[column] for row in self.images]
+        return float("nan") if None in values else sum(values) / len(values)
 
 
 class Store:

@@ -7,6 +7,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
+from bench.notes import SELF_SCORE
 from bench.plan import Failure
 from bench.report.charts import Chart
 from bench.report.pictures import ERROR_PEAK, SIDE, Strip
@@ -42,4 +43,5 @@ def html(
         side=SIDE,
         error_peak=ERROR_PEAK,
         number=number,
+        self_score=SELF_SCORE,
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bench.degradation import PAIRS
+from bench.notes import SELF_SCORE, notes
 from bench.protocol import PROTOCOLS
 from bench.results import Result, number
 from bench.store import slug
@@ -50,6 +51,11 @@ class Leaderboard:
     def has_reference(self) -> bool:
         """Whether there are clean images."""
         return self.entries[0].result.has_reference
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know of these numbers."""
+        return notes([entry.result for entry in self.entries])
 
     @property
     def choices(self) -> str:
@@ -131,6 +137,9 @@ def to_markdown(boards: Sequence[Leaderboard]) -> str:
     for board in boards:
         parts.append(f"## {board.title}, {board.degradation}, protocol `{board.protocol}`\n")
         parts.append(f"{board.choices}.\n")
+        if not board.has_reference:
+            parts += _without_reference(board)
+            continue
         parts.append("| method | PSNR (dB) | paper | difference | SSIM | paper | MSE | verdict |")
         parts.append("|---|---:|---:|---:|---:|---:|---:|---|")
         for entry in board.entries:
@@ -143,8 +152,19 @@ def to_markdown(boards: Sequence[Leaderboard]) -> str:
             )
         parts.append("")
         parts += [f"- {e.result.label}: {e.verdict.reason}" for e in board.entries if e.verdict]
+        parts += [f"- Note: {note}" for note in board.notes]
         parts.append("")
     return "\n".join(parts)
+
+
+def _without_reference(board: Leaderboard) -> list[str]:
+    parts = ["| method | self-score | ± | told sigma |", "|---|---:|---:|---:|"]
+    for entry in board.entries:
+        score, error, told = (
+            number(entry.result.mean(name), ".2f") for name in ("self_mse", "self_error", "told_sigma")
+        )
+        parts.append(f"| {entry.result.label} | {score} | {error} | {told} |")
+    return [*parts, "", f"- {SELF_SCORE}", *(f"- Note: {note}" for note in board.notes), ""]
 
 
 def _csv(flat: Sequence[dict[str, str | int | float]]) -> str:

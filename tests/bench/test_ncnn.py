@@ -227,7 +227,7 @@ def test_every_architecture_is_translated(name):
 @pytest.mark.usefixtures("published_files")
 @pytest.mark.parametrize("name", ["fdncnn", "bf-unet", "bf-rcnn", "ffdnet", "bfcnn-laplacian-3x5"])
 def test_real_networks(one_cell, photographs, name):
-    from bench.run import weights_path
+    from bench.denoise import weights_path
 
     data = "cbsd68" if name.startswith("bfcnn") else photographs
     cell = one_cell(name, data)

@@ -1,0 +1,35 @@
+"""What a reader of a table must know: where its numbers are not what they seem."""
+
+from collections.abc import Sequence
+
+from bench.results import Result
+
+SELF_SCORE = (
+    "self-score estimates mean squared error plus noise variance, in squared grey levels, from held-out pixels: it "
+    "ranks methods, the lower the better, where noise is independent from pixel to pixel"
+)
+"""What tables of images without a reference say of their order."""
+
+
+def notes(results: Sequence[Result]) -> list[str]:
+    """Return footnotes for a table of results, a line each.
+
+    Where a method was told an estimate of sigma; where a test image, or a part of it, stands in a set that
+    the method was trained on or in another test set of the table (`bench.audit`).
+    """
+    from bench.audit import notes as found
+
+    trained_on = {result.label: tuple(result.about["net"]["trained_on"]) for result in results}
+    return [*_estimates(results), *found([result.dataset for result in results], trained_on)]
+
+
+def _estimates(results: Sequence[Result]) -> list[str]:
+    lines = []
+    for result in results:
+        if result.about["told_sigma"] == "estimated":
+            told = result.images("told_sigma").values()
+            lines.append(
+                f"{result.label}, {result.dataset}, {result.noise}: told an estimate of sigma, from each image itself "
+                f"({min(told):.1f} to {max(told):.1f})"
+            )
+    return lines
