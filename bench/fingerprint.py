@@ -59,7 +59,8 @@ def of_data(dataset: Dataset) -> str:
         return [known[path], *part.at] if part.at else known[path]
 
     images = [[image.name, *(content(p) for p in (image.clean, image.noisy) if p)] for image in dataset.images]
-    return _digest([images, dataset.conversion])
+    beside = [content(Part(file)) for file in dataset.needs]
+    return _digest([images, dataset.conversion, *([beside] if beside else [])])
 
 
 def _digest(content: Any) -> str:

@@ -63,7 +63,7 @@ def pictures(
     """
     wanted = list(_chosen(dataset, names))
     parts = [part for image in wanted for part in (*image.parts, *(image.label_parts if labels else ()))]
-    needed = list({part.file.path: part.file for part in parts}.values())
+    needed = list({file.path: file for file in (*(part.file for part in parts), *dataset.needs)}.values())
     found = files.fetch("data", f"dataset {dataset.name}", needed, advance)
     paths = {file.path: path for file, path in zip(needed, found, strict=True)}
     for image in wanted:

@@ -314,7 +314,7 @@ def _dataset(word: str) -> Dataset:
 def _images(request: Request) -> "list[tuple[_Word[Dataset], _Word[Degradation], _Word[Protocol]]]":
     """Return every dataset with every noise and protocol asked for; each dataset says what stands for no word."""
     found = []
-    test_sets = [name for name, entry in datasets.available().items() if entry.role == "test" and not entry.by_hand]
+    test_sets = [name for name, entry in datasets.available().items() if entry.in_all]
     for data in _resolve(request.data, test_sets, _dataset):
         entry = data.meaning if isinstance(data.meaning, Dataset) else None
         usual = entry.default_noise if entry else "25"

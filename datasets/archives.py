@@ -127,11 +127,6 @@ class Archive:
             raise refused(self._path, f"{name!r} ends after {len(content)} of {entry.size} bytes; fetch it again")
         return content
 
-    def check(self) -> None:
-        """Refuse the archive if any of its members would be refused."""
-        for name, entry in self._entries.items():
-            self._check(name, entry)
-
     def _check(self, name: str, entry: _Entry) -> None:
         if entry.refusal:
             raise refused(self._path, f"{name!r} {entry.refusal}")

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 RAW = "https://raw.githubusercontent.com"
 
+MOST_BYTES = 100_000_000
+"""A dataset of more is downloaded only where a person names it."""
+
 
 @dataclass(frozen=True)
 class File:
@@ -184,6 +187,8 @@ class Dataset:
         versions of their own, else ``"25"``.
     protocol : str
         What PROTOCOL is when a person does not say.
+    needs : tuple of File
+        Files that the reader looks into besides those of the images.
     ledger : tuple of str, optional
         Its `dataset` and `colour` in the ledger, where they are not `name` and `colour`.
     """
@@ -204,12 +209,14 @@ class Dataset:
     role: str = "test"
     noise: str = ""
     protocol: str = "standard"
+    needs: tuple[File, ...] = ()
     ledger: tuple[str, str] | None = None
 
     @property
     def files(self) -> list[File]:
         """Every file of its clean and noisy images, each once; label maps are fetched when they are asked for."""
-        return list({part.file.path: part.file for image in self.images for part in image.parts}.values())
+        pictures = {part.file.path: part.file for image in self.images for part in image.parts}
+        return [*pictures.values(), *self.needs]
 
     @property
     def has_noisy(self) -> bool:
@@ -222,9 +229,10 @@ class Dataset:
         return self.images[0].clean is not None
 
     @property
-    def by_hand(self) -> bool:
-        """Whether a person must get its files from a page."""
-        return any(file.page for file in self.files)
+    def in_all(self) -> bool:
+        """Whether ``DATA=all`` means it too: a test set that comes by itself and is not large."""
+        files = self.files
+        return self.role == "test" and not any(f.page for f in files) and sum(f.bytes for f in files) < MOST_BYTES
 
     @property
     def default_noise(self) -> str:

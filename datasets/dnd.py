@@ -49,6 +49,8 @@ def _image(folder: str, place: int) -> Image:
     return Image(f"{number:04d}-{box:02d}", noisy=Part(file, (number, box)))
 
 
+_NEEDS = (File("dnd_2017/info.mat", page=_PAGE),)
+
 DATASETS = (
     Dataset(
         name="dnd",
@@ -60,6 +62,7 @@ DATASETS = (
         published="sRGB denoising of real photographs, scored by its server only",
         conversion="boxes of info.mat, values 0 to 1 times 255",
         reader=partial(_crop, _SRGB),
+        needs=_NEEDS,
         ledger=("dnd", "sRGB"),
     ),
     Dataset(
@@ -71,6 +74,7 @@ DATASETS = (
         licence="see its page",
         conversion="boxes of info.mat, values 0 to 1 of the Bayer mosaic, one channel, times 255",
         reader=partial(_crop, _RAW),
+        needs=_NEEDS,
         protocol="float",
         ledger=("dnd", "raw"),
     ),

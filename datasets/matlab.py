@@ -1,6 +1,7 @@
-"""Arrays in MATLAB files: version 5 (through scipy) and version 7.3 (HDF5)."""
+"""Arrays in MATLAB files of version 5 and of version 7.3, which is HDF5."""
 
 import math
+import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,12 +10,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from datasets import matlab5
+
 if TYPE_CHECKING:
     import numpy as np
 
 Index = tuple[int | slice, ...]
 
-_CLASSES = {"single": "float32", "double": "float64", "logical": "bool"}
 _AMPLIFIED = 4  # reading a part this many times dearer than it is large is not worth it
 _WHOLE = 1 << 30  # bytes of an array that may be kept whole
 
@@ -104,7 +106,6 @@ def element(path: Path, variable: Variable, place: int) -> "np.ndarray":
     import h5py
     import numpy as np
 
-    # Not of version 5: scipy's reader of its structs and cells can crash the process on a damaged file.
     if not _is_hdf5(path):
         raise _unfit(path, variable, "it is a file of version 5, expected 7.3")
     with _opened(path) as file:
@@ -215,25 +216,20 @@ def _state(path: Path) -> tuple[int, int]:
 @lru_cache(maxsize=2)
 def _whole(path: Path, name: str, size: int, changed: int) -> "np.ndarray":
     """Return a variable that was checked before; a changed file is another one."""
-    from scipy.io import loadmat
-
     if _is_hdf5(path):
         with _opened(path) as file:
             return file[name.replace(".", "/")][()].T
     with _damage(path):
-        return loadmat(path, variable_names=[name], mat_dtype=True, appendmat=False)[name]
+        return matlab5.load(path, matlab5.describe(path)[name])
 
 
 def _described(path: Path, variable: Variable) -> tuple[tuple[int, ...], str]:
     """Return shape and kind of a variable of a version 5 file, without reading it."""
-    from scipy.io import whosmat
-
     with _damage(path):
-        known = {name: (tuple(shape), kind) for name, shape, kind in whosmat(path, appendmat=False)}
+        known = matlab5.describe(path)
     if variable.name not in known:
         raise _unfit(path, variable, f"the file has {', '.join(sorted(known)) or 'nothing'}")
-    shape, kind = known[variable.name]
-    return shape, _CLASSES.get(kind, kind)
+    return known[variable.name].shape, known[variable.name].kind
 
 
 def _check(path: Path, variable: Variable, shape: tuple[int, ...], kind: str) -> None:
@@ -258,16 +254,14 @@ def _unfit(path: Path, variable: Variable, what: str) -> _UnfitError:
 
 @contextmanager
 def _damage(path: Path) -> Iterator[None]:
-    """Say in one line what scipy and HDF5 raise."""
-    from scipy.io.matlab import MatReadError
-
+    """Say in one line what the readers raise on damaged files."""
     try:
         yield
     except _UnfitError:
         raise
     except FileNotFoundError:
         raise _UnfitError(f"{path}: it is gone; put it back and run again") from None
-    except (ArithmeticError, EOFError, LookupError, MemoryError, NameError, OSError, RuntimeError, TypeError,
-            ValueError, zlib.error, MatReadError) as error:  # fmt: skip
+    except (ArithmeticError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError, struct.error,
+            zlib.error) as error:  # fmt: skip
         what = " ".join(str(error).split())[:200]
         raise _UnfitError(f"{path}: cut or damaged ({what}); fetch it again") from None

@@ -1,11 +1,10 @@
-"""A person's own archive of images: read where it lies, or unpacked wholly."""
+"""A person's own archive of images, read where it lies."""
 
 import hashlib
-import tempfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from datasets.archives import LIMITS, Archive, Limits, members, read_member, refused
+from datasets.archives import members, read_member
 from datasets.description import Dataset, File, Image, Part
 from datasets.images import is_image, read
 
@@ -47,54 +46,6 @@ def from_archive(path: Path) -> Dataset:
         licence="your own images",
         reader=_picture,
     )
-
-
-def unpack(path: Path, folder: Path, limits: Limits = LIMITS) -> None:
-    """Unpack an archive into a folder, wholly or not at all.
-
-    The members go to a new folder beside it, which takes its name when the last one is written. A folder
-    that is there is replaced then, and kept as it is if anything fails.
-
-    Parameters
-    ----------
-    path : Path
-        The archive.
-    folder : Path
-        Where its members shall lie.
-    limits : Limits
-        What it may at most be.
-
-    Raises
-    ------
-    ValueError
-        If any member is refused or damaged, or cannot be written.
-    """
-    with Archive(path, limits) as archive:
-        archive.check()
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as beside:
-                new = Path(beside) / "new"
-                new.mkdir()
-                for name in archive.names:
-                    place = new / name
-                    place.parent.mkdir(parents=True, exist_ok=True)
-                    with place.open("xb") as file:
-                        file.write(archive.read(name))
-                _exchange(new, folder, Path(beside) / "old")
-        except OSError as error:
-            raise refused(path, f"it cannot be unpacked into {folder} ({error.strerror or error})") from None
-
-
-def _exchange(new: Path, folder: Path, old: Path) -> None:
-    if folder.exists():
-        folder.rename(old)
-    try:
-        new.rename(folder)
-    except OSError:
-        if old.exists():
-            old.rename(folder)
-        raise
 
 
 def _is_shown(member: str) -> bool:

@@ -14,7 +14,7 @@ from PIL import Image
 from bench.images import pictures
 from datasets import pickled
 from datasets.archives import Archive, Limits, is_archive, members, read_member
-from datasets.zipped import from_archive, unpack
+from datasets.zipped import from_archive
 
 FILES = {"a.txt": b"first", "photos/b.txt": b"second" * 1000, "photos/empty": b""}
 KINDS = ["zip", "tar", "tar.gz"]
@@ -86,7 +86,6 @@ def test_a_dot_before_a_name_means_nothing(path):
 def test_names_that_climb_out(path, name):
     make(path, [*FILES.items(), (name, b"evil")])
     refused(path, "leads out of it")
-    refused(path, "leads out of it", lambda path: unpack(path, path.parent / "new"))
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
@@ -97,14 +96,12 @@ def test_links_and_devices_are_not_read(path, kind):
     assert read_member(path, "a.txt") == b"first"
     message = "'other' is (a link|no plain file)"
     refused(path, message, lambda path: read_member(path, "other"))
-    refused(path, message, lambda path: unpack(path, path.parent / "new"))
 
 
 def test_a_name_that_is_there_twice(path):
     make(path, [*FILES.items(), ("./a.txt", b"other")])
     assert read_member(path, "photos/empty") == b""
     refused(path, "'a.txt' is in it twice", lambda path: read_member(path, "a.txt"))
-    refused(path, "'a.txt' is in it twice", lambda path: unpack(path, path.parent / "new"))
 
 
 def test_limits(path):
@@ -151,7 +148,6 @@ def test_cut_archives(path, share):
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
     refused(path, "cut or damaged|no archive that can be read")
-    refused(path, "cut or damaged|no archive that can be read", lambda path: unpack(path, path.parent / "new"))
 
 
 def test_a_tar_file_that_was_cut_between_members_or_has_a_bad_header(tmp_path):
@@ -182,33 +178,6 @@ def test_no_archive(tmp_path):
     refused(tmp_path / "gone.zip", "it is gone", members)
     (tmp_path / "b.tar.gz").write_bytes(gzip.compress(b"no tar file" * 100))
     refused(tmp_path / "b.tar.gz", "cut or damaged")
-
-
-def contents(folder):
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-
-
-def test_a_folder_is_unpacked_wholly_or_not_at_all(path):
-    folder = path.parent / "deep" / "photos"
-    unpack(make(path, FILES), folder)
-    assert contents(folder) == FILES
-    make(path, {"new.txt": b"new"})
-    unpack(path, folder)
-    assert contents(folder) == {"new.txt": b"new"}
-    assert list(folder.parent.iterdir()) == [folder]
-
-    # Refused before anything is written, and after: a file and a folder of one name.
-    for bad in ({"x": b"1", "../y": b"2"}, {"x": b"1", "x/y": b"2"}):
-        make(path, bad)
-        refused(path, "leads out of it|cannot be unpacked", lambda path: unpack(path, folder))
-        assert contents(folder) == {"new.txt": b"new"}
-        refused(path, "leads out of it|cannot be unpacked", lambda path: unpack(path, folder.parent / "second"))
-
-
-def test_a_member_that_is_damaged_in_the_middle_of_unpacking(tmp_path):
-    path = make(tmp_path / "a.zip", {"a": b"0" * 100, "b": b"1" * 100}, packed=zipfile.ZIP_STORED)
-    path.write_bytes(path.read_bytes().replace(b"111", b"121", 1))
-    refused(path, "cut or damaged", lambda path: unpack(path, tmp_path / "new"))
 
 
 # A person's own images.

@@ -1,8 +1,12 @@
+import struct
+import zlib
+
 import h5py
 import numpy as np
 import pytest
 import scipy.io
 
+from datasets import matlab5
 from datasets.matlab import Variable, element, grey_levels, read
 
 FLOAT = ("float32", "float64")
@@ -66,8 +70,8 @@ def test_no_matlab_file(tmp_path):
 
 
 def test_a_version_5_file_is_read_once_until_it_changes(tmp_path, monkeypatch):
-    reads, loadmat = [], scipy.io.loadmat
-    monkeypatch.setattr(scipy.io, "loadmat", lambda *args, **kwargs: reads.append(1) or loadmat(*args, **kwargs))
+    reads, load = [], matlab5.load
+    monkeypatch.setattr(matlab5, "load", lambda *args: reads.append(1) or load(*args))
     path, variable = tmp_path / "once.mat", Variable("V", (2, 3, 4, 5), FLOAT)
     scipy.io.savemat(path, {"V": VALUES})
     first = read(path, variable, (0,))
@@ -77,6 +81,50 @@ def test_a_version_5_file_is_read_once_until_it_changes(tmp_path, monkeypatch):
     scipy.io.savemat(path, {"V": VALUES + 0.5, "more": 1})
     assert read(path, variable, (0, 2))[0, 0] == 200.5
     assert len(reads) == 2
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int16", "uint16", "int32", "float32", "float64"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_numbers_of_version_5(tmp_path, kind, packed):
+    # scipy, as MATLAB, names short variables and stores single numbers in a shorter form.
+    arrays = {"a": np.arange(-3, 3), "numbers_of_a_long_name": np.arange(24).reshape(2, 3, 4), "one": np.array(7)}
+    arrays = {name: np.atleast_2d(values).astype(kind) for name, values in arrays.items()}
+    scipy.io.savemat(tmp_path / "a.mat", arrays | {"text": "abc", "turned": {"x": 1}}, do_compression=packed)
+    for name, values in arrays.items():
+        found = read(tmp_path / "a.mat", Variable(name, values.shape, (kind,)))
+        assert found.dtype == kind
+        assert np.array_equal(found, values)
+        assert np.array_equal(found, scipy.io.loadmat(tmp_path / "a.mat")[name])
+    for name, told in (("text", "it is 1x3 char"), ("turned", "it is 1x1 struct")):
+        with pytest.raises(ValueError, match=told):
+            read(tmp_path / "a.mat", Variable(name, (1, 3), (kind,)))
+
+
+def test_numbers_that_matlab_stored_in_fewer_bytes_and_the_other_order(tmp_path):
+    # Written by hand: MATLAB stores doubles that are whole numbers as bytes, and big machines big ends first.
+    path = tmp_path / "a.mat"
+    for order, mark in (("<", b"IM"), (">", b"MI")):
+        body = struct.pack(f"{order}IIII", 6, 8, 6, 0)  # a double
+        body += struct.pack(f"{order}IIii", 5, 8, 2, 3) + struct.pack(f"{order}I", 1 << 16 | 1) + b"V\0\0\0"
+        body += struct.pack(f"{order}II", 2, 6) + bytes([1, 2, 3, 4, 5, 250]) + bytes(2)
+        element = struct.pack(f"{order}II", 14, len(body)) + body
+        path.write_bytes(b"MATLAB 5.0 MAT-file".ljust(124) + struct.pack(f"{order}H", 256) + mark + element)
+        assert read(path, Variable("V", (2, 3), ("float64",))).tolist() == [[1, 3, 5], [2, 4, 250]]
+
+
+def test_compressed_numbers_that_are_more_or_fewer_than_the_shape_says(tmp_path):
+    path, variable = tmp_path / "a.mat", Variable("V", (2, 3), FLOAT)
+    scipy.io.savemat(path, {"V": np.ones((2, 3))}, do_compression=True)
+    head, inside = path.read_bytes()[:128], zlib.decompress(path.read_bytes()[136:])
+    for content in (inside, inside + bytes(10_000_000), inside[:-8]):
+        packed = zlib.compress(content)
+        for cut in (0, 2):  # of the checksum at the end
+            path.write_bytes(head + struct.pack("<II", 15, len(packed) - cut) + packed[: len(packed) - cut])
+            if content is inside and not cut:
+                assert read(path, variable).tolist() == [[1, 1, 1]] * 2
+                continue
+            with pytest.raises(ValueError, match="cut or damaged"):
+                read(path, variable)
 
 
 def test_no_more_than_the_block_is_read(tmp_path, save_73):

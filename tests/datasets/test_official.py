@@ -176,7 +176,7 @@ def test_dnd_boxes_that_cannot_be(dnd):
         with pytest.raises(ValueError, match=message):
             list(pictures(SETS["dnd"], ["0003-01"]))
     (folder("dnd_2017") / "info.mat").unlink()
-    with pytest.raises(ValueError, match=r"info\.mat is not there"):
+    with pytest.raises(BenchError, match=r"info\.mat is in no folder of this machine .* get it from https://noise"):
         list(pictures(SETS["dnd"], ["0003-01"]))
 
 
