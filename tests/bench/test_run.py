@@ -68,7 +68,7 @@ def test_a_bad_image_fails_with_one_line(one_cell, photographs, method_file, cas
     elif case == "text":
         path.write_text("no image")
     elif case == "16-bit":
-        Image.fromarray(pixels.astype(np.uint16) * 257).save(path)
+        Image.fromarray(pixels.astype(np.uint16) * 257).save(photographs / "zebra.tif")
     elif case == "alpha":
         Image.fromarray(np.dstack([pixels] * 4)).save(path)
     else:
@@ -84,7 +84,7 @@ def test_a_bad_image_fails_with_one_line(one_cell, photographs, method_file, cas
         "mixed": "zebra.png is rgb and the images before it are gray",
     }
     assert expected[case] in outcome.cause
-    assert "zebra.png" in outcome.cause
+    assert "zebra." in outcome.cause
     assert "\n" not in outcome.cause
 
 
@@ -125,11 +125,11 @@ def test_backends_engines_and_processes_agree(one_cell, photographs, tiny_net):
 
 
 def test_the_result_does_not_depend_on_the_batch(one_cell, photographs, tiny_net, monkeypatch):
-    from bench import run
+    from bench import denoise
 
     cell = one_cell("dncnn-b", photographs, weights=str(tiny_net))
     batched = {b: rows(run_cell(cell, Settings("cpu", b, threads=2))) for b in ("torch", "onnxruntime", "ncnn")}
-    monkeypatch.setattr(run, "_same_shape", lambda images, *limits: ([image] for image in images))
+    monkeypatch.setattr(denoise, "_same_shape", lambda images, *limits: ([image] for image in images))
     for backend, scores in batched.items():
         assert scores == pytest.approx(rows(run_cell(cell, Settings("cpu", backend, threads=2))), abs=1e-4)
 
