@@ -11,9 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from bench.notes import SELF_SCORE, notes
+from bench.notes import PREDICTED_NOISE, SELF_SCORE, notes
 from bench.plan import Cell, Failure
-from bench.results import Result, number
+from bench.results import PEAK_255_OF_UNIT, Result, number
 from bench.score import Watcher
 from bench.verdict import Verdict, judge, reference
 
@@ -112,8 +112,10 @@ def _table(out: Console, results: Sequence[Result]) -> None:
     grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
     for name in ("Method", "Data", "Noise"):
         grid.add_column(name, overflow="fold", max_width=24)
-    for name in ("PSNR dB", "paper", "diff", "SSIM", "paper", "MSE", "noisy dB", "s/image"):
-        grid.add_column(name, justify="right", no_wrap=True)
+    with_noise = any(result.predicts_noise for result in results)
+    noise = ("noise dB", "noise dB, peak 255") if with_noise else ()
+    for name in ("PSNR dB", "paper", "diff", "SSIM", "paper", "MSE", "noisy dB", *noise, "s/image"):
+        grid.add_column(name, justify="right", no_wrap=name != "noise dB, peak 255")
     grid.add_column("Verdict", no_wrap=True)
     notes: list[str] = []
     for result in results:
@@ -130,6 +132,7 @@ def _table(out: Console, results: Sequence[Result]) -> None:
             ssim.value if ssim else "-",
             number(result.mean("mse"), ".1f"),
             number(result.mean("noisy_psnr"), ".2f"),
+            *([f"{result.mean('noise_psnr') + shift:.2f}" for shift in (0, PEAK_255_OF_UNIT)] if with_noise else ()),
             f"{result.mean('seconds'):.3g}",
             _verdict(verdict),
         )
@@ -138,6 +141,8 @@ def _table(out: Console, results: Sequence[Result]) -> None:
     out.print(grid)
     seeds = sorted({seed for result in results for seed in result.seeds})
     out.print(f"protocol {results[0].protocol}; mean over seeds {', '.join(map(str, seeds))}", style="dim")
+    if with_noise:
+        out.print(PREDICTED_NOISE, style="dim", markup=False)
     for note in notes:
         out.print(note, style="dim", markup=False)
 

@@ -1,5 +1,6 @@
 """Running a cell's method over images: in batches on a device, or spread over processes."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -185,7 +186,10 @@ def _self_score(
     def called(noisy: "Tensor", sigma: float | None) -> "Tensor":
         return _call(cell, run, noisy, image)
 
-    held = held_out(noisy, radius=reach(cell.degradation))
+    try:
+        held = held_out(noisy, radius=reach(cell.degradation))
+    except BenchError:  # too small an image: it has no score, and its pictures are worth having
+        return math.nan, math.nan
     found = score(called, noisy, image.sigma, held=held, denoised=denoised)
     return found.error, found.standard_error
 

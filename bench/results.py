@@ -10,6 +10,10 @@ from typing import Any
 from bench.score import SCORED
 from bench.store import Record
 
+PEAK_255_OF_UNIT = 20 * math.log10(255)
+"""What a PSNR gains, in dB, where peak 255 is put in for images whose white is 1: the CIFAR-100 study of the small RDN
+prints the PSNR of the predicted noise so."""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -62,6 +66,11 @@ class Result:
         return math.sqrt(self.mean("noisy_mse")) if self.about["random"] else 0.0
 
     @property
+    def predicts_noise(self) -> bool:
+        """Whether the noise has a mean, so that how well it was predicted is a result of its own."""
+        return "mean=" in self.degradation
+
+    @property
     def has_reference(self) -> bool:
         """Whether there are clean images to score against."""
         return not math.isnan(self.mean("psnr"))
@@ -99,6 +108,7 @@ class Result:
     def row(self) -> dict[str, Any]:
         """Return the scores as one flat row, for a table or a CSV file."""
         numbers = {name: self.mean(name) for name in SCORED}
+        numbers["noise_psnr_peak_255_of_white_1"] = numbers["noise_psnr"] + PEAK_255_OF_UNIT
         return {
             "method": self.label,
             "net": self.about["identity"]["net"],

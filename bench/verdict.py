@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bench.ledger import Published, published
 from bench.protocol import PROTOCOLS
-from bench.results import Result
+from bench.results import PEAK_255_OF_UNIT, Result
 
 DRAW_RATIO = 0.6
 """Deviation of one image's output PSNR over noise draws, over that of its input, per square root of sigma."""
@@ -17,10 +17,6 @@ DRAW_CORRELATION = 0.3
 Both are measured: `python -m bench draws` gives the table results/measured/draws.csv (DnCNN-S on the
 ten 256x256 photographs of `builtin`, 20 draws).
 """
-
-
-PEAK_255_OF_UNIT = 20 * math.log10(255)
-"""What a PSNR gains, in dB, where peak 255 is put in for images whose white is 1."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,6 @@ def judge(result: Result) -> Verdict | None:
         return None
     measured, row = result.mean("psnr"), reference(result, "psnr")
     if row is None:
-        # The small RDN's study prints the PSNR of the predicted noise, with peak 255 for images of peak 1.
         measured, row = result.mean("noise_psnr") + PEAK_255_OF_UNIT, reference(result, "psnr_noise_255")
     if row is None:
         return None

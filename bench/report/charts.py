@@ -1,10 +1,12 @@
 """Charts: drawn once, as SVG for the page and PDF for a paper."""
 
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from statistics import fmean, stdev
 
 import matplotlib as mpl
 
@@ -54,6 +56,8 @@ def draw(boards: Sequence[Leaderboard], folder: Path) -> list[Chart]:
             charts.append(_save(chart, folder / f"{stem}-psnr", dataset, protocol, f"{title}: PSNR against noise"))
         chart = _images(members, colours)
         charts.append(_save(chart, folder / f"{stem}-images", dataset, protocol, f"{title}: PSNR of each image"))
+        chart = _metrics(members, colours)
+        charts.append(_save(chart, folder / f"{stem}-metrics", dataset, protocol, f"{title}: PSNR, SSIM and MSE"))
     return charts
 
 
@@ -121,6 +125,33 @@ def _images(boards: Sequence[Leaderboard], colours: dict[str, tuple[float, float
         axes.set_title(board.noise, loc="left", fontsize=9)
         sns.despine(ax=axes, left=True)
     grid[-1, 0].set_xlabel("PSNR (dB): dots images, diamond mean, bar published mean")
+    return figure
+
+
+def _metrics(boards: Sequence[Leaderboard], colours: dict[str, tuple[float, float, float]]) -> Figure:
+    """Mean PSNR, SSIM and MSE of every method, with the 95 % interval of the mean over the images."""
+    names = {"psnr": "PSNR (dB)", "ssim": "SSIM", "mse": "MSE (squared grey levels)"}
+    height = 0.8 + sum(0.3 * len(board.entries) + 0.35 for board in boards)
+    figure, grid = plt.subplots(
+        len(boards), 3, figsize=(6.4, height), sharex="col", squeeze=False, layout="constrained",
+        gridspec_kw={"height_ratios": [len(board.entries) + 0.8 for board in boards]},
+    )  # fmt: skip
+    for row, board in zip(grid, boards, strict=True):
+        for axes, metric in zip(row, names, strict=True):
+            for place, entry in enumerate(board.entries):
+                values = list(entry.result.images(metric).values())
+                error = 1.96 * stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+                colour = colours[entry.result.label]
+                axes.errorbar(fmean(values), place, xerr=error, fmt="o", color=colour, ms=6, elinewidth=1.4)
+            axes.set_ylim(len(board.entries) - 0.5, -0.5)
+            shown = metric == "psnr"
+            labels = [entry.result.label for entry in board.entries] if shown else []
+            axes.set_yticks(range(len(labels)), labels, fontsize=8)
+            axes.tick_params(axis="x", labelsize=8)
+            sns.despine(ax=axes, left=True)
+        row[0].set_title(board.noise, loc="left", fontsize=9)
+    for axes, name in zip(grid[-1], names.values(), strict=True):
+        axes.set_xlabel(name, fontsize=9)
     return figure
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from bench.notes import SELF_SCORE
+from bench.notes import PREDICTED_NOISE, SELF_SCORE
 from bench.plan import Failure
 from bench.report.charts import Chart
 from bench.report.pictures import ERROR_PEAK, SIDE, Strip
 from bench.report.tables import Leaderboard
-from bench.results import number
+from bench.results import PEAK_255_OF_UNIT, number
 
 
 def html(
@@ -44,4 +44,6 @@ def html(
         error_peak=ERROR_PEAK,
         number=number,
         self_score=SELF_SCORE,
+        predicted_noise=PREDICTED_NOISE,
+        peak_255=PEAK_255_OF_UNIT,
     )

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bench.degradation import PAIRS
-from bench.notes import SELF_SCORE, notes
+from bench.notes import PREDICTED_NOISE, SELF_SCORE, notes
 from bench.protocol import PROTOCOLS
-from bench.results import Result, number
+from bench.results import PEAK_255_OF_UNIT, Result, number
 from bench.store import slug
 from bench.verdict import Verdict, judge, reference
 
@@ -99,6 +99,7 @@ def rows(boards: Sequence[Leaderboard]) -> list[dict[str, str | int | float]]:
                 "ssim_published": entry.ssim,
                 "verdict": verdict.word if verdict else "not published",
                 "source": f"{verdict.published.source}, {verdict.published.address}" if verdict else "",
+                "notes": "; ".join(board.notes),
             }
             flat.append(row)
     return flat
@@ -137,21 +138,26 @@ def to_markdown(boards: Sequence[Leaderboard]) -> str:
     for board in boards:
         parts.append(f"## {board.title}, {board.degradation}, protocol `{board.protocol}`\n")
         parts.append(f"{board.choices}.\n")
+        noise = board.entries[0].result.predicts_noise
         if not board.has_reference:
             parts += _without_reference(board)
             continue
-        parts.append("| method | PSNR (dB) | paper | difference | SSIM | paper | MSE | verdict |")
-        parts.append("|---|---:|---:|---:|---:|---:|---:|---|")
+        two = " noise (dB) | noise, peak 255 (dB) |" if noise else ""
+        parts.append(f"| method | PSNR (dB) | paper | difference | SSIM | paper | MSE |{two} verdict |")
+        parts.append(f"|---|---:|---:|---:|---:|---:|---:|{'---:|---:|' if noise else ''}---|")
         for entry in board.entries:
             result, verdict = entry.result, entry.verdict
             paper, difference = (verdict.published.value, f"{verdict.difference:+.3f}") if verdict else ("", "")
             psnr, ssim, mse = (number(result.mean(m), f) for m, f in (("psnr", ".2f"), ("ssim", ".4f"), ("mse", ".1f")))
             word = verdict.word if verdict else "not published"
+            taken = result.mean("noise_psnr")
+            two = f" {taken:.2f} | {taken + PEAK_255_OF_UNIT:.2f} |" if noise else ""
             parts.append(
-                f"| {result.label} | {psnr} | {paper} | {difference} | {ssim} | {entry.ssim} | {mse} | {word} |"
+                f"| {result.label} | {psnr} | {paper} | {difference} | {ssim} | {entry.ssim} | {mse} |{two} {word} |"
             )
         parts.append("")
         parts += [f"- {e.result.label}: {e.verdict.reason}" for e in board.entries if e.verdict]
+        parts += [f"- {PREDICTED_NOISE}"] if noise else []
         parts += [f"- Note: {note}" for note in board.notes]
         parts.append("")
     return "\n".join(parts)
