@@ -27,8 +27,13 @@ def notes(results: Sequence[Result]) -> list[str]:
     """
     from bench.audit import notes as found
 
-    trained_on = {result.label: tuple(result.about["net"]["trained_on"]) for result in results}
-    return [*_estimates(results), *found([result.dataset for result in results], trained_on)]
+    lines = _estimates(results)
+    names = list(dict.fromkeys(result.dataset for result in results))
+    for name in names:
+        here = [result for result in results if result.dataset == name]
+        lines += found([name], {result.label: tuple(result.about["net"]["trained_on"]) for result in here})
+    lines += found(names, {})  # what several test sets hold
+    return list(dict.fromkeys(lines))
 
 
 def _estimates(results: Sequence[Result]) -> list[str]:
