@@ -25,6 +25,9 @@ IMAGE ?=
 PIXEL ?=
 IMAGES ?=
 SIDE ?=
+BUDGET ?=
+CHANGE ?=
+NAME ?=
 FORMAT ?=
 TO ?=
 OUT ?=
@@ -42,7 +45,7 @@ quote = '$(subst ','\'',$(1))'
 option = $(if $(strip $($(1))),--$(2) $(call quote,$($(1))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench report test check conform list audit where selfscore speed explain export clean
+.PHONY: help setup bench report test check conform list audit where selfscore train speed explain export clean
 
 help:  ## Explain the commands (the default)
 	@echo "Commands:"
@@ -98,6 +101,11 @@ list: $(READY)  ## Say which methods, datasets and protocols there are (METHOD=n
 
 speed: $(READY)  ## Measure speed as ratios against references in the same run (METHOD: of its forward pass)
 	@$(RUN) -m bench speed $(call option,METHOD,method) $(call option,DATA,data) $(call option,TABLE,table)
+
+train: $(READY)  ## Train METHOD by its recipe (DATA, NOISE, BUDGET=9m, CHANGE=batch=32,..., NAME); then METHOD=name@own
+	@$(RUN) -m bench train $(call option,METHOD,method) $(call option,DATA,data) $(call option,NOISE,noise) \
+	  $(call option,BUDGET,budget) $(call option,CHANGE,change) $(call option,NAME,name) \
+	  $(call option,DEVICE,device) $(call option,TO,to) $(call option,OUT,out)
 
 explain: $(READY)  ## Filters and net bias of networks (METHOD, DATA, NOISE, IMAGE, PIXEL; results/explain/)
 	@$(RUN) -m bench explain $(call option,METHOD,method) $(call option,DATA,data) $(call option,NOISE,noise) \

@@ -227,6 +227,30 @@ def export(
     _say(build(Request(method, data, noise, weights=weights, precision=precision), format, to, out))
 
 
+@app.command(short_help="Train a method by its recipe (make train).")
+def train(
+    method: Annotated[str, typer.Option(help="A recipe of methods/recipes/, or a method that one trains.")] = "dncnn",
+    data: Annotated[str, typer.Option(help="Training images instead of the recipe's: datasets, or paths.")] = "",
+    noise: Annotated[str, typer.Option(help="Noise instead of the recipe's; a range is drawn for each patch.")] = "",
+    budget: Annotated[str, typer.Option(help="Training time, as 9m: the steps are made to fit.")] = "",
+    change: Annotated[str, typer.Option(help="What else is different: steps=2000,batch=32,depth=8.")] = "",
+    name: Annotated[str, typer.Option(help="What tells the weights apart: dncnn@own-NAME.")] = "",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
+    to: Annotated[str, typer.Option(help="Folder for weights and record; methods/weights otherwise.")] = "",
+    out: Out = Path("results"),
+) -> None:
+    """Train a method by its recipe, to be used as METHOD=name@own (make train)."""
+    from bench import train as training
+
+    asked = training.asked(method, data, noise, change, name)
+
+    def seen(progress: training.Progress) -> None:
+        typer.echo(training.line(progress))
+
+    place = Path(to) if to else training.WEIGHTS
+    _say(training.build(asked, out, to=place, device=device, budget=training.seconds(budget), seen=seen))
+
+
 @app.command(short_help="Test images in training sets, and other unfair company (make audit).")
 def audit(
     data: Annotated[
@@ -262,7 +286,9 @@ def selfscore(
     noise: Annotated[str, typer.Option(help="Degradations.")] = Request.noise,
     sigma: Annotated[str, typer.Option(help="Besides the truth, what the methods that are told sigma are told.")] = "",
     images: Annotated[int, typer.Option(min=0, help="How many images, from the first; 0: all.")] = 0,
-    side: Annotated[int, typer.Option(min=0, help="Take the middle of each image, of so many pixels; 0: all of it.")] = 0,
+    side: Annotated[
+        int, typer.Option(min=0, help="Take the middle of each image, of so many pixels; 0: all of it.")
+    ] = 0,
     table: Annotated[Path | None, typer.Option(help="Write the table as a CSV file too.")] = None,
 ) -> None:
     """Rank methods by the self-supervised score, beside PSNR where there is a reference (make selfscore)."""

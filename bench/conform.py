@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from bench import provenance
 from bench.backends import prepare
+from bench.denoise import arranged, weights_path
 from bench.errors import BenchError, one_line
 from bench.plan import Cell, single
-from bench.denoise import arranged, weights_path
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -299,7 +299,8 @@ def _method(word: str, weights: str) -> tuple[Method, dict[str, str]]:
     return method, {**method.options, **given}
 
 
-def _dataset(word: str) -> Dataset:
+def known_dataset(word: str) -> Dataset:
+    """Return the dataset of a word on DATA: a name of the registry, or a path."""
     known = datasets.available()
     if word in known:
         return known[word]
@@ -315,7 +316,7 @@ def _images(request: Request) -> "list[tuple[_Word[Dataset], _Word[Degradation],
     """Return every dataset with every noise and protocol asked for; each dataset says what stands for no word."""
     found = []
     test_sets = [name for name, entry in datasets.available().items() if entry.in_all]
-    for data in _resolve(request.data, test_sets, _dataset):
+    for data in _resolve(request.data, test_sets, known_dataset):
         entry = data.meaning if isinstance(data.meaning, Dataset) else None
         usual = entry.default_noise if entry else "25"
         every = ["15", "25", "50"] if usual == "25" else [usual]

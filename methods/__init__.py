@@ -27,4 +27,6 @@ def available() -> dict[str, Method]:
             if entry.name in found:
                 raise ValueError(f"two methods are named {entry.name!r}; the second stands in methods/{module.name}.py")
             found[entry.name] = entry
-    return found
+    from methods.own import trained
+
+    return found | {method.name: method for method in trained(found)}

@@ -148,5 +148,5 @@ def test_the_net_where_sigma_is_not_known():
     assert choose(methods.available()["dncnn"], "gray", None).id == "dncnn-b"  # its specific nets are for one sigma
     assert choose(methods.available()["ffdnet"], "gray", None).id == "ffdnet"  # told an estimate
     assert choose(methods.available()["bm3d"], "rgb", None).id == "cbm3d"
-    with pytest.raises(BenchError, match="method dncnn-s: its nets are each for one sigma .*SIGMA"):
+    with pytest.raises(BenchError, match=r"method dncnn-s: its nets are each for one sigma .*SIGMA"):
         choose(methods.available()["dncnn-s"], "gray", None)

@@ -1,0 +1,214 @@
+"""`make train`: train a method by its recipe, and put the weights where METHOD=name@own finds them."""
+
+import json
+import platform
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench import devices, fingerprint, provenance
+from bench.degradation import degrade, parse
+from bench.errors import BenchError
+from bench.files import sha256
+from bench.images import Picture, pictures
+from bench.plan import known_dataset
+from bench.protocol import PROTOCOLS
+from bench.specs import split
+from bench.store import slug
+from bench.train.loop import Progress, Run, train
+from bench.train.patches import Stock, spread, stocked
+from bench.train.recipe import Recipe, asked, recipe, recipes
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from datasets import Dataset
+
+__all__ = ["Progress", "Recipe", "asked", "build", "line", "recipe", "recipes", "seconds"]
+
+WEIGHTS = Path(__file__).resolve().parents[2] / "methods" / "weights"
+"""Where own weights lie: METHOD=name@own finds what is here."""
+
+
+def build(
+    recipe: Recipe,
+    out: Path,
+    *,
+    to: Path = WEIGHTS,
+    device: str = "auto",
+    threads: int = 0,
+    budget: float = 0.0,
+    seen: Callable[[Progress], None] = lambda progress: None,
+) -> Iterator[str]:
+    """Train by a recipe; yield lines that say what is done.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        How.
+    out : Path
+        The folder of results: checkpoints lie in its ``training/``.
+    to : Path
+        The folder that gets the weights (safetensors) and their training record (JSON).
+    device : str
+        As on DEVICE.
+    threads : int
+        On the CPU; 0: one a core.
+    budget : float
+        Seconds of training; 0: all steps of the recipe.
+    seen : callable
+        Told how it goes.
+
+    Raises
+    ------
+    BenchError
+        If images are missing, the run goes astray, or something cannot be written.
+    """
+    import torch
+
+    where = devices.chosen(device)
+    torch.set_num_threads(threads or provenance.cores())
+    stock, held_out, data = _data(recipe, where)
+    name = slug(f"{recipe.own_name}-{recipe.noise}")
+    digest = f"{recipe.digest}-{data}"
+    path = out / "training" / f"{name}.ckpt"
+    steps = f"{recipe.steps} steps" if not budget else f"{budget / 60:.3g} min"
+    yield f"{recipe.title}: {recipe.images}, {recipe.noise}, patches {recipe.patch}, batch {recipe.batch}, {steps}"
+    if path.exists():
+        yield f"going on from {path}"
+    how = {"device": where, "path": path, "digest": digest, "budget": budget, "seen": seen}
+    run = (recipe.stages() or train)(recipe, stock, held_out, **how)
+    weights, record = _write(recipe, run, to / name, where, data, "gray" if held_out[0][0].shape[1] == 1 else "rgb")
+    yield f"weights: {weights} ({weights.stat().st_size / 1e6:.1f} MB), record: {record.name}"
+    yield f"held-out PSNR {run.best_psnr:.2f} dB; measure it: make bench METHOD={recipe.own_name} DATA=..."
+
+
+def _data(recipe: Recipe, device: str) -> "tuple[Stock, list[tuple[Tensor, Tensor]], str]":
+    """Put the training images onto the device, and the held-out ones with their noise; returns their hash too."""
+    kept: list[Any] = []
+    held: list[tuple[Tensor, Tensor]] = []
+    prints = []
+    for word in split(recipe.images):
+        dataset = known_dataset(word)
+        prints.append(fingerprint.of_data(dataset))
+        found = list(pictures(dataset))
+        aside = set(spread(recipe.held_out, len(found)))
+        for i, picture in enumerate(found):
+            if i in aside:
+                pair = _noisy(recipe, dataset, picture)
+                held.append((_tensor(pair[0], device), _tensor(pair[1], device)))
+            else:
+                kept.append(_levels(recipe, picture))
+    return stocked(kept, recipe.patch, device), held, "-".join(prints)
+
+
+def _levels(recipe: Recipe, picture: Picture) -> Any:
+    import numpy as np
+
+    parts = [picture.clean] + ([picture.noisy] if parse(recipe.noise).recorded else [])
+    if any(part is None for part in parts):
+        raise BenchError(f"training: {picture.name} has no {'noisy' if picture.clean is not None else 'clean'} picture")
+    return np.concatenate([part for part in parts if part is not None], axis=2)
+
+
+def _noisy(recipe: Recipe, dataset: "Dataset", picture: Picture) -> tuple[Any, Any]:
+    noise = parse(recipe.validation_noise or recipe.noise)
+    image = degrade(
+        picture.clean, noise, PROTOCOLS["float"], dataset=dataset.name, image=picture.name, seed=0,
+        recorded=picture.noisy,
+    )  # fmt: skip
+    assert image.clean is not None
+    return image.clean / 255, image.noisy
+
+
+def _tensor(image: Any, device: str) -> "Tensor":
+    import numpy as np
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(image, np.float32)).permute(2, 0, 1)[None].contiguous().to(device)
+
+
+def _write(recipe: Recipe, run: Run, stem: Path, device: str, data: str, colour: str) -> tuple[Path, Path]:
+    """Store the best weights and their training record; both appear whole."""
+    from safetensors.torch import save_file
+
+    network = recipe.build()
+    network.load_state_dict({name: value.cpu() for name, value in run.best.items()})
+    network = recipe.finished(network.eval())
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    weights, record = stem.with_name(f"{stem.name}.safetensors"), stem.with_name(f"{stem.name}.json")
+    tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
+    beside = weights.with_suffix(".part")
+    try:
+        save_file(tensors, beside)
+        beside.replace(weights)
+    except OSError as error:
+        raise BenchError(
+            f"training: cannot write {weights} ({error.strerror}); the checkpoint has the weights"
+        ) from None
+    noise = parse(recipe.noise)
+    about = {
+        "recipe": asdict(recipe),
+        "data": data,
+        "name": recipe.own_name,
+        "method": recipe.method,
+        "label": f"{recipe.title} (own{f' {recipe.variant}' if recipe.variant else ''})",
+        "colour": colour,
+        "weights": weights.name,
+        "sha256": sha256(weights),
+        "trained": _range(noise),
+        "parameters": sum(value.numel() for value in network.parameters()),
+        "steps": run.step,
+        "seconds": round(run.seconds, 1),
+        "patches_per_second": round(run.step * recipe.batch / run.seconds, 1) if run.seconds else None,
+        "held_out_psnr": round(run.best_psnr, 3),
+        "history": [{k: round(v, 4) for k, v in row.items()} for row in run.history],
+        "device": devices.title(device),
+        "machine": platform.machine(),
+        "versions": provenance.versions(),
+        "commit": provenance.commit(),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    record.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    return weights, record
+
+
+def _range(noise: Any) -> list[float] | None:
+    """Return the sigmas that weights were trained for, on the 0-255 scale; None where noise is not Gaussian."""
+    if noise.kind != "gaussian":
+        return None
+    values = dict(noise.steps[0].values)
+    given = values["std"] if "std" in values else values["sigma"]
+    scale = 255.0 if "std" in values else 1.0
+    low, high = given if isinstance(given, tuple) else (given, given)
+    return [low * scale, high * scale]
+
+
+def seconds(text: str) -> float:
+    """Read a BUDGET: `90`, `90s`, `9m` or `1.5h`, in seconds.
+
+    Examples
+    --------
+    >>> seconds("9m"), seconds("90"), seconds("")
+    (540.0, 90.0, 0.0)
+    """
+    unit = {"s": 1, "m": 60, "h": 3600}.get(text[-1:], 0)
+    try:
+        value = float(text[:-1] if unit else text or 0) * (unit or 1)
+    except ValueError:
+        value = -1.0
+    if value < 0:
+        raise BenchError(f"BUDGET={text}: expected a time as 90s, 9m or 1.5h")
+    return value
+
+
+def line(progress: Progress) -> str:
+    """Say how a run goes, in a line."""
+    left = time.strftime("%H:%M:%S", time.gmtime(progress.left))
+    return (
+        f"step {progress.step}/{progress.steps}  loss {progress.loss:.4g}  held-out {progress.psnr:.2f} dB  "
+        f"{progress.patches_per_second:.0f} patches/s  left {left}"
+    )

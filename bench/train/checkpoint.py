@@ -1,0 +1,73 @@
+"""Checkpoints: all that a training run needs to go on as if it had never stopped."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from bench.errors import BenchError
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint: beside, flushed, renamed, so that a reader sees the last whole one.
+
+    Raises
+    ------
+    BenchError
+        If it cannot be written; the one before stays.
+    """
+    import torch
+
+    beside = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+        with os.fdopen(handle, "wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(beside).replace(path)
+    except (OSError, RuntimeError) as error:  # torch says RuntimeError where the disk is full
+        if beside:
+            Path(beside).unlink(missing_ok=True)
+        cause = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise BenchError(
+            f"training: cannot write {path} ({cause}); make room there or give OUT=another/folder; "
+            "the checkpoint before it stays, and the same command goes on from it"
+        ) from None
+
+
+def load(path: Path, digest: str, device: str) -> dict[str, Any] | None:
+    """Read the checkpoint of a run; None where there is none.
+
+    Parameters
+    ----------
+    path : Path
+        The checkpoint.
+    digest : str
+        What the run is known by.
+    device : str
+        Where its tensors go.
+
+    Raises
+    ------
+    BenchError
+        If it cannot be read, or belongs to another recipe or other data.
+    """
+    import torch
+
+    if not path.exists():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        known = state["digest"]
+    except Exception as error:
+        raise BenchError(
+            f"training: checkpoint {path} cannot be read ({type(error).__name__}); delete it, and training starts anew"
+        ) from error
+    if known != digest:
+        raise BenchError(
+            f"training: checkpoint {path} belongs to another recipe or other images; delete it to start anew, "
+            "or give OUT=another/folder"
+        )
+    return state

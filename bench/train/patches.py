@@ -1,0 +1,147 @@
+"""Training images on the device, and the patches, turns and noise that are drawn from them there."""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bench.degradation import Degradation
+from bench.errors import BenchError
+from bench.train.noise import corrupted
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Stock:
+    """Training images, one after another in one tensor on the device.
+
+    Attributes
+    ----------
+    levels : Tensor of uint8 or float32, shape (C, N)
+        The pixels of all images, row by row. Pairs have twice the channels: clean, then noisy.
+    starts, widths, rows, columns : Tensor of int64, shape (n,)
+        Where each image begins, its width, and the numbers of places that a patch may have in it.
+    side : int
+        Of a patch, in pixels.
+    """
+
+    levels: "Tensor"
+    starts: "Tensor"
+    widths: "Tensor"
+    rows: "Tensor"
+    columns: "Tensor"
+    side: int
+
+    def patches(self, count: int, generator: "torch.Generator", *, augment: bool) -> "Tensor":
+        """Draw patches, each place of each image with the same chance.
+
+        Returns
+        -------
+        Tensor of float32, shape (count, C, side, side)
+            1.0 = white.
+        """
+        import torch
+
+        device = self.levels.device
+        ends = (self.rows * self.columns).cumsum(0)
+        drawn = torch.rand(count, generator=generator, device=device, dtype=torch.float64)
+        place = (drawn * ends[-1]).long().clamp_max(int(ends[-1]) - 1)
+        image = torch.searchsorted(ends, place, right=True)
+        place = place - (ends - self.rows * self.columns)[image]
+        top, left = place // self.columns[image], place % self.columns[image]
+        turn = torch.randint(8 if augment else 1, (count,), generator=generator, device=device)
+        down, right = _turns(self.side, device)
+        corner = self.starts[image] + top * self.widths[image] + left
+        where = corner[:, None, None] + down[turn] * self.widths[image][:, None, None] + right[turn]
+        return self.levels[:, where].movedim(0, 1).float() / 255
+
+
+def stocked(images: "Sequence[np.ndarray]", side: int, device: str) -> Stock:
+    """Put images onto a device.
+
+    Parameters
+    ----------
+    images : sequence of ndarray, shape (H, W, C)
+        uint8, or float32 grey levels.
+    side : int
+        Of the patches to be drawn.
+    device : str
+        Where to.
+
+    Raises
+    ------
+    BenchError
+        If no image is as large as a patch.
+    """
+    import numpy as np
+    import torch
+
+    large = [image for image in images if min(image.shape[:2]) >= side]
+    if not large:
+        raise BenchError(f"training: no image is as large as a patch of {side}x{side} pixels; take smaller patches")
+    sizes = torch.tensor([image.shape[:2] for image in large])
+    areas = sizes.prod(1)
+    levels = np.concatenate([image.reshape(-1, image.shape[2]).T for image in large], axis=1)
+    return Stock(
+        torch.from_numpy(levels).to(device),
+        (areas.cumsum(0) - areas).to(device),
+        sizes[:, 1].to(device),
+        (sizes[:, 0] - side + 1).to(device),
+        (sizes[:, 1] - side + 1).to(device),
+        side,
+    )
+
+
+def batch(
+    stock: Stock, count: int, noise: Degradation, key: Sequence[int | str], *, augment: bool
+) -> "tuple[Tensor, Tensor]":
+    """Return clean and noisy patches (B, C, side, side): a pure function of its arguments on one kind of device.
+
+    Parameters
+    ----------
+    stock : Stock
+        The training images.
+    count : int
+        Patches.
+    noise : Degradation
+        What is done to them; a range is drawn for each.
+    key : sequence
+        What tells this batch apart: seed, step and process.
+    augment : bool
+        Whether patches are turned and mirrored.
+    """
+    import torch
+
+    generator = torch.Generator(stock.levels.device)
+    text = "\x1f".join(map(str, key))
+    generator.manual_seed(int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "little"))
+    clean = stock.patches(count, generator, augment=augment)
+    if noise.recorded:
+        half = clean.shape[1] // 2
+        return clean[:, :half].contiguous(), clean[:, half:].contiguous()
+    return clean, corrupted(clean, noise, generator)
+
+
+def _turns(side: int, device: "torch.device") -> "tuple[Tensor, Tensor]":
+    """Return the rows and columns of a patch under the eight turns and mirrorings, each (8, side, side)."""
+    import torch
+
+    line = torch.arange(side, device=device)
+    down, right = line[:, None].expand(side, side), line[None].expand(side, side)
+    turned = [
+        (grid.flip(1) if mirrored else grid).rot90(quarter, (0, 1))
+        for mirrored in (False, True)
+        for quarter in range(4)
+        for grid in (down, right)
+    ]
+    return torch.stack(turned[::2]), torch.stack(turned[1::2])
+
+
+def spread(count: int, of: int) -> list[int]:
+    """Return so many numbers below `of`, evenly spread."""
+    return [math.floor((i + 0.5) * of / count) for i in range(min(count, of))]

@@ -1,0 +1,254 @@
+"""Recipes: how a method is trained, read from `methods/recipes/NAME.toml`."""
+
+import hashlib
+import importlib
+import json
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from bench.errors import BenchError
+from bench.specs import name_and_options, unknown
+
+FOLDER = Path(__file__).resolve().parents[2] / "methods" / "recipes"
+LOSSES = ("squared", "mse", "l1", "cross_entropy")
+OPTIMISERS = ("adam", "adamw", "sgd")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained.
+
+    Attributes
+    ----------
+    name : str
+        The recipe's file, without its ending.
+    title, paper : str
+        What it trains, and where the recipe stands.
+    method : str
+        The method that the weights belong to: they are tried as METHOD=method@own.
+    programme : str
+        A function, ``"module:function"``, that trains in several stages; empty: one stage, this recipe.
+    variant : str
+        What tells these weights apart from the paper's size: METHOD=method@own-variant.
+    network : str
+        Class of the network that is trained, ``"module:Class"``.
+    arguments : mapping
+        What the class is called with.
+    finish : str
+        A function, ``"module:function"``, that gives the network as it is stored, for example with batch
+        normalisation folded; empty: as it was trained.
+    images : str
+        The training set. Comma list: several.
+    noise : str
+        A degradation as on NOISE; a range is drawn for each patch.
+    validation_noise : str
+        The noise of the held-out images; empty: `noise`, where that is one level.
+    held_out : int
+        So many images of the training set, spread over it, are not trained on but show the progress.
+    patch, batch, steps : int
+        Side in pixels, patches a step, and steps in all.
+    augment : bool
+        Whether patches are turned and mirrored.
+    loss : str
+        ``"squared"``: sum of squared errors over twice the batch; ``"mse"``; ``"l1"``: mean absolute error;
+        ``"cross_entropy"``: summed over an example, averaged over the batch.
+    optimiser : str
+        ``"adam"``, ``"adamw"`` or ``"sgd"`` (momentum 0.9).
+    rate : float
+        Learning rate at the start.
+    schedule : tuple of (float, float)
+        From this share of the steps on, the rate is multiplied by this factor.
+    cosine : bool
+        Whether the rate falls to zero along half a cosine instead.
+    warm_up : int
+        Steps over which the rate rises from zero.
+    decay : float
+        Weight decay.
+    clip : float
+        Largest norm of the gradient; 0: none.
+    average : float
+        Decay of the running mean of the weights, which is what is stored; 0: the weights themselves.
+    seed : int
+        Of the weights, patches and noise.
+    """
+
+    name: str
+    title: str
+    paper: str
+    method: str
+    network: str
+    images: str
+    noise: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    finish: str = ""
+    programme: str = ""
+    variant: str = ""
+    validation_noise: str = ""
+    held_out: int = 8
+    patch: int = 40
+    batch: int = 128
+    steps: int = 100_000
+    augment: bool = True
+    loss: str = "squared"
+    optimiser: str = "adam"
+    rate: float = 1e-3
+    schedule: tuple[tuple[float, float], ...] = ()
+    cosine: bool = False
+    warm_up: int = 0
+    decay: float = 0.0
+    clip: float = 0.0
+    average: float = 0.0
+    seed: int = 0
+
+    @property
+    def own_name(self) -> str:
+        """What a person types on METHOD for the weights."""
+        return f"{self.method}@own" + (f"-{self.variant}" if self.variant else "")
+
+    @property
+    def digest(self) -> str:
+        """Hash of everything that determines the trained weights."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+    def rate_at(self, step: int) -> float:
+        """Return the learning rate of a step, counted from 0."""
+        import math
+
+        share = step / self.steps
+        rate = self.rate * min(1.0, (step + 1) / self.warm_up) if self.warm_up else self.rate
+        if self.cosine:
+            return rate * 0.5 * (1 + math.cos(math.pi * share))
+        for start, factor in self.schedule:
+            rate *= factor if share >= start else 1.0
+        return rate
+
+    def build(self) -> Any:
+        """Return the untrained network; its weights depend on the seed alone."""
+        import torch
+
+        torch.manual_seed(self.seed)
+        return _named(self.network, self.name)(**self.arguments)
+
+    def stages(self) -> Callable[..., Any] | None:
+        """Return the function that trains in several stages; None where there is one."""
+        return _named(self.programme, self.name) if self.programme else None
+
+    def finished(self, network: Any) -> Any:
+        """Return the network as it is stored."""
+        return _named(self.finish, self.name)(network) if self.finish else network
+
+
+def asked(method: str, images: str, noise: str, change: str, variant: str) -> Recipe:
+    """Return the recipe that a person asks for.
+
+    Parameters
+    ----------
+    method : str
+        A recipe, or the method that one trains.
+    images, noise, variant : str
+        As `Recipe` has them; empty: the recipe's.
+    change : str
+        ``name=value`` with commas between: fields of `Recipe`, and arguments of its network.
+
+    Raises
+    ------
+    BenchError
+        If there is no such recipe, or a change means nothing.
+    """
+    _, words = name_and_options(f"{method}:{change}")
+    own = {field.name: field for field in fields(Recipe)}
+    changes: dict[str, Any] = {k: v for k, v in (("images", images), ("noise", noise), ("variant", variant)) if v}
+    arguments: dict[str, Any] = {}
+    for key, text in words.items():
+        value = _value(text)
+        if key in own and key not in ("name", "arguments", "schedule"):
+            changes[key] = str(text) if own[key].type in (str, "str") else value
+        else:
+            arguments[key] = value
+    return recipe(_recipe_of(method), arguments=arguments, **changes)
+
+
+def _recipe_of(method: str) -> str:
+    known = recipes()
+    if method in known:
+        return method
+    return next((name for name in known if recipe(name).method == method), method)
+
+
+def _value(text: str) -> Any:
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return {"true": True, "false": False}.get(text.lower(), text)
+
+
+def recipes() -> dict[str, Path]:
+    """Return the file of every recipe, by its name."""
+    return {path.stem: path for path in sorted(FOLDER.glob("*.toml"))}
+
+
+def recipe(name: str, **changes: Any) -> Recipe:
+    """Read a recipe, and change what a person asks to be different.
+
+    Parameters
+    ----------
+    name : str
+        Of a recipe.
+    **changes
+        Fields of `Recipe`; `arguments` are added to those of the recipe.
+
+    Raises
+    ------
+    BenchError
+        If there is no such recipe, or a word or value in it means nothing.
+    """
+    known = recipes()
+    if name not in known:
+        raise unknown("recipe", name, known, "; a recipe is a file of methods/recipes/")
+    return _read(known[name], changes)
+
+
+def _read(path: Path, changes: Mapping[str, Any]) -> Recipe:
+    try:
+        words = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise BenchError(f"recipe {path}: is no TOML ({error})") from None
+    words["arguments"] = {**words.pop("arguments", {}), **changes.get("arguments", {})}
+    words["schedule"] = tuple((float(start), float(factor)) for start, factor in words.get("schedule", ()))
+    given = {field.name for field in fields(Recipe)} - {"name"}
+    strange = sorted(set(words) - given)
+    if strange:
+        raise unknown(f"word in recipe {path.name}:", strange[0], given)
+    try:
+        made = Recipe(path.stem, **words)
+    except TypeError as error:
+        raise BenchError(f"recipe {path.name}: {str(error).partition('__init__() ')[2]}") from None
+    made = replace(made, **{k: v for k, v in changes.items() if k != "arguments"})
+    return _checked(made)
+
+
+def _checked(recipe: Recipe) -> Recipe:
+    for word, value, known in (("loss", recipe.loss, LOSSES), ("optimiser", recipe.optimiser, OPTIMISERS)):
+        if value not in known:
+            raise unknown(f"{word} in recipe {recipe.name}:", value, known)
+    for word, least in (("patch", 1), ("batch", 1), ("steps", 1), ("held_out", 1), ("seed", 0)):
+        value = getattr(recipe, word)
+        if not isinstance(value, int) or value < least:
+            raise BenchError(f"recipe {recipe.name}: {word} is {value!r}; expected a whole number from {least} up")
+    if not 0 <= recipe.average < 1:
+        raise BenchError(f"recipe {recipe.name}: average is {recipe.average}; expected 0 to below 1, as 0.999")
+    return recipe
+
+
+def _named(where: str, recipe: str) -> Callable[..., Any]:
+    module, _, name = where.partition(":")
+    try:
+        found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError):
+        raise BenchError(f"recipe {recipe}: there is no {where}; expected module:name, as in other recipes") from None
+    return found

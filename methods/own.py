@@ -1,0 +1,63 @@
+"""Weights of this project's own training: METHOD=name@own, from the records in `methods/weights/`."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from methods.description import Method, Net, Weights
+
+FOLDER = Path(__file__).parent / "weights"
+
+
+def trained(known: Mapping[str, Method], folder: Path = FOLDER) -> list[Method]:
+    """Return a method `name@own` for each method of which there are own weights.
+
+    Parameters
+    ----------
+    known : mapping
+        The registered methods, by name.
+    folder : Path
+        Holds pairs of `X.safetensors` and its training record `X.json`, as `make train` writes them.
+
+    Raises
+    ------
+    ValueError
+        If a record cannot be read, or names a method that there is not.
+    """
+    nets: dict[str, list[Net]] = {}
+    for path in sorted(folder.glob("*.json")):
+        name, net = _net(path, known)
+        nets.setdefault(name, []).append(net)
+    return [_method(known[name.partition("@")[0]], name, tuple(members)) for name, members in nets.items()]
+
+
+def _net(path: Path, known: Mapping[str, Method]) -> tuple[str, Net]:
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        name, colour = record["name"], record["colour"]
+        base = next(net for net in known[record["method"]].nets if net.colour in (colour, "any"))
+        trained = (float(record["trained"][0]), float(record["trained"][1])) if record["trained"] else None
+        own = Weights(record["weights"], record["sha256"], licence="MIT", local=str(path.parent / record["weights"]))
+        label, parameters, images = record["label"], record["parameters"], record["recipe"]["images"]
+    except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
+        raise ValueError(
+            f"training record {path}: cannot be read ({type(error).__name__}: {error}); train again, or delete it"
+        ) from None
+    return name, replace(
+        base,
+        id=path.stem,
+        label=label,
+        colour=colour,
+        trained=trained,
+        weights=own,
+        receptive_field=None,  # the loaded network says it
+        parameters=parameters,
+        published=None,
+        trained_on=tuple(word.strip() for word in images.split(",")),
+    )
+
+
+def _method(base: Method, name: str, nets: tuple[Net, ...]) -> Method:
+    return replace(base, name=name, title=f"{base.title.split(' (weights')[0]}; trained by this project", nets=nets)
