@@ -79,7 +79,7 @@ def build(
     yield f"{recipe.title}: {recipe.images}, {recipe.noise}, patches {recipe.patch}, batch {recipe.batch}, {steps}"
     if path.exists():
         yield f"going on from {path}"
-    how = {"device": where, "path": path, "digest": digest, "budget": budget, "seen": seen}
+    how: dict[str, Any] = {"device": where, "path": path, "digest": digest, "budget": budget, "seen": seen}
     run = (recipe.stages() or train)(recipe, stock, held_out, **how)
     weights, record = _write(recipe, run, to / name, where, data, "gray" if held_out[0][0].shape[1] == 1 else "rgb")
     yield f"weights: {weights} ({weights.stat().st_size / 1e6:.1f} MB), record: {record.name}"
