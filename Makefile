@@ -25,6 +25,7 @@ IMAGE ?=
 PIXEL ?=
 IMAGES ?=
 SIDE ?=
+WHAT ?=
 BUDGET ?=
 CHANGE ?=
 NAME ?=
@@ -96,8 +97,8 @@ conform: $(READY)  ## Check that a method of any origin keeps the contract (METH
 	@$(RUN) -m bench conform $(call option,METHOD,method) $(call option,WEIGHTS,weights) \
 	  $(call option,MEGAPIXELS,megapixels)
 
-list: $(READY)  ## Say which methods, datasets and protocols there are (METHOD=name: all about one)
-	@$(RUN) -m bench list $(METHOD)
+list: $(READY)  ## Say which methods, datasets, noise and protocols there are (WHAT=datasets, METHOD=name, DATA=name)
+	@$(RUN) -m bench list $(WHAT) $(METHOD) $(DATA)
 
 speed: $(READY)  ## Measure speed as ratios against references in the same run (METHOD: of its forward pass)
 	@$(RUN) -m bench speed $(call option,METHOD,method) $(call option,DATA,data) $(call option,TABLE,table)

@@ -1,6 +1,7 @@
 """`make list`: what there is to choose from."""
 
 from rich.table import Table
+from rich.text import Text
 
 import datasets
 import methods
@@ -8,6 +9,7 @@ from bench.console import console
 from bench.degradation import GROUPS, KINDS, PAIRS
 from bench.protocol import PROTOCOLS
 from bench.specs import unknown
+from datasets import Dataset
 from methods import Method
 from methods.description import names
 
@@ -15,11 +17,14 @@ _PARTS = ("methods", "datasets", "noise", "protocols")
 
 
 def show(what: str) -> None:
-    """Print the registries, one of them, or all that a method says of itself."""
-    known = methods.available()
-    if what not in (*_PARTS, "all", *known):
-        raise unknown("list", what, (*_PARTS, "all", *known))
+    """Print the registries, one of them, or all that a method or a dataset says of itself."""
+    known, sets = methods.available(), datasets.available()
+    if what not in (*_PARTS, "all", *known, *sets):
+        raise unknown("list", what, (*_PARTS, "all", *known, *sets))
     out = console()
+    if what in sets:
+        out.print(_about(sets[what]))
+        return
     if what in known:
         out.print(f"{known[what].name}: {known[what].title}\n{known[what].paper}\n", soft_wrap=True)
         out.print(_nets(known[what]))
@@ -28,6 +33,29 @@ def show(what: str) -> None:
         if what in (part, "all"):
             out.print(table())
             out.print()
+
+
+def _about(dataset: Dataset) -> Table:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    files = dataset.files
+    where = next((f"you must get it from {file.page}" for file in files if file.page), "comes by itself")
+    labels = ", ".join(f"{value} {name}" for value, name in dataset.classes.items())
+    rows = {
+        "DATA": dataset.name,
+        "what it is": f"{dataset.title}, {dataset.colour}, {dataset.role} set of {len(dataset.images)} images",
+        "NOISE": dataset.default_noise,
+        "PROTOCOL": dataset.protocol,
+        "numbers": dataset.published or "none known",
+        "made from": dataset.conversion,
+        "labels": labels or ("regions that people drew" if dataset.label_reader else ""),
+        "source": dataset.source,
+        "licence": dataset.licence,
+        "files": f"{len(files)}, {sum(file.bytes for file in files) / 1e6:.1f} MB; {where}",
+    }
+    for name, text in rows.items():
+        if text:
+            grid.add_row(name, Text(text))
+    return grid
 
 
 def _grid(*columns: str) -> Table:

@@ -40,7 +40,7 @@ KINDS: dict[str, Kind] = {
         noise.poisson_gaussian,
         {"peak": _PEAK, "sigma": Parameter(0, 255, positive=True)},
         "poisson_gaussian:peak=100,sigma=5",
-        "photon counts and read-out noise of a camera (Foi et al. 2008, eq. 1-4): "
+        "photon counts and read-out noise of a camera (Foi et al. 2008): "
         "expected count at white, then Gaussian sigma on the 0-255 scale",
         needs=(("peak",), ("sigma",)),
     ),

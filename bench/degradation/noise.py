@@ -82,7 +82,7 @@ def poisson_gaussian(levels: "np.ndarray", values: Mapping[str, float], draw: Dr
     """Count photons, then add Gaussian read-out noise of `sigma` on the 0-255 scale.
 
     The raw data of a camera (Foi et al., "Practical Poissonian-Gaussian noise modeling and fitting for single-image
-    raw-data", IEEE TIP 17(10), 2008, equations 1-4): on the unit scale the variance is a x + b with a = 1 / `peak` and
+    raw-data", IEEE TIP 17(10), 2008): on the unit scale the variance is a x + b with a = 1 / `peak` and
     b = (`sigma` / 255)^2.
     """
     noisy = poisson(levels, values, draw)
