@@ -18,6 +18,7 @@ from bench.own import method_from_package, method_of, packaged, with_weights
 from bench.protocol import PROTOCOLS, Protocol, protocol
 from bench.specs import name_and_options, split, unknown
 from datasets import Dataset
+from datasets.folder import as_noisy
 from methods import Method, Net
 from methods.description import names
 
@@ -368,6 +369,8 @@ def _cell(
         raise BenchError(
             f"PROTOCOL={protocol.name} has seed 0 only, got SEED={seed}; for other seeds use PROTOCOL=standard"
         )
+    if degradation.recorded and not dataset.has_noisy and dataset.name not in datasets.available():
+        dataset = as_noisy(dataset)  # a person's own photographs, with the noise that is in them
     if degradation.recorded and not dataset.has_noisy:
         raise BenchError(f"dataset {dataset.name} has no noisy images of its own for NOISE=pairs; give NOISE=25")
     if not degradation.recorded and not dataset.has_clean:

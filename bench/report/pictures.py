@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import datasets
 from bench import images
-from bench.degradation import degrade, parse
+from bench.degradation import PAIRS, degrade, parse
 from bench.errors import BenchError
 from bench.images import Picture
 from bench.protocol import PROTOCOLS
@@ -111,7 +111,7 @@ def _dataset(about: "dict[str, object]") -> Dataset | None:
         return known
     path = Path(said["source"])
     try:
-        return from_path(path) if path.exists() else None
+        return from_path(path, noisy=about["degradation"] == PAIRS) if path.exists() else None
     except ValueError:
         return None
 

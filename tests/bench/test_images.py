@@ -10,12 +10,15 @@ from PIL import Image as Picture
 from bench import plan as planning
 from bench.degradation import parse
 from bench.errors import BenchError
+from bench.files import sha256
 from bench.images import degraded, pictures
 from bench.noise_level import estimated, told
 from bench.plan import Request, plan
 from bench.protocol import protocol
+from bench.report import build
 from bench.results import gather
 from bench.run import Settings, run_cell
+from bench.store import Store
 from bench.verdict import judge
 from datasets.description import Dataset, File, Image, Part
 
@@ -30,15 +33,9 @@ def files(tmp_path, gray):
     def write(name, pixels):
         path = tmp_path / f"{name}.png"
         Picture.fromarray(np.asarray(pixels, np.uint8).squeeze()).save(path)
-        return Part(File(path.name, sha256=name.ljust(64, "0"), local=str(path)))
+        return Part(File(path.name, sha256=sha256(path), local=str(path)))
 
     return write
-
-
-@pytest.fixture(autouse=True)
-def _any_content(monkeypatch):
-    """Let the small files of these tests be what they are."""
-    monkeypatch.setattr("bench.files._hash", lambda path, name: path.stem.ljust(64, "0"))
 
 
 @pytest.fixture
@@ -211,3 +208,30 @@ def test_protocols_say_what_they_leave_out():
     assert "border of scale left out" in protocol("sr").summary()
     assert "noise" not in protocol("standard").summary(drawn=False)
     assert parse("downscale:3").multiple == 3
+
+
+def test_a_persons_own_photographs_as_they_are(tmp_path, photographs):
+    cell, record = one("median", str(photographs), noise="pairs")
+    assert not cell.dataset.has_clean
+    assert all(math.isnan(row["psnr"]) and row["self_mse"] > 0 and row["self_error"] > 0 for row in record.images)
+    store = Store(tmp_path / "runs")
+    store.put(cell, record)
+    page = build(tmp_path).read_text()
+    assert "self-score" in page
+    assert 'alt="camera, noisy"' in page
+    assert 'alt="camera, clean"' not in page
+
+
+def test_a_persons_own_pairs(tmp_path, gray):
+    for name, shift in (("clean", 0), ("noisy", 5)):
+        (tmp_path / name).mkdir()
+        Picture.fromarray(np.clip(gray.astype(int) + shift, 0, 255).astype(np.uint8)[..., 0]).save(
+            tmp_path / name / "a.png"
+        )
+    cell, record = one("median", str(tmp_path))
+    assert str(cell.degradation) == "pairs"
+    shifted = np.clip(gray.astype(int) + 5, 0, 255)
+    assert record.images[0]["noisy_mse"] == pytest.approx(np.mean((shifted - gray) ** 2.0))
+    (tmp_path / "noisy" / "b.png").write_bytes((tmp_path / "noisy" / "a.png").read_bytes())
+    (failure,) = plan(Request("median", str(tmp_path)))[1]
+    assert "b is in noisy/ and not in clean/; give each image its pair" in failure.cause
