@@ -37,12 +37,13 @@ def notes(results: Sequence[Result]) -> list[str]:
 
 
 def _estimates(results: Sequence[Result]) -> list[str]:
-    lines = []
+    told: dict[tuple[str, str, str], list[str]] = {}
     for result in results:
         if result.about["told_sigma"] == "estimated":
-            told = result.images("told_sigma").values()
-            lines.append(
-                f"{result.label}, {result.dataset}, {result.noise}: told an estimate of sigma, from each image itself "
-                f"({min(told):.1f} to {max(told):.1f})"
-            )
-    return lines
+            values = result.images("told_sigma").values()
+            span = f"{min(values):.1f} to {max(values):.1f}"
+            told.setdefault((result.dataset, result.noise, span), []).append(result.label)
+    return [
+        f"{dataset}, {noise}: {', '.join(labels)} told an estimate of sigma, from each image itself ({span})"
+        for (dataset, noise, span), labels in told.items()
+    ]

@@ -54,6 +54,16 @@ def test_the_bias_free_curves_are_reproduced_within_a_twentieth_of_a_decibel():
     assert {row["verdict"] for row in rows} == {"reproduced"}
 
 
+def test_real_noise_of_cc15_is_reproduced_with_the_blind_net():
+    rows = {(r["method"], r["dataset"]): r for r in csv.DictReader((MEASURED / "real-noise.csv").open())}
+    found = rows["CDnCNN-B", "cc15"]
+    assert (found["verdict"], found["psnr_published"]) == ("reproduced", "33.86")
+    assert float(found["psnr"]) == pytest.approx(33.86, abs=0.01)
+    # Facts of the data: the PSNR of the noisy images.
+    noisy = {data: float(rows["Median", data]["noisy_psnr"]) for data in ("cc15", "polyu-20", "sidd-pair")}
+    assert noisy == pytest.approx({"cc15": 33.41, "polyu-20": 35.96, "sidd-pair": 16.15}, abs=0.01)
+
+
 def test_every_table_says_how_it_was_made():
     said = (MEASURED / "README.md").read_text()
     for table in MEASURED.glob("*.csv"):
