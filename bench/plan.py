@@ -4,7 +4,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -96,7 +96,9 @@ class Cell:
     @property
     def crop(self) -> int:
         """Border in pixels that is left out of the score."""
-        return self.degradation.multiple if self.protocol.crop == "scale" else int(self.protocol.crop)
+        if self.protocol.crop == "scale":
+            return self.degradation.multiple if self.degradation.multiple > 1 else 0
+        return int(self.protocol.crop)
 
     @property
     def told_sigma(self) -> str:
@@ -375,9 +377,10 @@ def _cell(
         raise BenchError(f"dataset {dataset.name} has no noisy images of its own for NOISE=pairs; give NOISE=25")
     if not degradation.recorded and not dataset.has_clean:
         raise BenchError(f"dataset {dataset.name} has no clean images to add noise to; use NOISE=pairs")
+    net = choose(method, dataset.colour, degradation.sigma if how.sigma is None else how.sigma)
     return Cell(
         method=method,
-        net=choose(method, dataset.colour, degradation.sigma if how.sigma is None else how.sigma),
+        net=net,
         options=options,
         dataset=dataset,
         degradation=degradation,
@@ -385,7 +388,7 @@ def _cell(
         seed=seed if degradation.random else 0,
         code=getattr(method.load, "code", None) or fingerprint.of_code(method.load, method.packages),
         data=fingerprint.of_data(dataset),
-        inference=how,
+        inference=how if net.given_sigma else replace(how, sigma=None),
     )
 
 

@@ -157,6 +157,7 @@ def test_a_method_told_another_sigma_is_not_held_against_the_paper(one_cell):
     assert cell.label == "BM3D told 30"
     assert cell.identity["inference"] == {"sigma": 30.0}
     assert cell.key != one_cell("bm3d", "builtin").key
+    assert one_cell("dncnn-b", "builtin", sigma="30").key == one_cell("dncnn-b", "builtin").key  # it is told nothing
 
 
 def test_the_psnr_of_the_noise_is_that_of_the_image_that_is_not_clipped(pairs, known, method_file):
@@ -177,6 +178,7 @@ def test_a_border_as_wide_as_the_scale_is_left_out(pairs, known, method_file):
     )
     cell, record = one(method_file(body), known(pairs), noise="downscale:2", protocol="sr")
     assert cell.crop == 2
+    assert plan(Request("median", "tiny-pairs", "25", "sr"))[0][0].crop == 0
     row = record.images[0]
     assert row["psnr"] == pytest.approx(row["noisy_psnr"], abs=0.05)  # but for the rounding to 8 bit
     assert one(method_file(body), "tiny-pairs", noise="downscale:2")[1].images[0]["psnr"] < row["psnr"] - 3
