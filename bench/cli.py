@@ -110,7 +110,9 @@ def run(
 
 @app.command(name="list", short_help="Say what there is to choose from (make list).")
 def list_(
-    what: Annotated[str, typer.Argument(help="methods, datasets, noise, protocols, all, or the name of a method or dataset.")] = "all",
+    what: Annotated[
+        str, typer.Argument(help="methods, datasets, noise, protocols, all, or a method or dataset.")
+    ] = "all",
 ) -> None:
     """Say which methods, datasets, degradations and protocols there are (make list)."""
     from bench.listing import show

@@ -113,18 +113,28 @@ def _table(out: Console, results: Sequence[Result]) -> None:
     for name in ("Method", "Data", "Noise"):
         grid.add_column(name, overflow="fold", max_width=24)
     with_noise = any(result.predicts_noise for result in results)
-    noise = ("noise dB", "noise dB, peak 255") if with_noise else ()
-    for name in ("PSNR dB", "paper", "diff", "SSIM", "paper", "MSE", "noisy dB", *noise, "s/image"):
-        grid.add_column(name, justify="right", no_wrap=name != "noise dB, peak 255")
+    judged = [(result, judge(result), reference(result, "ssim")) for result in results]
+    # Columns of published numbers stand where there are any.
+    columns = {
+        "PSNR dB": True,
+        "paper": any(verdict for _, verdict, _ in judged),
+        "diff": any(verdict for _, verdict, _ in judged),
+        "SSIM": True,
+        "paper ": any(ssim for _, _, ssim in judged),
+        "MSE": True,
+        "noisy dB": True,
+        "noise dB": with_noise,
+        "peak 255": with_noise,
+        "s/image": True,
+    }
+    for name, shown in columns.items():
+        if shown:
+            grid.add_column(name.strip(), justify="right", no_wrap=True)
     grid.add_column("Verdict", no_wrap=True)
-    notes: list[str] = []
-    for result in results:
-        verdict = judge(result)
-        ssim = reference(result, "ssim")
-        grid.add_row(
-            result.label,
-            result.dataset,
-            result.noise,
+    reasons: list[str] = []
+    for result, verdict, ssim in judged:
+        noise = result.mean("noise_psnr")
+        cells = [
             number(result.mean("psnr"), ".2f"),
             verdict.published.value if verdict else "-",
             f"{verdict.difference:+.3f}" if verdict else "-",
@@ -132,19 +142,21 @@ def _table(out: Console, results: Sequence[Result]) -> None:
             ssim.value if ssim else "-",
             number(result.mean("mse"), ".1f"),
             number(result.mean("noisy_psnr"), ".2f"),
-            *([f"{result.mean('noise_psnr') + shift:.2f}" for shift in (0, PEAK_255_OF_UNIT)] if with_noise else ()),
+            number(noise, ".2f"),
+            number(noise + PEAK_255_OF_UNIT, ".2f"),
             f"{result.mean('seconds'):.3g}",
-            _verdict(verdict),
-        )
+        ]
+        kept = [cell for cell, shown in zip(cells, columns.values(), strict=True) if shown]
+        grid.add_row(result.label, result.dataset, result.noise, *kept, _verdict(verdict))
         if verdict:
-            notes.append(f"{result.label}, {result.dataset}, {result.degradation}: {verdict.word}: {verdict.reason}")
+            reasons.append(f"{result.label}, {result.dataset}, {result.degradation}: {verdict.word}: {verdict.reason}")
     out.print(grid)
     seeds = sorted({seed for result in results for seed in result.seeds})
     out.print(f"protocol {results[0].protocol}; mean over seeds {', '.join(map(str, seeds))}", style="dim")
     if with_noise:
         out.print(PREDICTED_NOISE, style="dim", markup=False)
-    for note in notes:
-        out.print(note, style="dim", markup=False)
+    for reason in reasons:
+        out.print(reason, style="dim", markup=False)
 
 
 def _unreferenced(out: Console, results: Sequence[Result]) -> None:

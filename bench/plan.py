@@ -53,7 +53,8 @@ class Cell:
     def label(self) -> str:
         """The method's name in tables, with the options that are not the default."""
         changed = [f"{k}={v}" for k, v in self.options.items() if v != self.method.options.get(k)]
-        own = self.net.weights.local if self.net.weights else ""
+        weights = self.net.weights
+        own = weights.local if weights and not weights.record else ""
         how = self.inference.label(local=self.local)
         return " ".join(filter(None, [self.net.label, how, *changed, f"({Path(own).name})" if own else ""]))
 

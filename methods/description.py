@@ -26,6 +26,8 @@ class Weights:
         On which terms.
     local : str
         Where it lies on this machine, for a person's own file; empty for published ones.
+    record : str
+        The training record beside a file that this project trained; empty for others.
     beside : tuple of Weights
         Further files that the format needs in the same folder; `load` is given the first one only.
     """
@@ -35,6 +37,7 @@ class Weights:
     url: str = ""
     licence: str = "none stated"
     local: str = ""
+    record: str = ""
     beside: tuple["Weights", ...] = ()
 
     @property

@@ -39,7 +39,13 @@ def _net(path: Path, known: Mapping[str, Method]) -> tuple[str, Net]:
         name, colour = record["name"], record["colour"]
         base = next(net for net in known[record["method"]].nets if net.colour in (colour, "any"))
         trained = (float(record["trained"][0]), float(record["trained"][1])) if record["trained"] else None
-        own = Weights(record["weights"], record["sha256"], licence="MIT", local=str(path.parent / record["weights"]))
+        own = Weights(
+            record["weights"],
+            record["sha256"],
+            licence="MIT",
+            local=str(path.parent / record["weights"]),
+            record=path.name,
+        )
         label, parameters, images = record["label"], record["parameters"], record["recipe"]["images"]
     except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
         raise ValueError(

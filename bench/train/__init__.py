@@ -1,6 +1,7 @@
 """`make train`: train a method by its recipe, and put the weights where METHOD=name@own finds them."""
 
 import json
+import math
 import platform
 import time
 from collections.abc import Callable, Iterator
@@ -18,9 +19,11 @@ from bench.plan import known_dataset
 from bench.protocol import PROTOCOLS
 from bench.specs import split
 from bench.store import slug
+from bench.train import together
 from bench.train.loop import Progress, Run, train
 from bench.train.patches import Stock, spread, stocked
 from bench.train.recipe import Recipe, asked, recipe, recipes
+from bench.train.storing import stored
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,19 +72,24 @@ def build(
     """
     import torch
 
-    where = devices.chosen(device)
-    torch.set_num_threads(threads or provenance.cores())
+    where = together.placed(devices.chosen(device))
+    torch.set_num_threads(threads or max(1, provenance.cores() // together.size()))
     stock, held_out, data = _data(recipe, where)
     name = slug(f"{recipe.own_name}-{recipe.noise}")
     digest = f"{recipe.digest}-{data}"
     path = out / "training" / f"{name}.ckpt"
-    steps = f"{recipe.steps} steps" if not budget else f"{budget / 60:.3g} min"
-    yield f"{recipe.title}: {recipe.images}, {recipe.noise}, patches {recipe.patch}, batch {recipe.batch}, {steps}"
-    if path.exists():
-        yield f"going on from {path}"
+    if together.rank() == 0:
+        steps = f"{recipe.steps} steps" if not budget else f"{budget / 60:.3g} min"
+        yield f"{recipe.title}: {recipe.images}, {recipe.noise}, patches {recipe.patch}, batch {recipe.batch}, {steps}"
+        if path.exists():
+            yield f"going on from {path}"
     how: dict[str, Any] = {"device": where, "path": path, "digest": digest, "budget": budget, "seen": seen}
     run = (recipe.stages() or train)(recipe, stock, held_out, **how)
-    weights, record = _write(recipe, run, to / name, where, data, "gray" if held_out[0][0].shape[1] == 1 else "rgb")
+    if together.rank() > 0:
+        return  # the first process stores
+    # A programme may make other images of those that were read, as mosaics of colour images.
+    channels = recipe.arguments.get("channels", held_out[0][0].shape[1])
+    weights, record = _write(recipe, run, to / name, where, data, "gray" if channels == 1 else "rgb")
     yield f"weights: {weights} ({weights.stat().st_size / 1e6:.1f} MB), record: {record.name}"
     yield f"held-out PSNR {run.best_psnr:.2f} dB; measure it: make bench METHOD={recipe.own_name} DATA=..."
 
@@ -94,7 +102,7 @@ def _data(recipe: Recipe, device: str) -> "tuple[Stock, list[tuple[Tensor, Tenso
     for word in split(recipe.images):
         dataset = known_dataset(word)
         prints.append(fingerprint.of_data(dataset))
-        found = list(pictures(dataset))
+        found = list(pictures(dataset, labels=recipe.labels))
         aside = set(spread(recipe.held_out, len(found)))
         for i, picture in enumerate(found):
             if i in aside:
@@ -111,7 +119,20 @@ def _levels(recipe: Recipe, picture: Picture) -> Any:
     parts = [picture.clean] + ([picture.noisy] if parse(recipe.noise).recorded else [])
     if any(part is None for part in parts):
         raise BenchError(f"training: {picture.name} has no {'noisy' if picture.clean is not None else 'clean'} picture")
-    return np.concatenate([part for part in parts if part is not None], axis=2)
+    levels = np.concatenate([part for part in parts if part is not None], axis=2)
+    return _labelled(levels, picture) if recipe.labels else levels
+
+
+def _labelled(levels: Any, picture: Picture) -> Any:
+    """Return an image (H, W, C) with its label map as one more channel, its numbers as grey levels."""
+    import numpy as np
+
+    if picture.labels is None:
+        raise BenchError(f"training: {picture.name} has no label map; take a set that has them, as camvid-train")
+    labels = picture.labels[0, :, :, None]
+    if not 0 <= labels.min() <= labels.max() <= 255:
+        raise BenchError(f"training: {picture.name} has label {labels.max()}; expected 0 to 255")
+    return np.concatenate([levels, labels.astype(levels.dtype)], axis=2)
 
 
 def _noisy(recipe: Recipe, dataset: "Dataset", picture: Picture) -> tuple[Any, Any]:
@@ -140,7 +161,7 @@ def _write(recipe: Recipe, run: Run, stem: Path, device: str, data: str, colour:
     network = recipe.finished(network.eval())
     stem.parent.mkdir(parents=True, exist_ok=True)
     weights, record = stem.with_name(f"{stem.name}.safetensors"), stem.with_name(f"{stem.name}.json")
-    tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
+    tensors, precision, change = stored(network, run.held_out)
     beside = weights.with_suffix(".part")
     try:
         save_file(tensors, beside)
@@ -159,6 +180,8 @@ def _write(recipe: Recipe, run: Run, stem: Path, device: str, data: str, colour:
         "colour": colour,
         "weights": weights.name,
         "sha256": sha256(weights),
+        "precision": precision,
+        "half_precision_changes_psnr": None if math.isnan(change) else round(change, 4),
         "trained": _range(noise),
         "parameters": sum(value.numel() for value in network.parameters()),
         "steps": run.step,
@@ -209,6 +232,7 @@ def line(progress: Progress) -> str:
     """Say how a run goes, in a line."""
     left = time.strftime("%H:%M:%S", time.gmtime(progress.left))
     return (
-        f"step {progress.step}/{progress.steps}  loss {progress.loss:.4g}  held-out {progress.psnr:.2f} dB  "
+        f"{progress.stage and progress.stage + ': '}step {progress.step}/{progress.steps}  loss {progress.loss:.4g}  "
+        f"held-out {progress.psnr:.2f} {progress.unit}  "
         f"{progress.patches_per_second:.0f} patches/s  left {left}"
     )

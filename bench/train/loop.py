@@ -2,28 +2,46 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench import devices
 from bench.degradation import parse
-from bench.errors import BenchError
-from bench.train import checkpoint
+from bench.train import checkpoint, together
+from bench.train.losses import denoising, loss_of
 from bench.train.patches import Stock, batch
 from bench.train.recipe import Recipe
+from bench.train.storing import fitting
+from bench.train.watch import Watch, astray
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     Pair = tuple[Tensor, Tensor]
     Criterion = Callable[[nn.Module, Tensor, Tensor], Tensor]
+    Measure = Callable[["Run", Sequence[Pair]], float]
+
+__all__ = ["Progress", "Run", "begin", "denoising", "loss_of", "train", "validation_psnr"]
 
 LOOK_EVERY = 20.0
 """Seconds between looks at the held-out images, a checkpoint each."""
 
+WARM = 10
+"""Steps that are not timed: the first ones set things up."""
+
 MEASURED = 30
-"""Steps after which the speed is known, and a budget becomes a number of steps."""
+"""Steps after which the speed may be known, and a budget becomes a number of steps."""
+
+TIMED = 0.03
+"""Share of a budget after which that is done, since a machine is not always equally busy."""
+
+WATCHED = 50
+"""Steps between glances at the loss, which stop a run that has gone astray before the next look."""
+
+COMPILED = 120.0
+"""Seconds of training from which on compiling the network pays, on CUDA."""
 
 RESERVE = 0.97
 """Share of a budget that is planned for; the rest is for looking and writing."""
@@ -43,6 +61,10 @@ class Progress:
         Mean of the held-out images, in dB, with the weights that would be stored.
     patches_per_second, seconds, left : float
         Speed, training time so far (without looks), and what is left of it.
+    stage : str
+        Which one, where a programme has several.
+    unit : str
+        Of `psnr`, where a stage measures something else there.
     """
 
     step: int
@@ -52,6 +74,8 @@ class Progress:
     patches_per_second: float
     seconds: float
     left: float
+    stage: str = ""
+    unit: str = "dB"
 
 
 @dataclass
@@ -62,6 +86,8 @@ class Run:
     ----------
     network : Module
         What is trained.
+    model : Module
+        What steps call: the network, compiled or shared with other processes where it is; its weights are the same.
     mean : dict of Tensor
         The running mean of its weights and buffers; empty where the recipe has none.
     step : int
@@ -72,6 +98,8 @@ class Run:
         Training time so far, over all sittings.
     history : list of dict
         A row a look.
+    held_out : sequence of (Tensor, Tensor)
+        The images that were looked at.
     """
 
     network: "nn.Module"
@@ -83,6 +111,8 @@ class Run:
     history: list[dict[str, float]] = field(default_factory=list)
     best: "dict[str, Tensor]" = field(default_factory=dict)
     best_psnr: float = -math.inf
+    model: Any = None
+    held_out: "Sequence[Pair]" = ()
 
     def weights(self) -> "dict[str, Tensor]":
         """Return the weights that would be stored now."""
@@ -99,12 +129,17 @@ def train(
     digest: str,
     budget: float = 0.0,
     criterion: "Criterion | None" = None,
+    measure: "Measure | None" = None,
+    start: "Mapping[str, Tensor] | None" = None,
     seen: Callable[[Progress], None] = lambda progress: None,
 ) -> Run:
     """Train a network by a recipe, from the last checkpoint on where there is one.
 
     Every batch is a pure function of seed and step, so that a run that was killed and goes on ends as one
     that was not: bit-equal on the CPU with the same number of threads.
+
+    Several processes (`torchrun`) share each batch: every one draws its own part of it, and the first one looks,
+    stores and prints. All return the same best weights.
 
     Parameters
     ----------
@@ -123,8 +158,13 @@ def train(
     budget : float
         Seconds of training for this sitting; the steps are made to fit, and the schedule with them. 0: none.
     criterion : callable, optional
-        ``criterion(network, clean, noisy)`` gives the loss of a batch; not given: that of the recipe. Clean has every
-        channel of the stock, as the noise leaves it.
+        ``criterion(network, clean, noisy)`` gives the loss of a batch, a mean over its examples; not given: that of the
+        recipe. Clean has every channel of the stock, as the noise leaves it. The network should only be called: it may
+        be compiled, or shared with other processes.
+    measure : callable, optional
+        ``measure(run, held_out)`` is looked at instead of the PSNR; higher is better.
+    start : mapping of Tensor, optional
+        Weights that the network starts from.
     seen : callable
         Told at every look.
 
@@ -138,70 +178,61 @@ def train(
     BenchError
         If the loss is no number any more, or a checkpoint is of another run or cannot be written.
     """
-    run = _begin(recipe, device)
+    run = begin(recipe, device, start, budget)
     criterion = criterion or denoising(recipe.loss)
     state = checkpoint.load(path, digest, device)
     if state is not None:
         _restore(run, state)
+    run.model, run.held_out = together.joined(run.model, device), held_out
     noise = parse(recipe.noise)
+    watch = Watch(device)
     losses: list[Tensor] = []
-    looked = started = time.perf_counter()
+    looked = started = warm = time.perf_counter()
     first = run.step
+    measuring = bool(budget) and state is None
     while run.step < run.steps:
         losses.append(_step(run, recipe, stock, noise, criterion))
         run.step += 1
+        done, now = run.step - first, time.perf_counter()
+        if measuring and done == WARM:
+            devices.synchronise(device)  # steps are only queued on CUDA
+            warm = time.perf_counter()
+        if measuring and done >= MEASURED and now - started > TIMED * budget:
+            devices.synchronise(device)
+            each = (time.perf_counter() - warm) / (done - WARM)
+            run.steps = _affordable(recipe, run.step, each, budget - (time.perf_counter() - started))
+            measuring = False
+        if run.step % WATCHED == 0 and watch.astray(losses[-1]):
+            raise astray(math.nan, run.step, path)
         now = time.perf_counter()
-        if budget and run.step - first == MEASURED and state is None:
-            run.steps = _affordable(recipe, run.step, now - started, budget)
-        spent = budget and now - started > budget
-        if now - looked > LOOK_EVERY or run.step >= run.steps or spent:
+        spent = bool(budget) and now - started > budget
+        look = now - looked > LOOK_EVERY or spent
+        told_look, told_spent, run.steps = together.agreed(look, spent, run.steps)
+        if told_look or run.step >= run.steps:
             run.seconds += now - looked
-            _look(run, recipe, losses, held_out, digest, path, seen)
+            if together.rank() == 0:
+                _look(run, recipe, losses, held_out, measure or validation_psnr, digest, path, seen)
             losses.clear()
             looked = time.perf_counter()
-        if spent:
+        if told_spent:
             break
+    run.best, run.best_psnr, run.history = together.told((run.best, run.best_psnr, run.history))
     return run
 
 
-def denoising(kind: str) -> "Criterion":
-    """Return the loss of the denoised image; the network runs in bfloat16 on CUDA, its weights and the loss in fp32.
+def begin(recipe: Recipe, device: str, start: "Mapping[str, Tensor] | None" = None, budget: float = 0.0) -> Run:
+    """Return a run before its first step: network, optimiser, and the network compiled where that pays.
 
     Parameters
     ----------
-    kind : str
-        As `Recipe.loss`.
+    recipe, device, start, budget
+        As for `train`.
     """
     import torch
 
-    def criterion(network: "nn.Module", clean: "Tensor", noisy: "Tensor") -> "Tensor":
-        device = clean.device.type
-        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
-            output = network(noisy)
-        return loss_of(kind, output.float(), clean)
-
-    return criterion
-
-
-def loss_of(kind: str, output: "Tensor", clean: "Tensor") -> "Tensor":
-    """Return the loss of a batch; `kind` as in `Recipe.loss`."""
-    from torch.nn import functional
-
-    match kind:
-        case "squared":
-            return (output - clean).square().sum() / (2 * len(clean))
-        case "mse":
-            return functional.mse_loss(output, clean)
-        case "l1":
-            return functional.l1_loss(output, clean)
-        case _:
-            return functional.binary_cross_entropy(output, clean, reduction="sum") / len(clean)
-
-
-def _begin(recipe: Recipe, device: str) -> Run:
-    import torch
-
     network = recipe.build().to(device)
+    if start is not None:
+        network.load_state_dict(start)
     network = network.to(memory_format=torch.channels_last).train()
     fused: dict[str, Any] = {"fused": True} if device != "cpu" else {}
     parameters = network.parameters()
@@ -211,18 +242,21 @@ def _begin(recipe: Recipe, device: str) -> Run:
         kind = torch.optim.AdamW if recipe.optimiser == "adamw" else torch.optim.Adam
         optimiser = kind(parameters, recipe.rate, weight_decay=recipe.decay, **fused)
     mean = {name: value.detach().clone() for name, value in network.state_dict().items()} if recipe.average else {}
-    return Run(network, optimiser, recipe.steps, mean)
+    return Run(network, optimiser, recipe.steps, mean, model=_compiled(network, device, budget))
 
 
 def _step(run: Run, recipe: Recipe, stock: Stock, noise: Any, criterion: "Criterion") -> "Tensor":
     """Take one step; returns the loss, which stays on the device."""
     import torch
 
-    clean, noisy = batch(stock, recipe.batch, noise, (recipe.seed, run.step), augment=recipe.augment)
+    key = (recipe.seed, run.step, *([together.rank()] if together.size() > 1 else []))
+    clean, noisy = batch(stock, together.share(recipe.batch), noise, key, augment=recipe.augment)
+    if recipe.corruption:
+        noisy = recipe.corrupted(clean, key)
     for group in run.optimiser.param_groups:
         # The schedule is a share of the steps that are done in all, which a budget may have made fewer.
         group["lr"] = recipe.rate_at(int(run.step * recipe.steps / run.steps))
-    loss = criterion(run.network, clean, noisy.contiguous(memory_format=torch.channels_last))
+    loss = criterion(run.model, clean, noisy.contiguous(memory_format=torch.channels_last))
     run.optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     if recipe.clip:
@@ -242,9 +276,24 @@ def _average(mean: "dict[str, Tensor]", now: "dict[str, Tensor]", decay: float) 
         mean[name].copy_(now[name])
 
 
-def _affordable(recipe: Recipe, done: int, seconds: float, budget: float) -> int:
-    """Return the steps that a budget allows at the speed that was measured."""
-    return max(done + 1, min(recipe.steps, int(done * budget * RESERVE / seconds)))
+def _affordable(recipe: Recipe, done: int, each: float, left: float) -> int:
+    """Return the steps in all that the seconds that are left allow, at so many seconds a step."""
+    return max(done + 1, min(recipe.steps, done + int(left * RESERVE / each)))
+
+
+def _compiled(network: "nn.Module", device: str, budget: float) -> Any:
+    """Return a network compiled where that pays: on CUDA, in runs of some length; as it is where compiling fails."""
+    import torch
+
+    if device == "cpu" or 0 < budget < COMPILED:
+        return network
+    import torch._dynamo
+
+    torch._dynamo.config.suppress_errors = True  # what cannot be compiled runs as it is
+    try:
+        return torch.compile(network)
+    except RuntimeError:  # this Python or system has no compiler at all
+        return network
 
 
 def _look(
@@ -252,6 +301,7 @@ def _look(
     recipe: Recipe,
     losses: "Sequence[Tensor]",
     held_out: "Sequence[Pair]",
+    measure: "Measure",
     digest: str,
     path: Path,
     seen: Callable[[Progress], None],
@@ -261,12 +311,8 @@ def _look(
 
     loss = float(torch.stack(list(losses)).mean())
     if not math.isfinite(loss):
-        kept = f"the last good checkpoint is {path}" if path.exists() else "there is no good checkpoint yet"
-        raise BenchError(
-            f"training: the loss is {loss} at step {run.step}; {kept}; start again with a lower learning rate (RATE) "
-            "or another seed (SEED)"
-        )
-    psnr = validation_psnr(run, held_out)
+        raise astray(loss, run.step, path)
+    psnr = measure(run, held_out)
     if psnr > run.best_psnr:
         run.best_psnr = psnr
         run.best = {name: value.detach().clone() for name, value in run.weights().items()}
@@ -286,8 +332,9 @@ def validation_psnr(run: Run, held_out: "Sequence[Pair]") -> float:
     total = 0.0
     with torch.inference_mode():
         for clean, noisy in held_out:
-            output = functional_call(run.network, run.weights(), (noisy,)).clamp(0, 1)
-            error = float((output.double() - clean.double()).square().mean())
+            height, width = fitting(run.network, noisy)
+            output = functional_call(run.network, run.weights(), (noisy[..., :height, :width],)).clamp(0, 1)
+            error = float((output.double() - clean[..., :height, :width].double()).square().mean())
             total += -10 * math.log10(max(error, 1e-20))
     run.network.train()
     return total / len(held_out)

@@ -4,7 +4,7 @@ import hashlib
 import importlib
 import json
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,13 @@ class Recipe:
         Decay of the running mean of the weights, which is what is stored; 0: the weights themselves.
     seed : int
         Of the weights, patches and noise.
+    labels : bool
+        Whether the last channel of the training images is their label map (its numbers as grey levels).
+    options : mapping
+        What the programme reads besides; its docstring says what.
+    corruption : str
+        A function, ``"module:function"``, that corrupts a batch in place of `noise`, where that cannot say it: called
+        with the clean patches and a generator. `noise` is then what held-out images and records know; empty: `noise`.
     """
 
     name: str
@@ -102,6 +109,9 @@ class Recipe:
     clip: float = 0.0
     average: float = 0.0
     seed: int = 0
+    labels: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+    corruption: str = ""
 
     @property
     def own_name(self) -> str:
@@ -132,6 +142,15 @@ class Recipe:
         torch.manual_seed(self.seed)
         return _named(self.network, self.name)(**self.arguments)
 
+    def corrupted(self, clean: Any, key: Sequence[int | str]) -> Any:
+        """Return the batch as `corruption` makes it: a pure function of its arguments on one kind of device."""
+        import torch
+
+        generator = torch.Generator(clean.device)
+        text = "\x1f".join(("corruption", *map(str, key)))
+        generator.manual_seed(int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "little"))
+        return _named(self.corruption, self.name)(clean, generator)
+
     def stages(self) -> Callable[..., Any] | None:
         """Return the function that trains in several stages; None where there is one."""
         return _named(self.programme, self.name) if self.programme else None
@@ -161,10 +180,12 @@ def asked(method: str, images: str, noise: str, change: str, variant: str) -> Re
     _, words = name_and_options(f"{method}:{change}")
     own = {field.name: field for field in fields(Recipe)}
     changes: dict[str, Any] = {k: v for k, v in (("images", images), ("noise", noise), ("variant", variant)) if v}
+    if noise:
+        changes["corruption"] = ""
     arguments: dict[str, Any] = {}
     for key, text in words.items():
         value = _value(text)
-        if key in own and key not in ("name", "arguments", "schedule"):
+        if key in own and key not in ("name", "arguments", "schedule", "options"):
             changes[key] = str(text) if own[key].type in (str, "str") else value
         else:
             arguments[key] = value

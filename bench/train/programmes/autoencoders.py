@@ -1,0 +1,289 @@
+"""Denoising autoencoders as Vincent et al. train them: greedy layers under masking, then the whole for the noise."""
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.degradation import parse
+from bench.errors import BenchError
+from bench.specs import unknown
+from bench.train import checkpoint, together
+from bench.train.loop import Progress, Run, train
+from bench.train.patches import Stock, batch
+from bench.train.recipe import Recipe
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from bench.train.loop import Criterion, Pair
+
+OPTIONS: dict[str, Any] = {"masked": (0.3,), "epochs": 15.0, "rate": 0.1, "share": 0.1, "start": "uniform"}
+"""Of a recipe, where it gives no others; `run` says what they are."""
+
+STARTS = ("uniform", "principal")
+
+MOMENTUM = 0.9
+"""What the loop's gradient descent has; with it, a tenth of the rate goes as far in the long run."""
+
+SEEN = 2000
+"""Examples from which the principal components are taken."""
+
+
+def run(
+    recipe: Recipe,
+    stock: Stock,
+    held_out: "Sequence[Pair]",
+    *,
+    device: str,
+    path: Path,
+    digest: str,
+    budget: float = 0.0,
+    seen: Callable[[Progress], None] = lambda progress: None,
+) -> Run:
+    """Train the layers one after another, each alone, then the whole network by the recipe.
+
+    Vincent et al. 2008, Sections 2.3 and 2.4. A layer learns to restore what the layers below make of the clean
+    image, of which a fraction is masked: cross-entropy, gradient descent. Then the whole, unrolled with tied weights,
+    learns to denoise: noise, loss, optimiser and steps as in the recipe. (The paper goes on to classify instead.)
+
+    A run that was killed goes on from the latest stage that has a checkpoint, and ends bit-equal on the CPU.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Of a `DenoisingAutoencoder` or `StackedAutoencoder`. Its options: `masked`, the fraction for each layer, the
+        last one also for layers above (0.3); `epochs`, how often a layer sees every image while it is trained alone
+        (15); `rate` of plain gradient descent then (0.1); `share` of a budget that each layer gets for that (0.1);
+        `start`: ``"uniform"``, the weights of the paper, or ``"principal"``, those of `principal_start`.
+    stock, held_out, device, digest, seen
+        As for `bench.train.loop.train`. While a layer is trained alone, the PSNR told is that of clean held-out
+        images which it and the layers below encode and decode.
+    path : Path
+        The checkpoint of the last stage; those of the layers lie beside it, `.layer1.ckpt` and so on.
+    budget : float
+        Seconds for all stages together; what a layer leaves of its share goes to the stages after it. 0: all steps.
+
+    Returns
+    -------
+    Run
+        Of the last stage; step, seconds and history are those of all stages.
+
+    Raises
+    ------
+    BenchError
+        As `bench.train.loop.train`, or if a patch is no example of the network, or an option means nothing.
+    """
+    started = time.perf_counter()
+    options, depth = _options(recipe), _depth(recipe)
+    paths = [path.with_suffix(f".layer{layer + 1}.ckpt") for layer in range(depth)] + [path]
+    first = max((stage for stage, other in enumerate(paths) if other.exists()), default=0)
+    clean = [(image, image) for image, _ in held_out]
+    weights: Mapping[str, Tensor] = {}
+    for stage in range(first, depth + 1):
+        title = f"layer {stage + 1} of {depth}" if stage < depth else "all layers"
+        how: dict[str, Any] = {"device": device, "path": paths[stage], "digest": f"{digest}-{stage}"}
+        how["seen"] = _titled(title, seen)
+        before = _state(paths[stage], f"{digest}-{stage}")
+        if stage < depth:
+            how["start"] = None if before else _layer_start(recipe, stock, stage, depth, weights)
+            if depth > 1:
+                done = before["step"] if before else 0
+                how["criterion"] = _masked(_fraction(options, stage), (recipe.seed, stage), done)
+            alone = _alone(recipe, stage, depth, len(stock.starts), options)
+            part = _left(budget, started) * options["share"] / (1 - options["share"] * stage)
+            result = train(alone, stock, clean, budget=part, **how)
+        else:
+            how["start"] = None if before else weights
+            result = train(recipe, stock, held_out, budget=_left(budget, started), **how)
+        weights = result.network.state_dict()
+    return _summed(result, [_state(other, f"{digest}-{stage}") for stage, other in enumerate(paths[:-1])])
+
+
+def principal_start(layer: Any, clean: "Tensor", noisy: "Tensor", generator: "torch.Generator") -> None:
+    """Give a layer weights with which it restores examples nearly as the best linear filter does.
+
+    Not of the paper: there the weights start uniform, and gradient descent takes far longer to come as far. The best
+    linear filter is m + C (C + v)^-1 (x - m), of mean m, covariance C and noise of variance v. A sigmoid is nearly
+    linear about zero (its slope is 1/4 there), so that a symmetric square root of this filter, allowing for the
+    slopes, makes a layer with tied weights. Its rows are turned at random, which spreads the variance over all units
+    and keeps each of them near zero.
+
+    Parameters
+    ----------
+    layer : DenoisingAutoencoder
+        Its weights are overwritten.
+    clean, noisy : Tensor of shape (N, visible)
+        Examples, from 0 to 1, and the same with noise.
+    generator : torch.Generator
+        Of the turn; on the CPU, where all is worked out.
+    """
+    import torch
+
+    examples = clean.double().cpu()
+    mean = examples.mean(0).clamp(0.05, 0.95)
+    variance = (noisy.double() - clean.double()).square().mean().cpu()
+    values, vectors = torch.linalg.eigh(examples.T.cov())
+    values = values.clamp_min(0)
+    wiener = (vectors * (values / (values + variance))) @ vectors.T
+    slope = (mean * (1 - mean)).rsqrt()
+    gains, directions = torch.linalg.eigh(4 * slope[:, None] * wiener * slope)
+    hidden, count = len(layer.weight), min(layer.weight.shape)
+    turn, _ = torch.linalg.qr(torch.randn(hidden, count, generator=generator, dtype=torch.float64))
+    weight = turn @ (gains[-count:].clamp_min(0).sqrt()[:, None] * directions[:, -count:].T)
+    with torch.no_grad():
+        layer.weight.copy_(weight)
+        layer.hidden_bias.copy_(-(weight @ mean))
+        layer.visible_bias.copy_(mean.logit() - weight.sum(0) / 2)
+
+
+def lowest(recipe: Recipe, layers: int) -> "nn.Module":
+    """Return the lowest layers of a recipe's network as a stack whose call gives the loss of the highest alone.
+
+    Called with an image, it denoises; called with `fraction` and `generator` too, it returns the loss of
+    `StackedAutoencoder.pretraining_loss`. The layers below are not trained.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Of the whole `StackedAutoencoder`.
+    layers : int
+        How many.
+    """
+    from methods.networks.autoencoders import StackedAutoencoder
+
+    class Lowest(StackedAutoencoder):
+        def forward(
+            self, noisy: "Tensor", sigma: float | None = None, fraction: float = 0.0, generator: Any = None
+        ) -> "Tensor":
+            if generator is None:
+                return super().forward(noisy, sigma)
+            return self.pretraining_loss(noisy.flatten(1), layers - 1, generator, fraction)
+
+    whole: Any = recipe.build()
+    kept = whole.layers[:layers]
+    stack = Lowest((kept[0].weight.shape[1], *(len(layer.weight) for layer in kept)))
+    for mine, given in zip(stack.layers, kept, strict=True):
+        mine.load_state_dict(given.state_dict())
+    for layer in stack.layers[:-1]:
+        layer.requires_grad_(False)
+    return stack
+
+
+def _alone(recipe: Recipe, layer: int, depth: int, images: int, options: Mapping[str, Any]) -> Recipe:
+    """Return the recipe by which one layer is trained. A network of one layer is itself what is trained."""
+    stack: dict[str, Any] = {"network": f"{__name__}:lowest", "arguments": {"recipe": recipe, "layers": layer + 1}}
+    return replace(
+        recipe,
+        **(stack if depth > 1 else {}),
+        noise=f"masking:{_fraction(options, layer)}",
+        loss="cross_entropy",
+        steps=max(1, int(options["epochs"] * images / recipe.batch)),
+        optimiser="sgd",
+        rate=options["rate"] * (1 - MOMENTUM),
+        decay=0.0,
+        clip=0.0,
+        average=0.0,
+        cosine=False,
+        warm_up=0,
+        schedule=(),
+        corruption="",
+    )
+
+
+def _masked(fraction: float, key: Sequence[int], step: int) -> "Criterion":
+    """Return the loss of a layer of a stack; what is masked is a function of key and step, counted from `step`.
+
+    It is not the image that is masked, as the loop would do, but what the layers below make of it.
+    """
+
+    def criterion(network: Any, clean: "Tensor", noisy: "Tensor") -> "Tensor":
+        nonlocal step
+        generator = _generator(("masked", *key, step, together.rank()), clean.device)
+        step += 1
+        loss: Tensor = network(clean, fraction=fraction, generator=generator)
+        return loss
+
+    return criterion
+
+
+def _layer_start(
+    recipe: Recipe, stock: Stock, layer: int, depth: int, weights: "Mapping[str, Tensor]"
+) -> "dict[str, Tensor]":
+    """Return the weights that a stage starts from: trained layers below, and a new one on top."""
+    import torch
+
+    network: Any = lowest(recipe, layer + 1) if depth > 1 else recipe.build()
+    network.load_state_dict({**network.state_dict(), **{name: value.cpu() for name, value in weights.items()}})
+    if _options(recipe)["start"] == "principal":
+        top = network.layers[layer] if depth > 1 else network
+        pair = batch(stock, SEEN, parse(recipe.noise), (recipe.seed, "start"), augment=recipe.augment)
+        examples = [image.flatten(1).cpu() for image in pair]
+        with torch.no_grad():
+            below = [network.encode(part, layer) for part in examples] if layer else examples
+        principal_start(top, below[0], below[1], _generator((recipe.seed, "start", layer), torch.device("cpu")))
+    started: dict[str, Tensor] = network.state_dict()
+    return started
+
+
+def _generator(key: Sequence[int | str], device: "torch.device") -> "torch.Generator":
+    import torch
+
+    text = "\x1f".join(map(str, key))
+    seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "little")
+    return torch.Generator(device).manual_seed(seed)
+
+
+def _options(recipe: Recipe) -> dict[str, Any]:
+    options = {**OPTIONS, **recipe.options}
+    for word in sorted(set(recipe.options) - set(OPTIONS)):
+        raise unknown(f"option in recipe {recipe.name}:", word, OPTIONS)
+    if options["start"] not in STARTS:
+        raise unknown(f"start in recipe {recipe.name}:", options["start"], STARTS)
+    return options
+
+
+def _fraction(options: Mapping[str, Any], layer: int) -> float:
+    fractions = options["masked"]
+    return float(fractions[min(layer, len(fractions) - 1)])
+
+
+def _left(budget: float, started: float) -> float:
+    """Return the seconds that are left of a budget, at least a moment; 0 where there is none."""
+    return max(budget - (time.perf_counter() - started), 1e-3) if budget else 0.0
+
+
+def _titled(title: str, seen: Callable[[Progress], None]) -> Callable[[Progress], None]:
+    return lambda progress: seen(replace(progress, stage=title))
+
+
+def _depth(recipe: Recipe) -> int:
+    """Return the number of layers, if a patch is an example of the network."""
+    network = recipe.build()
+    side = network.size_multiple
+    if recipe.patch != side:
+        raise BenchError(
+            f"recipe {recipe.name}: patches of {recipe.patch}x{recipe.patch} pixels, but the network reads "
+            f"{side}x{side}; give CHANGE=patch={side}"
+        )
+    return len(network.layers) if hasattr(network, "layers") else 1
+
+
+def _state(path: Path, digest: str) -> dict[str, Any] | None:
+    return checkpoint.load(path, digest, "cpu")
+
+
+def _summed(last: Run, layers: "Sequence[dict[str, Any] | None]") -> Run:
+    """Return the last run with the steps, seconds and history of all stages; rows say their stage, 1 the first."""
+    before = [state for state in layers if state is not None]
+    histories = [*(state["history"] for state in before), last.history]
+    return replace(
+        last,
+        step=last.step + sum(state["step"] for state in before),
+        steps=last.steps + sum(state["steps"] for state in before),
+        seconds=last.seconds + sum(state["seconds"] for state in before),
+        history=[{"stage": i + 1, **row} for i, history in enumerate(histories) for row in history],
+    )

@@ -1,0 +1,162 @@
+"""The speed of training: this loop against a plain one, in the same run."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bench import devices
+from bench.degradation import parse
+from bench.errors import BenchError
+from bench.images import pictures
+from bench.plan import known_dataset
+from bench.specs import split
+from bench.train import loop
+from bench.train.patches import stocked
+from bench.train.recipe import Recipe
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch.utils.data import IterableDataset
+
+WARM = 3
+"""Steps of each that are not timed."""
+
+TURNS = 3
+"""The loops are timed in turns, so many each, so that a busy machine slows both down."""
+
+
+def against_plain(
+    recipe: Recipe,
+    seconds: float,
+    images: "Sequence[np.ndarray] | None" = None,
+    *,
+    device: str = "auto",
+    workers: int = 0,
+) -> dict[str, str | float]:
+    """Time training steps of this loop against those of a plain loop: same network, batch and noise level.
+
+    Plain is what most published code does: a `DataLoader` that cuts, turns and corrupts patches on the CPU, one by
+    one, float32 throughout, PyTorch's default layout, Adam as it comes, and the loss read at every step.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Its noise must be one that is drawn: additive and Gaussian.
+    seconds : float
+        Of timing in all, for both together; setting up is not timed.
+    images : sequence of ndarray, shape (H, W, C), optional
+        uint8; not given: those of the recipe.
+    device : str
+        As on DEVICE.
+    workers : int
+        Processes of the plain loop's `DataLoader`.
+
+    Returns
+    -------
+    dict
+        `what`, `measured` (seconds a patch of this loop), `reference` (of the plain one), `ratio` (measured over
+        reference: below 1 is faster, as in the other tables of speed), and a `remark` with both in patches/s.
+
+    Raises
+    ------
+    BenchError
+        If the noise is of another kind, or there are no images.
+    """
+    where = devices.chosen(device)
+    noise = parse(recipe.noise)
+    if not noise.additive_gaussian:
+        raise BenchError(f"speed of training: NOISE={noise}: expected additive Gaussian noise, which both loops draw")
+    found = list(images) if images is not None else _images(recipe)
+    runners = {"this": _this(recipe, found, where), "plain": _plain(recipe, found, where, workers)}
+    rates: dict[str, list[float]] = {name: [] for name in runners}
+    for _ in range(TURNS):
+        for name, step in runners.items():
+            rates[name].append(recipe.batch * _rate(step, seconds / TURNS / len(runners), where))
+    ours, plain = (max(rates[name]) for name in runners)
+    return {
+        "what": f"training {recipe.title}, batch {recipe.batch} of {recipe.patch}x{recipe.patch}, against a plain loop",
+        "measured": 1 / ours,
+        "reference": 1 / plain,
+        "ratio": plain / ours,
+        "remark": f"{ours:.0f} against {plain:.0f} patches/s ({ours / plain:.2f} times) on {devices.title(where)}; "
+        f"DataLoader with {workers} workers, fp32",
+    }
+
+
+def _images(recipe: Recipe) -> "list[np.ndarray]":
+    found = (picture.clean for word in split(recipe.images) for picture in pictures(known_dataset(word)))
+    return [image for image in found if image is not None]
+
+
+def _rate(step: Callable[[], None], seconds: float, device: str) -> float:
+    """Return steps a second."""
+    devices.synchronise(device)
+    started, done = time.perf_counter(), 0
+    while done == 0 or time.perf_counter() - started < seconds:
+        step()
+        done += 1
+    devices.synchronise(device)
+    return done / (time.perf_counter() - started)
+
+
+def _this(recipe: Recipe, images: "Sequence[np.ndarray]", device: str) -> Callable[[], None]:
+    run = loop.begin(recipe, device)
+    stock, noise, criterion = stocked(images, recipe.patch, device), parse(recipe.noise), loop.denoising(recipe.loss)
+
+    def step() -> None:
+        loop._step(run, recipe, stock, noise, criterion)
+        run.step += 1
+
+    for _ in range(WARM):
+        step()
+    return step
+
+
+def _plain(recipe: Recipe, images: "Sequence[np.ndarray]", device: str, workers: int) -> Callable[[], None]:
+    import torch
+    from torch.utils.data import DataLoader
+
+    network = recipe.build().to(device).train()
+    optimiser = torch.optim.Adam(network.parameters(), recipe.rate)
+    batches: Iterator[Any] = iter(DataLoader(_patches(recipe, images), recipe.batch, num_workers=workers))
+
+    def step() -> None:
+        clean, noisy = (part.to(device) for part in next(batches))
+        loss = loop.loss_of(recipe.loss, network(noisy), clean)
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        loss.item()
+
+    for _ in range(WARM):
+        step()
+    return step
+
+
+def _patches(recipe: Recipe, images: "Sequence[np.ndarray]") -> "IterableDataset[Any]":
+    """Return an endless dataset of clean and noisy patches, made one by one with numpy."""
+    import numpy as np
+    import torch
+    from torch.utils.data import IterableDataset
+
+    side = recipe.patch
+    large = [image for image in images if min(image.shape[:2]) >= side]
+    values = dict(parse(recipe.noise).steps[0].values)
+    scale = 1.0 if "std" in values else 255.0
+    given = values["std"] if "std" in values else values["sigma"]
+    low, high = given if isinstance(given, tuple) else (given, given)
+
+    class Patches(IterableDataset[Any]):
+        def __iter__(self) -> Iterator[Any]:
+            draw = np.random.default_rng(recipe.seed)
+            while True:
+                image = large[draw.integers(len(large))]
+                top, left = (draw.integers(size - side + 1) for size in image.shape[:2])
+                patch = np.rot90(image[top : top + side, left : left + side], int(draw.integers(4)))
+                patch = patch[::-1] if draw.integers(2) else patch
+                clean = np.ascontiguousarray(patch.transpose(2, 0, 1), np.float32) / 255
+                deviation = draw.uniform(low, high) / scale
+                noise = draw.standard_normal(clean.shape, np.float32) * np.float32(deviation)
+                yield torch.from_numpy(clean), torch.from_numpy(clean + noise)
+
+    return Patches()

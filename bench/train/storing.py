@@ -1,0 +1,79 @@
+"""Half precision for weights that lose nothing by it."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+LARGEST_CHANGE = 0.005
+"""In dB on the held-out images: what half precision may change."""
+
+
+def stored(network: "nn.Module", held_out: "Sequence[tuple[Tensor, Tensor]]") -> "tuple[dict[str, Tensor], str, float]":
+    """Return the weights as they are stored: float16 where the PSNR stays, float32 otherwise.
+
+    Parameters
+    ----------
+    network : Module
+        As it is stored (normalisation folded), in evaluation mode; its weights are left as they were.
+    held_out : sequence of (Tensor, Tensor)
+        Clean and noisy images (1, C, H, W), 1.0 = white; where there are none, nothing is rounded.
+
+    Returns
+    -------
+    tensors : dict of Tensor
+        Contiguous, in main memory; whole numbers keep their type.
+    precision : str
+        ``"float16"`` or ``"float32"``.
+    change : float
+        What rounding to float16 does to the mean PSNR, in dB; NaN where a weight is too large for it, or nothing says.
+    """
+    import torch
+
+    exact = {name: value.detach().clone() for name, value in network.state_dict().items()}
+    halves = {name: value.half() if value.is_floating_point() else value for name, value in exact.items()}
+    finite = all(bool(torch.isfinite(value).all()) for value in halves.values() if value.is_floating_point())
+    change = math.nan
+    if finite and held_out:
+        network.to(held_out[0][1].device)
+        before = psnr(network, held_out)
+        network.load_state_dict(halves)  # which rounds, and keeps the network in float32
+        change = psnr(network, held_out) - before
+        network.cpu().load_state_dict(exact)
+    small = abs(change) <= LARGEST_CHANGE  # which NaN is not
+    chosen = {name: value.cpu().contiguous() for name, value in (halves if small else exact).items()}
+    return chosen, "float16" if small else "float32", change
+
+
+def psnr(network: "nn.Module", held_out: "Sequence[tuple[Tensor, Tensor]]") -> float:
+    """Return the mean PSNR in dB of images, output clipped to [0, 1].
+
+    Each is cropped to the multiple of height and width that the network takes (its `size_multiple`).
+
+    Parameters
+    ----------
+    network : Module
+        In evaluation mode; called with the noisy image.
+    held_out : sequence of (Tensor, Tensor)
+        Clean and noisy images (1, C, H, W), 1.0 = white; further channels of the clean one, as labels, do not count.
+    """
+    import torch
+
+    total = 0.0
+    with torch.inference_mode():
+        for clean, noisy in held_out:
+            height, width = fitting(network, noisy)
+            output = network(noisy[..., :height, :width]).clamp(0, 1)
+            target = clean[:, : output.shape[1], :height, :width]
+            error = float((output.double() - target.double()).square().mean())
+            total += -10 * math.log10(max(error, 1e-20))
+    return total / len(held_out)
+
+
+def fitting(network: "nn.Module", image: "Tensor") -> tuple[int, int]:
+    """Return the largest height and width of an image that a network takes."""
+    multiple = int(getattr(network, "size_multiple", 1))
+    height, width = image.shape[-2:]
+    return height - height % multiple, width - width % multiple

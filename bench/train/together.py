@@ -1,0 +1,92 @@
+"""Several processes that train one network, one a GPU, as `torchrun` starts them."""
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def size() -> int:
+    """Return how many processes train together; 1 where nobody said so (WORLD_SIZE)."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def rank() -> int:
+    """Return the number of this process, from 0; the first one looks, stores and prints."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def placed(device: str) -> str:
+    """Return the device of this process: together, each has the GPU of its number on its machine (LOCAL_RANK)."""
+    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if size() > 1 and device != "cpu" else device
+
+
+def share(batch: int) -> int:
+    """Return the part of a batch that this process draws: batch / processes.
+
+    Raises
+    ------
+    BenchError
+        If the batch cannot be shared evenly, since the mean of the gradients would then be another one.
+    """
+    if batch % size():
+        raise BenchError(
+            f"training: a batch of {batch} cannot be shared evenly by {size()} processes; "
+            f"expected a multiple, as CHANGE=batch={-(-batch // size()) * size()}"
+        )
+    return batch // size()
+
+
+def joined(network: "nn.Module", device: str) -> "nn.Module":
+    """Return a network whose gradients are the mean over all processes; alone, the network itself.
+
+    Gradients go over NCCL on CUDA and over Gloo on the CPU. Batch normalisation sees the part of the batch that is its
+    process's own; its running statistics are those of the first process.
+
+    Parameters
+    ----------
+    network : Module
+        With the same weights in every process.
+    device : str
+        Of this process.
+    """
+    if size() == 1:
+        return network
+    import torch
+    from torch import distributed
+    from torch.nn.parallel import DistributedDataParallel
+
+    cuda = device != "cpu"
+    if cuda:
+        torch.cuda.set_device(device)
+    if not distributed.is_initialized():
+        # Numbers that are agreed on lie in main memory: Gloo hands them round without waiting for the GPU.
+        distributed.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo")
+    return DistributedDataParallel(network, device_ids=[torch.device(device)] if cuda else None)
+
+
+def agreed(*numbers: int) -> tuple[int, ...]:
+    """Return the numbers of the first process, so that all of them stop at the same step."""
+    if size() == 1:
+        return numbers
+    import torch
+    from torch import distributed
+
+    said = torch.tensor(numbers, dtype=torch.int64)
+    distributed.broadcast(said, 0)
+    return tuple(said.tolist())
+
+
+def told(what: Any) -> Any:
+    """Return what the first process has, for example its best weights, in every process."""
+    if size() == 1:
+        return what
+    import torch
+    from torch import distributed
+
+    box = [what]
+    distributed.broadcast_object_list(box, 0, device=torch.device("cpu"))
+    return box[0]
