@@ -106,7 +106,7 @@ speed: $(READY)  ## Measure speed as ratios against references in the same run (
 train: $(READY)  ## Train METHOD by its recipe (DATA, NOISE, BUDGET=9m, CHANGE=batch=32,..., NAME); then METHOD=name@own
 	@$(RUN) -m bench train $(call option,METHOD,method) $(call option,DATA,data) $(call option,NOISE,noise) \
 	  $(call option,BUDGET,budget) $(call option,CHANGE,change) $(call option,NAME,name) \
-	  $(call option,DEVICE,device) $(call option,TO,to) $(call option,OUT,out)
+	  $(call option,DEVICE,device) $(call option,JOBS,jobs) $(call option,TO,to) $(call option,OUT,out)
 
 explain: $(READY)  ## Filters and net bias of networks (METHOD, DATA, NOISE, IMAGE, PIXEL; results/explain/)
 	@$(RUN) -m bench explain $(call option,METHOD,method) $(call option,DATA,data) $(call option,NOISE,noise) \

@@ -238,6 +238,7 @@ def train(
     change: Annotated[str, typer.Option(help="What else is different: steps=2000,batch=32,depth=8.")] = "",
     name: Annotated[str, typer.Option(help="What tells the weights apart: dncnn@own-NAME.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
+    jobs: Annotated[int, typer.Option(min=0, help="Threads on the CPU; 0: one a core.")] = 0,
     to: Annotated[str, typer.Option(help="Folder for weights and record; methods/weights otherwise.")] = "",
     out: Out = Path("results"),
 ) -> None:
@@ -250,7 +251,7 @@ def train(
         typer.echo(training.line(progress))
 
     place = Path(to) if to else training.WEIGHTS
-    _say(training.build(asked, out, to=place, device=device, budget=training.seconds(budget), seen=seen))
+    _say(training.build(asked, out, to=place, device=device, threads=jobs, budget=training.seconds(budget), seen=seen))
 
 
 @app.command(short_help="Test images in training sets, and other unfair company (make audit).")
