@@ -59,11 +59,10 @@ def judge(result: Result) -> Verdict | None:
     """
     if not result.has_reference:
         return None
-    measured, row = result.mean("psnr"), reference(result, "psnr")
-    if row is None:
-        measured, row = result.mean("noise_psnr") + PEAK_255_OF_UNIT, reference(result, "psnr_noise_255")
+    row = reference(result, "psnr") or reference(result, "psnr_noise_255")
     if row is None:
         return None
+    measured = result.mean("psnr") if row.metric == "psnr" else result.mean("noise_psnr") + PEAK_255_OF_UNIT
     difference = measured - row.number
     shapes = [(image["height"], image["width"]) for image in result.records[0].images]
     channels = 3 if result.about["dataset"]["colour"] == "rgb" else 1

@@ -32,7 +32,7 @@ def test_the_page_needs_no_other_file(made):
     outside = re.findall(r'(?:src|href)="(?!data:|#|https://github\.com)([^"]+)"', page)
     assert outside == []
     assert "<script" not in page
-    assert page.count("<svg") == 2
+    assert page.count("<svg") == 3
 
 
 def test_the_tables_agree_with_the_records(made):

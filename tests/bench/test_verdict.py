@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -153,3 +154,16 @@ def test_every_row_of_the_ledger_is_sound():
         assert entry.address
         assert entry.protocol not in ("other", "clipped") or entry.note
         assert entry.metric != "psnr" or entry.protocol == "other" or 3 < entry.number < 60, entry
+
+
+def test_the_small_rdns_psnr_of_the_noise_is_held_in_its_own_convention(monkeypatch):
+    # 69.81 is printed for noise of mean 0.01 and deviation 0.255; in the usual convention it is 48.13 dB less.
+    printed = replace(row("69.814149", protocol="other", note="on training data"), metric="psnr_noise_255")
+    monkeypatch.setattr(verdict, "published", lambda names, metric, **words: [printed] if metric != "psnr" else [])
+    measured = result(21.5)
+    for image in measured.records[0].images:
+        image["noise_psnr"] = 21.69
+    found = judge(measured)
+    assert found.word == "not comparable"
+    assert found.difference == pytest.approx(21.69 + 48.1308 - 69.814149, abs=1e-4)
+    assert "peak 255 for white 1; here 69.82" in found.reason

@@ -1,4 +1,6 @@
+import hashlib
 import re
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +19,10 @@ def test_every_net_says_what_it_is():
         assert net.trained is None or 0 <= net.trained[0] <= net.trained[1] <= 255
         if net.weights:
             assert re.fullmatch(r"[0-9a-f]{64}", net.weights.sha256)
-            assert net.weights.url.startswith(("https://raw.githubusercontent.com/", "pypi:"))
+            if net.weights.record:  # trained by this project, and part of it
+                assert hashlib.sha256(Path(net.weights.local).read_bytes()).hexdigest() == net.weights.sha256
+            else:
+                assert net.weights.url.startswith(("https://raw.githubusercontent.com/", "pypi:"))
             assert net.weights.licence
 
 
