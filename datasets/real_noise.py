@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from datasets import matlab
 from datasets.description import Dataset, File, Image, Part, listed
 
 _POLYU_ADDRESS = "csjunxu/PolyU-Real-World-Noisy-Images-Dataset/3af0f2646b267a00446fe4b7113a15e67bc80b4e/CroppedImages"
@@ -36,33 +37,8 @@ def _scene(image: Image) -> str:
 
 
 def _variable(path: Path, at: tuple[int | str, ...]) -> np.ndarray:
-    """Read the variable `at[0]` of a MATLAB file: uint8, shape (H, W, 3).
-
-    Raises
-    ------
-    ValueError
-        If the file is no MATLAB file or damaged, or the variable is not there or no 8-bit RGB image.
-    """
-    import struct
-    import zlib
-
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
-    name = str(at[0])
-    try:
-        found = loadmat(path)
-    except (MatReadError, NotImplementedError, ValueError, TypeError, OSError, EOFError, struct.error, zlib.error) as e:
-        cause = (str(e) or type(e).__name__).splitlines()[0]
-        raise ValueError(f"image {path}: no readable MATLAB file of version 5 ({cause}); fetch it again") from None
-    if name not in found:
-        others = ", ".join(key for key in found if not key.startswith("__")) or "none"
-        raise ValueError(f"image {path}: expected the variable {name}, got {others}; fetch the published file again")
-    image = np.asarray(found[name])
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        shape = "x".join(map(str, image.shape))
-        raise ValueError(f"image {path}: {name} is {image.dtype} {shape}, expected uint8 HxWx3; fetch it again")
-    return image
+    """Read the variable `at[0]` of a MATLAB file: uint8, shape (H, W, 3)."""
+    return matlab.read(path, matlab.Variable(str(at[0]), (0, 0, 3), ("uint8",)))
 
 
 _POLYU = _pairs(listed("PolyU100", _POLYU_ADDRESS))
