@@ -18,29 +18,30 @@ def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Modu
     Parameters
     ----------
     net : Net
-        Named in the message where there are no weights.
+        Says for which colour.
     weights : Path
-        State dict of `DingLiu` in its training form or folded; the width is read off `conv0.weight`.
+        State dict of `DingLiu` in its training form or folded; width and channels are read off `conv0.weight`.
     options : mapping
         Not used.
 
     Raises
     ------
     ValueError
-        If the file holds another network.
+        If there is no file, it holds another network or one for another colour.
     """
-    from methods.formats import fill, state_dict
+    from methods.formats import check_colour, fill, state_dict
     from methods.networks.ding_liu import DingLiu, fold
 
     if weights is None:
         raise ValueError(f"{net.id}: needs weights")
     tensors = state_dict(weights)
     shape = tuple(tensors["conv0.weight"].shape) if "conv0.weight" in tensors else ()
-    if shape[1:] != (3, 5, 5) or shape[0] < 2 or shape[0] % 2:
+    if shape[2:] != (5, 5) or shape[0] < 2 or shape[0] % 2:
         has = f"conv0.weight has shape {shape}" if shape else f"it has no conv0.weight, but {next(iter(tensors))}"
         raise ValueError(f"weights {weights}: not a {_FAMILY}: {has}; expected conv0.weight of shape (64, 3, 5, 5)")
     norm = any(".norm." in key for key in tensors)
-    network = DingLiu(shape[0], norm=norm)
+    check_colour(net.colour, shape[1], weights)
+    network = DingLiu(shape[0], norm=norm, channels=shape[1])
     fill(network, tensors, weights, _FAMILY)
     return fold(network) if norm else network.eval()
 
@@ -50,7 +51,11 @@ METHODS = (
         name="ding-liu",
         title="Ding Liu et al.: U-shaped denoiser, for coupling with segmentation (own weights only)",
         paper="Liu, Wen, Liu, Wang, Huang, IJCAI 2018, https://arxiv.org/abs/1706.04284",
-        nets=(Net("ding-liu", "Ding Liu", "rgb", receptive_field=45, size_multiple=4, parameters=1_033_443),),
+        nets=(
+            Net("ding-liu", "Ding Liu", "rgb", receptive_field=45, size_multiple=4, parameters=1_033_443),
+            # The paper has no gray net; this one is for training on gray images, as radiographs.
+            Net("ding-liu-gray", "Ding Liu (gray)", "gray", receptive_field=45, size_multiple=4, parameters=1_027_937),
+        ),
         load=load,
         learned=True,
     ),

@@ -120,13 +120,10 @@ METHODS = (
         title="RDN, D=3, C=5, G=16, predicting noise on CIFAR-100: for your own weights",
         paper="https://github.com/aptlin/noisy-cifar-100-rdn",
         nets=(
+            Net("rdn-small", "RDN (small)", "rgb", receptive_field=39, parameters=114_883, output="residual"),
+            # Not in the study: for training on gray images, as radiographs.
             Net(
-                "rdn-small",
-                "RDN (small)",
-                "rgb",
-                receptive_field=39,
-                parameters=114_883,
-                output="residual",
+                "rdn-small-gray", "RDN (small, gray)", "gray", receptive_field=39, parameters=114_305, output="residual"
             ),
         ),
         load=load,

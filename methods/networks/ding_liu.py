@@ -12,7 +12,7 @@ MEAN_COLOUR = (104.0, 117.0, 123.0)
 
 
 class DingLiu(nn.Module):
-    """A denoiser at three scales, for RGB images.
+    """A denoiser at three scales, for RGB images; for gray ones it is our variant of it.
 
     Liu, Wen, Liu, Wang, Huang, "When Image Denoising Meets High-Level Vision Tasks: A Deep Learning
     Approach", IJCAI 2018, Section 3.1, with the layers and sizes of the authors' file
@@ -34,15 +34,17 @@ class DingLiu(nn.Module):
     norm : bool
         Whether convolutions are followed by batch normalisation (the form that is trained) or not
         (the folded form).
+    channels : int
+        3 for RGB; 1 for gray, which the paper does not have: the mean that is subtracted is that of the three.
     """
 
     size_multiple = 4
     receptive_field = 45
 
-    def __init__(self, features: int = 64, *, norm: bool = True) -> None:
+    def __init__(self, features: int = 64, *, norm: bool = True, channels: int = 3) -> None:
         super().__init__()
         n = features
-        self.conv0 = nn.Conv2d(3, n, 5)
+        self.conv0 = nn.Conv2d(channels, n, 5)
         self.conv1 = _block(nn.Conv2d(n, 2 * n, 3, stride=2, padding=1), norm=norm)
         self.residual_1 = Residual(2 * n, n // 2, norm=norm)
         self.conv2 = _block(nn.Conv2d(2 * n, 2 * n, 3, stride=2, padding=1), norm=norm)
@@ -51,13 +53,14 @@ class DingLiu(nn.Module):
         self.conv3 = _block(nn.Conv2d(2 * n + n // 2, 4 * n, 3, padding=1), norm=norm)
         self.residual_3 = Residual(4 * n, n, norm=norm)
         self.upsample = nn.ConvTranspose2d(4 * n, n, 4, stride=2, padding=1)
-        self.concat_reduction = nn.Conv2d(2 * n, 3, 3)
+        self.concat_reduction = nn.Conv2d(2 * n, channels, 3)
         self.mean: Tensor
-        self.register_buffer("mean", torch.tensor(MEAN_COLOUR)[:, None, None], persistent=False)
+        mean = torch.tensor(MEAN_COLOUR)
+        self.register_buffer("mean", (mean if channels == 3 else mean.mean()[None])[:, None, None], persistent=False)
         self.apply(_initialise)
 
     def forward(self, noisy: Tensor, sigma: float | None = None) -> Tensor:
-        """Denoise a batch (B, 3, H, W), RGB, 1.0 = white, H and W multiples of 4; `sigma` is not used."""
+        """Denoise a batch (B, channels, H, W), 1.0 = white, H and W multiples of 4; `sigma` is not used."""
         # Zero is the mean colour here.
         centred = functional.pad(255 * noisy.flip(1) - self.mean, (3, 5, 3, 5))
         full = self.conv0(centred)
@@ -141,7 +144,7 @@ def fold(network: DingLiu) -> DingLiu:
             tensors[f"{name}.conv.weight"], tensors[f"{name}.conv.bias"] = fuse_conv_bn_weights(
                 conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
             )
-    plain = DingLiu(network.conv0.out_channels, norm=False)
+    plain = DingLiu(network.conv0.out_channels, norm=False, channels=network.conv0.in_channels)
     plain.load_state_dict(tensors)
     return plain.eval()
 

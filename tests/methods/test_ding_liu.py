@@ -23,7 +23,7 @@ from methods.networks.segmentation import (
 )
 
 METHOD = methods.available()["ding-liu"]
-(NET,) = METHOD.nets
+NET = METHOD.nets[0]
 
 CAMVID = [
     File(
@@ -357,7 +357,7 @@ def test_own_weights_load_in_both_forms(tmp_path, form):
     assert not any(isinstance(m, nn.BatchNorm2d) for m in loaded.modules())
 
 
-@pytest.mark.parametrize("case", ["another network", "odd width", "one tensor less", "gray", "no conv0"])
+@pytest.mark.parametrize("case", ["another network", "odd width", "one tensor less", "other kernel", "no conv0"])
 def test_files_of_other_networks(tmp_path, case):
     tensors = DingLiu(6).state_dict()
     if case == "another network":
@@ -366,8 +366,8 @@ def test_files_of_other_networks(tmp_path, case):
         tensors["conv0.weight"] = torch.zeros(7, 3, 5, 5)
     elif case == "one tensor less":
         del tensors["conv3.norm.running_var"]
-    elif case == "gray":
-        tensors["conv0.weight"] = torch.zeros(6, 1, 5, 5)
+    elif case == "other kernel":
+        tensors["conv0.weight"] = torch.zeros(6, 3, 3, 3)
     else:
         del tensors["conv0.weight"]
     torch.save(tensors, tmp_path / "net.pth")
@@ -376,3 +376,19 @@ def test_files_of_other_networks(tmp_path, case):
     assert len(str(caught.value).splitlines()) == 1
     with pytest.raises(ValueError, match="ding-liu: needs weights"):
         METHOD.load(NET, None, {})
+
+
+def test_gray_net(tmp_path):
+    torch.manual_seed(0)
+    trained, net = DingLiu(4, channels=1), METHOD.nets[1]
+    with torch.no_grad():
+        trained(torch.rand(2, 1, 16, 16))
+    trained.eval()
+    torch.save(trained.state_dict(), tmp_path / "net.pth")
+    loaded, noisy = METHOD.load(net, tmp_path / "net.pth", {}), torch.rand(1, 1, 20, 24)
+    assert net.colour == "gray"
+    assert sum(value.numel() for value in DingLiu(channels=1).parameters()) == net.parameters
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(noisy), trained(noisy), atol=1e-5, rtol=0)
+    with pytest.raises(ValueError, match="hold a gray net, and the images are rgb"):
+        METHOD.load(NET, tmp_path / "net.pth", {})
