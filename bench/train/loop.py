@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import devices
 from bench.degradation import parse
 from bench.train import checkpoint, together
 from bench.train.losses import denoising, loss_of
+from bench.train.pace import Pace
 from bench.train.patches import Stock, batch
 from bench.train.recipe import Recipe
 from bench.train.storing import fitting
@@ -28,23 +28,11 @@ __all__ = ["Progress", "Run", "begin", "denoising", "loss_of", "train", "validat
 LOOK_EVERY = 20.0
 """Seconds between looks at the held-out images, a checkpoint each."""
 
-WARM = 10
-"""Steps that are not timed: the first ones set things up."""
-
-MEASURED = 30
-"""Steps after which the speed may be known, and a budget becomes a number of steps."""
-
-TIMED = 0.03
-"""Share of a budget after which that is done, since a machine is not always equally busy."""
-
 WATCHED = 50
 """Steps between glances at the loss, which stop a run that has gone astray before the next look."""
 
 COMPILED = 120.0
 """Seconds of training from which on compiling the network pays, on CUDA."""
-
-RESERVE = 0.97
-"""Share of a budget that is planned for; the rest is for looking and writing."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +82,9 @@ class Run:
         Steps done.
     steps : int
         Steps in all; a budget may make them fewer than the recipe's.
+    plan : list of (int, float, int)
+        From this step on, where this share of the schedule was done, so many steps in all were planned. A machine that
+        turns slower or faster under a budget adds a row, so that the schedule ends with the time.
     seconds : float
         Training time so far, over all sittings.
     history : list of dict
@@ -107,6 +98,7 @@ class Run:
     steps: int
     mean: "dict[str, Tensor]" = field(default_factory=dict)
     step: int = 0
+    plan: list[tuple[int, float, int]] = field(default_factory=list)
     seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
     best: "dict[str, Tensor]" = field(default_factory=dict)
@@ -117,6 +109,17 @@ class Run:
     def weights(self) -> "dict[str, Tensor]":
         """Return the weights that would be stored now."""
         return self.mean or dict(self.network.state_dict())
+
+    def share(self) -> float:
+        """Return how much of the schedule is done, 0 to 1."""
+        step, share, steps = self.plan[-1] if self.plan else (0, 0.0, self.steps)
+        return share + (1 - share) * (self.step - step) / max(steps - step, 1)
+
+    def planned(self, steps: int) -> None:
+        """From here on, so many steps in all."""
+        if steps != self.steps:
+            self.plan.append((self.step, self.share(), steps))
+            self.steps = steps
 
 
 def train(
@@ -187,27 +190,18 @@ def train(
     noise = parse(recipe.noise)
     watch = Watch(device)
     losses: list[Tensor] = []
-    looked = started = warm = time.perf_counter()
-    first = run.step
-    measuring = bool(budget) and state is None
+    looked = started = time.perf_counter()
+    pace = Pace(budget if state is None else 0.0, recipe.steps, device, started)
     while run.step < run.steps:
         losses.append(_step(run, recipe, stock, noise, criterion))
         run.step += 1
-        done, now = run.step - first, time.perf_counter()
-        if measuring and done == WARM:
-            devices.synchronise(device)  # steps are only queued on CUDA
-            warm = time.perf_counter()
-        if measuring and done >= MEASURED and now - started > TIMED * budget:
-            devices.synchronise(device)
-            each = (time.perf_counter() - warm) / (done - WARM)
-            run.steps = _affordable(recipe, run.step, each, budget - (time.perf_counter() - started))
-            measuring = False
         if run.step % WATCHED == 0 and watch.astray(losses[-1]):
             raise astray(math.nan, run.step, path)
         now = time.perf_counter()
         spent = bool(budget) and now - started > budget
         look = now - looked > LOOK_EVERY or spent
-        told_look, told_spent, run.steps = together.agreed(look, spent, run.steps)
+        told_look, told_spent, wanted = together.agreed(look, spent, pace.wanted(run))
+        run.planned(wanted)
         if told_look or run.step >= run.steps:
             run.seconds += now - looked
             if together.rank() == 0:
@@ -255,7 +249,7 @@ def _step(run: Run, recipe: Recipe, stock: Stock, noise: Any, criterion: "Criter
         noisy = recipe.corrupted(clean, key)
     for group in run.optimiser.param_groups:
         # The schedule is a share of the steps that are done in all, which a budget may have made fewer.
-        group["lr"] = recipe.rate_at(int(run.step * recipe.steps / run.steps))
+        group["lr"] = recipe.rate_at(int(run.share() * recipe.steps))
     loss = criterion(run.model, clean, noisy.contiguous(memory_format=torch.channels_last))
     run.optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
@@ -274,11 +268,6 @@ def _average(mean: "dict[str, Tensor]", now: "dict[str, Tensor]", decay: float) 
     torch._foreach_lerp_([mean[name] for name in floating], [now[name] for name in floating], 1 - decay)
     for name in mean.keys() - set(floating):
         mean[name].copy_(now[name])
-
-
-def _affordable(recipe: Recipe, done: int, each: float, left: float) -> int:
-    """Return the steps in all that the seconds that are left allow, at so many seconds a step."""
-    return max(done + 1, min(recipe.steps, done + int(left * RESERVE / each)))
 
 
 def _compiled(network: "nn.Module", device: str, budget: float) -> Any:
@@ -350,6 +339,7 @@ def _state(run: Run, digest: str) -> dict[str, Any]:
         "best_psnr": run.best_psnr,
         "step": run.step,
         "steps": run.steps,
+        "plan": run.plan,
         "seconds": run.seconds,
         "history": run.history,
     }
@@ -360,3 +350,4 @@ def _restore(run: Run, state: dict[str, Any]) -> None:
     run.optimiser.load_state_dict(state["optimiser"])
     run.mean, run.best, run.best_psnr = state["mean"], state["best"], state["best_psnr"]
     run.step, run.steps, run.seconds, run.history = state["step"], state["steps"], state["seconds"], state["history"]
+    run.plan = [tuple(row) for row in state["plan"]]

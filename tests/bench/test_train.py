@@ -13,7 +13,7 @@ from bench import train as training
 from bench.degradation import parse
 from bench.errors import BenchError
 from bench.plan import Request, plan
-from bench.train import checkpoint, loop
+from bench.train import checkpoint, loop, pace
 from bench.train.loop import loss_of
 from bench.train.noise import corrupted
 from bench.train.patches import batch, spread, stocked
@@ -193,9 +193,39 @@ def test_the_mean_of_the_weights_is_what_is_stored(tmp_path, stock, held, monkey
     torch.testing.assert_close(run.mean[name], expected)
 
 
+def test_a_plan_that_changes_leads_on_to_the_end_of_the_schedule():
+    run = loop.Run(None, None, 1000)
+    run.planned(1000)
+    assert run.plan == []
+    run.step = 100
+    run.planned(200)  # a tenth is done, and the rest goes nine times as fast
+    assert run.share() == pytest.approx(0.1)
+    run.step = 150
+    assert run.share() == pytest.approx(0.1 + 0.9 / 2)
+    run.planned(250)
+    assert run.share() == pytest.approx(0.55)
+    run.step = 250
+    assert run.share() == pytest.approx(1.0)
+    assert run.plan == [(100, pytest.approx(0.1), 200), (150, pytest.approx(0.55), 250)]
+
+
+def test_a_budget_is_planned_again_where_the_machine_turns_slower(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(pace.time, "perf_counter", lambda: clock[0])
+    run, watch = loop.Run(None, None, 10_000), pace.Pace(1000.0, 10_000, "cpu", 0.0)
+    while run.step < run.steps:
+        run.step += 1
+        clock[0] += 1.0 if clock[0] < 500 else 2.0  # seconds a step
+        run.planned(watch.wanted(run))
+    assert run.plan[0][2] == pytest.approx(970, abs=20)
+    assert run.steps == pytest.approx(742, abs=15)
+    assert clock[0] == pytest.approx(990, abs=15)
+    assert run.share() == pytest.approx(1.0)
+
+
 def test_a_budget_ends_in_time_with_the_best_weights(tmp_path, stock, held):
     run = trained_by(replace(TINY, steps=1_000_000), stock, held, tmp_path / "x.ckpt", budget=1.5)
-    assert loop.MEASURED <= run.step < 1_000_000
+    assert pace.MEASURED <= run.step < 1_000_000
     assert run.seconds < 3
     assert run.best
     # The schedule is stretched to the steps that are done: the last one has the last rate.
