@@ -208,11 +208,12 @@ def single(method: str, weights: str, dataset: Dataset, noise: str) -> Cell:
     )
 
 
-def choose(method: Method, colour: str, sigma: float | None) -> Net:
+def choose(method: Method, colour: str, sigma: float | None, noise: Degradation | None = None) -> Net:
     """Return the net that a method uses for a colour and a sigma (0-255 scale; None: not known).
 
-    The first that was trained for both; else, where the method may leave its range, the first of
-    that colour. Where sigma is not known, the first blind one, else the first that is not bound to one sigma.
+    The first that was made for this very noise, where there is one; else the first that was trained for both;
+    else, where the method may leave its range, the first of that colour. Where sigma is not known, the first
+    blind one, else the first that is not bound to one sigma.
 
     Raises
     ------
@@ -227,6 +228,9 @@ def choose(method: Method, colour: str, sigma: float | None) -> Net:
         raise BenchError(
             f"method {method.name}: no trained weights of it can be had; give a file of yours with WEIGHTS=path"
         )
+    for net in fitting:
+        if noise is not None and net.noise and degradation.parse(net.noise) == noise:
+            return net
     if sigma is None:
         wide = [net for net in fitting if net.covers_a_range]
         if not wide:
@@ -378,7 +382,8 @@ def _cell(
         raise BenchError(f"dataset {dataset.name} has no noisy images of its own for NOISE=pairs; give NOISE=25")
     if not degradation.recorded and not dataset.has_clean:
         raise BenchError(f"dataset {dataset.name} has no clean images to add noise to; use NOISE=pairs")
-    net = choose(method, dataset.colour, degradation.sigma if how.sigma is None else how.sigma)
+    sigma = degradation.sigma if how.sigma is None else how.sigma
+    net = choose(method, dataset.colour, sigma, degradation)
     return Cell(
         method=method,
         net=net,

@@ -66,6 +66,9 @@ class Net:
     trained : tuple of float, optional
         Lowest and highest sigma it was trained for, on the 0-255 scale; None where nothing was
         trained.
+    noise : str
+        The degradation it was trained for, as on NOISE, where `trained` does not say all, as another kind or mean. the
+        nets of a method it is the one for this very noise.
     given_sigma : bool
         Whether it needs to be told sigma; a blind one is not told.
     weights : Weights, optional
@@ -94,6 +97,7 @@ class Net:
     label: str
     colour: str
     trained: tuple[float, float] | None = None
+    noise: str = ""
     given_sigma: bool = False
     weights: Weights | None = None
     receptive_field: int | None = None

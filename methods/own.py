@@ -46,7 +46,8 @@ def _net(path: Path, known: Mapping[str, Method]) -> tuple[str, Net]:
             local=str(path.parent / record["weights"]),
             record=path.name,
         )
-        label, parameters, images = record["label"], record["parameters"], record["recipe"]["images"]
+        label, parameters = record["label"], record["parameters"]
+        images, noise = record["recipe"]["images"], record["recipe"]["noise"]
     except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
         raise ValueError(
             f"training record {path}: cannot be read ({type(error).__name__}: {error}); train again, or delete it"
@@ -57,6 +58,7 @@ def _net(path: Path, known: Mapping[str, Method]) -> tuple[str, Net]:
         label=label,
         colour=colour,
         trained=trained,
+        noise=noise,
         weights=own,
         receptive_field=None,  # the loaded network says it
         parameters=parameters,

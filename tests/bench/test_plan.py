@@ -6,9 +6,11 @@ import pytest
 from PIL import Image
 
 import methods
+from bench.degradation import parse
 from bench.errors import BenchError
 from bench.plan import Request, choose, plan
 from bench.protocol import PROTOCOLS
+from methods.description import Weights
 
 
 def causes(**words) -> list[str]:
@@ -41,6 +43,20 @@ def test_no_net_for_a_sigma_or_colour():
         choose(methods.available()["dncnn"], "gray", 80)
     with pytest.raises(BenchError, match="dncnn-3 has gray nets only, and the images are rgb"):
         choose(methods.available()["dncnn-3"], "rgb", 25)
+
+
+def test_the_net_for_a_very_noise():
+    base = methods.available()["rdn-small"]
+    words = ("gaussian:mean=0.01,std=0.255", "gaussian:mean=0.5,std=0.255")
+    own = [
+        replace(base.nets[0], id=word, noise=word, trained=(65.025, 65.025), weights=Weights("net", ""))
+        for word in words
+    ]
+    method = replace(base, nets=tuple(own))
+    for word in words:
+        assert choose(method, "rgb", 65.025, parse(word)).id == word
+    assert choose(method, "rgb", 65.025, parse("gaussian:std=0.255,mean=0.5")).id == words[1]
+    assert choose(method, "rgb", 25, parse("25")).id == words[0]
 
 
 def test_every_combination_is_planned_or_failed(photographs):
