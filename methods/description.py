@@ -67,8 +67,8 @@ class Net:
         Lowest and highest sigma it was trained for, on the 0-255 scale; None where nothing was
         trained.
     noise : str
-        The degradation it was trained for, as on NOISE, where `trained` does not say all, as another kind or mean. the
-        nets of a method it is the one for this very noise.
+        The degradation it was trained for, as on NOISE, where `trained` does not say all, as another kind or mean: of
+        the nets of a method, the one for this very noise.
     given_sigma : bool
         Whether it needs to be told sigma; a blind one is not told.
     weights : Weights, optional
