@@ -47,7 +47,8 @@ class Design:
     pyramid : str
         ``"laplacian"`` or ``"gaussian"``.
     shared : bool
-        Whether one net serves all levels.
+        Whether one net serves all levels. Not together with `norm`: in training each level would be divided by its own
+        deviation, afterwards all by a mixture of them, which costs about 3 dB.
     residual : bool
         Whether a level is told the output of the coarser one, see `MultiScale`.
     norm : bool
@@ -72,7 +73,7 @@ class Design:
     size: int = 5
     levels: int = 3
     pyramid: str = "laplacian"
-    shared: bool = True
+    shared: bool = False
     residual: bool = False
     norm: bool = True
     window: int = -1
@@ -86,6 +87,11 @@ class Design:
             if not good:
                 expected = " or ".join(map(str, known)) if known else f"{low} to {high}"
                 raise ValueError(f"design of a net: {part.name} is {value!r}; expected {expected}")
+        if self.shared and self.norm and self.levels > 1:
+            raise ValueError(
+                "design of a net: a net that is shared by levels has one set of running statistics for all of them; "
+                "expected shared=false or norm=false"
+            )
         even = any(side > 0 and side % 2 == 0 for side in (self.size, self.window, self.filters))
         if self.features % 2 or even:
             raise ValueError(

@@ -315,14 +315,29 @@ def test_statistics_of_the_image_end_homogeneity(extra):
 
 def test_one_net_serves_all_levels():
     def count(**words) -> int:
-        return sum(p.numel() for p in PyramidDenoiser(Design(**words)).parameters())
+        return sum(p.numel() for p in PyramidDenoiser(Design(norm=False, **words)).parameters())
 
-    assert count(levels=1) == count(levels=3) == count(levels=3, pyramid="gaussian")
+    assert count(levels=1) == count(levels=3, shared=True) == count(levels=3, shared=True, pyramid="gaussian")
     assert count(levels=3, shared=False) == 3 * count(levels=1)
     network = PyramidDenoiser(Design(levels=3, blocks=1)).eval()
     levels = network.pyramid(photograph())
     for level, denoised in zip(levels, network.denoised_levels(photograph()), strict=True):
         assert torch.equal(network.nets[0](level), denoised)
+
+
+def test_running_statistics_are_those_of_the_training():
+    # Each level has its own. With one set for all, training and use were different functions.
+    torch.manual_seed(0)
+    network, noisy = PyramidDenoiser(Design(blocks=2, features=4)), torch.rand(4, 3, 16, 16)
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.normal_(module.weight, std=0.3)
+    with torch.no_grad():
+        for _ in range(100):
+            trained = network.train()(noisy)
+        torch.testing.assert_close(network.eval()(noisy), trained, atol=1e-3, rtol=1e-2)
+    with pytest.raises(ValueError, match="one set of running statistics"):
+        Design(shared=True)
 
 
 def test_levels_are_told_the_coarser_one_and_no_gradient_flows_back():
