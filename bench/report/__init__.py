@@ -1,5 +1,6 @@
 """The report: all finished cells as one page, Markdown, CSV and charts. A function of the records."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.errors import BenchError
@@ -9,7 +10,7 @@ from bench.store import Store
 __all__ = ["build"]
 
 
-def build(out: Path, pictures_each: int = 12) -> Path:
+def build(out: Path, pictures_each: int = 12, formats: Sequence[str] = ()) -> Path:
     """Write `report/` in an output folder from the records in its `runs/`.
 
     Parameters
@@ -19,6 +20,8 @@ def build(out: Path, pictures_each: int = 12) -> Path:
     pictures_each : int
         Picture strips for each dataset and noise, spread over the images from the hardest to the
         easiest; 0 for all images.
+    formats : sequence of str
+        Of the files of charts, besides SVG and PDF: png.
 
     Returns
     -------
@@ -28,7 +31,7 @@ def build(out: Path, pictures_each: int = 12) -> Path:
     Raises
     ------
     BenchError
-        If no cell is finished.
+        If no cell is finished, or there is no such format.
     """
     from bench.report import charts, pages, pictures, tables
 
@@ -39,7 +42,7 @@ def build(out: Path, pictures_each: int = 12) -> Path:
     folder = out / "report"
     (folder / "charts").mkdir(parents=True, exist_ok=True)
     boards = tables.leaderboards(results)
-    drawn = charts.draw(boards, folder / "charts")
+    drawn = charts.draw(boards, folder / "charts", formats)
     strips = pictures.strips(store, boards, pictures_each)
     (folder / "leaderboard.csv").write_text(tables.to_csv(boards), encoding="utf-8")
     (folder / "images.csv").write_text(tables.images_csv(results), encoding="utf-8")

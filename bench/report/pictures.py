@@ -86,7 +86,7 @@ def _hardest_first(records: Sequence[Record]) -> list[str]:
 def _spread(names: list[str], count: int) -> list[str]:
     if count == 0 or len(names) <= count:
         return names
-    return [names[round(i * (len(names) - 1) / (count - 1))] for i in range(count)]
+    return [names[round(i * (len(names) - 1) / max(count - 1, 1))] for i in range(count)]
 
 
 def _pictures(about: dict[str, object], names: Sequence[str]) -> list[Picture]:
