@@ -20,13 +20,24 @@ PUBLISHED = (
 
 def own_nets():
     """Return a small network for each method whose weights only a person can bring."""
-    from methods.networks import autoencoders, bias_free, ding_liu, ircnn, mwcnn, mwrcanet, pyramid_family, rdn
+    from methods.networks import (
+        autoencoders,
+        bias_free,
+        ding_liu,
+        ircnn,
+        mwcnn,
+        mwrcanet,
+        pyramid_family,
+        rdn,
+        searched,
+    )
 
     return {
         "mwcnn": mwcnn.MWCNN(1, (4, 6, 6), 2),
         "mwcnn-v2": mwcnn.MWCNNv2(1, 2),
         "mwrcanet": mwrcanet.MWRCANet(3, (4, 6, 6), 1, 2),
         "mwresnet": mwrcanet.MWResNet(1, (4, 6, 6), 1),
+        "searched": searched.SearchedNet(1, "dense", 1, (4, 6, 6)),
         "rdn": rdn.RDN(2, 2, 4, 4, 3),
         "rdn-small": rdn.RDN(2, 2, 4, 4, 3, predicts="noise"),
         "dae": autoencoders.DenoisingAutoencoder(64, 20),

@@ -9,6 +9,7 @@ Algorithm 1: the living are the latest `population` candidates; each step mutate
 
 import json
 import random
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -102,6 +103,7 @@ def search(
     sample: int = 3,
     generations: int = 3,
     steps: int = 200,
+    budget: float = 0.0,
     seen: Callable[[Mapping[str, Any]], None] = lambda candidate: None,
 ) -> dict[str, Any]:
     """Search for the network that denoises best after few steps of training; go on where a search was stopped.
@@ -129,26 +131,26 @@ def search(
         goes on.
     steps : int
         Of training, for each candidate.
+    budget : float
+        Seconds of this sitting: no candidate is begun that would not end in time if it took as long as the longest one
+        before, so that what is found does not depend on the clock; but one is always trained. 0: none.
     seen : callable
-        Told each candidate as the record has it.
+        Told each candidate as the record has it, first those that were recorded before.
 
     Returns
     -------
     dict
         The record: ``setting``; ``candidates`` with ``number``, ``parent`` (None: drawn), ``genes``, ``parameters``,
         ``macs_per_megapixel`` and ``psnr`` (held-out images, after the last step, in dB); ``best``, one of them.
+        There are ``population * (1 + generations)`` candidates where the search is over.
 
     Raises
     ------
     BenchError
         If the numbers make no search, no candidate fits the budget, or the record is of another search.
     """
-    if not (1 <= sample <= population and generations >= 0 and steps >= 1):
-        raise BenchError(
-            f"search: population {population}, sample {sample}, generations {generations}, steps {steps}; "
-            "expected 1 <= sample <= population, generations from 0 up, steps from 1 up"
-        )
-    recipe = replace(recipe, network=NETWORK, steps=steps, programme="", finish="")
+    check(population, sample, generations, steps)
+    recipe = replace(recipe, network=NETWORK, steps=steps, programme="", finish="", options={})
     setting = {
         "space": asdict(space),
         "seed": seed,
@@ -160,7 +162,13 @@ def search(
     }
     setting = json.loads(json.dumps(setting))
     candidates = _recorded(out, setting)
+    for candidate in candidates:
+        seen(candidate)
+    ends, longest, first = time.perf_counter() + budget, 0.0, len(candidates)
     while len(candidates) < population * (1 + generations):
+        began = time.perf_counter()
+        if budget and len(candidates) > first and began + longest > ends:
+            break
         number = len(candidates)
         path = out.with_name(f"{out.stem}-{number}.ckpt")
         parent, genes, counted = _next(space, candidates, recipe, population, sample, f"{seed}-{number}")
@@ -175,8 +183,24 @@ def search(
         candidates.append(candidate)
         _write(out, setting, candidates)
         path.unlink(missing_ok=True)
+        longest = max(longest, time.perf_counter() - began)
         seen(candidate)
     return {"setting": setting, "candidates": candidates, "best": best_of(candidates)}
+
+
+def check(population: int, sample: int, generations: int, steps: int) -> None:
+    """Refuse numbers that make no search.
+
+    Raises
+    ------
+    BenchError
+        If they do not.
+    """
+    if not (1 <= sample <= population and generations >= 0 and steps >= 1):
+        raise BenchError(
+            f"search: population {population}, sample {sample}, generations {generations}, steps {steps}; "
+            "expected 1 <= sample <= population, generations from 0 up, steps from 1 up"
+        )
 
 
 def best_of(candidates: "Sequence[dict[str, Any]]") -> dict[str, Any]:
@@ -244,7 +268,7 @@ def _recorded(out: Path, setting: Mapping[str, Any]) -> list[dict[str, Any]]:
         raise BenchError(f"search: record {out} cannot be read ({type(error).__name__}: {error}); delete it") from None
     if known != setting:
         other = next(name for name in setting if known.get(name) != setting[name])
-        raise BenchError(f"search: record {out} is of a search with another {other}; delete it, or write elsewhere")
+        raise BenchError(f"search: record {out} is of a search with another {other}; delete it, or give NAME=another")
     return candidates
 
 

@@ -1,0 +1,230 @@
+"""What a person sees of a search: a line a candidate, a table, a chart, and the recipe of what was found."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, asdict, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.errors import BenchError
+from bench.train.programmes.search import NETWORK, best_of
+from bench.train.recipe import Recipe
+
+if TYPE_CHECKING:
+    from bench.train.searching import Plan
+
+    Candidate = Mapping[str, Any]
+
+METHOD = "searched"
+"""The method that a found network belongs to."""
+
+TITLE = "MWRCANet, searched"
+"""Of a found network; the original network that is trained beside it is titled accordingly."""
+
+STYLES = {"residual": ("#0072b2", "o"), "dense": ("#d55e00", "s"), "attention": ("#009e73", "^")}
+"""Colour and marker of the block types, told apart by the colour-blind (Okabe and Ito) and in print."""
+
+RESOLUTION = 200
+"""Dots an inch of the chart."""
+
+
+def genes(given: Mapping[str, Any]) -> str:
+    """Say a candidate's genes in words.
+
+    Examples
+    --------
+    >>> genes({"block": "dense", "blocks": 2, "features": [8, 16, 16]})
+    'dense, 2 a level, 8-16-16 channels'
+    """
+    return f"{given['block']}, {given['blocks']} a level, {'-'.join(map(str, given['features']))} channels"
+
+
+def line(candidate: "Candidate", of: int, before: "Sequence[Candidate]") -> str:
+    """Say a candidate in a line: number, genes, cost, PSNR, and what was changed of which parent.
+
+    Parameters
+    ----------
+    candidate : mapping
+        As the record of a search has it.
+    of : int
+        Candidates in all.
+    before : sequence of mapping
+        Those with lower numbers.
+    """
+    origin = "drawn"
+    if candidate["parent"] is not None:
+        parent = before[candidate["parent"]]["genes"]
+        origin = f"of {candidate['parent']}, {_changed(parent, candidate['genes'])}"
+    known = next((one["number"] for one in before if one["genes"] == candidate["genes"]), candidate["number"])
+    origin += f" (is {known} again)" if known < candidate["number"] else ""
+    return (
+        f"{candidate['number']:3d} of {of}  {genes(candidate['genes']):40s} {candidate['parameters']:9,d} parameters  "
+        f"{candidate['macs_per_megapixel'] / 1e9:6.2f} GMAC/MP  {candidate['psnr']:.2f} dB  {origin}"
+    )
+
+
+def _changed(parent: Mapping[str, Any], child: Mapping[str, Any]) -> str:
+    for name, word in (("block", ""), ("blocks", " a level")):
+        if parent[name] != child[name]:
+            return f"{parent[name]} -> {child[name]}{word}"
+    pairs = zip(parent["features"], child["features"], strict=True)
+    return next(f"level {i + 1}: {a} -> {b} channels" for i, (a, b) in enumerate(pairs) if a != b)
+
+
+def heading(base: Recipe, plan: "Plan", noisy_psnr: float) -> Iterator[str]:
+    """Say what is searched and how, in lines; `noisy_psnr` is that of the held-out images as they are, in dB."""
+    space = plan.space
+    limits = [f"{space.most_parameters:,d} parameters"] if space.most_parameters else []
+    limits += [f"{space.most_macs / 1e9:g} GMAC/MP"] if space.most_macs else []
+    yield (
+        f"search: {', '.join(space.block)}; {', '.join(map(str, space.blocks))} a level; "
+        f"{', '.join(map(str, space.features))} channels on {space.levels} levels; "
+        f"{'at most ' + ' and '.join(limits) if limits else 'no budget'}"
+    )
+    yield (
+        f"{plan.population} drawn, then {plan.population * plan.generations} children with one gene changed; "
+        f"{plan.steps} steps each on {base.images}, {base.noise}, patches {base.patch}, batch {base.batch}; "
+        f"seed {plan.seed}; held-out noisy images {noisy_psnr:.2f} dB"
+    )
+
+
+def save(candidates: "Sequence[Candidate]", record: Path, noisy_psnr: float, title: str) -> tuple[Path, Path]:
+    """Write the table (CSV) and the chart (PNG) of a search beside its record; returns their paths.
+
+    Parameters
+    ----------
+    candidates : sequence of mapping
+        As the record has them.
+    record : Path
+        Whose name table and chart have, with other endings.
+    noisy_psnr : float
+        Of the held-out images as they are, in dB: a line of the chart, where it is near enough.
+    title : str
+        Of the chart.
+
+    Raises
+    ------
+    BenchError
+        If they cannot be written.
+    """
+    table, chart = record.with_suffix(".csv"), record.with_suffix(".png")
+    _written(table, to_csv(candidates).encode())
+    _written(chart, _drawn(candidates, noisy_psnr, title))
+    return table, chart
+
+
+def to_csv(candidates: "Sequence[Candidate]") -> str:
+    """Return the candidates as CSV, a row each, by their numbers."""
+    best = best_of([dict(candidate) for candidate in candidates])["number"]
+    text = io.StringIO()
+    columns = ["number", "parent", "block", "blocks", "features", "parameters", "macs_per_megapixel", "psnr", "best"]
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    for candidate in candidates:
+        row = {**candidate, **candidate["genes"], "best": int(candidate["number"] == best)}
+        row["features"] = "-".join(map(str, row["features"]))
+        row["psnr"], row["macs_per_megapixel"] = round(row["psnr"], 4), round(row["macs_per_megapixel"])
+        writer.writerow({name: row[name] for name in columns})
+    return text.getvalue()
+
+
+def _drawn(candidates: "Sequence[Candidate]", noisy_psnr: float, title: str) -> bytes:
+    """Draw PSNR against parameters: a mark a candidate, thin lines from parents to children, a ring round the best."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    with plt.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
+        figure, axes = plt.subplots(figsize=(6.8, 4.0), layout="constrained")
+        for candidate in candidates:
+            if candidate["parent"] is not None:
+                pair = (candidates[candidate["parent"]], candidate)
+                axes.plot(
+                    [one["parameters"] for one in pair], [one["psnr"] for one in pair], color="0.82", lw=0.7, zorder=1
+                )
+        for block, (colour, marker) in STYLES.items():
+            mine = [candidate for candidate in candidates if candidate["genes"]["block"] == block]
+            if mine:
+                where = [one["parameters"] for one in mine], [one["psnr"] for one in mine]
+                axes.plot(*where, marker, ms=6, mfc=colour, mec="white", mew=0.6, alpha=0.9, label=block, zorder=2)
+        best = best_of([dict(candidate) for candidate in candidates])
+        axes.plot(best["parameters"], best["psnr"], "o", ms=13, mfc="none", mec="black", mew=1.3, zorder=3)
+        low, high = axes.get_ylim()
+        if low - 0.6 * (high - low) <= noisy_psnr <= high:
+            axes.axhline(noisy_psnr, color="0.4", ls="--", lw=1, label="noisy images", zorder=0)
+        axes.margins(x=0.08, y=0.12)
+        axes.xaxis.set_major_locator(MaxNLocator(6))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        axes.grid(color="0.92", lw=0.6)
+        axes.set_axisbelow(True)
+        axes.set(xlabel="parameters", ylabel="held-out PSNR (dB)")
+        axes.set_title(f"{title}; ring: the best, {best['number']}: {genes(best['genes'])}", fontsize=9, loc="left")
+        legend = axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+        legend.set_title("block; line\nto parent")
+        legend.get_title().set_fontsize(8)
+        image = io.BytesIO()
+        figure.savefig(image, format="png", dpi=RESOLUTION, metadata={"Software": None})
+        plt.close(figure)
+    return image.getvalue()
+
+
+def found(base: Recipe, best: "Candidate") -> Recipe:
+    """Return the recipe that trains a candidate fully: as the search's, with the candidate as the network.
+
+    Parameters
+    ----------
+    base : Recipe
+        That of the search; its arguments are the channels alone.
+    best : mapping
+        The candidate.
+    """
+    return replace(
+        base,
+        title=TITLE,
+        method=METHOD,
+        network=NETWORK,
+        arguments={"channels": base.arguments["channels"], **best["genes"]},
+        finish="",
+        options={name: value for name, value in base.options.items() if name != "search"},
+    )
+
+
+def write(recipe: Recipe, path: Path, remarks: Sequence[str]) -> Path:
+    """Write a recipe as a file that `bench.train.recipe` reads; fields that have their default are left out.
+
+    Raises
+    ------
+    BenchError
+        If it cannot be written.
+    """
+    defaults = {field.name: field.default for field in fields(Recipe) if field.default is not MISSING}
+    words = {name: value for name, value in asdict(recipe).items() if name != "name"}
+    plain = [name for name, value in words.items() if not isinstance(value, Mapping) and value != defaults.get(name)]
+    lines = [f"# {remark}" for remark in remarks]
+    lines += [f"{name} = {_toml(words[name])}" for name in plain]
+    for name in ("arguments", "options"):
+        if words[name]:
+            lines += ["", f"[{name}]", *(f"{word} = {_toml(value)}" for word, value in words[name].items())]
+    _written(path, ("\n".join(lines) + "\n").encode())
+    return path
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{word} = {_toml(one)}" for word, one in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(one) for one in value) + "]"
+    return json.dumps(value, ensure_ascii=False)  # texts, numbers and booleans are written alike in both
+
+
+def _written(path: Path, content: bytes) -> None:
+    beside = path.with_suffix(f"{path.suffix}.part")
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    except OSError as error:
+        raise BenchError(f"search: cannot write {path} ({error.strerror}); the record stays") from None
