@@ -1,24 +1,42 @@
 """How well a segmentation network understands images: noisy, denoised by several methods, and clean."""
 
-import contextlib
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.degradation import degrade, parse
 from bench.errors import BenchError
-from bench.images import Picture, pictures
+from bench.images import Picture, degraded, pictures
 from bench.inference import padded
-from bench.metrics import psnr
-from bench.protocol import PROTOCOLS
+from bench.plan import Cell
+from bench.store import Store
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor, nn
 
-    from bench.inference import Run
     from datasets import Dataset
+
+NOISY, CLEAN = "noisy", "clean"
+"""What is segmented besides what methods made."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a segmentation network makes of one version of the images of a set.
+
+    Attributes
+    ----------
+    input : str
+        ``"noisy"``, ``"clean"``, or the name of a method.
+    psnr : dict of float
+        Of each image, in dB; infinite for clean ones.
+    counts : dict of Tensor
+        Of each image, as `confusion` gives them.
+    """
+
+    input: str
+    psnr: dict[str, float]
+    counts: "dict[str, Tensor]"
 
 
 @dataclass(frozen=True)
@@ -118,174 +136,121 @@ def predicted(segmenter: "nn.Module", image: "Tensor") -> "Tensor":
 
 def compare(
     segmenter: "nn.Module",
-    denoisers: "Mapping[str, Run]",
-    dataset: "Dataset",
-    noise: str,
+    methods: Mapping[str, Cell],
+    store: Store,
     *,
     device: str = "cpu",
-    protocol: str = "standard",
-    seed: int = 0,
-    names: Sequence[str] | None = None,
-    seen: Callable[[str], None] = lambda image: None,
-) -> list[dict[str, Any]]:
-    """Segment the images of a dataset: noisy, denoised by each denoiser, and clean.
-
-    The segmentation network sees the very image that the PSNR is taken of: the noisy one as the protocol
-    draws it, the denoised one clipped (and rounded, where the protocol says so).
+    seen: Callable[[str, str], None] = lambda version, image: None,
+) -> list[Scores]:
+    """Segment the images of a dataset: noisy, denoised by each method, and clean.
 
     Parameters
     ----------
     segmenter : Module
         ``segmenter(image)``, logits (B, classes, H, W) of RGB images, 1.0 = white; in evaluation mode.
-    denoisers : mapping
-        ``denoiser(noisy, sigma)`` by the name that it has in the table, (B, 3, H, W) in and out.
-    dataset : Dataset
-        Images with label maps, as camvid.
-    noise : str
-        As on NOISE.
+    methods : mapping
+        Finished cells, which differ in the method alone, by their names in the table.
+    store : Store
+        Where their records lie. What is segmented is what they hold: 8 bit, as pictures are stored.
     device : str
-        Where the networks are.
-    protocol : str
-        As on PROTOCOL.
-    seed : int
-        Of the noise.
-    names : sequence of str, optional
-        Images; not given: all.
+        Where the segmentation network is.
     seen : callable
-        Told the name of each image that is done.
-
-    Returns
-    -------
-    list of dict
-        A row for ``noisy``, each denoiser and ``clean``: `input`, `psnr` (mean over images in dB, infinite for
-        clean), `mean_iou`, `accuracy` (share of pixels), and `iou CLASS` for each class, NaN where it is absent.
+        Told each version and image that is done.
 
     Raises
     ------
     BenchError
         If the dataset has no classes, or an image no label map.
     """
+    cell = next(iter(methods.values()))
+    classes = scheme(cell.dataset)
+    noisy = {row["image"]: row["noisy_psnr"] for row in store.get(cell, ("image", "noisy_psnr")).images}
+    found = []
+    for name in (NOISY, *methods, CLEAN):
+        made: dict[str, bytes] = {}
+        levels = noisy if name == NOISY else dict.fromkeys(noisy, float("inf"))
+        if name in methods:
+            rows = store.get(methods[name], ("image", "psnr", "denoised")).images
+            made = {row["image"]: row["denoised"] for row in rows}
+            levels = {row["image"]: row["psnr"] for row in rows}
+        counts = {}
+        for picture in pictures(cell.dataset, labels=True):
+            image = version(name, cell, picture, made.get(picture.name))
+            labels = label_map(picture, cell.dataset)[: image.shape[0], : image.shape[1]]
+            classed = segmented(segmenter, image, device)
+            counts[picture.name] = confusion(labels, classed, len(classes.names), classes.void)
+            seen(name, picture.name)
+        found.append(Scores(name, levels, counts))
+    return found
+
+
+def version(name: str, cell: Cell, picture: Picture, denoised: bytes | None = None) -> "np.ndarray":
+    """Return an image as it is segmented: float32 (H, W, C), 1.0 = white.
+
+    Parameters
+    ----------
+    name : str
+        `NOISY`, as the protocol draws it; `CLEAN`; else the image is `denoised`.
+    cell : Cell
+        Says the noise.
+    picture : Picture
+        The image.
+    denoised : bytes, optional
+        Pixels, as a record holds them.
+    """
+    import numpy as np
+
+    made = degraded(cell, picture)
+    if name == NOISY:
+        return made.noisy
+    if made.clean is None:
+        raise BenchError(f"dataset {cell.dataset.name}, image {picture.name}: no clean image, which this needs")
+    levels = made.clean if denoised is None else np.frombuffer(denoised, np.uint8).reshape(made.clean.shape)
+    return levels.astype(np.float32) / 255
+
+
+def segmented(segmenter: "nn.Module", image: "np.ndarray", device: str = "cpu") -> "Tensor":
+    """Return the class of each pixel (H, W) of an image (H, W, C), 1.0 = white, in main memory."""
     import torch
 
-    classes = scheme(dataset)
-    rules, kind = PROTOCOLS[protocol], parse(noise)
-    runs = {name: padded(run, int(getattr(run, "size_multiple", 1)), "reflect") for name, run in denoisers.items()}
-    levels: dict[str, list[float]] = {}
-    counts: dict[str, Tensor] = {}
+    tensor = torch.from_numpy(image).permute(2, 0, 1)[None]
+    if tensor.shape[1] == 1:
+        tensor = tensor.expand(-1, 3, -1, -1)
     with torch.inference_mode():
-        for picture in pictures(dataset, names, labels=True):
-            labels = _labels(picture, dataset).to(device)
-            made = degrade(
-                picture.clean, kind, rules, dataset=dataset.name, image=picture.name, seed=seed,
-                recorded=picture.noisy,
-            )  # fmt: skip
-            noisy = torch.from_numpy(made.noisy).permute(2, 0, 1)[None].contiguous().to(device)
-            clean = torch.from_numpy(picture.clean).permute(2, 0, 1)[None].to(device)
-            told = None if made.sigma is None else made.sigma / 255
-            shown = {"noisy": noisy * 255}
-            for name, run in runs.items():
-                output = run(noisy, told).mul(255).clamp(0, 255)
-                shown[name] = output.round() if rules.output == "uint8" else output
-            shown["clean"] = clean.float()
-            for name, image in shown.items():
-                levels.setdefault(name, []).append(float(psnr(clean.double(), image.double())[0]))
-                found = confusion(labels, predicted(segmenter, image / 255)[0], len(classes.names), classes.void)
-                counts[name] = counts.get(name, 0) + found
-            seen(picture.name)
-    return [_row(name, levels[name], counts[name], classes) for name in levels]
+        return predicted(segmenter, tensor.contiguous().to(device))[0].cpu()
 
 
-def table(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return rows of `compare` as lines of text, one a quantity, one column an input; shares in percent."""
-    rows = list(rows)
-    width = max(10, *(len(row["input"]) + 2 for row in rows))
-    lines = [f"{'':16}" + "".join(f"{row['input']:>{width}}" for row in rows)]
-    for key in [key for key in rows[0] if key != "input"]:
-        values = (row[key] if key == "psnr" else 100 * row[key] for row in rows)
-        title = {"psnr": "PSNR [dB]", "mean_iou": "mean IoU [%]", "accuracy": "accuracy [%]"}.get(key, key)
-        lines.append(f"{title:16}" + "".join(f"{value:{width}.2f}" for value in values))
-    return lines
-
-
-def write(tensors: "Mapping[str, Tensor]", path: Path, about: Mapping[str, Any]) -> None:
-    """Write tensors as safetensors, `about` as JSON in the header under ``about``; the file appears whole.
+def label_map(picture: Picture, dataset: "Dataset") -> "Tensor":
+    """Return the label map of an image (H, W), that of its first annotator.
 
     Raises
     ------
     BenchError
-        If it cannot be written.
+        If it has none.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
-    beside = path.with_suffix(".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        whole = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-        save_file(whole, beside, {"about": json.dumps(dict(about), sort_keys=True)})
-        beside.replace(path)
-    except (OSError, SafetensorError) as error:
-        with contextlib.suppress(OSError):
-            beside.unlink()
-        raise BenchError(f"cannot write {path} ({error}); make room there or give OUT=another/folder") from None
-
-
-def read(path: Path, device: str = "cpu") -> "tuple[dict[str, Tensor], dict[str, Any]]":
-    """Read what `write` wrote: the tensors, and what is known about them.
-
-    Raises
-    ------
-    BenchError
-        If the file cannot be read.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, "pt", device=device) as file:
-            about = json.loads((file.metadata() or {}).get("about", "{}"))
-            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118 # it is no mapping
-    except (OSError, SafetensorError, ValueError) as error:
-        raise BenchError(f"{path}: cannot be read ({type(error).__name__}: {error}); train again") from None
-
-
-def load(path: Path, device: str = "cpu") -> "nn.Module":
-    """Return the segmentation network of a file that `make train` left, in evaluation mode.
-
-    Raises
-    ------
-    BenchError
-        If the file cannot be read or holds another network.
-    """
-    try:
-        return network(read(path, device)[0]).to(device)
-    except (KeyError, IndexError, RuntimeError, ValueError):
-        raise BenchError(f"{path}: holds no CompactUNet; expected the segmentation network of make train") from None
-
-
-def network(tensors: "Mapping[str, Tensor]") -> "nn.Module":
-    """Return a `CompactUNet` in evaluation mode; classes, width and levels are read off its tensors."""
-    from methods.networks.segmentation import CompactUNet
-
-    classes, features = tensors["head.weight"].shape[:2]
-    levels = len({name.split(".")[1] for name in tensors if name.startswith("down.")})
-    made = CompactUNet(classes, features, levels)
-    made.load_state_dict(dict(tensors))
-    return made.eval()
-
-
-def _labels(picture: Picture, dataset: "Dataset") -> "Tensor":
     import torch
 
-    if picture.labels is None or picture.clean is None:
+    if picture.labels is None:
         raise BenchError(f"dataset {dataset.name}, image {picture.name}: has no label map; take camvid or voc2012")
     return torch.from_numpy(picture.labels[0])
 
 
-def _row(name: str, levels: Sequence[float], counts: "Tensor", classes: Scheme) -> dict[str, Any]:
+def summary(scores: Scores, classes: Scheme) -> dict[str, Any]:
+    """Return scores over all images, as a row of a table.
+
+    Returns
+    -------
+    dict
+        `input`, `psnr` (mean over images in dB), and, 0 to 1 over the pixels of all images: `mean_iou`, `accuracy`
+        (share of the pixels), and `iou CLASS` for each class, NaN where it is neither there nor predicted.
+    """
+    import torch
+
+    counts = torch.stack(list(scores.counts.values())).sum(0)
     each = intersection_over_union(counts).tolist()
     return {
-        "input": name,
-        "psnr": sum(levels) / len(levels),
+        "input": scores.input,
+        "psnr": sum(scores.psnr.values()) / len(scores.psnr),
         "mean_iou": mean_iou(counts),
         "accuracy": float(counts.diagonal().sum() / counts.sum().clamp_min(1)),
         **{f"iou {label}": value for label, value in zip(classes.names, each, strict=True)},

@@ -19,7 +19,8 @@ def trained(known: Mapping[str, Method], folder: Path = FOLDER) -> list[Method]:
     known : mapping
         The registered methods, by name.
     folder : Path
-        Holds pairs of `X.safetensors` and its training record `X.json`, as `make train` writes them.
+        Holds pairs of `X.safetensors` and its training record `X.json`, as `make train` writes them. A record with a
+        `kind` is of a network that denoises nothing, as a segmentation network: it is left out.
 
     Raises
     ------
@@ -28,14 +29,23 @@ def trained(known: Mapping[str, Method], folder: Path = FOLDER) -> list[Method]:
     """
     nets: dict[str, list[Net]] = {}
     for path in sorted(folder.glob("*.json")):
-        name, net = _net(path, known)
-        nets.setdefault(name, []).append(net)
+        record = _record(path)
+        if "kind" not in record:
+            name, net = _net(path, record, known)
+            nets.setdefault(name, []).append(net)
     return [_method(known[name.partition("@")[0]], name, tuple(members)) for name, members in nets.items()]
 
 
-def _net(path: Path, known: Mapping[str, Method]) -> tuple[str, Net]:
+def _record(path: Path) -> dict[str, Any]:
     try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _damaged(path, error) from None
+    return found if isinstance(found, dict) else {}
+
+
+def _net(path: Path, record: Mapping[str, Any], known: Mapping[str, Method]) -> tuple[str, Net]:
+    try:
         name, colour = record["name"], record["colour"]
         base = next(net for net in known[record["method"]].nets if net.colour in (colour, "any"))
         trained = (float(record["trained"][0]), float(record["trained"][1])) if record["trained"] else None
@@ -48,10 +58,8 @@ def _net(path: Path, known: Mapping[str, Method]) -> tuple[str, Net]:
         )
         label, parameters = record["label"], record["parameters"]
         images, noise = record["recipe"]["images"], record["recipe"]["noise"]
-    except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
-        raise ValueError(
-            f"training record {path}: cannot be read ({type(error).__name__}: {error}); train again, or delete it"
-        ) from None
+    except (ValueError, KeyError, TypeError, StopIteration) as error:
+        raise _damaged(path, error) from None
     return name, replace(
         base,
         id=path.stem,
@@ -64,6 +72,12 @@ def _net(path: Path, known: Mapping[str, Method]) -> tuple[str, Net]:
         parameters=parameters,
         published=None,
         trained_on=tuple(word.strip() for word in images.split(",")),
+    )
+
+
+def _damaged(path: Path, error: Exception) -> ValueError:
+    return ValueError(
+        f"training record {path}: cannot be read ({type(error).__name__}: {error}); train again, or delete it"
     )
 
 

@@ -4,7 +4,7 @@ import json
 import math
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,21 +19,20 @@ from bench.plan import known_dataset
 from bench.protocol import PROTOCOLS
 from bench.specs import split
 from bench.store import slug
-from bench.train import together
+from bench.train import names, record, together
 from bench.train.loop import Progress, Run, train
+from bench.train.names import WEIGHTS
 from bench.train.patches import Stock, spread, stocked
 from bench.train.recipe import Recipe, asked, recipe, recipes
-from bench.train.storing import stored
+from bench.train.record import Repetition, repetition
+from bench.train.storing import stored, write
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from datasets import Dataset
 
-__all__ = ["Progress", "Recipe", "asked", "build", "line", "recipe", "recipes", "seconds"]
-
-WEIGHTS = Path(__file__).resolve().parents[2] / "methods" / "weights"
-"""Where own weights lie: METHOD=name@own finds what is here."""
+__all__ = ["WEIGHTS", "Progress", "Recipe", "asked", "build", "line", "recipe", "recipes", "repetition", "seconds"]
 
 
 def build(
@@ -45,6 +44,7 @@ def build(
     threads: int = 0,
     budget: float = 0.0,
     seen: Callable[[Progress], None] = lambda progress: None,
+    repeated: Repetition | None = None,
 ) -> Iterator[str]:
     """Train by a recipe; yield lines that say what is done.
 
@@ -64,33 +64,50 @@ def build(
         Seconds of training; 0: all steps of the recipe.
     seen : callable
         Told how it goes.
+    repeated : Repetition, optional
+        The training that `recipe` is of, to be done again as its record says.
 
     Raises
     ------
     BenchError
-        If images are missing, the run goes astray, or something cannot be written.
+        If images are missing, the run goes astray, something cannot be written, or would overwrite other weights.
     """
     import torch
 
+    name = slug(f"{recipe.own_name}-{recipe.noise}")
+    recipe, start = names.begun(recipe, to)
+    names.free(recipe, to / f"{name}.safetensors")
     where = together.placed(devices.chosen(device))
     torch.set_num_threads(threads or max(1, provenance.cores() // together.size()))
     stock, held_out, data = _data(recipe, where)
-    name = slug(f"{recipe.own_name}-{recipe.noise}")
-    digest = f"{recipe.digest}-{data}"
-    path = out / "training" / f"{name}.ckpt"
+    digest = f"{recipe.digest}-{data}" + (f"-{repeated.digest}" if repeated else "")
+    path = out / "training" / f"{name}{'.again' if repeated else ''}.ckpt"
     if together.rank() == 0:
-        steps = f"{recipe.steps} steps" if not budget else f"{budget / 60:.3g} min"
+        yield from repeated.differences(data, where) if repeated else ()
+        steps = f"{repeated.steps if repeated else recipe.steps} steps" if not budget else f"{budget / 60:.3g} min"
         yield f"{recipe.title}: {recipe.images}, {recipe.noise}, patches {recipe.patch}, batch {recipe.batch}, {steps}"
         if path.exists():
             yield f"going on from {path}"
     how: dict[str, Any] = {"device": where, "path": path, "digest": digest, "budget": budget, "seen": seen}
-    run = (recipe.stages() or train)(recipe, stock, held_out, **how)
+    how |= {"start": start} if start else {}
+    run = (repeated.train if repeated else recipe.stages() or train)(recipe, stock, held_out, **how)
     if together.rank() > 0:
         return  # the first process stores
     # A programme may make other images of those that were read, as mosaics of colour images.
     channels = recipe.arguments.get("channels", held_out[0][0].shape[1])
-    weights, record = _write(recipe, run, to / name, where, data, "gray" if channels == 1 else "rgb")
-    yield f"weights: {weights} ({weights.stat().st_size / 1e6:.1f} MB), record: {record.name}"
+    about = {"colour": "gray" if channels == 1 else "rgb"}
+    weights, written = _write(recipe, run, to / name, where, data, {**about, **record.of(run)})
+    yield f"weights: {_size(weights)}, record: {written.name}"
+    for other in run.others:
+        told = {**about, **record.of(other.run), **other.about, "within": asdict(recipe)}
+        named = other.recipe.own_name + ("" if "kind" in other.about else f"-{recipe.noise}")
+        try:
+            names.free(other.recipe, to / f"{slug(named)}.safetensors")
+        except BenchError as error:  # the weights that were asked for are stored all the same
+            yield f"not stored besides: {error}"
+            continue
+        weights, _ = _write(other.recipe, other.run, to / slug(named), where, data, told)
+        yield f"besides: {_size(weights)}, {other.run.best_psnr:.2f} {_unit(other.run)}"
     yield f"held-out PSNR {run.best_psnr:.2f} dB; measure it: make bench METHOD={recipe.own_name} DATA=..."
 
 
@@ -110,7 +127,7 @@ def _data(recipe: Recipe, device: str) -> "tuple[Stock, list[tuple[Tensor, Tenso
                 held.append((_tensor(pair[0], device), _tensor(pair[1], device)))
             else:
                 kept.append(_levels(recipe, picture))
-    return stocked(kept, recipe.patch, device), held, "-".join(prints)
+    return stocked(kept, recipe.patch, device, recipe.align), held, "-".join(prints)
 
 
 def _levels(recipe: Recipe, picture: Picture) -> Any:
@@ -152,51 +169,66 @@ def _tensor(image: Any, device: str) -> "Tensor":
     return torch.from_numpy(np.ascontiguousarray(image, np.float32)).permute(2, 0, 1)[None].contiguous().to(device)
 
 
-def _write(recipe: Recipe, run: Run, stem: Path, device: str, data: str, colour: str) -> tuple[Path, Path]:
-    """Store the best weights and their training record; both appear whole."""
-    from safetensors.torch import save_file
-
+def _write(recipe: Recipe, run: Run, stem: Path, device: str, data: str, told: Mapping[str, Any]) -> tuple[Path, Path]:
+    """Store the best weights and their training record, in which `told` stands too; both appear whole."""
     network = recipe.build()
     network.load_state_dict({name: value.cpu() for name, value in run.best.items()})
     network = recipe.finished(network.eval())
-    stem.parent.mkdir(parents=True, exist_ok=True)
     weights, record = stem.with_name(f"{stem.name}.safetensors"), stem.with_name(f"{stem.name}.json")
     tensors, precision, change = stored(network, run.held_out)
-    beside = weights.with_suffix(".part")
-    try:
-        save_file(tensors, beside)
-        beside.replace(weights)
-    except OSError as error:
-        raise BenchError(
-            f"training: cannot write {weights} ({error.strerror}); the checkpoint has the weights"
-        ) from None
-    noise = parse(recipe.noise)
+    write(tensors, weights)
+    patches = sum(stage["steps"] * stage["batch"] for stage in run.stages) or run.step * recipe.batch
+    score = "held_out_psnr" if _unit(run) == "dB" else "held_out_mean_iou"
     about = {
         "recipe": asdict(recipe),
+        **told,
         "data": data,
         "name": recipe.own_name,
         "method": recipe.method,
         "label": f"{recipe.title} (own{f' {recipe.variant}' if recipe.variant else ''})",
-        "colour": colour,
         "weights": weights.name,
         "sha256": sha256(weights),
         "precision": precision,
         "half_precision_changes_psnr": None if math.isnan(change) else round(change, 4),
-        "trained": _range(noise),
+        "trained": None if "kind" in told else _range(parse(recipe.noise)),
         "parameters": sum(value.numel() for value in network.parameters()),
         "steps": run.step,
         "seconds": round(run.seconds, 1),
-        "patches_per_second": round(run.step * recipe.batch / run.seconds, 1) if run.seconds else None,
-        "held_out_psnr": round(run.best_psnr, 3),
-        "history": [{k: round(v, 4) for k, v in row.items()} for row in run.history],
+        "patches_per_second": round(patches / run.seconds, 1) if run.seconds else None,
+        score: round(run.best_psnr, 3),
+        **({"stages": _rounded(run.stages)} if run.stages else {"history": _rounded(run.history)}),
         "device": devices.title(device),
         "machine": platform.machine(),
         "versions": provenance.versions(),
         "commit": provenance.commit(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    record.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    beside = record.with_name(f"{record.name}.part")
+    try:
+        beside.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+        beside.replace(record)
+    except OSError as error:
+        raise BenchError(
+            f"training: cannot write {record} ({error.strerror}); make room there, and run again"
+        ) from None
     return weights, record
+
+
+def _rounded(what: Any) -> Any:
+    """Return numbers within lists and dicts with four places."""
+    if isinstance(what, Mapping):
+        return {key: _rounded(value) for key, value in what.items()}
+    if isinstance(what, list):
+        return [_rounded(value) for value in what]
+    return round(what, 4) if isinstance(what, float) else what
+
+
+def _unit(run: Run) -> str:
+    return str(run.stages[-1]["unit"]) if run.stages else "dB"
+
+
+def _size(weights: Path) -> str:
+    return f"{weights} ({weights.stat().st_size / 1e6:.1f} MB)"
 
 
 def _range(noise: Any) -> list[float] | None:

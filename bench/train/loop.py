@@ -19,6 +19,8 @@ from bench.train.watch import Watch, astray
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from bench.train.programmes.stages import ByProduct
+
     Pair = tuple[Tensor, Tensor]
     Criterion = Callable[[nn.Module, Tensor, Tensor], Tensor]
     Measure = Callable[["Run", Sequence[Pair]], float]
@@ -91,6 +93,10 @@ class Run:
         A row a look.
     held_out : sequence of (Tensor, Tensor)
         The images that were looked at.
+    stages : list of dict
+        What the training record says of each stage of a programme; empty where there is one stage.
+    others : sequence of ByProduct
+        Networks that a programme trained besides.
     """
 
     network: "nn.Module"
@@ -105,6 +111,8 @@ class Run:
     best_psnr: float = -math.inf
     model: Any = None
     held_out: "Sequence[Pair]" = ()
+    stages: list[dict[str, Any]] = field(default_factory=list)
+    others: "Sequence[ByProduct]" = ()
 
     def weights(self) -> "dict[str, Tensor]":
         """Return the weights that would be stored now."""

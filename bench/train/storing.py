@@ -1,8 +1,12 @@
-"""Half precision for weights that lose nothing by it."""
+"""Files of weights, in half precision where nothing is lost by it."""
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from bench.errors import BenchError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -77,3 +81,39 @@ def fitting(network: "nn.Module", image: "Tensor") -> tuple[int, int]:
     multiple = int(getattr(network, "size_multiple", 1))
     height, width = image.shape[-2:]
     return height - height % multiple, width - width % multiple
+
+
+def write(tensors: "Mapping[str, Tensor]", path: Path) -> None:
+    """Write weights as safetensors; the file appears whole, and whoever may read new files may read it.
+
+    Parameters
+    ----------
+    tensors : mapping of Tensor
+        Contiguous, in main memory.
+    path : Path
+        Its folder is made if need be.
+
+    Raises
+    ------
+    BenchError
+        If it cannot be written.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    beside = path.with_name(f"{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.touch()
+        mode = beside.stat().st_mode  # as the person's umask has it: safetensors lets nobody else read
+        save_file(dict(tensors), beside)
+        beside.chmod(mode)
+        beside.replace(path)
+    except (OSError, SafetensorError) as error:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        cause = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise BenchError(
+            f"training: cannot write {path} ({cause}); make room there or give TO=another/folder; "
+            "the checkpoint has the weights, and the same command stores them"
+        ) from None

@@ -1,4 +1,7 @@
+import json
 import math
+import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,11 +9,16 @@ import torch
 from PIL import Image
 from torch import nn
 
+import datasets
 from bench import segment
 from bench.errors import BenchError
+from bench.files import sha256
 from bench.plan import known_dataset
+from bench.run import Settings, run_cell
 from bench.segment import Scheme, confusion, intersection_over_union, mean_iou, scheme
-from datasets import available
+from bench.segmenters import fitting, load
+from bench.store import Store
+from bench.train import storing
 from datasets.description import Dataset, File, Part
 from datasets.description import Image as Entry
 from datasets.labels import indexed
@@ -78,7 +86,7 @@ def test_classes_of_the_sets():
     camvid = scheme(known_dataset("camvid"))
     assert (len(camvid.names), camvid.names[0], camvid.names[10], camvid.void) == (11, "sky", "bicyclist", 11)
     with pytest.raises(BenchError, match="dataset kodak24 has no classes"):
-        scheme(available()["kodak24"])
+        scheme(datasets.available()["kodak24"])
 
 
 class ByBrightness(nn.Module):
@@ -92,96 +100,169 @@ class ByBrightness(nn.Module):
 
 
 @pytest.fixture
-def halves(tmp_path):
-    """Two images, 10x14: dark left, bright right, and their label maps, with a row of void."""
+def halves(tmp_path, monkeypatch):
+    """Register two images, 12x14: dark left, bright right, and their label maps, with a row of void."""
     entries = []
     for i, split in enumerate((5, 9)):
-        image = np.full((10, 14, 3), 64, np.uint8)
+        image = np.full((12, 14, 3), 64, np.uint8)
         image[:, split:] = 192
-        labels = (np.arange(14) >= split).astype(np.uint8)[None].repeat(10, 0)
+        labels = (np.arange(14) >= split).astype(np.uint8)[None].repeat(12, 0)
         labels[0] = 7
         parts = []
         for kind, pixels in (("image", image), ("labels", labels)):
             path = tmp_path / f"{i}-{kind}.png"
             Image.fromarray(pixels).save(path)
-            parts.append(Part(File(path.name, local=str(path))))
+            parts.append(Part(File(path.name, sha256(path), local=str(path))))
         entries.append(Entry(str(i), parts[0], labels=parts[1]))
-    return Dataset(
+    made = Dataset(
         name="halves", title="Halves", colour="rgb", images=tuple(entries), source="made", licence="none",
         label_reader=indexed, classes={0: "dark", 1: "bright", 7: "none"}, void=7,
     )  # fmt: skip
+    known = {**datasets.available(), "halves": made}
+    monkeypatch.setattr(datasets, "available", lambda: known)
+    return made
 
 
-def test_table_of_noisy_denoised_and_clean(halves):
-    told = []
+@pytest.fixture
+def compared(halves, one_cell, tmp_path):
+    """Return a function that segments what a method makes of the images, by brightness."""
 
-    def gray(noisy, sigma):
-        told.append(sigma)
-        return torch.full_like(noisy, 100 / 255)
+    def make(cell, noise="100", seen=lambda version, image: None):
+        store = Store(tmp_path / "runs")
+        cell = one_cell(str(cell), "halves", noise)
+        store.put(cell, run_cell(cell, Settings(device="cpu", jobs=1)))
+        return segment.compare(ByBrightness(), {"gray": cell}, store, seen=seen)
 
+    return make
+
+
+@pytest.fixture
+def gray_file(method_file):
+    """Return a method that gives the same level everywhere."""
+    return method_file("def denoise(noisy, sigma, level=100.0):\n    return noisy * 0 + level / 255\n")
+
+
+CLASSES = Scheme(("dark", "bright"), 7)
+
+
+def test_scores_of_noisy_denoised_and_clean(compared, gray_file):
     seen = []
-    rows = segment.compare(ByBrightness(), {"gray": gray}, halves, "100", seen=seen.append)
-    noisy, flat, clean = rows
-    assert [row["input"] for row in rows] == ["noisy", "gray", "clean"]
-    assert seen == ["0", "1"]
-    assert told == [pytest.approx(100 / 255)] * 2
+    scores = compared(gray_file, seen=lambda *words: seen.append(words))
+    noisy, flat, clean = (segment.summary(one, CLASSES) for one in scores)
+    assert seen == [(one, image) for one in ("noisy", "gray", "clean") for image in ("0", "1")]
+    assert [one.input for one in scores] == ["noisy", "gray", "clean"]
     assert (clean["mean_iou"], clean["accuracy"], clean["psnr"]) == (1, 1, math.inf)
-    # All is called dark: 9 rows count; 5 and 9 of 14 columns are dark.
+    # All is called dark: 11 rows count; 5 and 9 of 14 columns are dark.
     assert flat["iou dark"] == pytest.approx((5 + 9) / 28)
     assert flat["iou bright"] == 0
-    assert flat["mean_iou"] == pytest.approx(0.25)
+    assert (flat["mean_iou"], flat["accuracy"]) == (pytest.approx(0.25), pytest.approx(0.5))
+    assert [mean_iou(one) for one in scores[1].counts.values()] == pytest.approx([5 / 28, 9 / 28])
     errors = [(split * 36**2 + (14 - split) * 92**2) / 14 for split in (5, 9)]
     assert flat["psnr"] == pytest.approx(np.mean([10 * math.log10(255**2 / error) for error in errors]))
     assert 0.4 < noisy["mean_iou"] < 0.8  # sigma 100 carries one pixel in four over the middle
     assert noisy["psnr"] == pytest.approx(20 * math.log10(255 / 100), abs=0.5)
-    lines = segment.table(rows)
-    assert lines[0].split() == ["noisy", "gray", "clean"]
-    assert lines[2].split() == ["mean", "IoU", "[%]", f"{100 * noisy['mean_iou']:.2f}", "25.00", "100.00"]
 
 
-def test_the_segmentation_net_sees_what_the_psnr_is_taken_of(halves):
+@pytest.mark.parametrize(("level", "bright"), [(127.6, 1), (127.4, 0)])
+def test_the_segmentation_net_sees_what_the_psnr_is_taken_of(compared, gray_file, level, bright):
     # 127.6 is rounded to 128, which is bright; 127.4 to 127, which is dark.
-    for level, bright in ((127.6, 1), (127.4, 0)):
-        row = segment.compare(
-            ByBrightness(),
-            {"flat": lambda noisy, sigma, level=level: torch.full_like(noisy, level / 255)},
-            halves,
-            "10",
-        )[1]
-        assert row["iou bright" if bright else "iou dark"] == pytest.approx(0.5)
+    row = segment.summary(compared(f"{gray_file}:level={level}")[1], CLASSES)
+    assert row["iou bright" if bright else "iou dark"] == pytest.approx(0.5)
 
 
-def test_an_image_without_label_map(halves):
-    from dataclasses import replace
-
+def test_an_image_without_label_map(halves, compared, gray_file, monkeypatch):
     bare = replace(halves, images=tuple(replace(image, labels=None) for image in halves.images))
+    monkeypatch.setattr(datasets, "available", lambda: {"halves": bare})
     with pytest.raises(BenchError, match=r"image 0: has no label map; take camvid or voc2012"):
-        segment.compare(ByBrightness(), {}, bare, "10")
+        compared(gray_file)
+
+
+def write(path, classes=("dark", "bright"), score=50.0, **words):
+    """Write a segmentation network, and its record."""
+    storing.write(CompactUNet(len(classes), 2, 2).state_dict(), path)
+    record = {
+        "kind": "segmenter",
+        "name": "segmenter@own",
+        "classes": list(classes),
+        "held_out_mean_iou": score,
+        **words,
+    }
+    path.with_suffix(".json").write_text(json.dumps(record))
+    return path
 
 
 def test_a_network_comes_back_from_its_file(tmp_path):
     net = CompactUNet(5, features=4, levels=3).eval()
     path = tmp_path / "deep" / "net.safetensors"
-    segment.write(net.state_dict(), path, {"set": "halves"})
+    storing.write(net.state_dict(), path)
     image = torch.rand(1, 3, 10, 15)
-    back = segment.load(path)
+    back = load(path)
     padded = nn.functional.pad(image, (0, 1, 0, 2), mode="reflect")
     assert torch.equal(segment.predicted(back, image), net(padded).argmax(1)[:, :10, :15])
-    assert segment.read(path)[1] == {"set": "halves"}
 
 
 def test_files_that_hold_no_network(tmp_path):
     path = tmp_path / "x.safetensors"
-    segment.write({"a": torch.zeros(1)}, path, {})
+    storing.write({"a": torch.zeros(1)}, path)
     with pytest.raises(BenchError, match="holds no CompactUNet"):
-        segment.load(path)
+        load(path)
     path.write_bytes(b"nothing")
     with pytest.raises(BenchError, match=r"x\.safetensors: cannot be read"):
-        segment.load(path)
+        load(path)
     with pytest.raises(BenchError, match=r"there\.safetensors: cannot be read"):
-        segment.load(tmp_path / "not-there.safetensors")
-    with pytest.raises(BenchError, match="cannot write"):
-        segment.write({"a": torch.zeros(1)}, path / "below.safetensors", {})
+        load(tmp_path / "not-there.safetensors")
+    with pytest.raises(BenchError, match=r"cannot write .*the checkpoint has the weights"):
+        storing.write({"a": torch.zeros(1)}, path / "below.safetensors")
+
+
+def test_weights_are_as_readable_as_the_person_wants(tmp_path):
+    before = os.umask(0o027)
+    try:
+        storing.write({"a": torch.zeros(1)}, tmp_path / "x.safetensors")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "x.safetensors").stat().st_mode & 0o777 == 0o640
+    assert [path.name for path in tmp_path.iterdir()] == ["x.safetensors"]
+
+
+def test_the_network_for_a_dataset_has_its_classes(halves, tmp_path):
+    write(tmp_path / "segmenter@own-a.safetensors", ("bright", "dark"))
+    with pytest.raises(BenchError, match=r"no segmentation network for the 2 classes of dataset halves; train one"):
+        fitting(halves, folder=tmp_path)
+    for name in ("halves-1", "halves", "halves-2"):
+        write(tmp_path / f"segmenter@own-{name}.safetensors")
+    assert fitting(halves, folder=tmp_path).path.stem == "segmenter@own-halves"
+    assert fitting(halves, folder=tmp_path).title == "segmenter@own-halves (held-out mean IoU 50.0 %)"
+
+
+@pytest.mark.parametrize(
+    ("classes", "cause"),
+    [
+        (
+            ("dark", "bright", "red"),
+            r"its 3 classes \(dark, bright, red\) are not the 2 of dataset halves \(dark, bright\)",
+        ),
+        (("bright", "dark"), "its 2 classes"),
+    ],
+)
+def test_classes_that_are_not_those_of_the_dataset(halves, tmp_path, classes, cause):
+    path = write(tmp_path / "x.safetensors", classes)
+    with pytest.raises(BenchError, match=f"^SEGMENTER={path}: {cause}"):
+        fitting(halves, str(path))
+
+
+def test_a_file_without_record_is_known_by_the_number_of_its_classes(halves, tmp_path):
+    path = write(tmp_path / "x.safetensors")
+    path.with_suffix(".json").unlink()
+    assert fitting(halves, str(path)).title == "x"
+    storing.write(CompactUNet(3, 2, 2).state_dict(), path)
+    with pytest.raises(BenchError, match=r"its 3 classes \(not named\) are not the 2"):
+        fitting(halves, str(path))
+    with pytest.raises(BenchError, match=r"^SEGMENTER=y\.safetensors: no such file"):
+        fitting(halves, "y.safetensors")
+    path.with_suffix(".json").write_text("{}")
+    with pytest.raises(BenchError, match=r"x\.json: is none of a segmentation network \(KeyError: 'classes'\)"):
+        fitting(halves, str(path))
 
 
 def test_scheme_of_a_set_without_a_word_for_void():

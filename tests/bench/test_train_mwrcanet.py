@@ -1,6 +1,5 @@
 import json
 import math
-from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +16,8 @@ from bench.train import loop
 from bench.train.loop import loss_of
 from bench.train.patches import stocked
 from bench.train.programmes import mwrcanet
-from bench.train.programmes.mwrcanet import STAGES, allotted, mean_of, partner, raw, run, staged
+from bench.train.programmes.mwrcanet import STAGES, mean_of, partner, raw, run, staged
+from bench.train.programmes.stages import allotted
 from bench.train.recipe import Recipe, recipe
 from methods.networks.mwrcanet import MWRCANet, MWResNet
 from methods.own import trained
@@ -134,11 +134,20 @@ def test_teachers_do_not_change_and_get_no_gradient():
 def test_the_whole_run_is_the_sum_of_its_stages_and_stores_the_best_siamese_net(calls, stock, held, tmp_path):
     result = trained_by(stock, held, tmp_path)
     assert (result.step, result.seconds) == (15, 7.5)
-    assert [(row["stage"], row["net"]) for row in result.history] == [(1, 0), (2, 1), (3, 0), (3, 1), (4, 1)]
+    names = ["original", "siamese", "original-tuned", "siamese-tuned", "distilled"]
+    assert [(stage["name"], stage["steps"], stage["score"]) for stage in result.stages] == list(
+        zip(names, [3] * 5, [20.0, 31.0, 22.0, 33.0, 32.0], strict=True)
+    )
     # Call 4 is the siamese net of stage 3, with 33 dB: above the 32 dB after stage 4.
     assert result.best_psnr == 33
     assert float(result.best["core.bottom.0.bias"][0]) == pytest.approx(0.04)
     TINY.build().load_state_dict(result.best)
+    # The original net is best after stage 3, in call 3; what came after it is none of its record.
+    (other,) = result.others
+    assert (other.recipe.own_name, other.run.best_psnr, other.run.step) == ("mwresnet@own", 22, 9)
+    assert float(other.run.best["core.bottom.0.bias"][0]) == pytest.approx(0.03)
+    other.recipe.build().load_state_dict(other.run.best)
+    assert [stage["name"] for stage in other.run.stages] == names[:3]
 
 
 def test_the_original_network_has_the_widths_of_the_siamese_one():
@@ -191,14 +200,15 @@ def test_a_stage_that_is_over_is_not_trained_on(whole, stock, held, monkeypatch)
 
 def test_a_budget_is_divided_over_the_stages_that_are_left(calls, stock, held, tmp_path, monkeypatch):
     # Shares 1, 1, 1/4, 1/4, 1/4 of 2.75: of 110 s each stage has 40, 40, 10, 10, 10 when all keep to it.
-    assert [allotted(110, spent, i) for i, spent in enumerate((0, 40, 80, 90, 100))] == pytest.approx(
+    shares = [stage.share for stage in STAGES]
+    assert [allotted(110, spent, shares[i:]) for i, spent in enumerate((0, 40, 80, 90, 100))] == pytest.approx(
         [40, 40, 10, 10, 10]
     )
-    assert allotted(110, 20, 1) == pytest.approx(90 / 1.75)  # what a stage leaves goes to those after it
-    assert allotted(0, 5, 2) == 0
-    assert allotted(110, 120, 3) > 0  # 0 would mean no budget
+    assert allotted(110, 20, shares[1:]) == pytest.approx(90 / 1.75)  # what a stage leaves goes to those after it
+    assert allotted(0, 5, shares[2:]) == 0
+    assert allotted(110, 120, shares[3:]) > 0  # 0 would mean no budget
     clock = iter([0.0, 0.0, 40.0, 80.0, 90.0, 100.0])
-    monkeypatch.setattr(mwrcanet.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr("bench.train.programmes.stages.time.perf_counter", lambda: next(clock))
     trained_by(stock, held, tmp_path, budget=110)
     assert [call["budget"] for call in calls] == pytest.approx([40, 40, 10, 10, 10])
 
@@ -247,12 +257,23 @@ def test_from_colour_images_to_a_method_for_raw(tmp_path, monkeypatch):
     words = {"images": str(folder), "patch": 16, "batch": 2, "steps": 2, "held_out": 1}
     tiny = recipe("mwrcanet-raw", arguments=small, **words)
     list(training.build(tiny, tmp_path, to=tmp_path / "weights", device="cpu", threads=1))
-    (method,) = trained(methods.available(), tmp_path / "weights")
-    assert (method.name, method.nets[0].colour) == ("mwrcanet@own-raw", "gray")
-    (record,) = (tmp_path / "weights").glob("*.json")
-    said = json.loads(record.read_text())
-    assert said["steps"] == 2 + 2 + 1 + 1 + 1
-    assert Counter(row["stage"] for row in said["history"]) == {1: 1, 2: 1, 3: 2, 4: 1}
+    made = {method.name: method for method in trained(methods.available(), tmp_path / "weights")}
+    assert {name: method.nets[0].colour for name, method in made.items()} == {
+        "mwrcanet@own-raw": "gray", "mwresnet@own-raw": "gray",
+    }  # fmt: skip
+    method, other = made["mwrcanet@own-raw"], made["mwresnet@own-raw"]
+    said, beside = (
+        json.loads((tmp_path / "weights" / one.nets[0].weights.record).read_text()) for one in (method, other)
+    )
+    assert (said["steps"], beside["steps"]) == (2 + 2 + 1 + 1 + 1, 2 + 2 + 1)
+    assert [len(stage["history"]) for stage in said["stages"]] == [1] * 5
+    assert sum(stage["seconds"] for stage in said["stages"]) == pytest.approx(said["seconds"], abs=0.06)
+    # What trains it again is the recipe of the whole.
+    assert beside["within"] == said["recipe"]
+    assert beside["recipe"]["network"] == "methods.networks.mwrcanet:MWResNet"
+    for one in (method, other):
+        weights = tmp_path / "weights" / one.nets[0].weights.path
+        assert one.load(one.nets[0], weights, {})(torch.rand(1, 1, 16, 16)).shape == (1, 1, 16, 16)
     monkeypatch.setattr("bench.plan.methods.available", lambda: {method.name: method})
     (cell,), _ = plan(Request(method.name, "set12", "25"))
     network = cell.method.load(cell.net, tmp_path / "weights" / said["weights"], cell.options)

@@ -1,3 +1,4 @@
+import json
 import math
 from dataclasses import replace
 
@@ -7,17 +8,17 @@ import torch
 from PIL import Image
 from torch import nn
 
-from bench import segment
 from bench import train as training
 from bench.degradation import parse
 from bench.errors import BenchError
 from bench.files import sha256
-from bench.segment import Scheme
+from bench.segment import Scheme, predicted
+from bench.segmenters import fitting, load, segmenters
 from bench.train import loop
 from bench.train.loop import Run
 from bench.train.patches import batch, stocked
 from bench.train.programmes import segmentation
-from bench.train.programmes.segmentation import STAGES, coupled, cut, segmenting, stage_file
+from bench.train.programmes.segmentation import STAGES, coupled, cut, segmenting
 from bench.train.recipe import Recipe, recipe
 from datasets.description import Dataset, File, Part
 from datasets.description import Image as Entry
@@ -74,6 +75,11 @@ def trained_by(how, path, **words):
     torch.set_num_threads(1)
     stock, held, data = training._data(how, "cpu")
     return segmentation.run(how, stock, held, device="cpu", path=path, digest=how.digest + data, **words)
+
+
+def left_by(path, stage):
+    """Return the weights that a stage left which is over."""
+    return torch.load(path.with_suffix(f".{stage}.sealed"), weights_only=True)["weights"]
 
 
 def entropy(logits, labels, void):
@@ -216,21 +222,22 @@ def test_a_run_that_was_killed_ends_as_one_that_was_not(tmp_path, scenes, monkey
     left = 1  # of 14 steps: what is done is not done again
     resumed = trained_by(TINY, tmp_path / "cut.ckpt")
     assert left == 0
-    assert resumed.step == whole.step == 3
-    for stage in STAGES:
-        expected, _ = segment.read(stage_file(tmp_path / "whole.ckpt", stage))
-        found, about = segment.read(stage_file(tmp_path / "cut.ckpt", stage))
-        assert about["stage"] == stage
+    assert resumed.step == whole.step == 4 + 4 + 3 + 3
+    for stage in STAGES[:-1]:
+        expected, found = (left_by(tmp_path / name, stage) for name in ("whole.ckpt", "cut.ckpt"))
         assert all(torch.equal(found[name], value) for name, value in expected.items()), stage
-    assert all(torch.equal(resumed.best[name], value) for name, value in whole.best.items())
+    runs = [(whole, resumed), *((a.run, b.run) for a, b in zip(whole.others, resumed.others, strict=True))]
+    assert len(runs) == 3
+    for one, other in runs:
+        assert all(torch.equal(other.best[name], value) for name, value in one.best.items())
 
 
 def test_the_two_denoisers_differ_by_the_loss_alone(tmp_path, scenes):
     results = {}
     for weight in (0.0, 0.5):
         path = tmp_path / str(weight) / "x.ckpt"
-        trained_by(replace(TINY, options={**TINY.options, "weight": weight}), path)
-        results[weight] = [segment.read(stage_file(path, stage))[0] for stage in ("denoiser", "alone", "joint")]
+        run = trained_by(replace(TINY, options={**TINY.options, "weight": weight}), path)
+        results[weight] = [left_by(path, "denoiser"), run.others[0].run.best, run.best]
     # Running statistics are those of the stage's own steps.
     batches = [int(tensors["conv1.norm.num_batches_tracked"]) for tensors in results[0.5]]
     assert batches == [4, 3, 3]
@@ -250,12 +257,12 @@ def test_a_budget_is_divided_and_what_is_left_goes_on(tmp_path, scenes, monkeypa
         clock[0] += next(spent)
         return Run(how.build(), None, how.steps, step=7, seconds=1.0, history=[{"psnr": 1.0}])
 
-    monkeypatch.setattr(segmentation.loop, "train", train)
-    monkeypatch.setattr(segmentation.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(loop, "train", train)
+    monkeypatch.setattr("bench.train.programmes.stages.time.perf_counter", lambda: clock[0])
     run = trained_by(TINY, tmp_path / "x.ckpt", budget=100.0)
     # A quarter; a third of 90; a half of 60; and as many steps as the joint stage took.
     assert told == [(25, 4, 16), (30, 4, 8), (30, 3, 16), (0, 7, 16)]
-    assert run.step == 7
+    assert (run.step, run.seconds) == (28, 4.0)
 
 
 def test_stages_are_named_while_they_run(tmp_path, scenes):
@@ -273,13 +280,85 @@ def test_from_labelled_images_to_a_method(tmp_path, scenes):
 
     lines = list(training.build(TINY, tmp_path, to=tmp_path / "weights", device="cpu", threads=1))
     assert "METHOD=ding-liu@own-joint" in lines[-1]
-    (method,) = trained(methods.available(), tmp_path / "weights")
-    (net,) = method.nets
-    assert (method.name, net.colour, net.trained) == ("ding-liu@own-joint", "rgb", (30, 30))
-    network = method.load(net, next((tmp_path / "weights").glob("*.safetensors")), {})
-    (file,) = (tmp_path / "training").glob("*.segmenter.safetensors")
-    rows = segment.compare(segment.load(file), {"joint": network}, scenes, "30")
-    assert [row["input"] for row in rows] == ["noisy", "joint", "clean"]
+    assert "% mean IoU" in next(line for line in lines if "segmenter@own-scenes" in line)
+    files = sorted((tmp_path / "weights").iterdir())
+    assert [file.name for file in files] == [
+        f"{name}.{kind}"
+        for name in ("ding-liu@own-alone-30", "ding-liu@own-joint-30", "segmenter@own-scenes")
+        for kind in ("json", "safetensors")
+    ]
+    plain = tmp_path / "plain"
+    plain.touch()  # what whoever may read a new file is
+    assert {file.stat().st_mode for file in files} == {plain.stat().st_mode}
+
+    made = {method.name: method for method in trained(methods.available(), tmp_path / "weights")}
+    assert set(made) == {"ding-liu@own-alone", "ding-liu@own-joint"}  # the segmentation network denoises nothing
+    said = {}
+    for name, method in made.items():
+        (net,) = method.nets
+        assert (net.colour, net.trained) == ("rgb", (30, 30))
+        network = method.load(net, tmp_path / "weights" / net.weights.path, {})
+        assert network(torch.rand(1, 3, 8, 8)).shape == (1, 3, 8, 8)
+        said[name] = json.loads((tmp_path / "weights" / net.weights.record).read_text())
+    joint, alone = said["ding-liu@own-joint"], said["ding-liu@own-alone"]
+    assert [(stage["name"], stage["steps"], stage["unit"]) for stage in joint["stages"]] == [
+        ("segmenter", 4, "% mean IoU"), ("denoiser", 4, "dB"), ("joint", 3, "dB"), ("alone", 3, "dB"),
+    ]  # fmt: skip
+    assert all(stage["history"] and stage["seconds"] > 0 for stage in joint["stages"])
+    assert joint["seconds"] == pytest.approx(sum(stage["seconds"] for stage in joint["stages"]), abs=0.06)
+    patches = 4 * 2 + 4 * 3 + 3 * 2 + 3 * 2
+    assert joint["patches_per_second"] * joint["seconds"] == pytest.approx(patches, rel=0.5)
+    assert [stage["name"] for stage in alone["stages"]] == ["denoiser", "alone"]
+    assert alone["within"] == joint["recipe"]
+    assert alone["held_out_psnr"] == pytest.approx(alone["stages"][-1]["score"], abs=1e-3)
+
+
+def test_the_segmentation_network_that_is_stored_is_found_by_its_classes(tmp_path, scenes):
+    weights = tmp_path / "weights"
+    list(training.build(TINY, tmp_path, to=weights, device="cpu", threads=1))
+    found = fitting(scenes, folder=weights)
+    assert (found.path.name, found.classes) == ("segmenter@own-scenes.safetensors", ("sky", "tree", "road"))
+    (sealed,) = (tmp_path / "training").glob("*.segmenter.sealed")
+    expected = CompactUNet(3, 2, 2)
+    expected.load_state_dict(torch.load(sealed, weights_only=True)["weights"])
+    image = torch.rand(1, 3, 16, 24)
+    assert torch.equal(predicted(load(found.path), image), expected.eval()(image).argmax(1))
+    record = json.loads(found.path.with_suffix(".json").read_text())
+    assert (record["kind"], record["void"], record["trained"]) == ("segmenter", VOID, None)
+    assert record["held_out_mean_iou"] == pytest.approx(found.score)
+
+
+def test_what_comes_besides_overwrites_no_other_weights(tmp_path, scenes):
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    (weights / "segmenter@own-scenes.safetensors").write_bytes(b"of somebody")
+    lines = list(training.build(TINY, tmp_path, to=weights, device="cpu", threads=1))
+    (line,) = (line for line in lines if line.startswith("not stored besides: "))
+    assert "segmenter@own-scenes.safetensors has no readable training record" in line
+    assert (weights / "segmenter@own-scenes.safetensors").read_bytes() == b"of somebody"
+    assert (weights / "ding-liu@own-joint-30.safetensors").exists()
+
+
+def test_several_seeds_lie_beside_each_other(tmp_path, scenes):
+    import methods
+
+    weights, texts = tmp_path / "weights", []
+    for seed in (0, 1):
+        how = replace(TINY, seed=seed, variant=f"joint-{seed}")
+        texts += training.build(how, tmp_path, to=weights, device="cpu", threads=1)
+    names = [f"ding-liu@own-{kind}-{seed}" for kind in ("alone", "joint") for seed in (0, 1)]
+    assert sorted(method.name for method in trained(methods.available(), weights)) == names
+    assert [found.path.stem for found in segmenters(weights)] == ["segmenter@own-scenes-0", "segmenter@own-scenes-1"]
+    assert len(list((tmp_path / "training").glob("*.sealed"))) == 2 * 3
+    assert len({file.read_bytes() for file in weights.glob("*.safetensors")}) == 6
+    # The same command stores the same again.
+    before = {file.name: file.read_bytes() for file in weights.glob("*.safetensors")}
+    again = list(training.build(how, tmp_path, to=weights, device="cpu", threads=1))
+    assert sum(line.startswith("besides: ") for line in again) == 2
+    assert {file.name: file.read_bytes() for file in weights.glob("*.safetensors")} == before
+    assert not any(line.startswith("not stored") for line in texts + again)
+    asked = training.asked("ding-liu-joint", "", "", "seed=1", "joint-1")
+    assert (asked.seed, asked.own_name) == (1, "ding-liu@own-joint-1")
 
 
 @pytest.mark.parametrize(
@@ -304,7 +383,7 @@ def test_recipes_that_do_not_fit(tmp_path, scenes, changes, cause):
 
 def test_images_and_files_that_do_not_fit(tmp_path, scenes, monkeypatch):
     trained_by(TINY, tmp_path / "x.ckpt")
-    with pytest.raises(BenchError, match=r"x\.segmenter\.safetensors belongs to another recipe or other images"):
+    with pytest.raises(BenchError, match=r"x\.segmenter\.sealed belongs to another recipe or other images"):
         trained_by(replace(TINY, rate=1e-4), tmp_path / "x.ckpt")
     bare = replace(scenes, images=tuple(replace(image, labels=None) for image in scenes.images))
     monkeypatch.setattr(training, "known_dataset", lambda word: bare)

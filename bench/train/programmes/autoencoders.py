@@ -1,7 +1,6 @@
 """Denoising autoencoders as Vincent et al. train them: greedy layers under masking, then the whole for the noise."""
 
 import hashlib
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from bench.degradation import parse
 from bench.errors import BenchError
 from bench.specs import unknown
-from bench.train import checkpoint, together
-from bench.train.loop import Progress, Run, train
+from bench.train import together
+from bench.train.loop import Progress, Run
 from bench.train.patches import Stock, batch
+from bench.train.programmes.stages import Sitting, Stage
 from bench.train.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -63,44 +63,41 @@ def run(
         As for `bench.train.loop.train`. While a layer is trained alone, the PSNR told is that of clean held-out
         images which it and the layers below encode and decode.
     path : Path
-        The checkpoint of the last stage; those of the layers lie beside it, `.layer1.ckpt` and so on.
+        Checkpoints lie beside it, `.layer1.ckpt` and so on, `.all.ckpt`.
     budget : float
         Seconds for all stages together; what a layer leaves of its share goes to the stages after it. 0: all steps.
 
     Returns
     -------
     Run
-        Of the last stage; step, seconds and history are those of all stages.
+        Of the last stage; step and seconds are those of all stages.
 
     Raises
     ------
     BenchError
         As `bench.train.loop.train`, or if a patch is no example of the network, or an option means nothing.
     """
-    started = time.perf_counter()
     options, depth = _options(recipe), _depth(recipe)
-    paths = [path.with_suffix(f".layer{layer + 1}.ckpt") for layer in range(depth)] + [path]
-    first = max((stage for stage, other in enumerate(paths) if other.exists()), default=0)
+    stages = [
+        Stage(
+            f"layer{i + 1}", f"layer {i + 1} of {depth}", _alone(recipe, i, depth, len(stock.starts), options),
+            options["share"],
+        )
+        for i in range(depth)
+    ] + [Stage("all", "all layers", recipe, max(1 - depth * options["share"], 0.0))]  # fmt: skip
+    sitting = Sitting(stages, device=device, path=path, digest=digest, budget=budget, seen=seen)
     clean = [(image, image) for image, _ in held_out]
-    weights: Mapping[str, Tensor] = {}
-    for stage in range(first, depth + 1):
-        title = f"layer {stage + 1} of {depth}" if stage < depth else "all layers"
-        how: dict[str, Any] = {"device": device, "path": paths[stage], "digest": f"{digest}-{stage}"}
-        how["seen"] = _titled(title, seen)
-        before = _state(paths[stage], f"{digest}-{stage}")
-        if stage < depth:
-            how["start"] = None if before else _layer_start(recipe, stock, stage, depth, weights)
-            if depth > 1:
-                done = before["step"] if before else 0
-                how["criterion"] = _masked(_fraction(options, stage), (recipe.seed, stage), done)
-            alone = _alone(recipe, stage, depth, len(stock.starts), options)
-            part = _left(budget, started) * options["share"] / (1 - options["share"] * stage)
-            result = train(alone, stock, clean, budget=part, **how)
+    for stage in sitting.left():
+        i, done = stages.index(stage), sitting.step(stage)
+        below = sitting.ended[stages[i - 1].name].weights if i else {}
+        if i == depth:
+            sitting.train(stage, stock, held_out, start=below)
         else:
-            how["start"] = None if before else weights
-            result = train(recipe, stock, held_out, budget=_left(budget, started), **how)
-        weights = result.network.state_dict()
-    return _summed(result, [_state(other, f"{digest}-{stage}") for stage, other in enumerate(paths[:-1])])
+            criterion = _masked(_fraction(options, i), (recipe.seed, i), done) if depth > 1 else None
+            start = None if done else _layer_start(recipe, stock, i, depth, below)
+            sitting.train(stage, stock, clean, criterion=criterion, start=start)
+    last = sitting.ended["all"]
+    return sitting.run(last.best, last.best_psnr)
 
 
 def principal_start(layer: Any, clean: "Tensor", noisy: "Tensor", generator: "torch.Generator") -> None:
@@ -251,15 +248,6 @@ def _fraction(options: Mapping[str, Any], layer: int) -> float:
     return float(fractions[min(layer, len(fractions) - 1)])
 
 
-def _left(budget: float, started: float) -> float:
-    """Return the seconds that are left of a budget, at least a moment; 0 where there is none."""
-    return max(budget - (time.perf_counter() - started), 1e-3) if budget else 0.0
-
-
-def _titled(title: str, seen: Callable[[Progress], None]) -> Callable[[Progress], None]:
-    return lambda progress: seen(replace(progress, stage=title))
-
-
 def _depth(recipe: Recipe) -> int:
     """Return the number of layers, if a patch is an example of the network."""
     network = recipe.build()
@@ -270,20 +258,3 @@ def _depth(recipe: Recipe) -> int:
             f"{side}x{side}; give CHANGE=patch={side}"
         )
     return len(network.layers) if hasattr(network, "layers") else 1
-
-
-def _state(path: Path, digest: str) -> dict[str, Any] | None:
-    return checkpoint.load(path, digest, "cpu")
-
-
-def _summed(last: Run, layers: "Sequence[dict[str, Any] | None]") -> Run:
-    """Return the last run with the steps, seconds and history of all stages; rows say their stage, 1 the first."""
-    before = [state for state in layers if state is not None]
-    histories = [*(state["history"] for state in before), last.history]
-    return replace(
-        last,
-        step=last.step + sum(state["step"] for state in before),
-        steps=last.steps + sum(state["steps"] for state in before),
-        seconds=last.seconds + sum(state["seconds"] for state in before),
-        history=[{"stage": i + 1, **row} for i, history in enumerate(histories) for row in history],
-    )

@@ -15,16 +15,16 @@ attention looks at the whole of what it is given, a mean of patches is not quite
 nothing of patches, steps or rates: they are ours, and so are `STAGES` and `TUNING`.
 """
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.errors import BenchError
-from bench.train import checkpoint, loop, together
 from bench.train.loop import Progress, Run, denoising
 from bench.train.patches import Stock
+from bench.train.programmes import stages
+from bench.train.programmes.stages import ByProduct, Ended, Sitting, beside
 from bench.train.recipe import Recipe
 from bench.train.recipe import recipe as recipe_named
 from bench.train.unprocess import RawStock, raw_pair
@@ -32,16 +32,12 @@ from bench.train.unprocess import RawStock, raw_pair
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    Pair = tuple[Tensor, Tensor]
-    Criterion = Callable[[nn.Module, Tensor, Tensor], Tensor]
+    from bench.train.loop import Criterion, Pair
 
 ORIGINAL = "methods.networks.mwrcanet:MWResNet"
 
 TUNING = 0.2
 """By what the learning rate of the recipe is multiplied in the stages that fine-tune."""
-
-LEAST = 1e-3
-"""Seconds of a sitting whose budget is used up: one step, since a budget of 0 means none."""
 
 
 @dataclass(frozen=True)
@@ -94,10 +90,6 @@ def run(
 ) -> Run:
     """Train MWRCANet in four stages, going on in the stage where the last sitting ended.
 
-    A stage hands on its last weights, not those that were best on the held-out images: when images are looked at
-    depends on the clock, and a run shall end as another one of the same recipe. A stage that is over is sealed, so
-    that a further sitting does not train a teacher whose pupil has already begun.
-
     Parameters
     ----------
     recipe : Recipe
@@ -109,8 +101,8 @@ def run(
     -------
     Run
         Its `best` holds the weights of the siamese network with the highest PSNR on the held-out images, of whichever
-        stage: a distilled net that is no better than before is not what is stored. `step` and `seconds` are those of
-        all stages; a row of `history` says its ``stage``, and its ``net``: 0 original, 1 siamese.
+        stage: a distilled net that is no better than before is not what is stored. The original network, chosen in the
+        same way, is its by-product.
 
     Raises
     ------
@@ -120,31 +112,21 @@ def run(
     """
     _check(recipe, held_out)
     nets = {"original": partner(recipe), "siamese": recipe}
+    trained = [
+        stages.Stage(one.name, f"stage {one.number}, {one.net}", staged(nets[one.net], one), one.share)
+        for one in STAGES
+    ]
     digest = f"{digest}-{nets['original'].digest}"
-    began = time.perf_counter()
-    ended: dict[str, dict[str, Any]] = {}
-    for i, stage in enumerate(STAGES):
-        seal = path.with_suffix(f".{stage.name}.sealed")
-        last = stage is STAGES[-1]
-        sealed = None if last else checkpoint.load(seal, digest, device)
-        if sealed is None:
-            made = loop.train(
-                staged(nets[stage.net], stage),
-                stock,
-                held_out,
-                device=device,
-                path=path.with_suffix(f".{stage.name}.ckpt"),
-                digest=f"{digest}-{stage.name}",
-                budget=allotted(budget, time.perf_counter() - began, i),
-                criterion=_criterion(nets, stage, ended, device),
-                start=ended[stage.start]["weights"] if stage.start else None,
-                seen=_told(seen, stage),
-            )
-            sealed = _sealed(made, digest)
-            if not last and together.rank() == 0:
-                checkpoint.save(seal, sealed)
-        ended[stage.name] = sealed
-    return _whole(made, ended)
+    sitting = Sitting(trained, device=device, path=path, digest=digest, budget=budget, seen=seen)
+    for stage in sitting.left():
+        one = STAGES[trained.index(stage)]
+        start = sitting.ended[one.start].weights if one.start else None
+        criterion = _criterion(nets, one, sitting.ended, device)
+        sitting.train(stage, stock, held_out, criterion=criterion, start=start)
+    siamese, original = (_best(sitting, net) for net in ("siamese", "original"))
+    until = [one.name for one in STAGES[: 1 + max(i for i, one in enumerate(STAGES) if one.net == "original")]]
+    other = ByProduct(nets["original"], sitting.run(original.best, original.best_psnr, until))
+    return sitting.run(siamese.best, siamese.best_psnr, others=[other])
 
 
 def raw(
@@ -187,7 +169,8 @@ def partner(recipe: Recipe) -> Recipe:
     """
     own = recipe_named(recipe.options.get("original", "mwresnet")).arguments
     shared = {word: value for word, value in recipe.arguments.items() if word in ("channels", "features")}
-    return replace(recipe, network=ORIGINAL, arguments={**own, **shared}, programme="")
+    title = recipe.title.replace("MWRCANet", "MWResNet")
+    return beside(recipe, title=title, method="mwresnet", network=ORIGINAL, arguments={**own, **shared})
 
 
 def staged(recipe: Recipe, stage: Stage) -> Recipe:
@@ -224,25 +207,7 @@ def mean_of(teachers: "Sequence[nn.Module]", kind: str) -> "Criterion":
     return criterion
 
 
-def allotted(budget: float, spent: float, stage: int) -> float:
-    """Return the seconds that a stage may take: its share of what is left, among the stages from it on.
-
-    Parameters
-    ----------
-    budget, spent : float
-        Seconds of this sitting, and those of them that are gone. A budget of 0 is none.
-    stage : int
-        Place in `STAGES`.
-    """
-    if not budget:
-        return 0.0
-    shares = [one.share for one in STAGES[stage:]]
-    return max(LEAST, (budget - spent) * shares[0] / sum(shares))
-
-
-def _criterion(
-    nets: Mapping[str, Recipe], stage: Stage, ended: "Mapping[str, Mapping[str, Any]]", device: str
-) -> "Criterion | None":
+def _criterion(nets: Mapping[str, Recipe], stage: Stage, ended: Mapping[str, Ended], device: str) -> "Criterion | None":
     import torch
 
     if not stage.teachers:
@@ -251,44 +216,13 @@ def _criterion(
     teachers = []
     for name in stage.teachers:
         teacher = nets[kinds[name]].build()
-        teacher.load_state_dict(ended[name]["weights"])
+        teacher.load_state_dict(ended[name].weights)
         teachers.append(teacher.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False))
     return mean_of(teachers, nets[stage.net].loss)
 
 
-def _told(seen: Callable[[Progress], None], stage: Stage) -> Callable[[Progress], None]:
-    return lambda progress: seen(replace(progress, stage=f"stage {stage.number}, {stage.net}"))
-
-
-def _sealed(made: Run, digest: str) -> dict[str, Any]:
-    return {
-        "digest": digest,
-        "weights": {name: value.detach().clone() for name, value in made.weights().items()},
-        "best": made.best,
-        "best_psnr": made.best_psnr,
-        "step": made.step,
-        "seconds": made.seconds,
-        "history": made.history,
-    }
-
-
-def _whole(last: Run, ended: "Mapping[str, Mapping[str, Any]]") -> Run:
-    """Return the last stage's run, with steps, seconds and history of all stages and the best siamese weights."""
-    stages = [(stage, ended[stage.name]) for stage in STAGES]
-    best = max((end for stage, end in stages if stage.net == "siamese"), key=lambda end: end["best_psnr"])
-    return replace(
-        last,
-        best=best["best"],
-        best_psnr=best["best_psnr"],
-        step=sum(end["step"] for _, end in stages),
-        steps=sum(end["step"] for _, end in stages),
-        seconds=sum(end["seconds"] for _, end in stages),
-        history=[
-            {"stage": stage.number, "net": float(stage.net == "siamese"), **row}
-            for stage, end in stages
-            for row in end["history"]
-        ],
-    )
+def _best(sitting: Sitting, net: str) -> Ended:
+    return max((sitting.ended[one.name] for one in STAGES if one.net == net), key=lambda ended: ended.best_psnr)
 
 
 def _check(recipe: Recipe, held_out: "Sequence[Pair]") -> None:

@@ -1,8 +1,7 @@
 """A denoiser trained through a segmentation network (Ding Liu et al. 2018), with the one that it is compared with."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +11,11 @@ from bench.images import pictures
 from bench.inference import padded
 from bench.plan import known_dataset
 from bench.segment import Scheme, scheme
+from bench.segmenters import network as network_of
 from bench.specs import split, unknown
-from bench.train import loop, together
-from bench.train.loop import Progress, Run
+from bench.train.loop import Progress, Run, denoising
 from bench.train.patches import Stock, spread
+from bench.train.programmes.stages import ByProduct, Ended, Sitting, Stage, beside
 from bench.train.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -32,21 +32,9 @@ TOLD = ("patch", "batch", "steps", "augment", "optimiser", "rate", "schedule", "
 """Fields of `Recipe` that the tables of the first two stages may change."""
 
 
-@dataclass(frozen=True)
-class Stage:
-    """What a stage left.
-
-    Attributes
-    ----------
-    weights : dict of Tensor
-        Those of its last step, or their running mean: as in the paper, no held-out image chooses among steps.
-    about : dict
-        `digest`, `stage`, `steps`, `seconds`, `score` (held out: dB, mean IoU in percent for the segmentation
-        network) and `history`.
-    """
-
-    weights: "dict[str, Tensor]"
-    about: dict[str, Any]
+JOINT = "joint"
+"""Variant of the recipe. What comes besides is named after what a person's NAME adds to it: NAME=joint-1 trains
+``ding-liu@own-joint-1``, ``ding-liu@own-alone-1`` and ``segmenter@own-camvid-train-1``."""
 
 
 def run(
@@ -64,8 +52,8 @@ def run(
 
     Liu, Wen, Liu, Wang, Huang, IJCAI 2018, Section 3.2. `recipe` itself tells how the joint stage is trained;
     in its `options`, ``weight`` is lambda, and the tables ``segmenter`` and ``denoiser`` change fields of the
-    recipe for these stages (``arguments`` in the first are those of `CompactUNet`). Each stage leaves its weights
-    beside the checkpoint, ``NAME.STAGE.safetensors``; what is there is not trained again.
+    recipe for these stages (``arguments`` in the first are those of `CompactUNet`). As in the paper, no held-out image
+    chooses among the steps: what is stored are the last weights of a stage, or their running mean.
 
     Parameters
     ----------
@@ -78,13 +66,14 @@ def run(
     device, path, digest, seen
         As for `bench.train.loop.train`.
     budget : float
-        Seconds of this sitting: as much for each stage that is left, and what one leaves goes to those after it.
-        The last takes what its steps take, which is less than the joint stage took.
+        Seconds of this sitting: as much for each stage that is left. The last takes what its steps take, which is
+        less than the joint stage took.
 
     Returns
     -------
     Run
-        That of the joint stage; `best` holds the denoiser.
+        Its `best` holds the denoiser of the joint stage; its by-products are the one trained alone, and the
+        segmentation network.
 
     Raises
     ------
@@ -94,37 +83,35 @@ def run(
     classes = _classes(recipe)
     weight = _weight(recipe)
     recipes = {name: _stage(recipe, name, classes) for name in STAGES}
-    stocks = {name: cut(stock, recipes[name].patch) for name in STAGES}
+    stages = [Stage(name, name, how, unit=_unit(name)) for name, how in recipes.items()]
+    stocks = {name: cut(stock, how.patch) for name, how in recipes.items()}
     maps = _maps(recipe, device)
-    done: dict[str, Stage] = {}
-    began = time.perf_counter()
-    for i, name in enumerate(STAGES):
-        file, own = stage_file(path, name), f"{digest}-{name}"
-        found = _finished(file, own, device)
-        if found is None:
-            how = recipes[name]
-            criterion, measure, start = _aims(name, how, weight, classes, done, device)
-            left = budget - (time.perf_counter() - began)
-            share = max(left / (len(STAGES) - i), 1.0) if budget else 0.0
-            if name == "alone":
-                how, share = replace(how, steps=done["joint"].about["steps"]), 0.0
-            trained = loop.train(
-                how, stocks[name], maps if name == "segmenter" else held_out, device=device,
-                path=path.with_suffix(f".{name}.ckpt"), digest=own, budget=share, criterion=criterion,
-                measure=measure, start=start, seen=_named(name, seen),
-            )  # fmt: skip
-            found = _left(trained, file, own, name)
-        done[name] = found
-    about = done["joint"].about
-    return Run(
-        recipe.build(), None, about["steps"], step=about["steps"], seconds=about["seconds"],
-        history=about["history"], best=done["joint"].weights, best_psnr=about["score"],
-    )  # fmt: skip
-
-
-def stage_file(path: Path, stage: str) -> Path:
-    """Return where a stage leaves its weights, beside the checkpoint `path`."""
-    return path.with_suffix(f".{stage}.safetensors")
+    sitting = Sitting(stages, device=device, path=path, digest=digest, budget=budget, seen=seen)
+    for stage in sitting.left():
+        name, done = stage.name, sitting.ended
+        criterion, measure, start = _aims(name, stage.recipe, weight, classes, done, device)
+        sitting.train(
+            stage, stocks[name], maps if name == "segmenter" else held_out, criterion=criterion, measure=measure,
+            start=start, steps=done["joint"].step if name == "alone" else 0,
+        )  # fmt: skip
+    whole, alone, segmenter = (sitting.ended[name] for name in ("joint", "alone", "segmenter"))
+    sets = "-".join(known_dataset(word).name for word in split(recipe.images))
+    title = recipe.title.replace("through segmentation", "alone")
+    others = [
+        ByProduct(
+            beside(recipes["alone"], title=title, variant=_variant(recipe, "alone")),
+            sitting.run(alone.weights, alone.score, ("denoiser", "alone")),
+        ),
+        ByProduct(
+            beside(
+                recipes["segmenter"], title="Segmentation network", method="segmenter", finish="",
+                variant=_variant(recipe, sets),
+            ),
+            sitting.run(segmenter.weights, segmenter.score, ("segmenter",), held_out=()),
+            {"kind": "segmenter", "classes": list(classes.names), "void": classes.void},
+        ),
+    ]  # fmt: skip
+    return sitting.run(whole.weights, whole.score, others=others)
 
 
 def cut(stock: Stock, side: int) -> Stock:
@@ -201,7 +188,7 @@ def colours(kind: str) -> "Criterion":
     """
     import torch
 
-    plain = loop.denoising(kind)
+    plain = denoising(kind)
 
     def criterion(network: "nn.Module", clean: "Tensor", noisy: "Tensor") -> "Tensor":
         return plain(network, clean[:, :3], noisy[:, :3].contiguous(memory_format=torch.channels_last))
@@ -232,7 +219,7 @@ def held_out_iou(classes: Scheme) -> "Measure":
 
 
 def _aims(
-    name: str, how: Recipe, weight: float, classes: Scheme, done: Mapping[str, Stage], device: str
+    name: str, how: Recipe, weight: float, classes: Scheme, done: Mapping[str, Ended], device: str
 ) -> "tuple[Criterion, Measure | None, dict[str, Tensor] | None]":
     """Return what a stage makes small, what it looks at, and the weights that it starts from."""
     match name:
@@ -245,7 +232,7 @@ def _aims(
         case _:
             import torch
 
-            network: Any = segment.network(done["segmenter"].weights).to(device)
+            network: Any = network_of(done["segmenter"].weights).to(device)
             network = network.to(memory_format=torch.channels_last)
             return coupled(network, weight, classes.void), None, _again(done["denoiser"].weights)
 
@@ -319,35 +306,10 @@ def _labels(clean: "Tensor") -> "Tensor":
     return (clean[:, 3] * 255).round().long()
 
 
-def _named(stage: str, seen: Callable[[Progress], None]) -> Callable[[Progress], None]:
-    unit = "% mean IoU" if stage == "segmenter" else "dB"
-    return lambda progress: seen(replace(progress, stage=stage, unit=unit))
+def _unit(stage: str) -> str:
+    return "% mean IoU" if stage == "segmenter" else "dB"
 
 
-def _left(trained: Run, file: Path, digest: str, stage: str) -> Stage:
-    """Write what a stage leaves, and return it: in every process that of the first one."""
-    weights = {name: value.detach().cpu().contiguous() for name, value in trained.weights().items()}
-    about = {
-        "digest": digest,
-        "stage": stage,
-        "steps": trained.step,
-        "seconds": round(trained.seconds, 2),
-        "score": trained.history[-1]["psnr"],
-        "history": trained.history,
-    }
-    if together.rank() == 0:
-        segment.write(weights, file, about)
-    return Stage(*together.told((weights, about)))
-
-
-def _finished(file: Path, digest: str, device: str) -> Stage | None:
-    """Return what a stage left; None where it is still to be trained."""
-    if not file.exists():
-        return None
-    weights, about = segment.read(file, device)
-    if about.get("digest") != digest:
-        raise BenchError(
-            f"training: {file} belongs to another recipe or other images; delete it to start anew, "
-            "or give OUT=another/folder"
-        )
-    return Stage(weights, about)
+def _variant(recipe: Recipe, word: str) -> str:
+    """Return the variant of a by-product: `word`, and what a person's NAME adds."""
+    return "-".join(filter(None, (word, recipe.variant.removeprefix(JOINT).lstrip("-"))))
