@@ -10,7 +10,7 @@ import typer
 
 from bench.errors import BenchError
 from bench.plan import Failure, Request, plan
-from bench.specs import unknown
+from bench.specs import split, unknown
 
 app = typer.Typer(
     help="Compare image denoisers with each other and with what their papers print.",
@@ -143,12 +143,13 @@ def conform(
 @app.command(short_help="Tables, charts and pictures of all runs (make report).")
 def report(
     pictures: Annotated[int, typer.Option(min=0, help="Images shown for each dataset and noise; 0: all.")] = 12,
+    format: Annotated[str, typer.Option(help="Files of the charts besides SVG and PDF: png.")] = "",
     out: Out = Path("results"),
 ) -> None:
     """Turn all finished cells into tables, charts and pictures (make report)."""
     from bench.report import build
 
-    page = build(out, pictures)
+    page = build(out, pictures, split(format))
     typer.echo(f"report: {page}")
 
 
@@ -175,18 +176,22 @@ def draws(
 
 @app.command(short_help="Measure speed as ratios (make speed).")
 def speed(
+    what: Annotated[str, typer.Option(help="train: the speed of training by METHOD's recipe; all otherwise.")] = "",
     method: Annotated[str, typer.Option(help="Networks: time their forward pass against plain PyTorch only.")] = "",
-    data: Annotated[str, typer.Option(help="Dataset for the networks.")] = "bsd68",
+    data: Annotated[str, typer.Option(help="Dataset for the networks: bsd68; for training, the recipe's.")] = "",
     images: Annotated[int, typer.Option(min=1, help="How many of its images.")] = 12,
     table: Annotated[Path | None, typer.Option(help="Write the table as a CSV file too.")] = None,
 ) -> None:
     """Measure speed as ratios against references in the same run (make speed)."""
     import pandas as pd
 
-    from bench.speed import forward, measure
+    from bench.speed import forward, measure, training
 
+    if what not in ("", "train"):
+        raise unknown("WHAT", what, ("train",))
     rows = []
-    for row in forward(method, data) if method else measure(data, images):
+    on = data or "bsd68"
+    for row in training(method, data) if what else forward(method, on) if method else measure(on, images):
         rows.append(row)
         typer.echo(
             f"{row['what']}: {row['measured']:.3g} / {row['reference']:.3g} = {row['ratio']:.3g}  {row['remark']}"
@@ -231,11 +236,21 @@ def export(
 
 @app.command(short_help="Train a method by its recipe (make train).")
 def train(
-    method: Annotated[str, typer.Option(help="A recipe of methods/recipes/, or a method that one trains.")] = "dncnn",
+    method: Annotated[
+        str,
+        typer.Option(help="A recipe of methods/recipes/, a file as make search writes, or a method that one trains."),
+    ] = "dncnn",
     data: Annotated[str, typer.Option(help="Training images instead of the recipe's: datasets, or paths.")] = "",
     noise: Annotated[str, typer.Option(help="Noise instead of the recipe's; a range is drawn for each patch.")] = "",
     budget: Annotated[str, typer.Option(help="Training time, as 9m: the steps are made to fit.")] = "",
-    change: Annotated[str, typer.Option(help="What else is different: steps=2000,batch=32,depth=8.")] = "",
+    change: Annotated[
+        str,
+        typer.Option(
+            help="What else is different: steps=2000,features=16+24,schedule=0.6:0.1;0.8:0.1,options.weight=0.1."
+        ),
+    ] = "",
+    start: Annotated[str, typer.Option(help="Weights to go on from: rdn-small@own, or a .safetensors file.")] = "",
+    record: Annotated[str, typer.Option(help="Train again as a training record says (JSON); with NAME or TO.")] = "",
     name: Annotated[str, typer.Option(help="What tells the weights apart: dncnn@own-NAME.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
     jobs: Annotated[int, typer.Option(min=0, help="Threads on the CPU; 0: one a core.")] = 0,
@@ -245,13 +260,48 @@ def train(
     """Train a method by its recipe, to be used as METHOD=name@own (make train)."""
     from bench import train as training
 
-    asked = training.asked(method, data, noise, change, name)
+    repeated = None
+    if record or method.endswith(".json"):
+        others = {"DATA": data, "NOISE": noise, "BUDGET": budget, "CHANGE": change, "START": start}
+        given = [word for word, text in others.items() if text]
+        if given:
+            raise BenchError(f"RECORD says all of a training; leave out {', '.join(given)}, or train without RECORD")
+        repeated = training.repetition(Path(record or method), name, to)
+        asked, jobs = repeated.recipe, jobs or repeated.threads
+    else:
+        asked = training.asked(method, data, noise, change, name, start)
 
     def seen(progress: training.Progress) -> None:
         typer.echo(training.line(progress))
 
     place = Path(to) if to else training.WEIGHTS
-    _say(training.build(asked, out, to=place, device=device, threads=jobs, budget=training.seconds(budget), seen=seen))
+    sitting = training.seconds(budget)
+    _say(
+        training.build(asked, out, to=place, device=device, threads=jobs, budget=sitting, seen=seen, repeated=repeated)
+    )
+
+
+@app.command(short_help="Search for a network's block, number and channels (make search).")
+def search(
+    method: Annotated[str, typer.Option(help="The recipe that candidates are trained by.")] = "search-siamese",
+    data: Annotated[str, typer.Option(help="Training images instead of the recipe's: datasets, or paths.")] = "",
+    noise: Annotated[str, typer.Option(help="Noise instead of the recipe's; a range is drawn for each patch.")] = "",
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the choices; the recipe's otherwise.")] = None,
+    budget: Annotated[str, typer.Option(help="Time of this sitting, as 9m; the same command goes on.")] = "",
+    change: Annotated[
+        str, typer.Option(help="What else is different: population=4,generations=2,steps=100,block=dense+attention.")
+    ] = "",
+    name: Annotated[str, typer.Option(help="Of the record, and of the weights: searched@own-NAME.")] = "",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
+    jobs: Annotated[int, typer.Option(min=0, help="Threads on the CPU; 0: one a core.")] = 0,
+    out: Out = Path("results"),
+) -> None:
+    """Search by evolution, and write the recipe of the best network for make train (make search)."""
+    from bench.train import searching, seconds
+
+    base, asked = searching.planned(method, data, noise, change, name, seed)
+    sitting = seconds(budget)
+    _say(searching.build(base, asked, out, name=name, device=device, threads=jobs, budget=sitting, seen=typer.echo))
 
 
 @app.command(short_help="Test images in training sets, and other unfair company (make audit).")
@@ -280,6 +330,32 @@ def where(
     from bench.where import build
 
     _say(build(Request(method, data, noise, weights=weights), out))
+
+
+@app.command(short_help="What a segmentation network makes of denoised images (make segment).")
+def segment(
+    method: Annotated[str, typer.Option(help="Methods, for colour images.")] = Request.method,
+    data: Annotated[str, typer.Option(help="Datasets with label maps and classes.")] = "camvid",
+    noise: Annotated[str, typer.Option(help="Degradations.")] = "30",
+    seed: Annotated[str, typer.Option(help="Seeds of the noise: a comma list, or `all` (0-4).")] = Request.seed,
+    weights: Annotated[str, typer.Option(help="Your own file of weights for the method.")] = "",
+    tile: Annotated[int, typer.Option(min=0, help="Side of the tiles of large images; 0: the harness decides.")] = 0,
+    sigma: Annotated[str, typer.Option(help="What methods are told instead of the sigma of the noise.")] = "",
+    segmenter: Annotated[str, typer.Option(help="A file of make train; otherwise ours that fits the dataset.")] = "",
+    images: Annotated[int, typer.Option(min=0, help="How many images, spread over the set; 0: all.")] = 0,
+    image: Annotated[str, typer.Option(help="Name of the image of the figure; a typical one otherwise.")] = "",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
+    jobs: Annotated[int, typer.Option(min=0, help="Worker processes; 0: one a core.")] = 0,
+    table: Annotated[Path | None, typer.Option(help="Write the whole table as a CSV file here too.")] = None,
+    out: Out = Path("results"),
+) -> None:
+    """Segment images noisy, denoised and clean: PSNR beside mean intersection over union (make segment)."""
+    from bench.run import Settings
+    from bench.segment_table import build
+
+    request = Request(method, data, noise, seed=seed, weights=weights, tile=tile, sigma=sigma)
+    how = Settings(device, jobs=jobs)
+    _say(build(request, out, segmenter=segmenter, images=images, image=image, table=table, settings=how))
 
 
 @app.command(short_help="Rank methods without a reference, and how well that works (make selfscore).")

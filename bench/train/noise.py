@@ -75,9 +75,17 @@ def _apply(image: "Tensor", step: "Step", generator: "torch.Generator") -> "Tens
             share, drawn = next(iter(values.values())), uniform()
             return torch.where(drawn < share / 2, 0.0, torch.where(drawn < share, 1.0, image))
         case _:  # speckle: Gamma noise of mean 1; the sum of exponentials, since looks are few and whole
-            looks = int(next(iter(values.values())).max())
+            looks = _looks(step)
             total = sum(-torch.log1p(-uniform()) for _ in range(looks))
             return image * total / looks
+
+
+def _looks(step: "Step") -> int:
+    """Return how many looks speckle has: whole, and one number for all patches, as so many fields are drawn."""
+    value = step.values[0][1]
+    if isinstance(value, tuple) or value < 1 or value != int(value):
+        raise BenchError(f"NOISE={step}: training draws speckle of a whole number of looks, as speckle:4")
+    return int(value)
 
 
 def _drawn(value: float | tuple[float, float], image: "Tensor", generator: "torch.Generator") -> "Tensor":

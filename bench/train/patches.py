@@ -25,9 +25,11 @@ class Stock:
     levels : Tensor of uint8 or float32, shape (C, N)
         The pixels of all images, row by row. Pairs have twice the channels: clean, then noisy.
     starts, widths, rows, columns : Tensor of int64, shape (n,)
-        Where each image begins, its width, and the numbers of places that a patch may have in it.
+        Where each image begins, its width, and the numbers of rows and columns in which a patch may begin.
     side : int
         Of a patch, in pixels.
+    align : int
+        Patches begin at multiples of this row and column: 2 keeps the pattern of a Bayer mosaic.
     """
 
     levels: "Tensor"
@@ -36,6 +38,7 @@ class Stock:
     rows: "Tensor"
     columns: "Tensor"
     side: int
+    align: int = 1
 
     def patches(self, count: int, generator: "torch.Generator", *, augment: bool) -> "Tensor":
         """Draw patches, each place of each image with the same chance.
@@ -48,12 +51,13 @@ class Stock:
         import torch
 
         device = self.levels.device
-        ends = (self.rows * self.columns).cumsum(0)
+        rows, columns = ((number - 1) // self.align + 1 for number in (self.rows, self.columns))
+        ends = (rows * columns).cumsum(0)
         drawn = torch.rand(count, generator=generator, device=device, dtype=torch.float64)
-        place = (drawn * ends[-1]).long().clamp_max(int(ends[-1]) - 1)
+        place = (drawn * ends[-1]).long().minimum(ends[-1] - 1)
         image = torch.searchsorted(ends, place, right=True)
-        place = place - (ends - self.rows * self.columns)[image]
-        top, left = place // self.columns[image], place % self.columns[image]
+        place = place - (ends - rows * columns)[image]
+        top, left = self.align * (place // columns[image]), self.align * (place % columns[image])
         turn = torch.randint(8 if augment else 1, (count,), generator=generator, device=device)
         down, right = _turns(self.side, device)
         corner = self.starts[image] + top * self.widths[image] + left
@@ -61,7 +65,7 @@ class Stock:
         return self.levels[:, where].movedim(0, 1).float() / 255
 
 
-def stocked(images: "Sequence[np.ndarray]", side: int, device: str) -> Stock:
+def stocked(images: "Sequence[np.ndarray]", side: int, device: str, align: int = 1) -> Stock:
     """Put images onto a device.
 
     Parameters
@@ -72,6 +76,8 @@ def stocked(images: "Sequence[np.ndarray]", side: int, device: str) -> Stock:
         Of the patches to be drawn.
     device : str
         Where to.
+    align : int
+        As `Stock.align`.
 
     Raises
     ------
@@ -94,6 +100,7 @@ def stocked(images: "Sequence[np.ndarray]", side: int, device: str) -> Stock:
         (sizes[:, 0] - side + 1).to(device),
         (sizes[:, 1] - side + 1).to(device),
         side,
+        align,
     )
 
 

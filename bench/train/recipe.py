@@ -9,12 +9,16 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from bench.errors import BenchError
+from bench.errors import BenchError, one_line
 from bench.specs import name_and_options, unknown
+from bench.train.change import KINDS, SCHEDULE, changed
 
 FOLDER = Path(__file__).resolve().parents[2] / "methods" / "recipes"
 LOSSES = ("squared", "mse", "l1", "cross_entropy")
 OPTIMISERS = ("adam", "adamw", "sgd")
+
+LATER = ("align", "start", "start_sha256")
+"""Fields that recipes did not have at first: where they say nothing, checkpoints and records from before stay valid."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Recipe:
     noise : str
         A degradation as on NOISE; a range is drawn for each patch.
     validation_noise : str
-        The noise of the held-out images; empty: `noise`, where that is one level.
+        The noise of the held-out images; empty: `noise`, of a range a level for each image, the same in every run.
     held_out : int
         So many images of the training set, spread over it, are not trained on but show the progress.
     patch, batch, steps : int
@@ -80,6 +84,12 @@ class Recipe:
     corruption : str
         A function, ``"module:function"``, that corrupts a batch in place of `noise`, where that cannot say it: called
         with the clean patches and a generator. `noise` is then what held-out images and records know; empty: `noise`.
+    align : int
+        Patches begin at multiples of this row and column; 2 keeps the pattern of Bayer mosaics.
+    start : str
+        Weights that training starts from: an own name, as METHOD has it, or a file; empty: untrained.
+    start_sha256 : str
+        Of their file, filled in when it is found.
     """
 
     name: str
@@ -112,6 +122,9 @@ class Recipe:
     labels: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
     corruption: str = ""
+    align: int = 1
+    start: str = ""
+    start_sha256: str = ""
 
     @property
     def own_name(self) -> str:
@@ -121,7 +134,9 @@ class Recipe:
     @property
     def digest(self) -> str:
         """Hash of everything that determines the trained weights."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+        silent = {own.name for own in fields(self) if own.name in LATER and getattr(self, own.name) == own.default}
+        words = {name: value for name, value in asdict(self).items() if name not in silent}
+        return hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()[:16]
 
     def rate_at(self, step: int) -> float:
         """Return the learning rate of a step, counted from 0."""
@@ -160,52 +175,48 @@ class Recipe:
         return _named(self.finish, self.name)(network) if self.finish else network
 
 
-def asked(method: str, images: str, noise: str, change: str, variant: str) -> Recipe:
+def asked(method: str, images: str, noise: str, change: str, variant: str, start: str = "") -> Recipe:
     """Return the recipe that a person asks for.
 
     Parameters
     ----------
     method : str
-        A recipe, or the method that one trains.
-    images, noise, variant : str
+        A recipe, its file (TOML), or the method that one trains.
+    images, noise, variant, start : str
         As `Recipe` has them; empty: the recipe's.
     change : str
-        ``name=value`` with commas between: fields of `Recipe`, and arguments of its network.
+        ``word=value`` with commas between. A word is a field of `Recipe` (``steps=2000``), an argument of its network
+        (``depth=8``, or ``arguments.depth=8``), or an option with its tables (``options.weight=0.01``,
+        ``options.segmenter.steps=300``). Lists have + between their members (``features=16+24+24``), a schedule is
+        ``schedule=0.6:0.1;0.8:0.1``.
 
     Raises
     ------
     BenchError
-        If there is no such recipe, or a change means nothing.
+        If there is no such recipe, a change means nothing, or the network cannot be built with it.
     """
     _, words = name_and_options(f"{method}:{change}")
-    own = {field.name: field for field in fields(Recipe)}
-    changes: dict[str, Any] = {k: v for k, v in (("images", images), ("noise", noise), ("variant", variant)) if v}
+    given = {"images": images, "noise": noise, "variant": variant, "start": start}
+    found = recipe(_recipe_of(method), **{word: value for word, value in given.items() if value})
     if noise:
-        changes["corruption"] = ""
-    arguments: dict[str, Any] = {}
-    for key, text in words.items():
-        value = _value(text)
-        if key in own and key not in ("name", "arguments", "schedule", "options"):
-            changes[key] = str(text) if own[key].type in (str, "str") else value
-        else:
-            arguments[key] = value
-    return recipe(_recipe_of(method), arguments=arguments, **changes)
+        found = replace(found, corruption="")
+    if not words:
+        return found
+    made = _checked(changed(found, words, _named(words.get("network", found.network), found.name)))
+    if (made.network, made.arguments) != (found.network, found.arguments):
+        try:
+            made.build()
+        except (TypeError, ValueError, RuntimeError, AssertionError, IndexError) as error:
+            said = ",".join(f"{name}={value}" for name, value in made.arguments.items())
+            raise BenchError(f"recipe {made.name}: there is no such network: {said} ({one_line(error)})") from None
+    return made
 
 
 def _recipe_of(method: str) -> str:
     known = recipes()
-    if method in known:
+    if method in known or method.endswith(".toml"):
         return method
     return next((name for name in known if recipe(name).method == method), method)
-
-
-def _value(text: str) -> Any:
-    for read in (int, float):
-        try:
-            return read(text)
-        except ValueError:
-            continue
-    return {"true": True, "false": False}.get(text.lower(), text)
 
 
 def recipes() -> dict[str, Path]:
@@ -219,7 +230,7 @@ def recipe(name: str, **changes: Any) -> Recipe:
     Parameters
     ----------
     name : str
-        Of a recipe.
+        Of a recipe, or the path of a file that is one: it ends in ``.toml``.
     **changes
         Fields of `Recipe`; `arguments` are added to those of the recipe.
 
@@ -228,7 +239,7 @@ def recipe(name: str, **changes: Any) -> Recipe:
     BenchError
         If there is no such recipe, or a word or value in it means nothing.
     """
-    known = recipes()
+    known = recipes() | ({name: Path(name)} if name.endswith(".toml") else {})
     if name not in known:
         raise unknown("recipe", name, known, "; a recipe is a file of methods/recipes/")
     return _read(known[name], changes)
@@ -237,10 +248,17 @@ def recipe(name: str, **changes: Any) -> Recipe:
 def _read(path: Path, changes: Mapping[str, Any]) -> Recipe:
     try:
         words = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BenchError(f"recipe {path}: cannot be read ({error.strerror}); make search writes such files") from None
     except tomllib.TOMLDecodeError as error:
         raise BenchError(f"recipe {path}: is no TOML ({error})") from None
     words["arguments"] = {**words.pop("arguments", {}), **changes.get("arguments", {})}
-    words["schedule"] = tuple((float(start), float(factor)) for start, factor in words.get("schedule", ()))
+    try:
+        words["schedule"] = tuple((float(share), float(factor)) for share, factor in words.get("schedule", ()))
+    except (TypeError, ValueError):
+        raise BenchError(
+            f"recipe {path.name}: schedule is {words['schedule']!r}; expected [[share, factor], ...]"
+        ) from None
     given = {field.name for field in fields(Recipe)} - {"name"}
     strange = sorted(set(words) - given)
     if strange:
@@ -254,15 +272,25 @@ def _read(path: Path, changes: Mapping[str, Any]) -> Recipe:
 
 
 def _checked(recipe: Recipe) -> Recipe:
+    for own in fields(recipe):
+        value, kind = getattr(recipe, own.name), own.type
+        allowed: Any = (int, float) if kind is float else kind
+        if kind in KINDS and (not isinstance(value, allowed) or (isinstance(value, bool) and kind is not bool)):
+            raise BenchError(f"recipe {recipe.name}: {own.name} is {value!r}; expected {KINDS[kind]}")
     for word, value, known in (("loss", recipe.loss, LOSSES), ("optimiser", recipe.optimiser, OPTIMISERS)):
         if value not in known:
             raise unknown(f"{word} in recipe {recipe.name}:", value, known)
-    for word, least in (("patch", 1), ("batch", 1), ("steps", 1), ("held_out", 1), ("seed", 0)):
+    least_of = {"patch": 1, "batch": 1, "steps": 1, "held_out": 1, "align": 1, "seed": 0, "warm_up": 0}
+    for word, least in least_of.items():
         value = getattr(recipe, word)
-        if not isinstance(value, int) or value < least:
+        if value < least:
             raise BenchError(f"recipe {recipe.name}: {word} is {value!r}; expected a whole number from {least} up")
     if not 0 <= recipe.average < 1:
         raise BenchError(f"recipe {recipe.name}: average is {recipe.average}; expected 0 to below 1, as 0.999")
+    if not all(0 <= share <= 1 and factor > 0 for share, factor in recipe.schedule):
+        raise BenchError(
+            f"recipe {recipe.name}: schedule is {recipe.schedule}; expected {SCHEDULE}, shares from 0 to 1"
+        )
     return recipe
 
 

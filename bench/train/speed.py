@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bench import devices
+from bench import devices, provenance
 from bench.degradation import parse
 from bench.errors import BenchError
 from bench.images import pictures
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 WARM = 3
 """Steps of each that are not timed."""
 
+MOST_WORKERS = 8
+"""Of the plain loop on CUDA."""
+
 TURNS = 3
 """The loops are timed in turns, so many each, so that a busy machine slows both down."""
 
@@ -31,7 +34,7 @@ def against_plain(
     images: "Sequence[np.ndarray] | None" = None,
     *,
     device: str = "auto",
-    workers: int = 0,
+    workers: int | None = None,
 ) -> dict[str, str | float]:
     """Time training steps of this loop against those of a plain loop: same network, batch and noise level.
 
@@ -48,8 +51,9 @@ def against_plain(
         uint8; not given: those of the recipe.
     device : str
         As on DEVICE.
-    workers : int
-        Processes of the plain loop's `DataLoader`.
+    workers : int, optional
+        Processes of the plain loop's `DataLoader`; not given: as is usual, none on the CPU, whose cores are busy
+        already, and one a core but one on CUDA, `MOST_WORKERS` at most.
 
     Returns
     -------
@@ -66,6 +70,10 @@ def against_plain(
     noise = parse(recipe.noise)
     if not noise.additive_gaussian:
         raise BenchError(f"speed of training: NOISE={noise}: expected additive Gaussian noise, which both loops draw")
+    if recipe.programme or recipe.corruption or recipe.labels:
+        raise BenchError(f"speed of training: recipe {recipe.name} trains in a way that no plain loop follows")
+    if workers is None:
+        workers = 0 if where == "cpu" else max(1, min(MOST_WORKERS, provenance.cores() - 1))
     found = list(images) if images is not None else _images(recipe)
     runners = {"this": _this(recipe, found, where), "plain": _plain(recipe, found, where, workers)}
     rates: dict[str, list[float]] = {name: [] for name in runners}
@@ -118,7 +126,8 @@ def _plain(recipe: Recipe, images: "Sequence[np.ndarray]", device: str, workers:
 
     network = recipe.build().to(device).train()
     optimiser = torch.optim.Adam(network.parameters(), recipe.rate)
-    batches: Iterator[Any] = iter(DataLoader(_patches(recipe, images), recipe.batch, num_workers=workers))
+    how: dict[str, Any] = {"num_workers": workers, "multiprocessing_context": "fork"} if workers else {}
+    batches: Iterator[Any] = iter(DataLoader(_patches(recipe, images), recipe.batch, **how))
 
     def step() -> None:
         clean, noisy = (part.to(device) for part in next(batches))
@@ -137,7 +146,7 @@ def _patches(recipe: Recipe, images: "Sequence[np.ndarray]") -> "IterableDataset
     """Return an endless dataset of clean and noisy patches, made one by one with numpy."""
     import numpy as np
     import torch
-    from torch.utils.data import IterableDataset
+    from torch.utils.data import IterableDataset, get_worker_info
 
     side = recipe.patch
     large = [image for image in images if min(image.shape[:2]) >= side]
@@ -148,7 +157,8 @@ def _patches(recipe: Recipe, images: "Sequence[np.ndarray]") -> "IterableDataset
 
     class Patches(IterableDataset[Any]):
         def __iter__(self) -> Iterator[Any]:
-            draw = np.random.default_rng(recipe.seed)
+            worker = get_worker_info()
+            draw = np.random.default_rng([recipe.seed, worker.id if worker else 0])
             while True:
                 image = large[draw.integers(len(large))]
                 top, left = (draw.integers(size - side + 1) for size in image.shape[:2])

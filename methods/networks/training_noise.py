@@ -1,5 +1,6 @@
 """The noise with which the multi-scale nets are trained."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -39,21 +40,40 @@ def corrupt(
     ValueError
         If no noise is given.
     """
-    kinds = [(0.0, s / 255) for s in additive], [(1.0, s) for s in multiplicative]
-    given = [kind for kind in kinds if kind]
+    kinds = [[(0.0, s / 255) for s in additive], [(1.0, s) for s in multiplicative]]
+    given = tuple(tuple(kind) for kind in kinds if kind)
     if not given:
         raise ValueError("training noise: neither additive nor multiplicative deviations are given")
     batch, device = clean.shape[0], generator.device
-    kind, level, alike = torch.rand(3, batch, generator=generator, device=device).tolist()
-    chosen = [given[int(k * len(given))] for k in kind]
-    picked = torch.tensor([choice[int(u * len(choice))] for choice, u in zip(chosen, level, strict=True)])
+    drawn = torch.rand(3, batch, generator=generator, device=device)
+    proportional, deviation = (column.to(clean)[:, None, None, None] for column in _picked(drawn[:2], given))
     if truncated:
         inside = torch.rand(clean.shape, generator=generator, device=device, dtype=torch.float64)
-        reach = torch.erf(torch.tensor(2**0.5, dtype=torch.float64))  # the share within two deviations
-        normal = (torch.erfinv((2 * inside - 1) * reach) * 2**0.5).float()
+        reach = math.erf(math.sqrt(2))  # the share within two deviations
+        normal = (torch.erfinv((2 * inside - 1) * reach) * math.sqrt(2)).float()
     else:
         normal = torch.randn(clean.shape, generator=generator, device=device)
-    same = (torch.tensor(alike) < 0.5).to(device)[:, None, None, None]
-    noise = torch.where(same, normal[:, :1], normal).to(clean.device)
-    proportional, deviation = (column.to(clean)[:, None, None, None] for column in picked.unbind(1))
+    noise = torch.where(drawn[2, :, None, None, None] < 0.5, normal[:, :1], normal).to(clean.device)
     return clean + deviation * noise * (1 - proportional + proportional * clean)
+
+
+def _picked(drawn: Tensor, given: tuple[tuple[tuple[float, float], ...], ...]) -> tuple[Tensor, Tensor]:
+    """Return for each image whether its noise is proportional, 0 or 1, and its deviation, each (B,).
+
+    Nothing waits for the device: what is drawn stays there, and the few levels are chosen from by comparison.
+
+    Parameters
+    ----------
+    drawn : Tensor, shape (2, B)
+        Uniform, 0 to 1: where the kind lies among the kinds, and where the level lies among those of its kind.
+    given : tuple
+        For each kind its levels: whether it is proportional, and the deviation.
+    """
+    kind, level = drawn.double()
+    proportional, deviation = torch.zeros_like(drawn)
+    for i, levels in enumerate(given):
+        of_kind = (kind * len(given)).long() == i
+        for j, (factor, size) in enumerate(levels):
+            here = of_kind & ((level * len(levels)).long() == j)
+            proportional, deviation = proportional.masked_fill(here, factor), deviation.masked_fill(here, size)
+    return proportional, deviation

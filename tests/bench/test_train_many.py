@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from skimage import data
 from torch import nn
 
+from bench import train as training
 from bench.errors import BenchError
 from bench.train import loop, together
 from bench.train.patches import batch, stocked
-from bench.train.recipe import Recipe
+from bench.train.recipe import Recipe, asked
 from bench.train.storing import stored
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,18 +46,53 @@ def of_a_process(folder):
     (folder / f"{together.rank()}.json").write_text(json.dumps(words))
 
 
+COMMAND = "patch=16,batch=4,depth=3,features=4,held_out=1,steps=6"  # of a recipe with batch normalisation
+
+
+def killed_at_step_3(folder):
+    """Leave images, and the checkpoint of a training that was killed; return the command that goes on."""
+    (folder / "train").mkdir()
+    for i in range(2):
+        Image.fromarray(data.camera()[100 * i : 100 * i + 32, :40]).save(folder / "train" / f"{i}.png")
+    original = loop._step
+
+    def dying(run, *words):
+        if run.step == 3:
+            raise KeyboardInterrupt
+        return original(run, *words)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(loop, "_step", dying)
+        patched.setattr(loop, "LOOK_EVERY", 0.0)  # a checkpoint after each step
+        short = asked("dncnn", str(folder / "train"), "25", COMMAND, "")
+        with pytest.raises(KeyboardInterrupt):
+            list(training.build(short, folder / "out", to=folder / "w", device="cpu", threads=1))
+    return [
+        "bench", "train", "--method", "dncnn", "--data", str(folder / "train"), "--noise", "25", "--change", COMMAND,
+        "--device", "cpu", "--jobs", "1", "--out", str(folder / "out"), "--to", str(folder / "w"),
+    ]  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def two_processes(tmp_path_factory):
+    """Train in two processes as torchrun starts them: by the loop, then by the command line."""
     folder = tmp_path_factory.mktemp("two")
+    command = killed_at_step_3(folder)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    code = f"import pathlib, runpy; runpy.run_path({__file__!r})['of_a_process'](pathlib.Path({str(folder)!r}))"
+    code = (
+        f"import pathlib, runpy, sys; runpy.run_path({__file__!r})['of_a_process'](pathlib.Path({str(folder)!r})); "
+        f"sys.argv = {command!r}; from bench import cli; cli.main()"
+    )
     place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "PYTHONPATH": str(ROOT)}
     started = [
-        subprocess.Popen([sys.executable, "-c", code], env=os.environ | place | {"RANK": rank, "LOCAL_RANK": rank})
+        subprocess.Popen(
+            [sys.executable, "-c", code], env=os.environ | place | {"RANK": rank, "LOCAL_RANK": rank},
+            stdout=(folder / f"{rank}.txt").open("w"),
+        )
         for rank in ("0", "1")
-    ]
+    ]  # fmt: skip
     assert [process.wait(timeout=120) for process in started] == [0, 0]
     return folder
 
@@ -79,6 +116,28 @@ def test_two_processes_train_as_one_on_both_their_batches(two_processes, tmp_pat
 def test_the_first_process_looks_and_stores(two_processes):
     assert {path.name for path in two_processes.glob("*.ckpt")} == {"0.ckpt"}
     assert [json.loads((two_processes / f"{rank}.json").read_text())["said"] for rank in (0, 1)] == [1, 0]
+
+
+def test_two_processes_by_command_go_on_after_a_kill(two_processes):
+    first, second = ((two_processes / f"{rank}.txt").read_text() for rank in (0, 1))
+    assert first.count("going on from") == first.count("weights: ") == first.count("step 6/6") == 1
+    assert second == ""
+    places = (two_processes / "out", two_processes / "w")
+    names = sorted(path.name for place in places for path in place.rglob("*") if path.is_file())
+    assert names == ["dncnn@own-25.ckpt", "dncnn@own-25.json", "dncnn@own-25.safetensors"]
+    record = json.loads((two_processes / "w" / "dncnn@own-25.json").read_text())
+    assert (record["steps"], record["processes"], record["threads"]) == (6, 2, 1)
+    assert [row["step"] for row in record["history"]] == [1, 2, 3, 6]
+
+
+def test_a_process_ends_with_what_started_it():
+    child = "import time; from bench.train import together; together._end_with_parent(); print(1, flush=True); "
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child + 'time.sleep(100)'!r}])"
+    place = os.environ | {"PYTHONPATH": str(ROOT)}
+    started = subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True, env=place)
+    assert started.stdout.readline() == "1\n"
+    started.kill()
+    started.communicate(timeout=30)  # the child holds the pipe too: it is closed when both have ended
 
 
 def test_a_batch_is_shared_evenly(monkeypatch):

@@ -1,0 +1,164 @@
+"""Names of own weights: whether one is free, and which file START means."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.errors import BenchError
+from bench.files import sha256
+from bench.specs import unknown
+from bench.train.recipe import Recipe
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+WEIGHTS = Path(__file__).resolve().parents[2] / "methods" / "weights"
+"""Where own weights lie: METHOD=name@own finds what is here."""
+
+
+def recipe_of(record: Mapping[str, Any]) -> Recipe:
+    """Return the recipe that a training record holds.
+
+    Parameters
+    ----------
+    record : mapping
+        As it stands in the file. Fields that recipes did not have when it was written take their defaults.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        If it is no record of a training.
+    """
+    words = dict(record["recipe"])
+    strange = sorted(set(words) - {field.name for field in fields(Recipe)})
+    if strange:
+        raise ValueError(f"recipes have no {strange[0]} any more")
+    words["schedule"] = tuple((float(share), float(factor)) for share, factor in words.get("schedule", ()))
+    return Recipe(**words)
+
+
+def free(recipe: Recipe, weights: Path) -> None:
+    """Refuse to overwrite the weights of another recipe; the same recipe may overwrite its own.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What is about to be trained.
+    weights : Path
+        The file that it would write; the record of what is there stands beside it.
+
+    Raises
+    ------
+    BenchError
+        If what is there belongs to another recipe, for example to that of a gray net where this one is of colour.
+    """
+    if not weights.exists():
+        return
+    record = weights.with_name(f"{weights.stem}.json")
+    try:
+        before = recipe_of(json.loads(record.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):
+        different = "has no readable training record"
+    else:
+        names = [field.name for field in fields(Recipe) if getattr(before, field.name) != getattr(recipe, field.name)]
+        if before.digest == recipe.digest:
+            return
+        different = f"was trained by another recipe ({before.name} on {before.images}; other: {', '.join(names)})"
+    raise BenchError(
+        f"training: {weights} {different}; give NAME=another to keep both (METHOD={recipe.method}@own-another), "
+        "or delete it"
+    )
+
+
+def begun(recipe: Recipe, *folders: Path) -> "tuple[Recipe, dict[str, Tensor] | None]":
+    """Return the weights that a recipe starts from, and the recipe with their SHA-256; None: it starts untrained.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Its `start` is a file of safetensors, or an own name, of which a folder has a record.
+    *folders : Path
+        Of own weights, besides `WEIGHTS`.
+
+    Raises
+    ------
+    BenchError
+        If the recipe has several stages, there are no such weights, they do not fit its network, or they are not those
+        that its `start_sha256` says.
+    """
+    if not recipe.start:
+        return recipe, None
+    if recipe.programme:
+        raise BenchError(
+            f"START={recipe.start}: recipe {recipe.name} trains in several stages ({recipe.programme}), each of which "
+            "has its own start; expected a recipe of one stage"
+        )
+    path = found(recipe, WEIGHTS, *folders)
+    digest = sha256(path)
+    if recipe.start_sha256 not in ("", digest):
+        raise BenchError(
+            f"START={recipe.start}: {path} has SHA-256 {digest[:16]}..., and the training began with "
+            f"{recipe.start_sha256[:16]}...; bring that file, or train without RECORD"
+        )
+    return replace(recipe, start_sha256=digest), _loaded(recipe, path)
+
+
+def found(recipe: Recipe, *folders: Path) -> Path:
+    """Return the file that `start` of a recipe means: of several with one name, that of the recipe's noise."""
+    if recipe.start.endswith(".safetensors"):
+        path = Path(recipe.start).expanduser()
+        if not path.is_file():
+            raise BenchError(f"START={recipe.start}: there is no such file")
+        return path
+    files: dict[str, dict[str, Path]] = {}
+    for record in (record for folder in folders for record in sorted(folder.glob("*.json"))):
+        try:
+            words = json.loads(record.read_text(encoding="utf-8"))
+            name, noise, path = words["name"], words["recipe"]["noise"], record.parent / words["weights"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # `make list` says which one is damaged
+        files.setdefault(name, {})[noise] = path
+        files[record.stem] = {noise: path}
+    if recipe.start not in files:
+        raise unknown("weights on START:", recipe.start, files, "; or the path of a .safetensors file")
+    named = files[recipe.start]
+    path = named.get(recipe.noise) or next(iter(named.values()))
+    if recipe.noise not in named and len(named) > 1:
+        raise BenchError(
+            f"START={recipe.start}: there are several such weights, and none for {recipe.noise}; expected one of "
+            f"{', '.join(sorted(path.stem for path in named.values()))}"
+        )
+    return path
+
+
+def _loaded(recipe: Recipe, path: Path) -> "dict[str, Tensor]":
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise BenchError(f"START={recipe.start}: {path} cannot be read as safetensors ({error})") from None
+    expected = recipe.build().state_dict()
+    wrong = [name for name in {**expected, **tensors} if _shape(expected, name) != _shape(tensors, name)]
+    if not wrong:
+        return {name: value.to(expected[name].dtype) for name, value in tensors.items()}
+    folded = any(name.endswith("running_var") for name in expected) and not any(
+        name.endswith("running_var") for name in tensors
+    )
+    more = (
+        "; stored weights have the batch normalisation folded into the convolutions: add CHANGE=norm=false to go on "
+        "with them without it"
+        if folded
+        else "; expected weights of the same network: see CHANGE for depth and width"
+    )
+    raise BenchError(
+        f"START={recipe.start}: {path.name} does not fit the network of recipe {recipe.name}: {wrong[0]} is "
+        f"{_shape(tensors, wrong[0])} there and {_shape(expected, wrong[0])} here{more}"
+    )
+
+
+def _shape(tensors: "Mapping[str, Tensor]", name: str) -> str:
+    return "x".join(map(str, tensors[name].shape)) or "a number" if name in tensors else "missing"
