@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from bench.cell import Failure
 from bench.errors import BenchError
-from bench.plan import Failure, Request, plan
+from bench.plan import Request, plan
 from bench.specs import split, unknown
 
 app = typer.Typer(

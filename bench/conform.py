@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from bench import provenance
 from bench.backends import prepare
+from bench.cell import Cell
 from bench.denoise import arranged, weights_path
 from bench.errors import BenchError, one_line
-from bench.plan import Cell, single
+from bench.plan import single
 
 if TYPE_CHECKING:
     from torch import Tensor

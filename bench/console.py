@@ -11,8 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from bench.cell import Cell, Failure
 from bench.notes import PREDICTED_NOISE, SELF_SCORE, notes
-from bench.plan import Cell, Failure
 from bench.results import PEAK_255_OF_UNIT, Result, number
 from bench.score import Watcher
 from bench.verdict import Verdict, judge, reference

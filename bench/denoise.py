@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from bench import devices, files, provenance
 from bench.backends import Runner, prepare
+from bench.cell import Cell
 from bench.errors import BenchError
 from bench.inference import Tiles, ensembled, padded, tiled
-from bench.plan import Cell
 from bench.score import Sample
 
 if TYPE_CHECKING:

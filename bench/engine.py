@@ -7,8 +7,8 @@ from concurrent.futures import BrokenExecutor, Executor, as_completed
 from dataclasses import replace
 
 from bench import provenance
+from bench.cell import Cell, Failure, words
 from bench.errors import BenchError, one_line
-from bench.plan import Cell, Failure, words
 from bench.run import Settings, run_cell
 from bench.score import Watcher
 from bench.store import Record

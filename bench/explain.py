@@ -13,13 +13,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.cell import Cell, Failure, words
 from bench.denoise import weights_path
 from bench.errors import BenchError, one_line
 from bench.explain_filters import Filter, filter_at, linear_part
 from bench.explain_pixels import Pixel, Window, choose, read_pixels, window_of
 from bench.images import degraded, pictures
 from bench.inference import padded
-from bench.plan import Cell, Failure, Request, plan, words
+from bench.plan import Request, plan
 from bench.store import slug
 
 if TYPE_CHECKING:

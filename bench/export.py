@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.cell import Cell, Failure, words
 from bench.errors import BenchError, one_line
 from bench.explain import level, load, one_image
 from bench.explain_pixels import window_of
 from bench.export_files import add_metadata, rounded_up, write_onnx, write_tflite
-from bench.plan import Cell, Failure, Request, plan, words
+from bench.plan import Request, plan
 from bench.specs import unknown
 from bench.store import slug
 

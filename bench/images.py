@@ -12,7 +12,7 @@ from bench.specs import unknown
 if TYPE_CHECKING:
     import numpy as np
 
-    from bench.plan import Cell
+    from bench.cell import Cell
     from datasets import Dataset, Image
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
+    from bench.cell import Cell
     from bench.degradation import Degraded
-    from bench.plan import Cell
 
 
 LEAST = 0.1 / 255

@@ -9,11 +9,11 @@ from typing import Any
 
 from bench import devices, provenance
 from bench.backends import only_networks
+from bench.cell import Cell, describe
 from bench.cost import Cost
 from bench.denoise import Settings, in_batches, in_processes, load
 from bench.images import degraded, pictures
 from bench.noise_level import told
-from bench.plan import Cell, describe
 from bench.score import Clock, Sample, Scorer, Watcher
 from bench.store import Record
 

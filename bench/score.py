@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from bench.cell import Cell
 from bench.metrics import METRICS
-from bench.plan import Cell
 
 if TYPE_CHECKING:
     import numpy as np

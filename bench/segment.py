@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bench.cell import Cell
 from bench.errors import BenchError
 from bench.images import Picture, degraded, pictures
 from bench.inference import padded
-from bench.plan import Cell
 from bench.store import Store
 
 if TYPE_CHECKING:

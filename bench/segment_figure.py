@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
 
-    from bench.plan import Cell
+    from bench.cell import Cell
     from bench.store import Store
 
 ACROSS, GAP, MARGIN = 1.7, 0.06, 0.06

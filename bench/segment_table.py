@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench import devices, fingerprint, provenance
+from bench.cell import Cell, Failure, words
 from bench.errors import BenchError, one_line
-from bench.plan import Cell, Failure, Request, plan, words
+from bench.plan import Request, plan
 from bench.run import Settings
 from bench.segment import CLEAN, NOISY, Scores, compare, mean_iou, scheme, summary
 from bench.segmenters import Segmenter, fitting, load

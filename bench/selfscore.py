@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from bench.cell import Cell
 from bench.denoise import Settings, load
 from bench.errors import BenchError
 from bench.images import degraded, pictures
 from bench.metrics import psnr
 from bench.noise_level import told
-from bench.plan import Cell, Request, plan
+from bench.plan import Request, plan
 from bench.selfscore_pixels import SelfScore, difference, held_out, masked_error, reach, score
 from bench.specs import split
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from bench import provenance
 from bench.backends import prepare
+from bench.cell import Cell
 from bench.denoise import weights_path
 from bench.errors import BenchError
 from bench.images import degraded, pictures
-from bench.plan import Cell, Request, plan
+from bench.plan import Request, plan
 from bench.run import Settings, run_cell
 from bench.specs import split
 from bench.store import Record

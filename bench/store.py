@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.cell import RECORD_FORMAT, Cell, Failure, words
 from bench.errors import BenchError
-from bench.plan import RECORD_FORMAT, Cell, Failure, words
 from bench.score import SCORED
 
 METADATA = b"bench"

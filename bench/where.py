@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import datasets
+from bench.cell import Cell, Failure, words
 from bench.errors import BenchError, one_line
 from bench.images import degraded, pictures
 from bench.metrics import PEAK
-from bench.plan import Cell, Failure, Request, plan, words
+from bench.plan import Request, plan
 from bench.run import Settings
 from bench.store import Store, slug
 from bench.where_table import NOISY, printed, summary, typical

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from bench.plan import Cell
+    from bench.cell import Cell
     from bench.where import View
 
 WIDTH = 7.16

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bench.cell import Cell
 from bench.errors import BenchError
 from bench.files import fetch
-from bench.plan import Cell, Request, plan
+from bench.plan import Request, plan
 from datasets import available
 
 MIRROR = os.environ.get("BENCH_MIRROR", "")

@@ -7,8 +7,8 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
+from bench.cell import Failure
 from bench.notes import PREDICTED_NOISE, SELF_SCORE
-from bench.plan import Failure
 from bench.report.charts import Chart
 from bench.report.pictures import ERROR_PEAK, SIDE, Strip
 from bench.report.tables import Leaderboard

@@ -124,7 +124,7 @@ class Repetition:
             how: dict[str, Any] = {"device": device, "path": path, "digest": digest, "seen": seen}
             made: Run = recipe.stages()(recipe, stock, held_out, **how)  # type: ignore[misc]
             return made
-        measure, told = _at(self.looks), _shown(seen)
+        measure, told = _at(self.looks), _shown(seen, self.steps)
         state = checkpoint.load(path, digest, device)
         if state is None:
             state = loop._state(loop.begin(recipe, device, start), digest)
@@ -199,6 +199,12 @@ def _at(looks: Sequence[int]) -> "loop.Measure":
     return lambda run, held_out: loop.validation_psnr(run, held_out) if run.step in looks else math.nan
 
 
-def _shown(seen: Callable[[Progress], None]) -> Callable[[Progress], None]:
-    """Tell of the looks that count."""
-    return lambda progress: None if math.isnan(progress.psnr) else seen(progress)
+def _shown(seen: Callable[[Progress], None], steps: int) -> Callable[[Progress], None]:
+    """Tell of the looks that count, and of what is left of the whole."""
+
+    def told(progress: Progress) -> None:
+        if not math.isnan(progress.psnr):
+            left = (steps - progress.step) * progress.seconds / progress.step
+            seen(replace(progress, steps=steps, left=left))
+
+    return told

@@ -12,13 +12,14 @@ from torch.nn.functional import conv2d
 from typer.testing import CliRunner
 
 from bench import explain as explain_module
+from bench.cell import Failure
 from bench.cli import app
 from bench.errors import BenchError
 from bench.explain import build, explain, rows
 from bench.explain_filters import Filter, filter_at, linear_part, row
 from bench.explain_pixels import Pixel, Window, choose, read_pixels, window_of
 from bench.inference import padded
-from bench.plan import Failure, Request
+from bench.plan import Request
 from methods.networks.dncnn import DnCNN
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -16,10 +16,11 @@ from typer.testing import CliRunner
 
 from bench import export as export_module
 from bench import export_files
+from bench.cell import Failure
 from bench.cli import app
 from bench.errors import BenchError
 from bench.export import build, export
-from bench.plan import Failure, Request
+from bench.plan import Request
 from methods.description import listed
 from methods.networks.dncnn import DnCNN, FDnCNN
 

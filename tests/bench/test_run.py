@@ -3,9 +3,9 @@ import pytest
 import torch
 from PIL import Image
 
+from bench.cell import Failure
 from bench.engine import run_all
 from bench.errors import BenchError
-from bench.plan import Failure
 from bench.run import Settings, run_cell
 
 CPU = Settings(device="cpu")

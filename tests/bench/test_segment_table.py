@@ -9,8 +9,9 @@ import torch
 from PIL import Image
 
 import datasets
+from bench.cell import Failure
 from bench.files import sha256
-from bench.plan import Failure, Request
+from bench.plan import Request
 from bench.run import Settings
 from bench.segment import Scores, confusion
 from bench.segment_figure import PALETTE, VOID, coloured

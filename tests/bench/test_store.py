@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.cell import Failure, words
 from bench.errors import BenchError
-from bench.plan import Failure, words
 from bench.store import SCORES, Record, Store
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -285,7 +285,7 @@ def test_a_repetition_goes_on_after_a_kill(crops, tmp_path, monkeypatch):
     how = {"device": "cpu", "path": left, "digest": torch.load(left, weights_only=True)["digest"]}
     stock, held, _ = training._data(again.recipe, "cpu")
     run = again.train(again.recipe, stock, held, seen=ended.append, **how)
-    assert [progress.step for progress in ended] == [12]
+    assert [(progress.step, progress.steps, progress.left) for progress in ended] == [(12, 12, 0)]
     whole = checkpoint.load(tmp_path / "out" / "training" / "dncnn@own-25.ckpt", _digest(tmp_path), "cpu")
     for name, value in run.weights().items():
         assert torch.equal(value, whole["network"][name]), name

@@ -10,7 +10,8 @@ from PIL import Image as Picture
 
 import datasets
 from bench import where
-from bench.plan import Failure, Request
+from bench.cell import Failure
+from bench.plan import Request
 from bench.run import Settings
 from bench.store import Record, Store
 from bench.where import build, images, views
