@@ -127,7 +127,7 @@ def _data(recipe: Recipe, device: str) -> "tuple[Stock, list[tuple[Tensor, Tenso
                 held.append((_tensor(pair[0], device), _tensor(pair[1], device)))
             else:
                 kept.append(_levels(recipe, picture))
-    return stocked(kept, recipe.patch, device, recipe.align), held, "-".join(prints)
+    return stocked(kept, recipe.patch, device, recipe.align, mirror=recipe.mirror), held, "-".join(prints)
 
 
 def _levels(recipe: Recipe, picture: Picture) -> Any:

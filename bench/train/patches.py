@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+MIRRORED = 4
+"""Among the eight turns, the mirror image that is not turned."""
+
+
 @dataclass(frozen=True)
 class Stock:
     """Training images, one after another in one tensor on the device.
@@ -30,6 +34,8 @@ class Stock:
         Of a patch, in pixels.
     align : int
         Patches begin at multiples of this row and column: 2 keeps the pattern of a Bayer mosaic.
+    mirror : bool
+        Whether half of the patches are mirrored left to right, where they are not turned at all.
     """
 
     levels: "Tensor"
@@ -39,6 +45,7 @@ class Stock:
     columns: "Tensor"
     side: int
     align: int = 1
+    mirror: bool = False
 
     def patches(self, count: int, generator: "torch.Generator", *, augment: bool) -> "Tensor":
         """Draw patches, each place of each image with the same chance.
@@ -58,14 +65,15 @@ class Stock:
         image = torch.searchsorted(ends, place, right=True)
         place = place - (ends - rows * columns)[image]
         top, left = self.align * (place // columns[image]), self.align * (place % columns[image])
-        turn = torch.randint(8 if augment else 1, (count,), generator=generator, device=device)
+        ways = 8 if augment else 2 if self.mirror else 1
+        turn = torch.randint(ways, (count,), generator=generator, device=device) * (1 if augment else MIRRORED)
         down, right = _turns(self.side, device)
         corner = self.starts[image] + top * self.widths[image] + left
         where = corner[:, None, None] + down[turn] * self.widths[image][:, None, None] + right[turn]
         return self.levels[:, where].movedim(0, 1).float() / 255
 
 
-def stocked(images: "Sequence[np.ndarray]", side: int, device: str, align: int = 1) -> Stock:
+def stocked(images: "Sequence[np.ndarray]", side: int, device: str, align: int = 1, *, mirror: bool = False) -> Stock:
     """Put images onto a device.
 
     Parameters
@@ -76,8 +84,8 @@ def stocked(images: "Sequence[np.ndarray]", side: int, device: str, align: int =
         Of the patches to be drawn.
     device : str
         Where to.
-    align : int
-        As `Stock.align`.
+    align, mirror
+        As `Stock` has them.
 
     Raises
     ------
@@ -101,6 +109,7 @@ def stocked(images: "Sequence[np.ndarray]", side: int, device: str, align: int =
         (sizes[:, 1] - side + 1).to(device),
         side,
         align,
+        mirror,
     )
 
 

@@ -17,7 +17,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "methods" / "recipes"
 LOSSES = ("squared", "mse", "l1", "cross_entropy")
 OPTIMISERS = ("adam", "adamw", "sgd")
 
-LATER = ("align", "start", "start_sha256")
+LATER = ("align", "mirror", "start", "start_sha256")
 """Fields that recipes did not have at first: where they say nothing, checkpoints and records from before stay valid."""
 
 
@@ -56,6 +56,8 @@ class Recipe:
         Side in pixels, patches a step, and steps in all.
     augment : bool
         Whether patches are turned and mirrored.
+    mirror : bool
+        Whether they are mirrored left to right at least, where `augment` is false: for upright scenes.
     loss : str
         ``"squared"``: sum of squared errors over twice the batch; ``"mse"``; ``"l1"``: mean absolute error;
         ``"cross_entropy"``: summed over an example, averaged over the batch.
@@ -109,6 +111,7 @@ class Recipe:
     batch: int = 128
     steps: int = 100_000
     augment: bool = True
+    mirror: bool = False
     loss: str = "squared"
     optimiser: str = "adam"
     rate: float = 1e-3
@@ -199,7 +202,7 @@ def asked(method: str, images: str, noise: str, change: str, variant: str, start
     given = {"images": images, "noise": noise, "variant": variant, "start": start}
     found = recipe(_recipe_of(method), **{word: value for word, value in given.items() if value})
     if noise:
-        found = replace(found, corruption="")
+        found = replace(found, corruption="", validation_noise=_looked_at(found))
     if not words:
         return found
     made = _checked(changed(found, words, _named(words.get("network", found.network), found.name)))
@@ -210,6 +213,23 @@ def asked(method: str, images: str, noise: str, change: str, variant: str, start
             said = ",".join(f"{name}={value}" for name, value in made.arguments.items())
             raise BenchError(f"recipe {made.name}: there is no such network: {said} ({one_line(error)})") from None
     return made
+
+
+def _looked_at(recipe: Recipe) -> str:
+    """Return the noise of the held-out images; none where it lies outside that of the training."""
+    from bench.degradation import parse
+
+    if not recipe.validation_noise:
+        return ""
+    trained, looked = parse(recipe.noise), parse(recipe.validation_noise)
+    if not (trained.additive_gaussian and looked.additive_gaussian):
+        return ""
+    given = dict(trained.steps[0].values)
+    value = given["std"] if "std" in given else given["sigma"]
+    low, high = value if isinstance(value, tuple) else (value, value)
+    scale = 255.0 if "std" in given else 1.0
+    assert looked.sigma is not None
+    return recipe.validation_noise if low * scale <= looked.sigma <= high * scale else ""
 
 
 def _recipe_of(method: str) -> str:

@@ -138,12 +138,12 @@ def test_patches_begin_at_multiples():
     assert float(columns.double().mean()) == pytest.approx(expected.mean(), abs=4 * expected.std() / math.sqrt(4000))
 
 
-def test_align_reaches_the_patches(crops, monkeypatch):
+def test_align_and_mirror_reach_the_patches(crops, monkeypatch):
     seen = []
     original = training.stocked
-    monkeypatch.setattr(training, "stocked", lambda *words: seen.append(original(*words)) or seen[0])
-    training._data(asked("dncnn", str(crops["gray"]), "", f"{SMALL},align=2", ""), "cpu")
-    assert seen[0].align == 2
+    monkeypatch.setattr(training, "stocked", lambda *words, **more: seen.append(original(*words, **more)) or seen[0])
+    training._data(asked("dncnn", str(crops["gray"]), "", f"{SMALL},align=2,mirror=true", ""), "cpu")
+    assert (seen[0].align, seen[0].mirror) == (2, True)
 
 
 def test_speckle_of_a_whole_number_of_looks():
@@ -396,3 +396,28 @@ def test_held_out_images_of_a_range_have_a_level_each(crops):
     assert all(0 <= sigma <= 58 for sigma in sigmas)  # 55, and four standard errors of 2050 samples
     assert max(sigmas) - min(sigmas) > 5
     assert all(torch.equal(a[1], b[1]) for a, b in zip(first, again, strict=True))
+
+
+def test_the_held_out_noise_follows_the_noise():
+    def looked(method: str, noise: str, change: str = "") -> str:
+        return asked(method, "", noise, change, "").validation_noise
+
+    assert looked("dncnn-b", "") == "25"
+    assert looked("dncnn-b", "gaussian:0-30") == "25"
+    assert looked("dncnn-b", "gaussian:0-10") == ""  # 25 would choose the weights at a level that is not trained
+    assert looked("dncnn-b", "15") == ""
+    assert looked("dncnn-b", "poisson:30") == ""
+    assert looked("dncnn-b", "gaussian:0-10", "validation_noise=5") == "5"
+    assert looked("dncnn-b", "gaussian:std=0.05-0.15") == "25"
+
+
+def test_upright_patches_are_mirrored():
+    image = (
+        np.tile(np.arange(16, dtype=np.uint8), (16, 1))[:, :, None] + 16 * np.arange(16, dtype=np.uint8)[:, None, None]
+    )
+    stock = stocked([image], 4, "cpu", mirror=True)
+    drawn = (stock.patches(400, torch.Generator().manual_seed(0), augment=False) * 255).round()
+    steps = (drawn[:, 0, 0, 1] - drawn[:, 0, 0, 0]).tolist()
+    assert set(steps) == {1.0, -1.0}
+    assert 150 < steps.count(1.0) < 250
+    assert set((drawn[:, 0, 1, 0] - drawn[:, 0, 0, 0]).tolist()) == {16.0}  # never upside down
