@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench import devices, fingerprint, provenance
 from bench.degradation import degrade, parse
-from bench.errors import BenchError
+from bench.errors import BenchError, one_line
 from bench.files import sha256
 from bench.images import Picture, pictures
 from bench.plan import known_dataset
@@ -25,7 +25,7 @@ from bench.train.names import WEIGHTS
 from bench.train.patches import Stock, spread, stocked
 from bench.train.recipe import Recipe, asked, recipe, recipes
 from bench.train.record import Repetition, repetition
-from bench.train.storing import stored, write
+from bench.train.storing import fitting, stored, write
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -127,7 +127,30 @@ def _data(recipe: Recipe, device: str) -> "tuple[Stock, list[tuple[Tensor, Tenso
                 held.append((_tensor(pair[0], device), _tensor(pair[1], device)))
             else:
                 kept.append(_levels(recipe, picture))
+    channels = {clean.shape[1] for clean, _ in held}
+    if len(channels) > 1:
+        raise BenchError(f"training: {recipe.images} has gray and colour images; train on one kind")
+    _try(recipe, held[0][1])
     return stocked(kept, recipe.patch, device, recipe.align, mirror=recipe.mirror), held, "-".join(prints)
+
+
+def _try(recipe: Recipe, noisy: "Tensor") -> None:
+    """Let the network see a piece of an image once, so that images which it does not take are found before training."""
+    import torch
+
+    if recipe.programme.endswith(":raw"):
+        return  # it makes other images of these
+    network = recipe.build().eval()
+    height, width = fitting(network, noisy[..., : recipe.patch, : recipe.patch])
+    try:
+        with torch.inference_mode():
+            network(noisy[..., :height, :width].cpu())
+    except (RuntimeError, ValueError) as error:
+        colour = "gray" if noisy.shape[1] == 1 else "colour"
+        raise BenchError(
+            f"training: {recipe.images} has {colour} images, which the network of recipe {recipe.name} does not take "
+            f"({one_line(error)}); take other images, the recipe for {colour}, or CHANGE=channels={noisy.shape[1]}"
+        ) from None
 
 
 def _levels(recipe: Recipe, picture: Picture) -> Any:

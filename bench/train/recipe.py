@@ -236,7 +236,8 @@ def _recipe_of(method: str) -> str:
     known = recipes()
     if method in known or method.endswith(".toml"):
         return method
-    return next((name for name in known if recipe(name).method == method), method)
+    fitting = [name for name in known if recipe(name).method == method]
+    return next((name for name in fitting if not recipe(name).variant), (fitting or [method])[0])
 
 
 def recipes() -> dict[str, Path]:

@@ -12,6 +12,7 @@ from torch import nn
 import methods
 from bench import train as training
 from bench.degradation import parse
+from bench.errors import BenchError
 from bench.train.patches import batch, stocked
 from bench.train.recipe import asked, recipe
 from bench.train.speed import against_plain
@@ -20,6 +21,7 @@ from methods.own import trained
 # What is made small for the sake of time: the kind of network stays that of the recipe.
 SMALL = {
     "dncnn-s": "depth=4,features=8",
+    "cdncnn-s": "depth=4,features=8",
     "dncnn-b": "depth=4,features=8",
     "cdncnn-b": "depth=4,features=8",
     "dncnn-small": "",
@@ -28,8 +30,23 @@ SMALL = {
     "rdn": "blocks=2,layers=2,growth=8,features=8",
     "rdn-small": "",
     "msbf-resnet": "",
+    "dncnn-b-small": "",
+    "cdncnn-b-small": "",
+    "bf-dncnn-small": "",
+    "biased-dncnn-small": "",
+    "msbf-resnet-small": "",
+    "ding-liu-small": "",
 }
-COLOUR = {"cdncnn-b", "rdn", "rdn-small", "msbf-resnet"}
+COLOUR = {
+    "cdncnn-s",
+    "cdncnn-b",
+    "rdn",
+    "rdn-small",
+    "msbf-resnet",
+    "cdncnn-b-small",
+    "msbf-resnet-small",
+    "ding-liu-small",
+}
 
 
 @pytest.fixture
@@ -126,6 +143,12 @@ def test_rates_fall_as_in_the_papers(name, rates):
         assert found.rate_at(round(epoch / epochs * found.steps)) == pytest.approx(rate)
 
 
+def test_the_recipe_of_a_method_is_that_of_its_paper():
+    assert [asked(name, "", "", "", "").name for name in ("dncnn", "dncnn-b", "ding-liu", "mwrcanet")] == [
+        "dncnn-s", "dncnn-b", "ding-liu", "mwrcanet",
+    ]  # fmt: skip
+
+
 def test_dncnn_starts_as_saoyans():
     convolutions = [m.weight for m in recipe("dncnn-b").build().modules() if isinstance(m, nn.Conv2d)]
     middle = convolutions[5]
@@ -174,3 +197,19 @@ def test_both_loops_draw_the_same_noise():
     clean, noisy = batch(stocked([image], 40, "cpu"), 200, parse(found.noise), (0, 0), augment=True)
     for noise in (plain, noisy - clean):
         assert float(noise.std()) == pytest.approx(25 / 255, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "images", "said"),
+    [
+        ("dncnn-small", "rgb", "has colour images, which the network of recipe dncnn-small does not take"),
+        ("cdncnn-b-small", "gray", "the recipe for gray, or CHANGE=channels=1"),
+        ("dncnn-small", "gray,rgb", "has gray and colour images; train on one kind"),
+    ],
+)
+def test_images_that_a_network_does_not_take(name, images, said, crops, tmp_path):
+    folders = ",".join(str(crops[colour]) for colour in images.split(","))
+    short = asked(name, folders, "", "steps=2,batch=2,patch=16,held_out=1", "")
+    with pytest.raises(BenchError, match=said) as caught:
+        list(training.build(short, tmp_path / "out", to=tmp_path, device="cpu", threads=1))
+    assert "\n" not in str(caught.value)
