@@ -80,6 +80,7 @@ def build(
     where = together.placed(devices.chosen(device))
     torch.set_num_threads(threads or max(1, provenance.cores() // together.size()))
     stock, held_out, data = _data(recipe, where)
+    _try(recipe, held_out[0][1])
     digest = f"{recipe.digest}-{data}" + (f"-{repeated.digest}" if repeated else "")
     path = out / "training" / f"{name}{'.again' if repeated else ''}.ckpt"
     if together.rank() == 0:
@@ -130,7 +131,6 @@ def _data(recipe: Recipe, device: str) -> "tuple[Stock, list[tuple[Tensor, Tenso
     channels = {clean.shape[1] for clean, _ in held}
     if len(channels) > 1:
         raise BenchError(f"training: {recipe.images} has gray and colour images; train on one kind")
-    _try(recipe, held[0][1])
     return stocked(kept, recipe.patch, device, recipe.align, mirror=recipe.mirror), held, "-".join(prints)
 
 
