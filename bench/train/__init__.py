@@ -22,7 +22,7 @@ from bench.store import slug
 from bench.train import names, record, together
 from bench.train.loop import Progress, Run, train
 from bench.train.names import WEIGHTS
-from bench.train.patches import Stock, spread, stocked
+from bench.train.patches import Stock, aside, stocked
 from bench.train.recipe import Recipe, asked, recipe, recipes
 from bench.train.record import Repetition, repetition
 from bench.train.storing import fitting, stored, write
@@ -121,9 +121,11 @@ def _data(recipe: Recipe, device: str) -> "tuple[Stock, list[tuple[Tensor, Tenso
         dataset = known_dataset(word)
         prints.append(fingerprint.of_data(dataset))
         found = list(pictures(dataset, labels=recipe.labels))
-        aside = set(spread(recipe.held_out, len(found)))
+        if len(found) < 2:
+            raise BenchError(f"training: {word} has {len(found)} image; expected two or more, of which one is held out")
+        apart = set(aside(recipe.held_out, len(found)))
         for i, picture in enumerate(found):
-            if i in aside:
+            if i in apart:
                 pair = _noisy(recipe, dataset, picture)
                 held.append((_tensor(pair[0], device), _tensor(pair[1], device)))
             else:

@@ -161,3 +161,8 @@ def _turns(side: int, device: "torch.device") -> "tuple[Tensor, Tensor]":
 def spread(count: int, of: int) -> list[int]:
     """Return so many numbers below `of`, evenly spread."""
     return [math.floor((i + 0.5) * of / count) for i in range(min(count, of))]
+
+
+def aside(held_out: int, of: int) -> list[int]:
+    """Return which of so many images are held out: a quarter at most, but one at least."""
+    return spread(min(held_out, max(1, of // 4)), of)

@@ -51,7 +51,7 @@ class Recipe:
     validation_noise : str
         The noise of the held-out images; empty: `noise`, of a range a level for each image, the same in every run.
     held_out : int
-        So many images of the training set, spread over it, are not trained on but show the progress.
+        So many images of the training set, a quarter of them at most, are not trained on but show the progress.
     patch, batch, steps : int
         Side in pixels, patches a step, and steps in all.
     augment : bool

@@ -213,3 +213,14 @@ def test_images_that_a_network_does_not_take(name, images, said, crops, tmp_path
     with pytest.raises(BenchError, match=said) as caught:
         list(training.build(short, tmp_path / "out", to=tmp_path, device="cpu", threads=1))
     assert "\n" not in str(caught.value)
+
+
+def test_few_images(crops, tmp_path):
+    from bench.train.patches import aside
+
+    assert [len(aside(8, of)) for of in (2, 7, 8, 31, 32, 400)] == [1, 1, 2, 7, 8, 8]
+    short = asked("dncnn-small", str(crops["gray"]), "", "steps=2,batch=2,patch=16", "")  # two images, 8 to hold out
+    assert list(training.build(short, tmp_path / "out", to=tmp_path, device="cpu", threads=1))
+    (crops["gray"] / "0.png").unlink()
+    with pytest.raises(BenchError, match="has 1 image; expected two or more"):
+        list(training.build(short, tmp_path / "out", to=tmp_path, device="cpu", threads=1))

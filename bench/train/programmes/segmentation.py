@@ -14,7 +14,7 @@ from bench.segment import Scheme, scheme
 from bench.segmenters import network as network_of
 from bench.specs import split, unknown
 from bench.train.loop import Progress, Run, denoising
-from bench.train.patches import Stock, spread
+from bench.train.patches import Stock, aside
 from bench.train.programmes.stages import ByProduct, Ended, Sitting, Stage, beside
 from bench.train.recipe import Recipe
 
@@ -290,7 +290,7 @@ def _maps(recipe: Recipe, device: str) -> "list[Pair]":
     pairs = []
     for word in split(recipe.images):
         dataset = known_dataset(word)
-        names = [dataset.images[i].name for i in spread(recipe.held_out, len(dataset.images))]
+        names = [dataset.images[i].name for i in aside(recipe.held_out, len(dataset.images))]
         for picture in pictures(dataset, names, labels=True):
             if picture.labels is None or picture.clean is None:
                 raise BenchError(
