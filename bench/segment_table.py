@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bench import devices, fingerprint, provenance
 from bench.cell import Cell, Failure, words
 from bench.errors import BenchError, one_line
+from bench.finish import finished
 from bench.plan import Request, plan
 from bench.run import Settings
 from bench.segment import CLEAN, NOISY, Scores, compare, mean_iou, scheme, summary
@@ -82,7 +83,7 @@ def build(
             yield Failure({"dataset": dataset.name}, one_line(error))
     cells = [_fewer(cell, images) for cell in cells if cell.dataset.name in nets]
     store = Store(out / "segment" / "runs" if images else out / "runs")
-    yield from _finish(cells, store, settings)
+    yield from finished(cells, store, settings)
     everything: list[Row] = []
     for about, methods in _groups([cell for cell in cells if store.has(cell)]):
         net = nets[about["dataset"]]
@@ -224,25 +225,6 @@ def _fewer(cell: Cell, images: int) -> Cell:
         return cell
     kept = replace(dataset, images=tuple(dataset.images[i] for i in spread(images, len(dataset.images))))
     return replace(cell, dataset=kept, data=fingerprint.of_data(kept))
-
-
-def _finish(cells: Sequence[Cell], store: Store, settings: Settings) -> Iterator[Failure]:
-    """Run the cells that have no record."""
-    from bench import console
-    from bench.engine import run_all
-
-    waiting = [cell for cell in cells if not store.has(cell)]
-    if not waiting:
-        return
-    live, failures = console.Live(console.console()), []
-    with live.shown():
-        for cell, outcome in run_all(waiting, "serial", settings, live.begin):
-            if isinstance(outcome, Failure):
-                failures.append(outcome)
-            else:
-                store.put(cell, outcome)
-                live.done(cell, outcome.provenance["seconds"]["total"])
-    yield from failures
 
 
 def _groups(cells: Sequence[Cell]) -> list[tuple[dict[str, str], dict[str, Cell]]]:

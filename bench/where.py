@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import datasets
 from bench.cell import Cell, Failure, words
 from bench.errors import BenchError, one_line
+from bench.finish import finished
 from bench.images import degraded, pictures
 from bench.metrics import PEAK
 from bench.plan import Request, plan
@@ -83,7 +84,7 @@ def build(request: Request, out: Path, settings: Settings | None = None) -> Iter
             yield Failure({"dataset": dataset.name}, lacking)
     cells = [cell for cell in cells if not _lacking(cell.dataset)]
     store = Store(out / "runs")
-    yield from _finish(cells, store, settings or Settings())
+    yield from finished(cells, store, settings or Settings())
     for (name, noise, protocol), methods in _groups([cell for cell in cells if store.has(cell)]).items():
         try:
             found = images(methods, store)
@@ -206,26 +207,6 @@ def _lacking(dataset: Dataset) -> str:
         known = [name for name, entry in datasets.available().items() if entry.images[0].labels is not None]
         return f"dataset {dataset.name} has no label maps, which make where needs; these have: {', '.join(known)}"
     return ""
-
-
-def _finish(cells: Sequence[Cell], store: Store, settings: Settings) -> Iterator[Failure]:
-    """Run the cells that have no record."""
-    from bench import console
-    from bench.engine import run_all
-
-    waiting = [cell for cell in cells if not store.has(cell)]
-    if not waiting:
-        return
-    live, failures = console.Live(console.console()), []
-    with live.shown():
-        for cell, outcome in run_all(waiting, "serial", settings, live.begin):
-            if isinstance(outcome, Failure):
-                store.put_failure(outcome)
-                failures.append(outcome)
-            else:
-                store.put(cell, outcome)
-                live.done(cell, outcome.provenance["seconds"]["total"])
-    yield from failures
 
 
 def _groups(cells: Sequence[Cell]) -> dict[tuple[str, str, str], dict[str, list[Cell]]]:

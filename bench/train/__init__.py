@@ -32,7 +32,19 @@ if TYPE_CHECKING:
 
     from datasets import Dataset
 
-__all__ = ["WEIGHTS", "Progress", "Recipe", "asked", "build", "line", "recipe", "recipes", "repetition", "seconds"]
+__all__ = [
+    "WEIGHTS",
+    "Progress",
+    "Recipe",
+    "asked",
+    "build",
+    "line",
+    "read",
+    "recipe",
+    "recipes",
+    "repetition",
+    "seconds",
+]
 
 
 def build(
@@ -79,7 +91,7 @@ def build(
     names.free(recipe, to / f"{name}.safetensors")
     where = together.placed(devices.chosen(device))
     torch.set_num_threads(threads or max(1, provenance.cores() // together.size()))
-    stock, held_out, data = _data(recipe, where)
+    stock, held_out, data = read(recipe, where)
     _try(recipe, held_out[0][1])
     digest = f"{recipe.digest}-{data}" + (f"-{repeated.digest}" if repeated else "")
     path = out / "training" / f"{name}{'.again' if repeated else ''}.ckpt"
@@ -112,7 +124,7 @@ def build(
     yield f"held-out PSNR {run.best_psnr:.2f} dB; measure it: make bench METHOD={recipe.own_name} DATA=..."
 
 
-def _data(recipe: Recipe, device: str) -> "tuple[Stock, list[tuple[Tensor, Tensor]], str]":
+def read(recipe: Recipe, device: str) -> "tuple[Stock, list[tuple[Tensor, Tensor]], str]":
     """Put the training images onto the device, and the held-out ones with their noise; returns their hash too."""
     kept: list[Any] = []
     held: list[tuple[Tensor, Tensor]] = []

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Criterion = Callable[[nn.Module, Tensor, Tensor], Tensor]
     Measure = Callable[["Run", Sequence[Pair]], float]
 
-__all__ = ["Progress", "Run", "begin", "denoising", "loss_of", "train", "validation_psnr"]
+__all__ = ["Progress", "Run", "begin", "denoising", "loss_of", "state_of", "step", "train", "validation_psnr"]
 
 LOOK_EVERY = 20.0
 """Seconds between looks at the held-out images, a checkpoint each."""
@@ -201,7 +201,7 @@ def train(
     looked = started = time.perf_counter()
     pace = Pace(budget if state is None else 0.0, recipe.steps, device, started)
     while run.step < run.steps:
-        losses.append(_step(run, recipe, stock, noise, criterion))
+        losses.append(step(run, recipe, stock, noise, criterion))
         run.step += 1
         if run.step % WATCHED == 0 and watch.astray(losses[-1]):
             raise astray(math.nan, run.step, path)
@@ -247,8 +247,8 @@ def begin(recipe: Recipe, device: str, start: "Mapping[str, Tensor] | None" = No
     return Run(network, optimiser, recipe.steps, mean, model=_compiled(network, device, budget))
 
 
-def _step(run: Run, recipe: Recipe, stock: Stock, noise: Any, criterion: "Criterion") -> "Tensor":
-    """Take one step; returns the loss, which stays on the device."""
+def step(run: Run, recipe: Recipe, stock: Stock, noise: Any, criterion: "Criterion") -> "Tensor":
+    """Draw a batch and take one step; returns the loss, which stays on the device."""
     import torch
 
     key = (recipe.seed, run.step, *([together.rank()] if together.size() > 1 else []))
@@ -316,7 +316,7 @@ def _look(
     speed = run.step * recipe.batch / run.seconds if run.seconds else math.nan
     left = (run.steps - run.step) * run.seconds / run.step
     run.history.append({"step": run.step, "loss": loss, "psnr": psnr, "seconds": run.seconds})
-    checkpoint.save(path, _state(run, digest))
+    checkpoint.save(path, state_of(run, digest))
     seen(Progress(run.step, run.steps, loss, psnr, speed, run.seconds, left))
 
 
@@ -337,7 +337,8 @@ def validation_psnr(run: Run, held_out: "Sequence[Pair]") -> float:
     return total / len(held_out)
 
 
-def _state(run: Run, digest: str) -> dict[str, Any]:
+def state_of(run: Run, digest: str) -> dict[str, Any]:
+    """Return what a checkpoint holds of a run."""
     return {
         "digest": digest,
         "network": run.network.state_dict(),

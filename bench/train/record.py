@@ -127,7 +127,7 @@ class Repetition:
         measure, told = _at(self.looks), _shown(seen, self.steps)
         state = checkpoint.load(path, digest, device)
         if state is None:
-            state = loop._state(loop.begin(recipe, device, start), digest)
+            state = loop.state_of(loop.begin(recipe, device, start), digest)
         # A graphics card does not repeat every bit, and would compile the network anew for each part.
         stops = sorted({*self.looks, *(row[0] for row in self.plan), self.steps}) if device == "cpu" else [self.steps]
         for stop in [stop for stop in stops if state["step"] < stop <= self.steps] or [self.steps]:

@@ -205,7 +205,7 @@ def build(
 
     where = devices.chosen(device)
     torch.set_num_threads(threads or provenance.cores())
-    stock, held_out, data = training._data(base, where)
+    stock, held_out, data = training.read(base, where)
     base = replace(base, arguments={"channels": held_out[0][0].shape[1]})
     record = out / "search" / f"{slug(name or f'{base.name}-{base.images}-{base.noise}-seed{plan.seed}')}.json"
     untouched = psnr(torch.nn.Identity(), held_out)

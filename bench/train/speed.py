@@ -112,7 +112,7 @@ def _this(recipe: Recipe, images: "Sequence[np.ndarray]", device: str) -> Callab
     stock, noise, criterion = stocked(images, recipe.patch, device), parse(recipe.noise), loop.denoising(recipe.loss)
 
     def step() -> None:
-        loop._step(run, recipe, stock, noise, criterion)
+        loop.step(run, recipe, stock, noise, criterion)
         run.step += 1
 
     for _ in range(WARM):

@@ -148,7 +148,7 @@ def test_a_run_that_was_killed_ends_as_one_that_was_not(tmp_path, stock, held, m
     class Killed(BaseException):
         pass
 
-    original, monkeypatched = loop._step, {"left": 7}
+    original, monkeypatched = loop.step, {"left": 7}
 
     def dying(*words):
         if monkeypatched["left"] == 0:
@@ -157,10 +157,10 @@ def test_a_run_that_was_killed_ends_as_one_that_was_not(tmp_path, stock, held, m
         return original(*words)
 
     monkeypatch.setattr(loop, "LOOK_EVERY", 0.0)  # a checkpoint after each step
-    monkeypatch.setattr(loop, "_step", dying)
+    monkeypatch.setattr(loop, "step", dying)
     with pytest.raises(Killed):
         trained_by(TINY, stock, held, tmp_path / "cut.ckpt")
-    monkeypatch.setattr(loop, "_step", original)
+    monkeypatch.setattr(loop, "step", original)
     resumed = trained_by(TINY, stock, held, tmp_path / "cut.ckpt")
     assert resumed.step == whole.step == 12
     assert [row["step"] for row in resumed.history] == list(range(1, 13))
@@ -183,7 +183,7 @@ def test_the_mean_of_the_weights_is_what_is_stored(tmp_path, stock, held, monkey
     monkeypatch.setattr(
         loop, "_average", lambda mean, now, decay: (original(mean, now, decay), seen.append((now, decay)))
     )
-    monkeypatch.setattr(loop, "_step", loop._step)
+    monkeypatch.setattr(loop, "step", loop.step)
     run = trained_by(replace(TINY, steps=1), stock, held, tmp_path / "x.ckpt")
     ((_, decay),) = seen
     assert decay == pytest.approx(0.1)  # (step + 1) / (step + 10) while that is less than the recipe's 0.9

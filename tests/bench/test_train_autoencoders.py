@@ -138,7 +138,7 @@ def test_a_run_that_was_killed_in_any_stage_ends_as_one_that_was_not(tmp_path, s
     class Killed(BaseException):
         pass
 
-    original, left = loop._step, [kept]
+    original, left = loop.step, [kept]
 
     def dying(*words):
         if not left[0]:
@@ -147,10 +147,10 @@ def test_a_run_that_was_killed_in_any_stage_ends_as_one_that_was_not(tmp_path, s
         return original(*words)
 
     monkeypatch.setattr(loop, "LOOK_EVERY", 0.0)  # a checkpoint after each step
-    monkeypatch.setattr(loop, "_step", dying)
+    monkeypatch.setattr(loop, "step", dying)
     with pytest.raises(Killed):
         ran(asked, stock, held, tmp_path / "cut.ckpt")
-    monkeypatch.setattr(loop, "_step", original)
+    monkeypatch.setattr(loop, "step", original)
     seen = stages(monkeypatch)
     resumed = ran(asked, stock, held, tmp_path / "cut.ckpt")
     assert len(seen) == 4 - kept // 6  # the stages that were done are not run again
@@ -166,7 +166,7 @@ def test_a_budget_is_divided_over_the_stages(tmp_path, stock, held, monkeypatch)
         shares.append(budget)
         now[0] += budget if len(shares) != 2 else 0.0  # the second layer is done at once
         result = loop.Run(recipe.build(), None, 1, best={}, step=1, history=[{"psnr": 20.0}])
-        checkpoint.save(path, loop._state(replace_optimiser(result), digest))
+        checkpoint.save(path, loop.state_of(replace_optimiser(result), digest))
         return result
 
     def replace_optimiser(run):

@@ -54,7 +54,7 @@ def killed_at_step_3(folder):
     (folder / "train").mkdir()
     for i in range(2):
         Image.fromarray(data.camera()[100 * i : 100 * i + 32, :40]).save(folder / "train" / f"{i}.png")
-    original = loop._step
+    original = loop.step
 
     def dying(run, *words):
         if run.step == 3:
@@ -62,7 +62,7 @@ def killed_at_step_3(folder):
         return original(run, *words)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(loop, "_step", dying)
+        patched.setattr(loop, "step", dying)
         patched.setattr(loop, "LOOK_EVERY", 0.0)  # a checkpoint after each step
         short = asked("dncnn", str(folder / "train"), "25", COMMAND, "")
         with pytest.raises(KeyboardInterrupt):

@@ -167,7 +167,7 @@ def test_a_run_that_was_killed_in_any_stage_ends_as_one_that_was_not(
 ):
     # The steps of the stages are 8, 8, 2, 2, 2: the second step of each is the last that is done.
     left = [sum((8, 8, 2, 2, 2)[:killed_in]) + 1]
-    original = loop._step
+    original = loop.step
 
     def dying(*words):
         if left[0] == 0:
@@ -176,11 +176,11 @@ def test_a_run_that_was_killed_in_any_stage_ends_as_one_that_was_not(
         return original(*words)
 
     monkeypatch.setattr(loop, "LOOK_EVERY", 0.0)  # a checkpoint after each step
-    monkeypatch.setattr(loop, "_step", dying)
+    monkeypatch.setattr(loop, "step", dying)
     with pytest.raises(Killed):
         trained_by(stock, held, tmp_path / "cut")
     taken = []
-    monkeypatch.setattr(loop, "_step", lambda run, *words: (taken.append(run.step), original(run, *words))[1])
+    monkeypatch.setattr(loop, "step", lambda run, *words: (taken.append(run.step), original(run, *words))[1])
     resumed = trained_by(stock, held, tmp_path / "cut")
     assert len(taken) == 22 - sum((8, 8, 2, 2, 2)[:killed_in]) - 1  # nothing is done twice
     assert resumed.step == whole[1].step == 22
@@ -190,7 +190,7 @@ def test_a_run_that_was_killed_in_any_stage_ends_as_one_that_was_not(
 
 def test_a_stage_that_is_over_is_not_trained_on(whole, stock, held, monkeypatch):
     folder, first, _ = whole
-    monkeypatch.setattr(loop, "_step", lambda *words: pytest.fail("a step was taken"))
+    monkeypatch.setattr(loop, "step", lambda *words: pytest.fail("a step was taken"))
     again = trained_by(stock, held, folder)
     assert again.best_psnr == first.best_psnr
     assert all(torch.equal(value, again.best[name]) for name, value in first.best.items())

@@ -96,7 +96,7 @@ def test_a_search_is_a_function_of_its_seed(stock, held, tmp_path, fitness):
 
 def test_a_search_that_was_killed_ends_as_one_that_was_not(stock, held, tmp_path, monkeypatch):
     whole = searched(stock, held, tmp_path / "whole", population=2, generations=1)
-    original, left = loop._step, [2]
+    original, left = loop.step, [2]
 
     def dying(*words):
         if left[0] == 0:
@@ -104,14 +104,14 @@ def test_a_search_that_was_killed_ends_as_one_that_was_not(stock, held, tmp_path
         left[0] -= 1
         return original(*words)
 
-    monkeypatch.setattr(loop, "_step", dying)
+    monkeypatch.setattr(loop, "step", dying)
     with pytest.raises(Killed):
         searched(stock, held, tmp_path / "cut", population=2, generations=1)
     assert len(json.loads((tmp_path / "cut" / "s.json").read_text())["candidates"]) == 2
     left[0] = 2
     assert searched(stock, held, tmp_path / "cut", population=2, generations=1) == whole
     assert [path.name for path in (tmp_path / "cut").iterdir()] == ["s.json"]
-    monkeypatch.setattr(loop, "_step", original)
+    monkeypatch.setattr(loop, "step", original)
     longer = searched(stock, held, tmp_path / "cut", population=2, generations=2)
     assert longer["candidates"][:4] == whole["candidates"]
     assert len(longer["candidates"]) == 6

@@ -73,7 +73,7 @@ def scenes(tmp_path, monkeypatch):
 
 def trained_by(how, path, **words):
     torch.set_num_threads(1)
-    stock, held, data = training._data(how, "cpu")
+    stock, held, data = training.read(how, "cpu")
     return segmentation.run(how, stock, held, device="cpu", path=path, digest=how.digest + data, **words)
 
 
@@ -117,7 +117,7 @@ def test_labels_stay_with_their_pixels_under_all_turns():
 
 
 def test_the_label_map_is_the_fourth_channel_of_the_stock(scenes):
-    stock, held, _ = training._data(TINY, "cpu")
+    stock, held, _ = training.read(TINY, "cpu")
     images = [scene(i) for i in (0, 2)]  # of three, the one in the middle is held out
     expected = np.concatenate([np.dstack(pair).reshape(-1, 4).T for pair in images], axis=1)
     np.testing.assert_array_equal(stock.levels.numpy(), expected)
@@ -189,7 +189,7 @@ def test_the_segmentation_net_is_measured_by_mean_iou():
 
 
 def test_smaller_patches_of_the_same_stock(scenes):
-    stock, _, _ = training._data(TINY, "cpu")
+    stock, _, _ = training.read(TINY, "cpu")
     small, straight = cut(stock, 8), stocked([np.dstack(scene(i)) for i in (0, 2)], 8, "cpu")
     generators = [torch.Generator().manual_seed(0) for _ in range(2)]
     first, second = (s.patches(20, g, augment=True) for s, g in zip((small, straight), generators, strict=True))
@@ -204,7 +204,7 @@ def test_a_run_that_was_killed_ends_as_one_that_was_not(tmp_path, scenes, monkey
     class Killed(BaseException):
         pass
 
-    original, left = loop._step, 0
+    original, left = loop.step, 0
 
     def dying(*words):
         nonlocal left
@@ -214,7 +214,7 @@ def test_a_run_that_was_killed_ends_as_one_that_was_not(tmp_path, scenes, monkey
         return original(*words)
 
     monkeypatch.setattr(loop, "LOOK_EVERY", 0.0)  # a checkpoint after each step
-    monkeypatch.setattr(loop, "_step", dying)
+    monkeypatch.setattr(loop, "step", dying)
     for steps in (2, 4, 4, 3):  # which ends once in each stage
         left = steps
         with pytest.raises(Killed):
@@ -375,7 +375,7 @@ def test_several_seeds_lie_beside_each_other(tmp_path, scenes):
     ],
 )
 def test_recipes_that_do_not_fit(tmp_path, scenes, changes, cause):
-    stock, held, _ = training._data(TINY, "cpu")
+    stock, held, _ = training.read(TINY, "cpu")
     how = replace(TINY, **({"options": {"weight": 1}} if "patch" in changes else {}), **changes)
     with pytest.raises(BenchError, match=cause):
         segmentation.run(how, stock, held, device="cpu", path=tmp_path / "x.ckpt", digest="d")
@@ -388,7 +388,7 @@ def test_images_and_files_that_do_not_fit(tmp_path, scenes, monkeypatch):
     bare = replace(scenes, images=tuple(replace(image, labels=None) for image in scenes.images))
     monkeypatch.setattr(training, "known_dataset", lambda word: bare)
     with pytest.raises(BenchError, match="0 has no label map; take a set that has them, as camvid-train"):
-        training._data(TINY, "cpu")
+        training.read(TINY, "cpu")
 
 
 def test_the_recipes_are_those_of_the_authors_files():

@@ -142,7 +142,7 @@ def test_align_and_mirror_reach_the_patches(crops, monkeypatch):
     seen = []
     original = training.stocked
     monkeypatch.setattr(training, "stocked", lambda *words, **more: seen.append(original(*words, **more)) or seen[0])
-    training._data(asked("dncnn", str(crops["gray"]), "", f"{SMALL},align=2,mirror=true", ""), "cpu")
+    training.read(asked("dncnn", str(crops["gray"]), "", f"{SMALL},align=2,mirror=true", ""), "cpu")
     assert (seen[0].align, seen[0].mirror) == (2, True)
 
 
@@ -268,22 +268,22 @@ def test_a_repetition_goes_on_after_a_kill(crops, tmp_path, monkeypatch):
     built(asked("dncnn", str(crops["gray"]), "25", f"{SMALL},steps=12,cosine=true", ""), tmp_path)
     again = repetition(tmp_path / "w" / "dncnn@own-25.json", "again")
     again = replace(again, looks=(3, 7, 12))
-    original = loop._step
+    original = loop.step
 
     def dying(run, *words):
         if run.step == 8:
             raise KeyboardInterrupt
         return original(run, *words)
 
-    monkeypatch.setattr(loop, "_step", dying)
+    monkeypatch.setattr(loop, "step", dying)
     with pytest.raises(KeyboardInterrupt):
         built(again.recipe, tmp_path, repeated=again)
-    monkeypatch.setattr(loop, "_step", original)
+    monkeypatch.setattr(loop, "step", original)
     (left,) = (tmp_path / "out" / "training").glob("*.again.ckpt")
     assert torch.load(left, weights_only=True)["step"] == 7
     ended = []
     how = {"device": "cpu", "path": left, "digest": torch.load(left, weights_only=True)["digest"]}
-    stock, held, _ = training._data(again.recipe, "cpu")
+    stock, held, _ = training.read(again.recipe, "cpu")
     run = again.train(again.recipe, stock, held, seen=ended.append, **how)
     assert [(progress.step, progress.steps, progress.left) for progress in ended] == [(12, 12, 0)]
     whole = checkpoint.load(tmp_path / "out" / "training" / "dncnn@own-25.ckpt", _digest(tmp_path), "cpu")
@@ -391,7 +391,7 @@ def test_held_out_images_of_a_range_have_a_level_each(crops):
     short = asked("dncnn", str(crops["gray"]), "gaussian:0-55", f"{SMALL},held_out=6", "")
     for i in range(2, 24):
         Image.open(crops["gray"] / "0.png").save(crops["gray"] / f"{i}.png")
-    first, again = (training._data(short, "cpu")[1] for _ in range(2))
+    first, again = (training.read(short, "cpu")[1] for _ in range(2))
     sigmas = [float((noisy - clean).std()) * 255 for clean, noisy in first]
     assert all(0 <= sigma <= 58 for sigma in sigmas)  # 55, and four standard errors of 2050 samples
     assert max(sigmas) - min(sigmas) > 5
