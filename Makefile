@@ -62,7 +62,7 @@ help:  ## Explain the commands (the default)
 	@echo "For any method: ENSEMBLE=8 (mean over flips and rotations)  PRECISION=fp32,tf32,bf16,fp16  TILE=512 (side of the tiles)"
 	@echo "        COMPILE=1 (torch.compile)  MEMORY=4 (GiB a cell may take)"
 	@echo "        SIGMA=15 (what methods are told, whatever the noise)"
-	@echo "Others: WEIGHTS=file  DEVICE=auto|cpu|cuda|cuda:1  BACKEND=auto|torch|onnxruntime|ncnn  ENGINE=serial|loky  JOBS=n"
+	@echo "Others: WEIGHTS=file  DEVICE=auto|cpu|cuda|cuda:1  BACKEND=auto|torch|onnxruntime  ENGINE=serial|loky  JOBS=n"
 	@echo "        TABLE=file.csv  PICTURES=n (images a report shows for each noise; 0: all)  OUT=folder (default results)"
 	@echo "        CHANGE='steps=2000,depth=8,features=16+24,schedule=0.6:0.1;0.8:0.1,options.weight=0.1'  NAME=mine (train)"
 	@echo "        START=rdn-small@own (train from these weights)  RECORD=methods/weights/X.json NAME=again (train as it says)"

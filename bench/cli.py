@@ -57,7 +57,7 @@ def run(
     compile: Annotated[bool, typer.Option("--compile", help="Compile networks (torch.compile).")] = False,
     memory: Annotated[float, typer.Option(min=0, help="GiB that a cell may take; 0: the harness decides.")] = 0.0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
-    backend: Annotated[str, typer.Option(help="What runs networks: auto, torch, onnxruntime, ncnn.")] = "auto",
+    backend: Annotated[str, typer.Option(help="What runs networks: auto, torch, onnxruntime.")] = "auto",
     engine: Annotated[str, typer.Option(help="Who runs cells: serial, loky.")] = "serial",
     jobs: Annotated[int, typer.Option(min=0, help="Worker processes; 0: one a core.")] = 0,
     table: Annotated[Path | None, typer.Option(help="Write the table as a CSV file too.")] = None,

@@ -31,7 +31,7 @@ class Settings:
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
     backend : str
-        ``"auto"``, ``"torch"``, ``"onnxruntime"`` or ``"ncnn"``.
+        ``"auto"``, ``"torch"`` or ``"onnxruntime"``.
     jobs : int
         Processes for methods that take one image at a time; 0: one a core.
     threads : int

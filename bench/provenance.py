@@ -7,7 +7,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-_PACKAGES = ("torch", "numpy", "scipy", "scikit-image", "bm3d", "ncnn", "onnxruntime", "pillow", "h5py")
+_PACKAGES = ("torch", "numpy", "scipy", "scikit-image", "bm3d", "onnxruntime", "pillow", "h5py")
 
 
 @cache

@@ -50,7 +50,12 @@ def run_cell(cell: Cell, settings: Settings = Settings(), watcher: Watcher = Wat
     else:
         threads = settings.threads or provenance.cores()
         runner = load(cell, device, settings, threads)
-        how = asdict(runner.cost) | {"backend": runner.backend, "jobs": 1, "threads": threads}
+        how = asdict(runner.cost) | {
+            "backend": runner.backend,
+            "fallback": runner.fallback,
+            "jobs": 1,
+            "threads": threads,
+        }
         outputs = in_batches(cell, images, runner, device)
     scorer = Scorer(cell, device, clock, watcher)
     for output in outputs:

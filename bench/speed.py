@@ -54,7 +54,7 @@ def _network(data: str, images: int) -> Iterator[Row]:
     run_cell(_first(cell, 1), Settings(device="cpu"))  # imports belong to neither
     plain_loop(_first(cell, 1))
     plain, loop_seconds = _timed(lambda: plain_loop(cell))
-    for backend in ("ncnn", "onnxruntime", "torch"):
+    for backend in ("onnxruntime", "torch"):
         record, seconds = _timed(lambda b=backend: run_cell(cell, Settings(device="cpu", backend=b)))  # type: ignore[misc]
         gap = max(abs(row["psnr"] - plain[row["image"]]) for row in record.images)
         yield _row(

@@ -1,6 +1,5 @@
 """How a method's callable is run on a device: plain, or a network through a faster runtime."""
 
-import importlib.util
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     OneImage = Callable[[np.ndarray], np.ndarray]
 
-MOST_PIXELS = {"ncnn": 800_000, "onnxruntime": 800_000, "torch": 640_000, "cuda": 2_500_000}
+MOST_PIXELS = {"onnxruntime": 800_000, "torch": 640_000, "cuda": 2_500_000}
 """At one time: more pixels gain no speed."""
 
 WORKSPACE = 2.0
@@ -36,7 +35,7 @@ ACTIVATIONS = 2.2
 BESIDE = 1.6
 """GiB of a person's limit that are left to the program and to images of up to 24 megapixels."""
 
-BACKENDS = ("auto", "torch", "onnxruntime", "ncnn")
+BACKENDS = ("auto", "torch", "onnxruntime")
 
 
 @dataclass(frozen=True)
@@ -57,6 +56,8 @@ class Runner:
         Parts of an image that are best run at one time.
     cost : Cost
         What was counted of a network.
+    fallback : str
+        Why PyTorch runs a network that onnxruntime was to run; empty where it does not.
     """
 
     run: "Callable[[Tensor, float | None], Any]"
@@ -66,10 +67,11 @@ class Runner:
     most_pixels: int = 0
     together: int = 1
     cost: Cost = field(default_factory=Cost)
+    fallback: str = ""
 
 
-class Untranslatable(Exception):  # noqa: N818 - a reason to take another runtime, no error
-    """A network has an operation that a runtime is not given here."""
+class NotExportable(Exception):  # noqa: N818 - a reason to stay in PyTorch, no error
+    """Onnxruntime cannot run a network, or is not installed."""
 
 
 def prepare(
@@ -87,9 +89,8 @@ def prepare(
 ) -> Runner:
     """Make a method's callable ready for a device.
 
-    Networks on the CPU run in ncnn where most of their work is what its Winograd convolutions are
-    fastest at, in onnxruntime elsewhere (`ncnn_net.suits`), or in the one of the two that has all their
-    operations; an image on each core. A runtime that gives another result than PyTorch is not used.
+    Networks on the CPU run in onnxruntime, an image on each core, where it has all their operations and
+    gives what PyTorch gives; in PyTorch otherwise, which the runner's `fallback` says.
     ``backend="torch"`` keeps PyTorch, in channels-last layout and small batches. On CUDA PyTorch
     runs in exact fp32 (no TF32). What is no network runs as it is.
 
@@ -133,27 +134,25 @@ def prepare(
     plainly = precision == "fp32" and not compiled
     if not plainly and backend not in ("auto", "torch"):
         raise BenchError(f"BACKEND={backend}: PRECISION={precision} and COMPILE are PyTorch's; use BACKEND=torch")
+    fallback = ""
     if device == "cpu" and backend != "torch" and plainly:
         side = -(-SAMPLE // multiple) * multiple
-        exports = {"ncnn": _ncnn, "onnxruntime": _onnxruntime}
-        there = [name for name in exports if importlib.util.find_spec(name)]
         sample = torch.rand(1, channels, side, side, generator=torch.Generator().manual_seed(0))
-        for name in _order(network, channels, sigma, there) if backend == "auto" else [backend]:
-            try:
-                start, a_pixel = exports[name](network, channels, sigma)
-                run = spread(start, threads)
-                _compare(network, run, sample, sigma)
-            except Untranslatable as reason:
-                if backend == name:
-                    raise BenchError(f"BACKEND={name} cannot run this network: {reason}; use BACKEND=auto") from None
-                continue
-            a_pixel = a_pixel or cost.bytes_per_pixel * WORKSPACE
-            return Runner(run, name, threads, *_limits(name, a_pixel, memory), threads, cost)
+        try:
+            run = _onnxruntime(network, channels, sigma, threads)
+            _compare(network, run, sample, sigma)
+        except NotExportable as reason:
+            if backend == "onnxruntime":
+                raise BenchError(f"BACKEND={backend} cannot run this network: {reason}; use BACKEND=auto") from None
+            fallback = str(reason)
+        else:
+            limits = _limits("onnxruntime", cost.bytes_per_pixel * WORKSPACE, memory)
+            return Runner(run, "onnxruntime", threads, *limits, threads, cost)
     elif backend not in ("auto", "torch"):
         raise BenchError(f"BACKEND={backend} runs on the CPU only, got DEVICE={device}; use BACKEND=torch")
     run = _torch(network, device, precision, compiled=compiled)
     limits = _limits("torch" if device == "cpu" else "cuda", cost.bytes_per_pixel * WORKSPACE, memory)
-    return Runner(run, "torch compiled" if compiled else "torch", 64, *limits, 1, cost)
+    return Runner(run, "torch compiled" if compiled else "torch", 64, *limits, 1, cost, fallback)
 
 
 def only_networks(precision: str, *, compiled: bool) -> None:
@@ -163,19 +162,10 @@ def only_networks(precision: str, *, compiled: bool) -> None:
         raise BenchError(f"{asked} is for networks in PyTorch, which this method is not; leave it out")
 
 
-def _order(network: "nn.Module", channels: int, sigma: float | None, there: list[str]) -> list[str]:
-    """Return the runtimes that are there, the one first that is the faster for this network."""
-    if "ncnn" not in there:
-        return there
-    from bench.backends import ncnn_net
-
-    return sorted(there, reverse=not ncnn_net.suits(network, channels, sigma))
-
-
 def _compare(
     network: "nn.Module", run: "Callable[[Tensor, float | None], Tensor]", noisy: "Tensor", sigma: float | None
 ) -> None:
-    """Raise `Untranslatable` if a runtime does not give what PyTorch gives."""
+    """Raise `NotExportable` if a runtime does not give what PyTorch gives."""
     import torch
 
     with torch.inference_mode():
@@ -183,10 +173,10 @@ def _compare(
     try:
         found = run(noisy, sigma)
     except Exception as error:  # noqa: BLE001 - a runtime that cannot run it is not used
-        raise Untranslatable(f"it does not run there ({one_line(error)[:200]})") from None
+        raise NotExportable(f"it does not run there ({one_line(error)[:200]})") from None
     difference = float((found - expected).abs().max())
     if not difference <= CLOSE * max(1.0, float(expected.abs().max())):
-        raise Untranslatable(f"its result differs from PyTorch's by {difference:.1e}")
+        raise NotExportable(f"its result differs from PyTorch's by {difference:.1e}")
 
 
 def _limits(runtime: str, a_pixel: float, memory: float) -> tuple[int, int]:
@@ -255,16 +245,14 @@ def _torch(
     return run
 
 
-def _ncnn(network: "nn.Module", channels: int, sigma: float | None) -> "tuple[Callable[[int], OneImage], float]":
-    from bench.backends import ncnn_net
-
-    return ncnn_net.export(network, channels, sigma)
-
-
-def _onnxruntime(network: "nn.Module", channels: int, sigma: float | None) -> "tuple[Callable[[int], OneImage], float]":
+def _onnxruntime(
+    network: "nn.Module", channels: int, sigma: float | None, threads: int
+) -> "Callable[[Tensor, float | None], Tensor]":
     from bench.backends import onnx_net
 
     try:
-        return onnx_net.export(network, channels, sigma), 0.0
+        return spread(onnx_net.export(network, channels, sigma), threads)
+    except ImportError as error:
+        raise NotExportable(f"the package {error.name} is not installed") from None
     except Exception as error:  # noqa: BLE001 - whatever the exporter cannot follow, PyTorch can run
-        raise Untranslatable(f"it cannot be exported to ONNX ({one_line(error)[:200]})") from None
+        raise NotExportable(f"it cannot be exported to ONNX ({one_line(error)[:200]})") from None

@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -31,23 +33,32 @@ def test_every_backend_gives_the_networks_output(backend, channels, shape, batch
 
 def test_the_fastest_that_can_run_it_is_taken():
     noisy = torch.rand(1, 1, 32, 32)
-    assert run(DnCNN(4, 1, 32).eval(), noisy, "auto")[0] == "ncnn"
-    assert run(DnCNN(4, 1, 8).eval(), noisy, "auto")[0] == "onnxruntime"  # by what was measured, see ncnn_net.suits
-    assert run(FDnCNN(4, 1, 32).eval(), noisy, "auto")[0] == "ncnn"
-    sorting = Sorting().eval()
-    name, denoised = run(sorting, noisy, "auto")
-    assert name == "onnxruntime"
+    assert run(DnCNN(4, 1, 32).eval(), noisy, "auto")[0] == "onnxruntime"
+    assert run(FDnCNN(4, 1, 8).eval(), noisy, "auto")[0] == "onnxruntime"
+
+
+def test_pytorch_runs_what_cannot_be_exported_and_says_why():
+    noisy, network = torch.rand(1, 1, 32, 32), SlicedByValue().eval()
+    runner = prepare(network, channels=1, device="cpu", backend="auto", sigma=0.1, threads=1)
+    assert runner.backend == "torch"
+    assert "result differs from PyTorch's" in runner.fallback
     with torch.no_grad():
-        torch.testing.assert_close(denoised, sorting(noisy, 0.1), atol=2e-5, rtol=0)
-    with pytest.raises(BenchError, match=r"BACKEND=ncnn cannot run this network: no word for .*; use BACKEND=auto"):
-        run(sorting, noisy, "ncnn")
+        torch.testing.assert_close(runner.run(noisy, 0.1), network(noisy, 0.1))
+    with pytest.raises(BenchError, match=r"BACKEND=onnxruntime cannot run this network: .*; use BACKEND=auto"):
+        run(network, noisy, "onnxruntime")
 
 
-class Sorting(nn.Module):
-    """What onnxruntime has and ncnn has not."""
+def test_without_onnxruntime_pytorch_runs(monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    runner = prepare(DnCNN(4, 1, 8).eval(), channels=1, device="cpu", backend="auto", sigma=0.1, threads=1)
+    assert (runner.backend, runner.fallback) == ("torch", "the package onnxruntime is not installed")
+
+
+class SlicedByValue(nn.Module):
+    """What tracing gets wrong: a branch on the pixels."""
 
     def forward(self, noisy, sigma):
-        return noisy + noisy.sort(dim=2).values
+        return noisy * 2 if float(noisy.sum()) > 10 else noisy
 
 
 class Branching(nn.Module):
@@ -67,10 +78,10 @@ class Branching(nn.Module):
         return self.down(features + features)
 
 
-def test_graphs_are_translated_whole():
+def test_graphs_are_exported_whole():
     network, noisy = Branching().eval(), torch.randn(1, 1, 21, 19)
     with torch.no_grad():
-        torch.testing.assert_close(run(network, noisy, "ncnn")[1], network(noisy, 0.1), atol=2e-5, rtol=0)
+        torch.testing.assert_close(run(network, noisy, "onnxruntime")[1], network(noisy, 0.1), atol=2e-5, rtol=0)
 
 
 def test_no_network_runs_as_it_is():
@@ -83,4 +94,4 @@ def test_mistakes():
     with pytest.raises(BenchError, match="unknown backend 'onnx': did you mean onnxruntime"):
         run(DnCNN(4, 1, 8), torch.rand(1, 1, 32, 32), "onnx")
     with pytest.raises(BenchError, match="runs on the CPU only"):
-        prepare(DnCNN(4, 1, 8), channels=1, device="cuda:0", backend="ncnn", sigma=0.1, threads=1)
+        prepare(DnCNN(4, 1, 8), channels=1, device="cuda:0", backend="onnxruntime", sigma=0.1, threads=1)

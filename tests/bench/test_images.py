@@ -202,8 +202,8 @@ def test_a_network_that_is_told_each_images_sigma_runs_in_pytorch(pairs, known, 
     for row, picture in zip(record.images, pictures(pairs), strict=True):
         assert row["told_sigma"] == pytest.approx(estimated((picture.noisy / 255).astype(np.float32)) * 255, rel=1e-5)
         assert np.frombuffer(row["denoised"], np.uint8)[0] == round(row["told_sigma"])
-    with pytest.raises(BenchError, match="BACKEND=ncnn fixes sigma"):
-        run_cell(cell, Settings("cpu", backend="ncnn"))
+    with pytest.raises(BenchError, match="BACKEND=onnxruntime fixes sigma"):
+        run_cell(cell, Settings("cpu", backend="onnxruntime"))
 
 
 def test_protocols_say_what_they_leave_out():

@@ -154,7 +154,7 @@ def gray_net(tmp_path):
     return str(path)
 
 
-@pytest.mark.parametrize("backend", ["torch", "ncnn", "onnxruntime"])
+@pytest.mark.parametrize("backend", ["torch", "onnxruntime"])
 def test_tiles_in_every_backend(one_cell, photographs, gray_net, backend):
     whole = run_cell(one_cell("dncnn-b", photographs, weights=gray_net), Settings("cpu", backend))
     parts = run_cell(one_cell("dncnn-b", photographs, weights=gray_net, tile=20), Settings("cpu", backend))
@@ -170,8 +170,8 @@ def test_precision_and_ensemble_of_a_network(one_cell, photographs, gray_net):
     assert scores(half) != scores(exact)
     plus = run_cell(one_cell("dncnn-b", photographs, weights=gray_net, ensemble="8"), Settings("cpu"))
     assert scores(plus) != scores(exact)
-    for words, line in (({"precision": "tf32"}, "only NVIDIA GPUs"), ({"precision": "fp16"}, "BACKEND=ncnn")):
-        backend = "ncnn" if words["precision"] == "fp16" else "auto"
+    for words, line in (({"precision": "tf32"}, "only NVIDIA GPUs"), ({"precision": "fp16"}, "BACKEND=onnxruntime")):
+        backend = "onnxruntime" if words["precision"] == "fp16" else "auto"
         with pytest.raises(BenchError, match=line):
             run_cell(one_cell("dncnn-b", photographs, weights=gray_net, **words), Settings("cpu", backend))
 

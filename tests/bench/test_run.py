@@ -113,8 +113,8 @@ def tiny_net(tmp_path):
 def test_backends_engines_and_processes_agree(one_cell, photographs, tiny_net):
     cell = one_cell("dncnn-b", photographs, weights=str(tiny_net))
     plain = run_cell(cell, Settings("cpu", "torch"))
-    assert run_cell(cell, CPU).provenance["backend"] == "onnxruntime"  # so few channels are not ncnn's strength
-    for backend in ("ncnn", "onnxruntime"):
+    assert run_cell(cell, CPU).provenance["backend"] == "onnxruntime"
+    for backend in ("torch", "onnxruntime"):
         record = run_cell(cell, Settings("cpu", backend))
         assert record.provenance["backend"] == backend
         assert rows(record) == pytest.approx(rows(plain), abs=1e-4)
@@ -128,7 +128,7 @@ def test_the_result_does_not_depend_on_the_batch(one_cell, photographs, tiny_net
     from bench import denoise
 
     cell = one_cell("dncnn-b", photographs, weights=str(tiny_net))
-    batched = {b: rows(run_cell(cell, Settings("cpu", b, threads=2))) for b in ("torch", "onnxruntime", "ncnn")}
+    batched = {b: rows(run_cell(cell, Settings("cpu", b, threads=2))) for b in ("torch", "onnxruntime")}
     monkeypatch.setattr(denoise, "_same_shape", lambda images, *limits: ([image] for image in images))
     for backend, scores in batched.items():
         assert scores == pytest.approx(rows(run_cell(cell, Settings("cpu", backend, threads=2))), abs=1e-4)
