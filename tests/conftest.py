@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.cell import Cell
-from bench.errors import BenchError
-from bench.files import fetch
-from bench.plan import Request, plan
+from bench.common.errors import BenchError
+from bench.common.files import fetch
+from bench.plan.cell import Cell
+from bench.plan.request import Request, plan
 from datasets import available
 
 MIRROR = os.environ.get("BENCH_MIRROR", "")

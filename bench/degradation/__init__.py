@@ -6,8 +6,8 @@ deviation on the 0-255 scale. A parameter may be a range, `gaussian:0-55`: each 
 value, drawn uniformly. `pairs` takes the noisy images that a dataset has of its own.
 """
 
-from bench.degradation.apply import Degraded, degrade
+from bench.degradation.degrade import Degraded, degrade
 from bench.degradation.kinds import KINDS
-from bench.degradation.words import GROUPS, PAIRS, Degradation, Step, parse
+from bench.degradation.parsing import GROUPS, PAIRS, Degradation, Step, parse
 
 __all__ = ["GROUPS", "KINDS", "PAIRS", "Degradation", "Degraded", "Step", "degrade", "parse"]

@@ -1,6 +1,6 @@
 """The kinds of degradation that there are, in the order of `make list`."""
 
-from bench.degradation import compression, noise, resize
+from bench.degradation import jpeg, noise, resize
 from bench.degradation.description import Kind, Parameter
 
 _FRACTION = {"fraction": Parameter(0, 1, positive=True)}
@@ -69,7 +69,7 @@ KINDS: dict[str, Kind] = {
         "multiplied by Gamma noise of mean 1 and variance 1 / looks: intensity of SAR or ultrasound (Goodman 1976)",
     ),
     "jpeg": Kind(
-        compression.jpeg,
+        jpeg.jpeg,
         {
             "quality": Parameter(1, 100, whole=True),
             "subsampling": Parameter(420, 444, default=420.0, choices=(444, 422, 420)),
@@ -97,7 +97,7 @@ KINDS: dict[str, Kind] = {
         "a fraction of the samples (0-1) set to a random level of 0-255, each channel on its own (Garnett et al. 2005)",
     ),
     "quantise": Kind(
-        compression.quantise,
+        jpeg.quantise,
         {"bits": Parameter(1, 8, whole=True)},
         "quantise:4",
         "rounded to 2^bits levels from black to white",

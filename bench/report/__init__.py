@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.errors import BenchError
-from bench.results import current, gather
-from bench.store import Store
+from bench.common.errors import BenchError
+from bench.store.records import Store
+from bench.store.results import current, gather
 
 __all__ = ["build"]
 
@@ -33,7 +33,7 @@ def build(out: Path, pictures_each: int = 12, formats: Sequence[str] = ()) -> Pa
     BenchError
         If no cell is finished, or there is no such format.
     """
-    from bench.report import charts, pages, pictures, tables
+    from bench.report import charts, leaderboard, pages, pictures
 
     store = Store(out / "runs")
     results = current(gather(store.scores()))
@@ -41,12 +41,12 @@ def build(out: Path, pictures_each: int = 12, formats: Sequence[str] = ()) -> Pa
         raise BenchError(f"nothing to report: {store.folder} has no finished cell; run make bench first")
     folder = out / "report"
     (folder / "charts").mkdir(parents=True, exist_ok=True)
-    boards = tables.leaderboards(results)
+    boards = leaderboard.leaderboards(results)
     drawn = charts.draw(boards, folder / "charts", formats)
     strips = pictures.strips(store, boards, pictures_each)
-    (folder / "leaderboard.csv").write_text(tables.to_csv(boards), encoding="utf-8")
-    (folder / "images.csv").write_text(tables.images_csv(results), encoding="utf-8")
-    (folder / "report.md").write_text(tables.to_markdown(boards), encoding="utf-8")
+    (folder / "leaderboard.csv").write_text(leaderboard.to_csv(boards), encoding="utf-8")
+    (folder / "images.csv").write_text(leaderboard.images_csv(results), encoding="utf-8")
+    (folder / "report.md").write_text(leaderboard.to_markdown(boards), encoding="utf-8")
     page = folder / "index.html"
     page.write_text(pages.html(boards, drawn, strips, store.failures()), encoding="utf-8")
     return page

@@ -16,12 +16,12 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from bench.common.errors import BenchError
 from bench.degradation import KINDS
-from bench.errors import BenchError
 from bench.report import comparison, generalisation
-from bench.report.marks import Mark, marks, published, wrapped
-from bench.report.tables import Leaderboard
-from bench.store import slug
+from bench.report.leaderboard import Leaderboard
+from bench.report.styles import Mark, marks, published, wrapped
+from bench.store.records import slug
 
 MAX_POINTS = 400
 

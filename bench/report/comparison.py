@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
-from bench.report.marks import Mark, published, wrapped
-from bench.report.tables import Leaderboard
+from bench.report.leaderboard import Leaderboard
+from bench.report.styles import Mark, published, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from bench.report.marks import Mark, wrapped
-from bench.report.tables import Leaderboard
+from bench.report.leaderboard import Leaderboard
+from bench.report.styles import Mark, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -7,12 +7,12 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from bench.cell import Failure
-from bench.notes import PREDICTED_NOISE, SELF_SCORE
+from bench.judge.footnotes import PREDICTED_NOISE, SELF_SCORE
+from bench.plan.cell import Failure
 from bench.report.charts import Chart
+from bench.report.leaderboard import Leaderboard
 from bench.report.pictures import ERROR_PEAK, SIDE, Strip
-from bench.report.tables import Leaderboard
-from bench.results import PEAK_255_OF_UNIT, number
+from bench.store.results import PEAK_255_OF_UNIT, number
 
 
 def html(

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import datasets
-from bench import images
+from bench.common.errors import BenchError
 from bench.degradation import PAIRS, degrade, parse
-from bench.errors import BenchError
-from bench.images import Picture
-from bench.protocol import PROTOCOLS
-from bench.report.tables import Leaderboard
-from bench.store import Record, Store, read
+from bench.plan.protocol import PROTOCOLS
+from bench.report.leaderboard import Leaderboard
+from bench.run import images
+from bench.run.images import Picture
+from bench.store.records import Record, Store, read
 from datasets import Dataset
 
 if TYPE_CHECKING:

@@ -10,15 +10,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import devices, fingerprint, provenance
+from bench.common import devices, provenance
+from bench.common.errors import BenchError, one_line
+from bench.common.files import sha256
+from bench.common.parsing import split
 from bench.degradation import degrade, parse
-from bench.errors import BenchError, one_line
-from bench.files import sha256
-from bench.images import Picture, pictures
-from bench.plan import known_dataset
-from bench.protocol import PROTOCOLS
-from bench.specs import split
-from bench.store import slug
+from bench.plan import fingerprint
+from bench.plan.protocol import PROTOCOLS
+from bench.plan.request import known_dataset
+from bench.run.images import Picture, pictures
+from bench.store.records import slug
 from bench.train import names, record, together
 from bench.train.loop import Progress, Run, train
 from bench.train.names import WEIGHTS

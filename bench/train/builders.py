@@ -51,7 +51,7 @@ def pyramid(**design: "str | int | bool") -> "PyramidDenoiser":
     BenchError
         If there is no such net.
     """
-    from bench.errors import BenchError
+    from bench.common.errors import BenchError
     from methods.networks.pyramid_family import Design, PyramidDenoiser
 
     try:

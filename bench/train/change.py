@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
-from bench.errors import BenchError
-from bench.specs import unknown
+from bench.common.errors import BenchError
+from bench.common.parsing import unknown
 
 if TYPE_CHECKING:
     from bench.train.recipe import Recipe

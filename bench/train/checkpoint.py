@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench.errors import BenchError
+from bench.common.errors import BenchError
 
 
 def save(path: Path, state: dict[str, Any]) -> None:

@@ -6,15 +6,16 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.errors import BenchError
-from bench.files import sha256
-from bench.specs import unknown
+from bench.common.errors import BenchError
+from bench.common.files import sha256
+from bench.common.parsing import unknown
+from bench.common.paths import ROOT
 from bench.train.recipe import Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-WEIGHTS = Path(__file__).resolve().parents[2] / "methods" / "weights"
+WEIGHTS = ROOT / "methods" / "weights"
 """Where own weights lie: METHOD=name@own finds what is here."""
 
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from bench.errors import BenchError
+from bench.common.errors import BenchError
 
 if TYPE_CHECKING:
     import torch

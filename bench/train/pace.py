@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bench import devices
+from bench.common import devices
 
 if TYPE_CHECKING:
     from bench.train.loop import Run

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bench.common.errors import BenchError
 from bench.degradation import Degradation
-from bench.errors import BenchError
 from bench.train.noise import corrupted
 
 if TYPE_CHECKING:

@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from bench.errors import BenchError, one_line
-from bench.specs import name_and_options, unknown
+from bench.common.errors import BenchError, one_line
+from bench.common.parsing import name_and_options, unknown
+from bench.common.paths import ROOT
 from bench.train.change import KINDS, SCHEDULE, changed
 
-FOLDER = Path(__file__).resolve().parents[2] / "methods" / "recipes"
+FOLDER = ROOT / "methods" / "recipes"
 LOSSES = ("squared", "mse", "l1", "cross_entropy")
 OPTIMISERS = ("adam", "adamw", "sgd")
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import devices, provenance
-from bench.errors import BenchError
-from bench.files import sha256
+from bench.common import devices, provenance
+from bench.common.errors import BenchError
+from bench.common.files import sha256
 from bench.train import checkpoint, loop, together
 from bench.train.loop import Progress, Run
 from bench.train.names import recipe_of

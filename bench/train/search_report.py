@@ -8,7 +8,7 @@ from dataclasses import MISSING, asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.errors import BenchError
+from bench.common.errors import BenchError
 from bench.train.programmes.search import NETWORK, best_of
 from bench.train.recipe import Recipe
 

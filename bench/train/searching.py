@@ -5,11 +5,11 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from bench import devices, provenance
 from bench import train as training
-from bench.errors import BenchError
-from bench.specs import name_and_options, unknown
-from bench.store import slug
+from bench.common import devices, provenance
+from bench.common.errors import BenchError
+from bench.common.parsing import name_and_options, unknown
+from bench.store.records import slug
 from bench.train import search_report as report
 from bench.train.programmes import search
 from bench.train.programmes.search import Space

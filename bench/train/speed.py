@@ -4,12 +4,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bench import devices, provenance
+from bench.common import devices, provenance
+from bench.common.errors import BenchError
+from bench.common.parsing import split
 from bench.degradation import parse
-from bench.errors import BenchError
-from bench.images import pictures
-from bench.plan import known_dataset
-from bench.specs import split
+from bench.plan.request import known_dataset
+from bench.run.images import pictures
 from bench.train import loop
 from bench.train.patches import stocked
 from bench.train.recipe import Recipe

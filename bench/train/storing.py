@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.errors import BenchError
+from bench.common.errors import BenchError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

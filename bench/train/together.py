@@ -5,7 +5,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from bench.errors import BenchError
+from bench.common.errors import BenchError
 
 if TYPE_CHECKING:
     from torch import nn

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from bench.errors import BenchError
+from bench.common.errors import BenchError
 from bench.train.patches import Stock
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.errors import BenchError
+from bench.common.errors import BenchError
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.images import pictures
+from bench.run.images import pictures
 from datasets import pickled
 from datasets.archives import Archive, Limits, is_archive, members, read_member
 from datasets.zipped import from_archive

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 from skimage.measure import block_reduce
 
-from bench.files import fetch
-from bench.images import pictures
+from bench.common.files import fetch
+from bench.run.images import pictures
 from datasets import available
 from datasets.chest import LICENCES, lung, radiograph, reduced, reduced_lung, reduction, tiny
 

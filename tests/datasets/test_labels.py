@@ -5,10 +5,10 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-import bench.images
-from bench.files import fetch
-from bench.fingerprint import of_data
-from bench.images import pictures
+import bench.run.images
+from bench.common.files import fetch
+from bench.plan.fingerprint import of_data
+from bench.run.images import pictures
 from datasets import Dataset, File, Part, available
 from datasets import Image as Entry
 from datasets.labels import indexed, segmentations
@@ -92,7 +92,7 @@ def test_segmentations_change_no_fingerprint_and_are_fetched_only_when_asked_for
         asked.extend(file.path for file in files)
         return fetch(kind, owner, files, advance)
 
-    monkeypatch.setattr(bench.images.files, "fetch", recorded)
+    monkeypatch.setattr(bench.run.images.files, "fetch", recorded)
     (picture,) = pictures(entry, entry.image_names()[:1])
     assert picture.labels is None
     assert len(asked) == 1

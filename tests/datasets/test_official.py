@@ -14,9 +14,9 @@ import pytest
 import scipy.io
 from PIL import Image
 
-from bench.errors import BenchError
-from bench.files import cache_folder, fetch
-from bench.images import pictures
+from bench.common.errors import BenchError
+from bench.common.files import cache_folder, fetch
+from bench.run.images import pictures
 from datasets import File, available, cifar, sidd
 
 SETS = available()

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import datasets
-from bench.images import pictures
+from bench.run.images import pictures
 
 ALL = datasets.available()
 SETS = [("bsd-patches32", "cbsd68", "{:04d}"), ("bsd-patches32-train", "cbsd432", "{:05d}")]

@@ -7,8 +7,8 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
 
-from bench.plan import single
-from bench.run import Settings, run_cell
+from bench.plan.request import single
+from bench.run.one_cell import Settings, run_cell
 from datasets.radiographs import from_folder, is_radiographs, radiograph
 
 PATIENT = "Doe^Jane^Q"

@@ -6,8 +6,8 @@ import pytest
 from scipy.io import savemat
 
 import datasets
-from bench.images import pictures
-from bench.ledger import ledger
+from bench.judge.ledger import ledger
+from bench.run.images import pictures
 
 ALL = datasets.available()
 

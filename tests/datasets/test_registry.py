@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 import datasets
-from bench.images import pictures
-from bench.ledger import ledger
+from bench.judge.ledger import ledger
+from bench.run.images import pictures
 from datasets.folder import from_path
 from datasets.images import centre_crop, luma, read, to_gray
 

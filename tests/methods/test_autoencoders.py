@@ -8,7 +8,7 @@ from PIL import Image
 from torch import fx
 
 import methods
-from bench.files import fetch
+from bench.common.files import fetch
 from datasets.description import RAW, File
 from methods.networks.autoencoders import (
     ConvolutionalAutoencoder,

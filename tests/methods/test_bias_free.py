@@ -10,11 +10,11 @@ from torch import fx, nn
 
 import datasets
 import methods
-from bench.backends import prepare
+from bench.common.files import fetch
 from bench.degradation import degrade, parse
-from bench.files import fetch
-from bench.images import pictures
-from bench.protocol import PROTOCOLS
+from bench.plan.protocol import PROTOCOLS
+from bench.run.images import pictures
+from bench.run.runtimes import prepare
 from methods.formats import fill, state_dict
 from methods.networks.bias_free import BiasFreeBatchNorm, DenseNet, DnCNN, RecurrentCNN, UNet, fold
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import methods
-from bench.conform import conform
+from bench.studies.conform.study import conform
 
 CLASSICAL = ("bm3d:profile=lc", "nlm", "wavelet", "tv", "gaussian", "median", "bilateral")
 

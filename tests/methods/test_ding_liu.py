@@ -9,7 +9,7 @@ from torch import fx, nn
 from torch.nn import functional
 
 import methods
-from bench.files import fetch
+from bench.common.files import fetch
 from datasets.description import RAW, File
 from methods.networks.ding_liu import CaffeBatchNorm, DingLiu, fold
 from methods.networks.segmentation import (

@@ -8,8 +8,8 @@ from torch import nn
 from torch.nn.functional import batch_norm, conv2d, relu
 
 import methods
-from bench.files import fetch
-from bench.images import pictures
+from bench.common.files import fetch
+from bench.run.images import pictures
 from datasets import available
 from methods.ffdnet import load
 from methods.formats import state_dict
@@ -226,7 +226,7 @@ def test_files_that_are_no_such_ffdnet(tmp_path, case):
 
 
 def test_it_runs_in_onnxruntime_at_any_size():
-    from bench.backends.onnx_net import export
+    from bench.run.runtimes.onnx_network import export
 
     torch.manual_seed(0)
     network = FFDNet(4, 3, 8, predicts="noise").eval()

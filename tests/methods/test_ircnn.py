@@ -194,7 +194,7 @@ def test_files_that_are_no_such_ircnn(tmp_path, case):
 
 def test_it_runs_in_onnxruntime_at_any_size():
     """The network for sigma 25 alone is exported."""
-    from bench.backends.onnx_net import export
+    from bench.run.runtimes.onnx_network import export
 
     torch.manual_seed(0)
     network = IRCNN(25, 1, 4).eval()

@@ -9,7 +9,7 @@ from scipy import ndimage, special
 from scipy.signal.windows import gaussian
 from torch import fx, nn
 
-from bench.files import fetch
+from bench.common.files import fetch
 from datasets import available as datasets
 from methods import available
 from methods.networks.laplacian_unet import RowAttention

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.functional import conv2d, relu
 
 import methods
-from bench.backends.onnx_net import export
+from bench.run.runtimes.onnx_network import export
 from methods.mwcnn import load, load_v2
 from methods.networks.mwcnn import MWCNN, MWCNNv2
 from methods.networks.mwrcanet import MWResNet

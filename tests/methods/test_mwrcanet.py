@@ -4,7 +4,7 @@ from torch import nn
 from torch.nn.functional import conv2d, conv_transpose2d, prelu, relu
 
 import methods
-from bench.backends.onnx_net import export
+from bench.run.runtimes.onnx_network import export
 from methods.mwrcanet import load, load_resnet
 from methods.networks.mwcnn import MWCNN
 from methods.networks.mwrcanet import MWRCANet, MWResNet

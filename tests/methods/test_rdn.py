@@ -221,7 +221,7 @@ def test_files_that_are_no_such_rdn(tmp_path, case):
 
 
 def test_it_runs_in_onnxruntime_at_any_size():
-    from bench.backends.onnx_net import export
+    from bench.run.runtimes.onnx_network import export
 
     network = small(3)
     image = np.random.default_rng(0).random((3, 17, 30), np.float32)

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from bench.files import fetch
+from bench.common.files import fetch
 from methods import available, tensorflow_files
 from methods.tensorflow_files import crc32c, keras_archive, masked, tensor_bundle
 

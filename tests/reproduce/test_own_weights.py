@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.plan import Request, plan
-from bench.results import gather
-from bench.run import Settings, run_cell
+from bench.plan.request import Request, plan
+from bench.run.one_cell import Settings, run_cell
+from bench.store.results import gather
 from bench.train.names import recipe_of
 
 ROOT = Path(__file__).resolve().parents[2]

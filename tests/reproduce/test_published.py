@@ -6,10 +6,10 @@ measures the whole table.
 
 import pytest
 
-from bench.plan import Request, plan
-from bench.results import gather
-from bench.run import Settings, run_cell
-from bench.verdict import judge
+from bench.judge.verdict import judge
+from bench.plan.request import Request, plan
+from bench.run.one_cell import Settings, run_cell
+from bench.store.results import gather
 
 # Method, dataset, sigma, the number of the paper, the largest difference of one noise draw. On BSD68 and
 # CBSD68 one draw of independent fields moves the mean by 0.006 dB; on the twelve images of Set12 by up to 0.03.

@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.common.errors import BenchError
+from bench.common.parsing import unknown
 from bench.degradation import parse
-from bench.errors import BenchError
-from bench.specs import unknown
 from bench.train import together
 from bench.train.loop import Progress, Run
 from bench.train.patches import Stock, batch

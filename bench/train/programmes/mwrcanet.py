@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.errors import BenchError
+from bench.common.errors import BenchError
 from bench.train.loop import Progress, Run, denoising
 from bench.train.patches import Stock
 from bench.train.programmes import stages

@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import cost
-from bench.errors import BenchError
+from bench.common.errors import BenchError
+from bench.run.runtimes import cost
 from bench.train import loop
 from bench.train.patches import Stock
 from bench.train.recipe import Recipe

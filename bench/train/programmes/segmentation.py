@@ -5,14 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import segment
-from bench.errors import BenchError
-from bench.images import pictures
-from bench.inference import padded
-from bench.plan import known_dataset
-from bench.segment import Scheme, scheme
-from bench.segmenters import network as network_of
-from bench.specs import split, unknown
+from bench.common.errors import BenchError
+from bench.common.parsing import split, unknown
+from bench.plan.inference import padded
+from bench.plan.request import known_dataset
+from bench.run.images import pictures
+from bench.studies.segment.labels import Scheme, confusion, mean_iou, scheme
+from bench.studies.segment.networks import network as network_of
 from bench.train.loop import Progress, Run, denoising
 from bench.train.patches import Stock, aside
 from bench.train.programmes.stages import ByProduct, Ended, Sitting, Stage, beside
@@ -211,9 +210,9 @@ def held_out_iou(classes: Scheme) -> "Measure":
                 logits = padded(
                     lambda image, _: functional_call(network, trained.weights(), (image,)), multiple, "reflect"
                 )(clean, None)
-                counts.append(segment.confusion(labels, logits.argmax(1), len(classes.names), classes.void))
+                counts.append(confusion(labels, logits.argmax(1), len(classes.names), classes.void))
         network.train()
-        return 100 * segment.mean_iou(torch.stack(counts).sum(0))
+        return 100 * mean_iou(torch.stack(counts).sum(0))
 
     return measure
 

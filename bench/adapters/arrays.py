@@ -1,0 +1,251 @@
+"""Models that take and return arrays (ONNX, TensorFlow Lite), brought to the contract of methods."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bench.adapters.description import KEYS, positive, told
+from bench.common.errors import BenchError
+from methods import Net
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    Call = Callable[[np.ndarray, "np.ndarray | None"], np.ndarray]
+
+OPTIONS = (*KEYS, "sigma", "white")
+"""What metadata of the model, or options behind its path, may say."""
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What a model takes.
+
+    Attributes
+    ----------
+    layout : str
+        ``"NCHW"`` or ``"NHWC"``.
+    channels : int, optional
+        Of its image: 1, 3, or None for either.
+    height, width : int, optional
+        The one size that it takes; None: any.
+    channel_map : bool
+        Whether the noise level is one more channel behind those of the image, as in FFDNet's
+        relatives (FDnCNN, DRUNet).
+    sigma_shape : tuple, optional
+        Shape of a second input for the noise level, None where a length is free; None: no such input.
+    white : float
+        The value of white in its image; the noise level is on the same scale.
+    """
+
+    layout: str
+    channels: int | None
+    height: int | None
+    width: int | None
+    channel_map: bool
+    sigma_shape: tuple[int | None, ...] | None
+    white: float = 1.0
+
+    @property
+    def given_sigma(self) -> bool:
+        """Whether it is told the noise level."""
+        return self.channel_map or self.sigma_shape is not None
+
+
+Shape = Sequence[int | None]
+
+
+def interface(
+    where: str, image: Shape, output: Shape, sigma: Shape | None, said: Mapping[str, Any], usual: str
+) -> Interface:
+    """Read off the shapes of a model what it takes.
+
+    Parameters
+    ----------
+    where : str
+        For messages.
+    image, output, sigma : sequence of int or None
+        Shapes of its inputs and of its output; None is a free length. `sigma` is None where there
+        is no second input.
+    said : mapping
+        `white` counts here.
+    usual : str
+        The layout to take where the shapes leave both open.
+
+    Raises
+    ------
+    BenchError
+        If it is no model that takes an image and returns one.
+    """
+    if len(image) != 4:
+        raise BenchError(f"{where}: takes an input of shape {_text(image)}; expected a batch of images, of 4 axes")
+    layout = _layout(image, usual)
+    n, c, h, w = (image[layout.index(axis)] for axis in "NCHW")
+    if n not in (None, 1):
+        raise BenchError(f"{where}: takes {n} images at a time; export it for 1, or with a free batch length")
+    of_output = output[layout.index("C")] if len(output) == 4 else None
+    channel_map = c in (2, 4) and of_output in (None, c - 1)
+    if c not in (None, 1, 3) and not channel_map:
+        raise BenchError(
+            f"{where}: takes images of {c} channels; expected 1 (gray) or 3 (RGB), or one more for the noise level"
+        )
+    if (h is None) != (w is None):
+        raise BenchError(f"{where}: takes one fixed and one free length, {_text(image)}; export it with both free")
+    if sigma is not None and (len(sigma) == 3 or len(sigma) > 4):
+        raise BenchError(f"{where}: takes a noise level of shape {_text(sigma)}; expected a number or a map (4 axes)")
+    return Interface(
+        layout,
+        c - 1 if channel_map and c else c,
+        h,
+        w,
+        channel_map,
+        tuple(sigma) if sigma is not None else None,
+        positive(where, "white", said.get("white") or 1),
+    )
+
+
+def net(where: str, identity: str, label: str, takes: Interface, said: Mapping[str, Any]) -> Net:
+    """Describe a model by what it takes and what it says of itself.
+
+    A model says `sigma` where the noise level was fixed when it was exported (a number on the 0-255
+    scale), which then is all that it is trained for; or ``"input"`` or ``"blind"``.
+
+    Raises
+    ------
+    BenchError
+        If what it says is impossible, or contradicts what it takes.
+    """
+    colour = {1: "gray", 3: "rgb", None: "any"}[takes.channels]
+    described = told(where, said, Net(identity, label, colour, given_sigma=takes.given_sigma))
+    if takes.channels and described.colour != colour:
+        raise BenchError(f"{where}: says colour={described.colour} and takes {colour} images")
+    fixed = said.get("sigma")
+    if fixed in (None, "input", "blind"):
+        if fixed and (fixed == "input") != takes.given_sigma:
+            has = "has" if takes.given_sigma else "has no"
+            raise BenchError(f"{where}: says sigma={fixed} and {has} input for the noise level")
+        return described
+    if takes.given_sigma:
+        raise BenchError(f"{where}: says sigma={fixed}, a fixed noise level, and has an input for it")
+    return told(where, {"trained": str(fixed)}, described)
+
+
+def denoiser(
+    where: str, takes: Interface, call: "Call", overlap: int | None
+) -> "Callable[[Tensor, float | None], Tensor]":
+    """Return a method's callable around a model.
+
+    Parameters
+    ----------
+    where : str
+        For messages.
+    takes : Interface
+        What the model takes.
+    call : callable
+        Runs the model: its image (one, in its layout and scale, float32) and its noise level or
+        None; returns its output in its layout.
+    overlap : int, optional
+        How many pixels the windows of a model of fixed size share with their neighbours on each
+        side; None: an eighth of the window.
+    """
+    import numpy as np
+    import torch
+
+    def one(image: "np.ndarray", sigma: float | None) -> "np.ndarray":
+        h, w = image.shape[1:]
+        level = None if sigma is None else np.float32(sigma * takes.white)
+        array = image * np.float32(takes.white)
+        if takes.channel_map:
+            array = np.concatenate([array, np.full((1, h, w), level, np.float32)])
+        nchw = array[None] if takes.layout == "NCHW" else array.transpose(1, 2, 0)[None]
+        output = call(np.ascontiguousarray(nchw), _level(takes, level, h, w))
+        if output.ndim == 4 and takes.layout == "NHWC":
+            output = output.transpose(0, 3, 1, 2)
+        if output.shape != (1, *image.shape):
+            raise ValueError(f"{where}: gives an output of shape {output.shape}, expected {(1, *image.shape)}")
+        return output[0].astype(np.float32) / np.float32(takes.white)
+
+    def run(noisy: "Tensor", sigma: float | None) -> "Tensor":
+        channels = noisy.shape[1]
+        if takes.channels not in (None, channels):
+            raise ValueError(f"{where}: takes images of {takes.channels} channels, got {channels}")
+        outputs = [
+            in_windows(lambda part: one(part, sigma), image, takes.height, takes.width, overlap)
+            if takes.height and takes.width
+            else one(image, sigma)
+            for image in noisy.cpu().numpy()
+        ]
+        return torch.from_numpy(np.stack(outputs)).to(noisy.device)
+
+    return run
+
+
+def in_windows(
+    run: "Callable[[np.ndarray], np.ndarray]",
+    image: "np.ndarray",
+    height: int,
+    width: int,
+    overlap: int | None = None,
+) -> "np.ndarray":
+    """Run a model of one fixed size over an image of any size.
+
+    Windows overlap, and of each the part is kept that lies at least `overlap` from its inner borders;
+    an image smaller than the window is reflected on the right and at the bottom.
+
+    Parameters
+    ----------
+    run : callable
+        Takes and returns arrays (C, height, width).
+    image : ndarray (C, H, W)
+        The image.
+    height, width : int
+        The size of a window.
+    overlap : int, optional
+        In pixels, at most a quarter of the window's side; None: an eighth of it.
+    """
+    import numpy as np
+
+    sides = (height, width)
+    halos = [min(side // 8 if overlap is None else overlap, side // 4) for side in sides]
+    shape = image.shape[1:]
+    more = [(0, max(0, side - length)) for side, length in zip(sides, shape, strict=True)]
+    large = np.pad(image, [(0, 0), *more], mode="reflect")
+    output = np.empty_like(large)
+    tops, lefts = (
+        _starts(length, side, side - 2 * halo) for length, side, halo in zip(large.shape[1:], sides, halos, strict=True)
+    )
+    for top in tops:
+        for left in lefts:
+            part = run(large[:, top : top + height, left : left + width])
+            # Windows come from the top left: what a later one keeps overwrites an earlier one's border.
+            up, aside = (halos[0] if top else 0), (halos[1] if left else 0)
+            output[:, top + up : top + height, left + aside : left + width] = part[:, up:, aside:]
+    return output[:, : shape[0], : shape[1]]
+
+
+def _starts(length: int, side: int, step: int) -> list[int]:
+    return [*range(0, length - side, step), length - side]
+
+
+def _level(takes: Interface, level: "np.float32 | None", h: int, w: int) -> "np.ndarray | None":
+    """Return the second input: a number in the shape that the model gives it, or a map."""
+    import numpy as np
+
+    if takes.sigma_shape is None or level is None:
+        return None
+    free = {takes.layout.index("H"): h, takes.layout.index("W"): w} if len(takes.sigma_shape) == 4 else {}
+    shape = [free.get(axis, 1) if length is None else length for axis, length in enumerate(takes.sigma_shape)]
+    return np.full(shape, level, np.float32)
+
+
+def _layout(image: Shape, usual: str) -> str:
+    other = "NHWC" if usual == "NCHW" else "NCHW"
+    for layout in (usual, other):
+        if image[layout.index("C")] in (1, 2, 3, 4):
+            return layout
+    return usual
+
+
+def _text(shape: Shape) -> str:
+    return "(" + ", ".join("free" if length is None else str(length) for length in shape) + ")"

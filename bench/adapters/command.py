@@ -1,0 +1,231 @@
+"""A person's own method as a program in any language, which reads one file and writes another."""
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.adapters import description, image_files
+from bench.common.errors import BenchError
+from bench.common.files import sha256
+from methods import Method, Net
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+OPTIONS = (*description.KEYS, "white", "limit")
+"""What may stand before the program, as `key=value` words."""
+
+LIMIT = 3600.0
+"""Seconds that a program has for an image, where nobody says otherwise."""
+
+_PLACEHOLDER = re.compile(r"\{(noisy|out)(?:\.(\w+))?\}|\{(\w+)\}")
+_NUMBERS = ("sigma", "sigma1", "height", "width", "channels")
+_EXAMPLE = "cmd:./denoise {noisy.png} {out.png} {sigma}"
+_INTERPRETERS = re.compile(
+    r"(python|pypy|perl|ruby|node|julia|octave|matlab|Rscript|java|bash|sh|wine|nice|env)[\d.-]*"
+)
+
+
+def method_from_command(text: str) -> Method:
+    """Make a method of a command line, ``cmd:[key=value ...] PROGRAM ARGUMENTS``.
+
+    The program runs once for each image, with no shell. `{noisy}` is the path of the noisy image and
+    `{out}` that of the file it writes; their format is `.npy`, or what is said as in `{noisy.png}`
+    (`bench.exchange`). `{sigma}` is the noise level on the 0-255 scale and `{sigma1}` on the unit
+    scale; a command with neither is blind. `{height}`, `{width}` and `{channels}` are the image's.
+
+    The words before the program may be any of `bench.adapters.description.KEYS`, `white` (the value of white in
+    files of float numbers; 1) and `limit` (seconds an image; 3600). Quotes hold an argument together,
+    and a comma within quotes does not end the method.
+
+    Raises
+    ------
+    BenchError
+        If there is no such program, or the placeholders are not as they must be.
+    """
+    where = f"METHOD=cmd:{text}"
+    try:
+        tokens = shlex.split(text)
+    except ValueError as error:
+        raise BenchError(f"{where}: {error}; every quote needs its partner") from None
+    said: dict[str, str] = {}
+    while tokens and re.match(r"[a-z_]+=", tokens[0]):
+        key, _, value = tokens.pop(0).partition("=")
+        said[key] = value
+    description.known_keys(where, said, OPTIONS)
+    if not tokens:
+        raise BenchError(f"{where}: names no program; for example {_EXAMPLE}")
+    blind = _check(where, tokens)
+    program = shutil.which(str(Path(tokens[0]).expanduser()))
+    if program is None:
+        raise BenchError(f"{where}: there is no program {tokens[0]!r} that can be run; give its path, as in {_EXAMPLE}")
+    files = _files([program, *tokens[1:]])
+    name = _name(tokens)
+    net = description.told(where, said, Net(f"cmd {name}", name, "any", given_sigma=not blind))
+    white = description.positive(where, "white", said.get("white", 1))
+    limit = description.positive(where, "limit", said.get("limit", LIMIT))
+    digests = [[token, sha256(file)] for token, file in files]
+    code = description.code_of([__file__, image_files.__file__], tokens, digests, white, net.size_multiple, net.padding)
+    arguments = (str(Path(program).absolute()), *tokens[1:])
+    load = Load(arguments, str(Path.cwd()), white, limit, code)
+    return Method(name, "your own program", f"cmd:{text}", (net,), load, processes=True)
+
+
+@dataclass(frozen=True)
+class Load:
+    """Runs the program for each image; carries the fingerprint of the command and the files it names."""
+
+    arguments: tuple[str, ...]
+    folder: str
+    white: float
+    limit: float
+    code: str
+
+    def __call__(
+        self, net: Net, weights: Path | None, options: Mapping[str, str]
+    ) -> "Callable[[Tensor, float | None], Tensor]":
+        """Return the program as a method's callable."""
+        import numpy as np
+        import torch
+
+        def run(noisy: "Tensor", sigma: float | None) -> "Tensor":
+            images = noisy.cpu().permute(0, 2, 3, 1).numpy()
+            outputs = np.stack([self._one(image, sigma) for image in images])
+            return torch.from_numpy(outputs).permute(0, 3, 1, 2).to(noisy.device)
+
+        return run
+
+    def _one(self, image: "np.ndarray", sigma: float | None) -> "np.ndarray":
+        """Run the program on one image (H, W, C)."""
+        import numpy as np
+
+        with tempfile.TemporaryDirectory(prefix="denoise-") as folder:
+            height, width, channels = image.shape
+            numbers: dict[str, Any] = {"height": height, "width": width, "channels": channels}
+            if sigma is not None:
+                numbers |= {"sigma": f"{sigma * 255:.10g}", "sigma1": f"{sigma:.10g}"}
+            paths: dict[str, Path] = {}
+
+            def value(match: re.Match[str]) -> str:
+                role, suffix, number = match.groups()
+                if not role:
+                    return str(numbers[number])
+                paths[role] = Path(folder) / f"{role}.{suffix or 'npy'}"
+                return str(paths[role])
+
+            command = [_PLACEHOLDER.sub(value, token) for token in self.arguments]
+            image_files.write(paths["noisy"], image, self.white)
+            status, words = _run(command, self.folder, self.limit, Path(folder))
+            program = Path(command[0]).name
+            if status:
+                raise ValueError(f"{program} {status}{words}")
+            if not paths["out"].is_file():
+                raise ValueError(f"{program} wrote no file {{out.{paths['out'].suffix[1:]}}}{words}")
+            try:
+                output = image_files.read(paths["out"], image.shape, self.white)
+            except ValueError as error:
+                raise ValueError(f"{program} {error}{words}") from None
+            if not np.isfinite(output).all():
+                raise ValueError(f"{program} wrote NaN or infinite values{words}")
+            return output
+
+
+def _run(command: list[str], cwd: str, limit: float, folder: Path) -> tuple[str, str]:
+    """Run a command; return what went wrong with it, if anything, and its last words."""
+    single = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    errors, prints = folder / "stderr.txt", folder / "stdout.txt"
+    with errors.open("wb") as stderr, prints.open("wb") as stdout:
+        try:
+            process = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env=single | os.environ,  # images run side by side, each program on one core
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,
+            )
+        except OSError as error:
+            return f"cannot be run: {error.strerror}", ""
+        try:
+            status = process.wait(limit)
+        except BaseException as error:
+            _kill(process)
+            if isinstance(error, subprocess.TimeoutExpired):
+                return f"took longer than {limit:g} s; give it more, as in cmd:limit={2 * limit:g} ...", _last(errors)
+            raise
+    words = _last(errors) or _last(prints)
+    if status < 0:
+        return f"was ended by signal {-status} ({signal.strsignal(-status)})", words
+    return (f"ended with exit status {status}" if status else ""), words
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    """End a program and whatever it started."""
+    if hasattr(os, "killpg"):
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+    process.wait()
+
+
+def _last(path: Path) -> str:
+    """Return the last line of a program's output, as the end of a message."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 4000))
+        lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+    return f": {lines[-1][:160]}" if lines else ""
+
+
+def _check(where: str, tokens: list[str]) -> bool:
+    """Check the placeholders; return whether the command is told no noise level."""
+    formats: dict[str, set[str]] = {"noisy": set(), "out": set()}
+    numbers: set[str] = set()
+    for token in tokens:
+        for role, suffix, number in _PLACEHOLDER.findall(token):
+            if role:
+                formats[role].add(suffix or "npy")
+            elif number in _NUMBERS:
+                numbers.add(number)
+            else:
+                known = ", ".join(f"{{{word}}}" for word in ("noisy", "out", *_NUMBERS))
+                raise BenchError(f"{where}: {{{number}}} means nothing; there are {known}")
+    for role, suffixes in formats.items():
+        if len(suffixes) != 1:
+            found = "is missing" if not suffixes else f"has two formats, {' and '.join(sorted(suffixes))}"
+            raise BenchError(f"{where}: {{{role}}} {found}; for example {_EXAMPLE}")
+        if not suffixes <= set(image_files.FORMATS):
+            raise BenchError(
+                f"{where}: {{{role}.{suffixes.pop()}}} is no format known here; "
+                f"expected one of {', '.join(image_files.FORMATS)}"
+            )
+    return not numbers & {"sigma", "sigma1"}
+
+
+def _files(tokens: list[str]) -> list[tuple[str, Path]]:
+    """Return the files that a command names: the program, scripts, models."""
+    found = []
+    for token in tokens:
+        for text in (token, token.partition("=")[2]):
+            if text and "{" not in text and Path(text).expanduser().is_file():
+                found.append((token, Path(text).expanduser()))
+                break
+    return found
+
+
+def _name(tokens: list[str]) -> str:
+    """Name a command after its program, or after the first file given to an interpreter."""
+    if _INTERPRETERS.fullmatch(Path(tokens[0]).name):
+        for token in tokens[1:]:
+            if Path(token).is_file() and not _INTERPRETERS.fullmatch(Path(token).name):
+                return Path(token).stem
+    return Path(tokens[0]).stem

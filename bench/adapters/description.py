@@ -1,0 +1,147 @@
+"""What a person's own method says of itself, checked, as the `Net` the harness knows; and its fingerprint."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bench.common.errors import BenchError
+from bench.plan import fingerprint
+from methods import Net
+
+KEYS = ("label", "colour", "trained", "receptive_field", "size_multiple", "padding")
+"""What any own method may say, each as `methods.Net` has it."""
+
+
+def told(where: str, said: Mapping[str, Any], net: Net, key: Any = str) -> Net:
+    """Return a net with what a method says of itself in place of what was assumed.
+
+    Parameters
+    ----------
+    where : str
+        Whose words they are, for messages: ``"METHOD=my.py"``.
+    said : mapping
+        Of `KEYS`; a value that is None is not said. Numbers may be texts, as in options and
+        metadata; `trained` is a pair, ``"0-55"`` or ``"25"``.
+    net : Net
+        What holds otherwise.
+    key : callable
+        How messages write a key: ``str.upper`` where they are constants of a Python file.
+
+    Raises
+    ------
+    BenchError
+        If a value is none that the key can have.
+    """
+    changes: dict[str, Any] = {}
+    for name in KEYS:
+        value = said.get(name)
+        if value is None:
+            continue
+        try:
+            changes[name] = _READ[name](value)
+        except (TypeError, ValueError):
+            raise BenchError(f"{where}: {key(name)} is {value!r}; expected {_EXPECTED[name]}") from None
+    return replace(net, **changes)
+
+
+def is_true(value: Any) -> bool:
+    """Read yes or no from a text, a number or a truth value, or raise `ValueError`."""
+    word = str(value).lower()
+    if word not in ("true", "1", "yes", "false", "0", "no"):
+        raise ValueError(f"{value}: expected true or false")
+    return word in ("true", "1", "yes")
+
+
+def positive(where: str, key: str, value: Any) -> float:
+    """Read a number above 0, or raise `BenchError`."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise BenchError(f"{where}: {key} is {value!r}; expected a number above 0")
+    return number
+
+
+def known_keys(where: str, said: Mapping[str, Any], known: Iterable[str]) -> None:
+    """Raise `BenchError` for an option that means nothing."""
+    known = tuple(known)
+    for name in said:
+        if name not in known:
+            raise BenchError(f"{where}: has no option {name!r}; it has {', '.join(known)}")
+
+
+def code_of(modules: Iterable[str], *parts: Any) -> str:
+    """Hash what determines the result of an own method.
+
+    Parameters
+    ----------
+    modules : iterable of str
+        The files of this package that run it (`__file__`), comments and docstrings aside.
+    parts
+        Texts, numbers, lists and mappings: digests of files, options, versions.
+    """
+    content = [[fingerprint.of_file(Path(module)) for module in modules], parts]
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def file_there(where: str, path: Path, expected: str) -> None:
+    """Raise `BenchError` where there is no such file."""
+    if not path.is_file():
+        raise BenchError(f"{where}: no such file; expected {expected}")
+
+
+def _colour(value: Any) -> str:
+    if value not in ("gray", "rgb", "any"):
+        raise ValueError(value)
+    return str(value)
+
+
+def _trained(value: Any) -> tuple[float, float]:
+    if isinstance(value, str):
+        first, dash, second = value.strip("() ").replace(",", "-").partition("-")
+        value = (first, second if dash else first)
+    low, high = (float(part) for part in value)
+    if not 0 <= low <= high <= 255:
+        raise ValueError(value)
+    return low, high
+
+
+def _count(value: Any) -> int:
+    number = int(value)
+    if number < 1 or number != float(value):
+        raise ValueError(value)
+    return number
+
+
+def _padding(value: Any) -> str:
+    if value not in ("reflect", "replicate", "zero"):
+        raise ValueError(value)
+    return str(value)
+
+
+def _label(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(value)
+    return " ".join(value.split())
+
+
+_READ = {
+    "label": _label,
+    "colour": _colour,
+    "trained": _trained,
+    "receptive_field": _count,
+    "size_multiple": _count,
+    "padding": _padding,
+}
+_EXPECTED = {
+    "label": "its name in tables",
+    "colour": "'gray', 'rgb' or 'any'",
+    "trained": "two numbers, as in (0, 55): lowest and highest sigma on the 0-255 scale",
+    "receptive_field": "a whole number of pixels from 1 up",
+    "size_multiple": "a whole number of pixels from 1 up",
+    "padding": "'reflect', 'replicate' or 'zero'",
+}

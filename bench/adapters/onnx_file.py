@@ -1,0 +1,210 @@
+"""A person's own method as an ONNX model, run in onnxruntime."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.adapters import arrays, description
+from bench.adapters.arrays import OPTIONS, Interface
+from bench.common.errors import BenchError, one_line
+from bench.common.files import sha256
+from methods import Method, Net
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+_FLOATS = {1: "float32", 10: "float16", 11: "float64"}
+"""Numbers of `onnx.TensorProto.DataType`."""
+
+
+def method_from_onnx(path: Path, options: Mapping[str, str]) -> Method:
+    """Make a method of an ONNX model from images to images.
+
+    The first input is the image, (N, C, H, W) or (N, H, W, C), 1.0 = white; colour and sizes are
+    read off its shape. A second input, or the one with "sigma" or "noise" in its name, is the noise
+    level: a number, or a map where it has 4 axes. A model of fixed size runs over overlapping windows.
+
+    Parameters
+    ----------
+    path : Path
+        The model.
+    options : mapping
+        Any of `bench.adapters.arrays.OPTIONS`; they go before the model's metadata of the same names.
+
+    Raises
+    ------
+    BenchError
+        If there is no such file, it is no such model, or keeps data outside its folder.
+    """
+    where = f"METHOD={path}"
+    description.file_there(where, path, "an ONNX model")
+    description.known_keys(where, options, OPTIONS)
+    model = _model(where, path)
+    beside = _external_files(where, path, model)
+    said = {p.key: p.value for p in model.metadata_props if p.key in OPTIONS} | dict(options)
+    image, level = _inputs(where, model.graph)
+    output = model.graph.output[0]
+    takes = arrays.interface(
+        where, _shape(image), _shape(output), _shape(level) if level is not None else None, said, "NCHW"
+    )
+    net = arrays.net(where, f"{path.stem}.onnx", path.stem, takes, said)
+    digests = {file.name: sha256(file) for file in (path, *beside)}
+    code = description.code_of(
+        [__file__, arrays.__file__], digests, takes, net.size_multiple, net.padding, net.receptive_field
+    )
+    load = Load(
+        str(path.resolve()),
+        code,
+        digests[path.name],
+        takes,
+        (image.name, _dtype(where, image)),
+        (level.name, _dtype(where, level)) if level is not None else None,
+        output.name,
+        net.receptive_field,
+    )
+    return Method(path.stem, "your own ONNX model", str(path), (net,), load)
+
+
+@dataclass(frozen=True)
+class Load:
+    """Opens the model when a cell runs; carries the fingerprint of what determines its result."""
+
+    path: str
+    code: str
+    digest: str
+    takes: Interface
+    image: tuple[str, str]
+    level: tuple[str, str] | None
+    output: str
+    receptive_field: int | None
+
+    def __call__(
+        self, net: Net, weights: Path | None, options: Mapping[str, str]
+    ) -> "Callable[[Tensor, float | None], Tensor]":
+        """Return the model as a method's callable.
+
+        Raises
+        ------
+        BenchError
+            If the file is gone or has changed since the cell was planned, or cannot be run.
+        """
+        import torch
+
+        path = Path(self.path)
+        where = f"METHOD={path}"
+        description.file_there(where, path, "the model that was there when the benchmark began")
+        if sha256(path) != self.digest:
+            raise BenchError(f"{where}: has changed since the benchmark began; run it again")
+        sessions: dict[str, Any] = {}
+
+        def call(device: str) -> Any:
+            if device not in sessions:
+                sessions[device] = _session(where, path, device, torch.get_num_threads())
+            return sessions[device]
+
+        def run(noisy: "Tensor", sigma: float | None) -> "Tensor":
+            session = call(noisy.device.type)
+            overlap = None if self.receptive_field is None else self.receptive_field // 2
+            return arrays.denoiser(where, self.takes, lambda i, s: self._run(where, session, i, s), overlap)(
+                noisy, sigma
+            )
+
+        call("cpu")  # a model that cannot be run fails here, before the images
+        return run
+
+    def _run(self, where: str, session: Any, image: "np.ndarray", level: "np.ndarray | None") -> "np.ndarray":
+        feeds = {self.image[0]: image.astype(self.image[1])}
+        if self.level is not None and level is not None:
+            feeds[self.level[0]] = level.astype(self.level[1])
+        try:
+            return session.run([self.output], feeds)[0]
+        except Exception as error:
+            raise ValueError(
+                f"{where}: onnxruntime fails on an image of {'x'.join(map(str, image.shape))}: "
+                f"{one_line(error)[:160]}; where it needs multiples of a size, say :size_multiple=8 behind the path"
+            ) from error
+
+
+def _session(where: str, path: Path, device: str, threads: int) -> Any:
+    import onnxruntime
+
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = threads
+    settings.use_deterministic_compute = True
+    settings.log_severity_level = 4
+    # Its threads would go on spinning after a run and take the cores from the metrics.
+    settings.add_session_config_entry("session.force_spinning_stop", "1")
+    providers: list[Any] = ["CPUExecutionProvider"]
+    if device == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        providers.insert(0, ("CUDAExecutionProvider", {"use_tf32": "0"}))
+    try:
+        return onnxruntime.InferenceSession(str(path), settings, providers=providers)
+    except Exception as error:  # noqa: BLE001 - onnxruntime has a type of its own for each failure
+        raise BenchError(f"{where}: onnxruntime cannot run it: {one_line(error)[:240]}") from None
+
+
+def _model(where: str, path: Path) -> Any:
+    import onnx
+
+    try:
+        model = onnx.load(str(path), load_external_data=False)
+    except Exception as error:  # noqa: BLE001 - protobuf's errors are no subclass of anything
+        raise BenchError(f"{where}: is no ONNX model ({one_line(error)})") from None
+    if not model.graph.output or not model.graph.input:
+        raise BenchError(f"{where}: is no ONNX model from images to images: it has no input or no output")
+    return model
+
+
+def _inputs(where: str, graph: Any) -> tuple[Any, Any]:
+    constants = {tensor.name for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in constants]
+    if len(inputs) not in (1, 2):
+        names = ", ".join(value.name for value in inputs)
+        raise BenchError(f"{where}: has {len(inputs)} inputs ({names}); expected an image and perhaps a noise level")
+    levels = [value for value in inputs if any(word in value.name.lower() for word in ("sigma", "noise_level"))]
+    level = levels[0] if len(inputs) == 2 and len(levels) == 1 else (inputs[1] if len(inputs) == 2 else None)
+    image = next(value for value in inputs if value is not level)
+    return image, level
+
+
+def _shape(value: Any) -> list[int | None]:
+    dimensions = value.type.tensor_type.shape.dim
+    return [d.dim_value if d.WhichOneof("value") == "dim_value" and d.dim_value > 0 else None for d in dimensions]
+
+
+def _dtype(where: str, value: Any) -> str:
+    number = value.type.tensor_type.elem_type
+    if number not in _FLOATS:
+        raise BenchError(f"{where}: its input {value.name} is not of float numbers; export it with float32 inputs")
+    return _FLOATS[number]
+
+
+def _external_files(where: str, path: Path, model: Any) -> list[Path]:
+    """Return the files that hold tensors of the model, refusing any outside its folder."""
+    folders = {path.parent.resolve(), path.resolve().parent}
+    found: dict[str, Path] = {}
+    for tensor in _tensors(model):
+        location = next((entry.value for entry in tensor.external_data if entry.key == "location"), None)
+        if location is None or location in found:
+            continue
+        file = path.parent / location
+        inside = any(file.resolve().is_relative_to(folder) for folder in folders)
+        if Path(location).is_absolute() or ".." in Path(location).parts or not inside:
+            raise BenchError(f"{where}: keeps data in {location!r}, outside its folder; refused")
+        description.file_there(f"{where}: keeps data in {location!r}", file, f"it in {path.parent}")
+        found[location] = file
+    return list(found.values())
+
+
+def _tensors(message: Any) -> Iterator[Any]:
+    """Give every tensor of a model, in whatever graph, function or attribute it stands."""
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        for part in value if not hasattr(value, "ListFields") else (value,):
+            if part.DESCRIPTOR.name == "TensorProto":
+                yield part
+            else:
+                yield from _tensors(part)

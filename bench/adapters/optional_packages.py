@@ -1,0 +1,56 @@
+"""What the adapters of optional packages share."""
+
+import importlib.metadata
+import importlib.util
+import pickle
+from pathlib import Path
+from typing import Any
+
+from bench.common.errors import BenchError
+
+
+def version(where: str, package: str) -> str:
+    """Return the version of an installed package.
+
+    Raises
+    ------
+    BenchError
+        If it is not installed, with how to install it.
+    """
+    if importlib.util.find_spec(package) is None:
+        raise BenchError(
+            f"{where}: the package {package} is not installed; "
+            f"pip install {package}, or pip install -r requirements-extras.txt"
+        )
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def checkpoint(path: Path) -> dict[str, Any]:
+    """Read a PyTorch checkpoint or safetensors file as it is, with no code of its own being run.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read, holds anything but tensors and plain containers, or is no dictionary.
+    """
+    import safetensors
+    import safetensors.torch
+    import torch
+
+    try:
+        if path.suffix == ".safetensors":
+            content: Any = safetensors.torch.load_file(path)
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise ValueError(
+            f"weights {path}: no PyTorch checkpoint of plain tensors, or one that would execute code; refused"
+        ) from None
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, safetensors.SafetensorError) as error:
+        raise ValueError(f"weights {path}: cannot be read ({' '.join(str(error).split())[:160]})") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"weights {path}: hold a {type(content).__name__}; expected a dictionary of tensors")
+    return content

@@ -1,0 +1,1 @@
+"""What every room may use: errors, files and their mirrors, devices, provenance, the parsing of comma lists."""

@@ -1,0 +1,52 @@
+"""The device that cells run on: which one, its name, its clock and its memory."""
+
+from bench.common import provenance
+from bench.common.errors import BenchError
+
+
+def chosen(asked: str) -> str:
+    """Return what DEVICE means on this machine, ``"cpu"`` or ``"cuda:N"``, or raise `BenchError`."""
+    import torch
+
+    if asked == "cpu" or (asked == "auto" and not torch.cuda.is_available()):
+        return "cpu"
+    name = "cuda:0" if asked in ("auto", "cuda") else asked
+    index = name.removeprefix("cuda:")
+    if not name.startswith("cuda:") or not index.isdecimal():
+        raise BenchError(f"DEVICE={asked}: expected auto, cpu, cuda or cuda:N")
+    if int(index) >= torch.cuda.device_count():
+        raise BenchError(f"DEVICE={asked}: this machine has {torch.cuda.device_count()} CUDA devices; use DEVICE=cpu")
+    return name
+
+
+def title(device: str) -> str:
+    """Return the device with the name of the product, for a record."""
+    import torch
+
+    return "cpu" if device == "cpu" else f"{device} ({torch.cuda.get_device_name(device)})"
+
+
+def synchronise(device: str) -> None:
+    """Wait until a GPU has done all that it was given."""
+    if device != "cpu":
+        import torch
+
+        torch.cuda.synchronize(device)
+
+
+def reset_peak_memory(device: str) -> None:
+    """Start measuring the peak of memory anew."""
+    provenance.reset_peak_memory()
+    if device != "cpu":
+        import torch
+
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak_memory(device: str) -> int:
+    """Return the peak in bytes: of this process on the CPU, of PyTorch's tensors on a GPU."""
+    if device == "cpu":
+        return provenance.peak_memory()
+    import torch
+
+    return int(torch.cuda.max_memory_allocated(device))

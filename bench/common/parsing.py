@@ -1,0 +1,67 @@
+"""How a person's words on the command line become lists of things to run."""
+
+import difflib
+import re
+from collections.abc import Iterable
+
+from bench.common.errors import BenchError
+
+_PIECE = re.compile(r"""(?:'[^']*'|"[^"]*"|[^,])+""")
+_CONTINUES = re.compile(r"[A-Za-z_]\w*=")
+
+
+def split(text: str) -> list[str]:
+    """Split a comma list; a piece of the form `key=value` belongs to the item before it.
+
+    Commas within quotation marks do not split.
+
+    Parameters
+    ----------
+    text : str
+        For example ``"bm3d:profile=vn,nlm"`` or ``"gaussian:mean=0.255,std=0.5,25"``.
+
+    Returns
+    -------
+    list of str
+        The items, stripped, without empty ones and without repeats.
+
+    Examples
+    --------
+    >>> split("gaussian:mean=0.255,std=0.5, 25")
+    ['gaussian:mean=0.255,std=0.5', '25']
+    >>> split("cmd:./denoise '{noisy}' 'a,b', bm3d")
+    ["cmd:./denoise '{noisy}' 'a,b'", 'bm3d']
+    """
+    items: list[str] = []
+    for piece in (p.strip() for p in _PIECE.findall(text)):
+        if items and ":" in items[-1] and _CONTINUES.match(piece):
+            items[-1] += f",{piece}"
+        elif piece:
+            items.append(piece)
+    return list(dict.fromkeys(items))
+
+
+def name_and_options(spec: str) -> tuple[str, dict[str, str]]:
+    """Split `name:key=value,key=value` into the name and its options.
+
+    Examples
+    --------
+    >>> name_and_options("bm3d:profile=vn")
+    ('bm3d', {'profile': 'vn'})
+    """
+    name, _, rest = spec.partition(":")
+    options: dict[str, str] = {}
+    for part in filter(None, rest.split(",")):
+        key, equals, value = part.partition("=")
+        if not equals or not key or not value:
+            raise BenchError(f"option {part!r} of {spec!r}: expected key=value, for example bm3d:profile=np")
+        options[key.strip()] = value.strip()
+    return name, options
+
+
+def unknown(kind: str, name: str, known: Iterable[str], more: str = "") -> BenchError:
+    """Return the error for a name that nothing has, with the nearest names that exist."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
+    return BenchError(f"unknown {kind} {name!r}: {hint}{more}")

@@ -1,0 +1,126 @@
+"""Making the noisy image: a pure function of the clean one, the words and the seed."""
+
+import hashlib
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bench.common.errors import BenchError
+from bench.degradation.description import Draw
+from bench.degradation.kinds import KINDS
+from bench.degradation.parsing import Degradation, Step
+from bench.plan.protocol import Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Degraded:
+    """A clean image and its noisy version.
+
+    Attributes
+    ----------
+    clean : ndarray of shape (H, W, C), optional
+        As it was given, cropped where the degradation needs a multiple; None where there is no reference.
+    noisy : ndarray of float32, shape (H, W, C)
+        1.0 = white; may leave [0, 1] unless the protocol clips.
+    sigma : float, optional
+        Standard deviation of additive Gaussian noise, 0-255 scale; None where the noise is another.
+    """
+
+    clean: "np.ndarray | None"
+    noisy: "np.ndarray"
+    sigma: float | None
+
+
+def degrade(
+    clean: "np.ndarray | None",
+    degradation: Degradation,
+    protocol: Protocol,
+    *,
+    dataset: str,
+    image: str,
+    seed: int,
+    recorded: "np.ndarray | None" = None,
+) -> Degraded:
+    """Return the noisy version of one clean image.
+
+    A pure function of its arguments: the same on every device and in every order.
+
+    Parameters
+    ----------
+    clean : ndarray, shape (H, W, C), optional
+        The clean image, uint8 or float32 grey levels (255 = white); None only with ``pairs``.
+    degradation : Degradation
+        The noise.
+    protocol : Protocol
+        Says how the noise is drawn and whether the noisy image is clipped and rounded.
+    dataset, image : str
+        Names that tell the noise fields of different images apart.
+    seed : int
+        The seed of the cell, 0 or more.
+    recorded : ndarray, shape (H, W, C), optional
+        The dataset's own noisy image, which ``pairs`` takes as it is.
+
+    Raises
+    ------
+    BenchError
+        If there is no such image: no clean one, or none of the dataset's own for ``pairs``.
+    """
+    import numpy as np
+
+    if degradation.recorded:
+        if recorded is None:
+            raise BenchError(f"dataset {dataset} has no noisy images of its own for NOISE=pairs; give NOISE=25")
+        return Degraded(clean, (recorded / np.float32(255)).astype(np.float32, copy=False), None)
+    if clean is None:
+        raise BenchError(f"dataset {dataset} has no clean images to add noise to; use NOISE=pairs")
+    clean = _cropped(clean, degradation.multiple)
+    name = "\x1f".join((dataset, image, str(degradation), str(seed)))
+    levels, sigma = clean, None
+    legacy = _reset(seed) if protocol.noise_draw == "reset" else None  # one stream, which the steps share
+    for i, step in enumerate(degradation.steps):
+        own = name if i == 0 else f"{name}\x1f{i}"
+        values = _drawn(step, own)
+        levels = KINDS[step.kind].apply(levels, values, legacy or _stream(own))
+        sigma = values["std"] * 255 if "std" in values else values.get("sigma")
+    if not degradation.additive_gaussian:
+        sigma = None
+    if protocol.noisy == "uint8":
+        np.clip(np.rint(levels, out=levels), 0, 255, out=levels)
+    return Degraded(clean, np.divide(levels, 255, out=levels).astype(np.float32), sigma)
+
+
+def _drawn(step: Step, name: str) -> dict[str, float]:
+    """Return the parameters of a step, those that are a range drawn for this image."""
+    values: dict[str, float] = {}
+    for key, value in step.values:
+        if isinstance(value, tuple):
+            whole = KINDS[step.kind].parameters[key].whole
+            drawn = value[0] + (value[1] - value[0] + whole) * float(_stream(f"{name}\x1f{key}").random())
+            # Whole numbers by the floor: rounding would give both ends half the chance of the others.
+            values[key] = float(math.floor(drawn)) if whole else drawn
+        else:
+            values[key] = value
+    return values
+
+
+def _stream(name: str) -> Draw:
+    import numpy as np
+
+    key = np.frombuffer(hashlib.sha256(name.encode()).digest()[:16], dtype="<u8")
+    return np.random.Generator(np.random.Philox(key=key))
+
+
+def _reset(seed: int) -> Draw:
+    import numpy as np
+
+    return np.random.RandomState(seed)
+
+
+def _cropped(clean: "np.ndarray", multiple: int) -> "np.ndarray":
+    height, width = (side - side % multiple for side in clean.shape[:2])
+    if not height or not width:
+        raise BenchError(f"an image of {clean.shape[0]}x{clean.shape[1]} is too small to be scaled down by {multiple}")
+    return clean[:height, :width]

@@ -1,0 +1,1 @@
+"""Results held against the published numbers: ledger, verdict, footnotes."""

@@ -1,0 +1,198 @@
+"""What the audit found, as rows of a table and as short lines under another table."""
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, fields
+from itertools import groupby
+from pathlib import Path
+
+from bench.common.paths import ROOT
+
+COMMITTED = ROOT / "results" / "audit.csv"
+"""The findings on the registered datasets."""
+
+OVERLAP, VALIDATION, DUPLICATE, DIFFERING, WITHIN = (
+    "train-test overlap",
+    "train-validation overlap",
+    "duplicate across test sets",
+    "differing copies",
+    "duplicate within a test set",
+)
+"""The kinds of problem: a test image in a training set; a validation image in one; the same pixels in two test sets;
+one scene in two test sets with other pixels; one scene twice in a test set."""
+
+_PARTS = ("identical", "crop", "contains", "overlap")
+
+NAMED = 4
+"""Up to so many images are named in a line; of more, their number is given."""
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """Two images that share pixels; one row of the table.
+
+    Attributes
+    ----------
+    problem : str
+        One of `OVERLAP`, `VALIDATION`, `DUPLICATE`, `DIFFERING`, `WITHIN`.
+    dataset_a, image_a : str
+        The test image.
+    dataset_b, image_b : str
+        The image that holds its pixels, of a training set or of another test set.
+    relation : str
+        What a is to b: ``"identical"``, or any of ``"crop"`` (a is a part of b), ``"contains"`` (b is a part of a),
+        ``"overlap"`` (they share a part), ``"flipped"``, ``"rotated"``, ``"rescaled"``, ``"tone changed"``,
+        ``"re-encoded"`` (JPEG or another lossy step), ``"at most 1 level apart"``, ``"partly changed"``.
+    share : float
+        Of the pixels of a that b holds, 0 to 1.
+    correlation : float
+        Of the common pixels, after a blur of one pixel.
+    max_difference : float
+        In gray levels, of the common pixels; NaN where they do not fall on each other.
+    equal : float
+        Share of the common pixels that are equal; NaN likewise.
+    transform : str
+        Where a lies in b.
+    """
+
+    problem: str
+    dataset_a: str
+    image_a: str
+    dataset_b: str
+    image_b: str
+    relation: str
+    share: float
+    correlation: float
+    max_difference: float
+    equal: float
+    transform: str
+
+
+def write(findings: Iterable[Finding], table: Path) -> None:
+    """Write findings as CSV, one a row; an unknown number is an empty field."""
+    table.parent.mkdir(parents=True, exist_ok=True)
+    with table.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow([field.name for field in fields(Finding)])
+        rows.writerows([_text(value) for value in astuple(finding)] for finding in findings)
+
+
+def _text(value: str | float) -> str:
+    return value if isinstance(value, str) else "" if value != value else f"{value:.4f}".rstrip("0").rstrip(".")
+
+
+def read(table: Path = COMMITTED) -> list[Finding]:
+    """Read a table of findings; no findings where there is no table."""
+    if not table.is_file():
+        return []
+    numbers = {field.name for field in fields(Finding) if field.type is float}
+    with table.open(newline="", encoding="utf-8") as file:
+        return [
+            Finding(**{k: float(v or "nan") if k in numbers else v for k, v in row.items()})  # type: ignore[arg-type]
+            for row in csv.DictReader(file)
+        ]
+
+
+def summary(findings: Sequence[Finding], sizes: Mapping[str, int]) -> Iterator[str]:
+    """Yield one line for every problem between two datasets, in words.
+
+    Parameters
+    ----------
+    findings : sequence of Finding
+        What was found.
+    sizes : mapping
+        How many images a dataset has.
+    """
+    for (problem, a, b), group in _pairs(findings):
+        yield f"{problem}: {_sentence(problem, a, b, group, sizes.get(a, 0))}"
+
+
+def notes(datasets: Sequence[str], trained_on: Mapping[str, Sequence[str]], table: Path = COMMITTED) -> list[str]:
+    """Return the lines that belong under a table of scores.
+
+    Parameters
+    ----------
+    datasets : sequence of str
+        The test sets of the table.
+    trained_on : mapping
+        For a method's label in the table, the training sets it was trained on, as the registry names them. Nothing is
+        said of a method that is not there.
+    table : Path
+        The findings; those in git by default.
+
+    Returns
+    -------
+    list of str
+        One line a pair of sets: training sets first, then test sets that are no independent samples.
+
+    Examples
+    --------
+    >>> notes(["kodak24"], {"DnCNN-S": ["train400"]})
+    []
+    """
+    findings = read(table)
+    sizes = _sizes(datasets)
+    overlaps, shared = [], []
+    for (problem, a, b), found in _pairs(findings):
+        if a not in datasets:
+            continue
+        if problem == OVERLAP:
+            methods = [label for label, sets in trained_on.items() if b in sets]
+            if methods:
+                were = "was" if len(methods) == 1 else "were"
+                sentence = _sentence(problem, a, b, found, sizes.get(a, 0))
+                overlaps.append(f"{sentence}, on which {_listed(methods)} {were} trained")
+    both = [f for f in findings if f.problem in (DUPLICATE, DIFFERING) and {f.dataset_a, f.dataset_b} <= set(datasets)]
+    for (a, b), group in groupby(sorted(both, key=_sets), key=_sets):
+        pairs = list(group)
+        mine, theirs = ({(f.image_a, f.image_b)[k] for f in pairs} for k in (0, 1))
+        if len(pairs) <= NAMED:
+            shown = "share " + _listed([f"{f.image_a} = {f.image_b}" for f in pairs])
+        else:
+            shown = f"share scenes ({len(mine)} of {sizes.get(a, 0)} images, {len(theirs)} of {sizes.get(b, 0)})"
+        shared.append(f"{a} and {b} {shown}: do not average them as independent")
+    return [*overlaps, *shared]
+
+
+def _sentence(problem: str, a: str, b: str, group: Sequence[Finding], total: int) -> str:
+    """Say what group of images of `a` is to `b`."""
+    images = list(dict.fromkeys(finding.image_a for finding in group))
+    if len(images) == 1:
+        # The share says what is part of what; how else the pixels differ is worth a word.
+        changes = [word for word in group[0].relation.split(", ") if word not in _PARTS]
+        how = f" ({', '.join(changes)})" if changes else ""
+        return f"{a}: {images[0]} shares {_percent(group[0].share)} of its pixels with {b}/{group[0].image_b}{how}"
+    count = f" of {total}" if total else ""
+    named = f" ({', '.join(images)})" if len(images) <= NAMED else ""
+    if problem == WITHIN:
+        return f"{a}: {len(images)}{count} images share pixels with another image of the set{named}"
+    return f"{a}: {len(images)}{count} images share pixels with {b}{named}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.01 else "under 1 %"
+
+
+def _pairs(findings: Sequence[Finding]) -> Iterator[tuple[tuple[str, str, str], list[Finding]]]:
+    order = (OVERLAP, VALIDATION, DIFFERING, DUPLICATE, WITHIN)
+
+    def key(finding: Finding) -> tuple[int, str, str, str]:
+        return order.index(finding.problem), finding.problem, finding.dataset_a, finding.dataset_b
+
+    for (_, *names), group in groupby(sorted(findings, key=key), key=key):
+        yield (names[0], names[1], names[2]), list(group)
+
+
+def _sets(finding: Finding) -> tuple[str, str]:
+    return finding.dataset_a, finding.dataset_b
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _sizes(names: Sequence[str]) -> dict[str, int]:
+    import datasets
+
+    known = datasets.available()
+    return {name: len(known[name].images) for name in names if name in known}

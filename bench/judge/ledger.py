@@ -1,0 +1,92 @@
+"""The ledger: published numbers, each with paper, table, protocol and address."""
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+
+from bench.common.paths import ROOT
+
+LEDGER = ROOT / "results" / "published.csv"
+PROTOCOLS = ("standard", "float", "clipped", "sr", "other", "unstated", "derived")
+"""What a row may say of its protocol; see results/README.md."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """One published number.
+
+    Attributes
+    ----------
+    method, variant, dataset, colour, degradation, metric : str
+        What it is a number of; `colour` is the paper's word.
+    protocol : str
+        One of `PROTOCOLS`.
+    value : str
+        As printed: its decimals say how far it was rounded.
+    image : str
+        The image it belongs to; empty for the mean over the dataset.
+    paper, year, table, address, note : str
+        Where it stands.
+    """
+
+    method: str
+    variant: str
+    dataset: str
+    colour: str
+    degradation: str
+    protocol: str
+    metric: str
+    value: str
+    image: str
+    paper: str
+    year: str
+    table: str
+    address: str
+    note: str
+
+    @property
+    def number(self) -> float:
+        """The value."""
+        return float(self.value)
+
+    @property
+    def rounding(self) -> float:
+        """Half a unit of the last printed decimal."""
+        return 0.5 * 10.0 ** -len(self.value.partition(".")[2])
+
+    @property
+    def source(self) -> str:
+        """Paper, year and table in a line."""
+        return f"{self.paper} {self.year}, {self.table}"
+
+
+@cache
+def ledger() -> tuple[Published, ...]:
+    """Read the whole ledger, in the order of the file: the reference row of a key comes first."""
+    with LEDGER.open(newline="", encoding="utf-8") as table:
+        return tuple(Published(**row) for row in csv.DictReader(table))
+
+
+@cache
+def _means() -> dict[tuple[str, ...], list[Published]]:
+    found: dict[tuple[str, ...], list[Published]] = {}
+    for row in ledger():
+        if not row.image:
+            key = (row.method, row.variant, row.dataset, row.colour, row.degradation, row.metric)
+            found.setdefault(key, []).append(row)
+    return found
+
+
+def published(
+    names: tuple[str, str] | None, *, dataset: str, colour: str, degradation: str, metric: str
+) -> list[Published]:
+    """Return what was published of a method's mean over a dataset, the reference first.
+
+    Parameters
+    ----------
+    names : tuple of str, optional
+        Method and variant in the ledger; None returns an empty list.
+    dataset, colour, degradation, metric : str
+        As in the ledger.
+    """
+    return _means().get((*names, dataset, colour, degradation, metric), []) if names else []

@@ -1,0 +1,142 @@
+"""The cell: one method on one dataset, degraded in one way, under one protocol, with one seed."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.degradation import Degradation
+from bench.plan.inference import Inference
+from bench.plan.protocol import Protocol
+from datasets import Dataset
+from methods import Method, Net
+
+WORDS = ("method", "dataset", "degradation", "protocol", "seed")
+
+RECORD_FORMAT = 2
+"""Goes into every key: a change of what records mean makes all cells run again."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One method on one dataset, degraded in one way, under one protocol, with one seed.
+
+    `method`, `dataset` and the rest are what running needs; `identity` holds the words and hashes
+    that determine the result, and `key` is their hash.
+    """
+
+    method: Method
+    net: Net
+    options: Mapping[str, str]
+    dataset: Dataset
+    degradation: Degradation
+    protocol: Protocol
+    seed: int
+    code: str = field(repr=False)
+    data: str = field(repr=False)
+    inference: Inference = field(default_factory=Inference)
+
+    @property
+    def label(self) -> str:
+        """The method's name in tables, with the options that are not the default."""
+        changed = [f"{k}={v}" for k, v in self.options.items() if v != self.method.options.get(k)]
+        weights = self.net.weights
+        own = weights.local if weights and not weights.record else ""
+        how = self.inference.label(local=self.local)
+        return " ".join(filter(None, [self.net.label, how, *changed, f"({Path(own).name})" if own else ""]))
+
+    @property
+    def local(self) -> bool:
+        """Whether a known square of input determines an output pixel, so that tiles change nothing."""
+        return self.net.receptive_field is not None
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What determines the result."""
+        return {
+            "net": self.net.id,
+            "options": dict(sorted(self.options.items())),
+            "weights": self.net.weights.sha256 if self.net.weights else "",
+            "code": self.code,
+            "dataset": self.dataset.name,
+            "data": self.data,
+            "degradation": str(self.degradation),
+            "protocol": self.protocol.digest,
+            "seed": self.seed,
+            "format": RECORD_FORMAT,
+        } | ({"inference": changes} if (changes := self.inference.changes(local=self.local)) else {})
+
+    @property
+    def key(self) -> str:
+        """Hash of the identity."""
+        return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:20]
+
+    @property
+    def title(self) -> str:
+        """Say the cell in a line."""
+        return f"{self.label} on {self.dataset.name}, {self.degradation}, {self.protocol.name}, seed {self.seed}"
+
+    @property
+    def extrapolates(self) -> bool:
+        """Whether sigma is known to lie outside what the net was trained for."""
+        return self.degradation.sigma is not None and not self.net.covers(self.degradation.sigma)
+
+    @property
+    def crop(self) -> int:
+        """Border in pixels that is left out of the score."""
+        if self.protocol.crop == "scale":
+            return self.degradation.multiple if self.degradation.multiple > 1 else 0
+        return int(self.protocol.crop)
+
+    @property
+    def told_sigma(self) -> str:
+        """How the method comes to know sigma: ``"known"``, ``"said"``, ``"estimated"``, or ``"not told"``."""
+        if not self.net.given_sigma:
+            return "not told"
+        if self.inference.sigma is not None:
+            return "said"
+        return "known" if self.degradation.additive_gaussian else "estimated"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A cell, or words that are no cell, that cannot be run or did not finish.
+
+    Attributes
+    ----------
+    words : mapping
+        What was asked for: method, dataset, degradation, protocol, seed.
+    cause : str
+        Why it failed, in one line.
+    """
+
+    words: Mapping[str, str]
+    cause: str
+
+    @property
+    def title(self) -> str:
+        """Say the request in a line."""
+        return ", ".join(filter(None, self.words.values()))
+
+    @property
+    def key(self) -> str:
+        """Hash of the words."""
+        return hashlib.sha256(json.dumps(dict(self.words), sort_keys=True).encode()).hexdigest()[:20]
+
+
+def words(cell: Cell) -> dict[str, str]:
+    """Return what was asked for, as `Failure` carries it."""
+    return {
+        "method": cell.label,
+        "dataset": cell.dataset.name,
+        "degradation": str(cell.degradation),
+        "protocol": cell.protocol.name,
+        "seed": str(cell.seed),
+    }
+
+
+def describe(net: Net) -> dict[str, Any]:
+    """Return a net's description as plain data, for a record."""
+    return {k: v for k, v in asdict(net).items() if k != "weights"}

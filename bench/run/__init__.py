@@ -1,0 +1,1 @@
+"""Running cells: campaign, engines, one cell from its images through batches and wrappers to a runtime."""

@@ -1,0 +1,80 @@
+"""Engines: who runs the cells. Each one speaks `concurrent.futures`; the client stores."""
+
+import os
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Executor, as_completed
+from dataclasses import replace
+
+from bench.common import provenance
+from bench.common.errors import BenchError, one_line
+from bench.plan.cell import Cell, Failure, words
+from bench.run.one_cell import Settings, run_cell
+from bench.score.scorer import Watcher
+from bench.store.records import Record
+
+ENGINES = ("serial", "loky")
+
+Outcome = tuple[Cell, Record | Failure]
+
+
+def run_all(
+    cells: Sequence[Cell], engine: str, settings: Settings, begin: Callable[[Cell], Watcher] = lambda cell: Watcher()
+) -> Iterator[Outcome]:
+    """Run cells and yield each with its record, or with the failure it ended in.
+
+    Parameters
+    ----------
+    cells : sequence of Cell
+        Cells that are not finished.
+    engine : str
+        ``"serial"``: one after another in this process (the images of one-at-a-time methods are
+        spread over `settings.jobs` processes). ``"loky"``: `settings.jobs` worker processes, each
+        with a cell and its share of the cores.
+    settings : Settings
+        Where and how a cell runs.
+    begin : callable
+        Called with a cell that begins (serial engine); returns what is told how it goes on.
+    """
+    if engine == "serial":
+        for cell in cells:
+            yield cell, _attempt(cell, settings, begin(cell))
+        return
+    from loky import get_reusable_executor
+
+    jobs = settings.jobs or provenance.cores()
+    share = replace(settings, jobs=1, threads=settings.threads or max(1, provenance.cores() // jobs))
+    lost: list[Cell] = []
+    for cell, outcome in _submit(get_reusable_executor(max_workers=jobs, timeout=60), cells, share):
+        if isinstance(outcome, BrokenExecutor):
+            lost.append(cell)
+        else:
+            yield cell, outcome
+    # A worker that dies takes the cells of the others with it: each lost one gets a worker of its own.
+    for cell in lost:
+        for _, outcome in _submit(get_reusable_executor(max_workers=1, timeout=60), [cell], share):
+            if isinstance(outcome, BrokenExecutor):
+                outcome = Failure(words(cell), f"its worker process died: {one_line(outcome)}")
+            yield cell, outcome
+
+
+def _submit(
+    executor: Executor, cells: Sequence[Cell], settings: Settings
+) -> Iterator[tuple[Cell, Record | Failure | BrokenExecutor]]:
+    futures = {executor.submit(_attempt, cell, settings, Watcher()): cell for cell in cells}
+    for future in as_completed(futures):
+        error = future.exception()
+        if error is not None and not isinstance(error, BrokenExecutor):
+            raise error
+        yield futures[future], error or future.result()
+
+
+def _attempt(cell: Cell, settings: Settings, watcher: Watcher) -> Record | Failure:
+    try:
+        return run_cell(cell, settings, watcher)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other cells go on
+        if os.environ.get("BENCH_TRACEBACK"):
+            traceback.print_exc()
+        expected = isinstance(error, BenchError | ValueError)
+        hint = "" if expected else " (BENCH_TRACEBACK=1 shows where)"
+        return Failure(words(cell), one_line(error) + hint)

@@ -1,0 +1,1 @@
+"""Records on disk, and results: the records of one method gathered over seeds."""

@@ -1,0 +1,147 @@
+"""Records on disk: one Parquet file a finished cell, which appears whole or not at all."""
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.common.errors import BenchError
+from bench.plan.cell import RECORD_FORMAT, Cell, Failure, words
+from bench.score.scorer import SCORED
+
+METADATA = b"bench"
+"""Where a Parquet file's metadata holds the provenance."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a finished cell leaves.
+
+    Attributes
+    ----------
+    images : list of dict
+        One row an image: `image`, `height`, `width`, `told_sigma` (what the method was told, 0-255 scale, or
+        None), `psnr`, `ssim`, `mse`, the same of the noisy input (`noisy_psnr` ...), `noise_psnr`, NaN where there is
+        no reference, `seconds` (the method's own) and `denoised` (the pixels, uint8 in the order H, W, C).
+    provenance : dict
+        The cell's identity and all that was known when it ran.
+    """
+
+    images: list[dict[str, Any]]
+    provenance: dict[str, Any]
+
+    def mean(self, column: str) -> float:
+        """Return the mean of a column over the images; NaN where one of them has no value."""
+        values = [row[column] for row in self.images]
+        return float("nan") if None in values else sum(values) / len(values)
+
+
+class Store:
+    """The folder `runs` of an output folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Created when the first record is put in.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, cell: Cell) -> Path:
+        """Return where a cell's record lies, or will."""
+        return self.folder / slug(cell.dataset.name) / f"{slug(cell.title)}_{cell.key}.parquet"
+
+    def has(self, cell: Cell) -> bool:
+        """Whether the cell is finished."""
+        return self.path(cell).exists()
+
+    def put(self, cell: Cell, record: Record) -> None:
+        """Store a record; a failure noted for the cell is forgotten."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        table = pa.Table.from_pylist(record.images)
+        table = table.replace_schema_metadata({METADATA: json.dumps(record.provenance)})
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd")
+        _write_whole(self.path(cell), sink.getvalue().to_pybytes())
+        self._failure_path(Failure(words(cell), "")).unlink(missing_ok=True)
+
+    def get(self, cell: Cell, columns: Iterable[str] | None = None) -> Record:
+        """Read the record of a finished cell."""
+        return read(self.path(cell), columns)
+
+    def put_requests(self, failures: Iterable[Failure]) -> None:
+        """Note the words of a request that are no cell, and forget those of the request before."""
+        for path in self.folder.glob("failed/request-*.json"):
+            path.unlink(missing_ok=True)
+        for failure in failures:
+            self.put_failure(failure, "request-")
+
+    def put_failure(self, failure: Failure, prefix: str = "") -> None:
+        """Note that something failed, and why; it is tried again by the next run that asks for it."""
+        text = json.dumps({"words": dict(failure.words), "cause": failure.cause}, indent=1)
+        _write_whole(self._failure_path(failure, prefix), text.encode())
+
+    def paths(self) -> list[Path]:
+        """Return every finished record."""
+        return sorted(self.folder.glob("*/*.parquet"))
+
+    def scores(self) -> list[Record]:
+        """Read every finished record without its pictures; those of an older format are left out."""
+        records = (read(path, SCORES) for path in self.paths())
+        return [record for record in records if record.provenance["identity"].get("format") == RECORD_FORMAT]
+
+    def failures(self) -> list[Failure]:
+        """Return every failure that was noted and not mended since."""
+        found = [json.loads(path.read_text()) for path in sorted(self.folder.glob("failed/*.json"))]
+        return [Failure(entry["words"], entry["cause"]) for entry in found]
+
+    def _failure_path(self, failure: Failure, prefix: str = "") -> Path:
+        return self.folder / "failed" / f"{prefix}{failure.key}.json"
+
+
+def read(path: Path, columns: Iterable[str] | None = None) -> Record:
+    """Read one record; `columns` leaves out what is not needed, as the images."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(path)
+        provenance = json.loads(file.schema_arrow.metadata[METADATA])
+        return Record(file.read(columns=None if columns is None else list(columns)).to_pylist(), provenance)
+    except (pa.ArrowException, KeyError, TypeError, OSError) as error:
+        raise BenchError(f"record {path}: cannot be read ({error}); delete it and its cell runs again") from None
+
+
+SCORES = ("image", "height", "width", "told_sigma", *SCORED, "seconds")
+"""The columns of a record without its pictures."""
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write beside, flush to the disk, rename: a reader sees the whole file or none."""
+    beside = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(beside).replace(path)
+    except OSError as error:
+        if beside:
+            Path(beside).unlink(missing_ok=True)
+        raise BenchError(
+            f"cannot write {path} ({error.strerror}); make room there or give OUT=another/folder; finished cells stay"
+        ) from None
+
+
+def slug(text: str) -> str:
+    """Return a text as part of a file name."""
+    return re.sub(r"[^A-Za-z0-9.@=]+", "-", text).strip("-").lower()[:80]

@@ -1,0 +1,150 @@
+"""Results: the records of one method on one dataset over their seeds, as tables show them."""
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from bench.score.scorer import SCORED
+from bench.store.records import Record
+
+PEAK_255_OF_UNIT = 20 * math.log10(255)
+"""What a PSNR gains, in dB, where peak 255 is put in for images whose white is 1: the CIFAR-100 study of the small RDN
+prints the PSNR of the predicted noise so."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was measured of one net, dataset, degradation and protocol.
+
+    Attributes
+    ----------
+    records : tuple of Record
+        One a seed, by rising seed.
+    """
+
+    records: tuple[Record, ...]
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The provenance of the first seed."""
+        return self.records[0].provenance
+
+    @property
+    def label(self) -> str:
+        """The method's name in tables."""
+        return str(self.about["label"])
+
+    @property
+    def dataset(self) -> str:
+        """The dataset's name."""
+        return str(self.about["dataset"]["name"])
+
+    @property
+    def ledger(self) -> tuple[str, str]:
+        """The dataset and the colour under which the ledger has its numbers."""
+        dataset, colour = self.about["dataset"]["ledger"]
+        return str(dataset), str(colour)
+
+    @property
+    def degradation(self) -> str:
+        """The degradation."""
+        return str(self.about["degradation"])
+
+    @property
+    def noise(self) -> str:
+        """The degradation as tables say it: a bare sigma for Gaussian noise."""
+        return self.degradation.removeprefix("gaussian:") if self.about["sigma"] else self.degradation
+
+    @property
+    def sigma(self) -> float:
+        """Standard deviation of the noise that was drawn, 0-255 scale; elsewhere of the images' error."""
+        if self.about["sigma"] is not None:
+            return float(self.about["sigma"])
+        return math.sqrt(self.mean("noisy_mse")) if self.about["random"] else 0.0
+
+    @property
+    def predicts_noise(self) -> bool:
+        """Whether the noise has a mean, so that how well it was predicted is a result of its own."""
+        return "mean=" in self.degradation
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether there are clean images to score against."""
+        return not math.isnan(self.mean("psnr"))
+
+    @property
+    def protocol(self) -> str:
+        """The protocol's name."""
+        return str(self.about["protocol"]["name"])
+
+    @property
+    def published_as(self) -> tuple[str, str] | None:
+        """Method and variant in the ledger."""
+        names = self.about["net"]["published"]
+        return (names[0], names[1]) if names else None
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds that were run."""
+        return [record.provenance["seed"] for record in self.records]
+
+    @property
+    def started(self) -> str:
+        """When its last record was begun (ISO 8601, UTC)."""
+        return max(str(record.provenance["started"]) for record in self.records)
+
+    def mean(self, metric: str) -> float:
+        """Return the mean over the images and the seeds of a column."""
+        return fmean(record.mean(metric) for record in self.records)
+
+    def images(self, metric: str) -> dict[str, float]:
+        """Return the mean over the seeds for each image."""
+        names = [row["image"] for row in self.records[0].images]
+        return {name: fmean(r.images[i][metric] for r in self.records) for i, name in enumerate(names)}
+
+    def row(self) -> dict[str, Any]:
+        """Return the scores as one flat row, for a table or a CSV file."""
+        numbers = {name: self.mean(name) for name in SCORED}
+        numbers["noise_psnr_peak_255_of_white_1"] = numbers["noise_psnr"] + PEAK_255_OF_UNIT
+        return {
+            "method": self.label,
+            "net": self.about["identity"]["net"],
+            "dataset": self.dataset,
+            "degradation": self.degradation,
+            "protocol": self.protocol,
+            "seeds": len(self.seeds),
+            "images": len(self.records[0].images),
+        } | numbers
+
+
+def number(value: float, form: str) -> str:
+    """Return a number as tables show it; a dash where there is none."""
+    return "–" if math.isnan(value) else format(value, form)
+
+
+def current(results: Iterable[Result]) -> list[Result]:
+    """Leave out what newer code or newer data measured again.
+
+    Of results that differ in the fingerprint of code or data only, the one that ran last stays.
+    """
+    newest: dict[str, Result] = {}
+    for result in results:
+        identity = result.about["identity"]
+        what = ("net", "options", "weights", "dataset", "degradation", "protocol", "inference")
+        same = json.dumps([identity.get(k) for k in what])
+        if same not in newest or result.started > newest[same].started:
+            newest[same] = result
+    return list(newest.values())
+
+
+def gather(records: Iterable[Record]) -> list[Result]:
+    """Put the records together that differ in nothing but the seed; order of first appearance."""
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        identity = {k: v for k, v in record.provenance["identity"].items() if k != "seed"}
+        groups.setdefault(json.dumps(identity, sort_keys=True), []).append(record)
+    by_seed = (sorted(group, key=lambda r: r.provenance["seed"]) for group in groups.values())
+    return [Result(tuple(group)) for group in by_seed]

@@ -1,0 +1,1 @@
+"""Commands that ask something else of the same cells."""

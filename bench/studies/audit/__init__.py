@@ -1,0 +1,1 @@
+"""`make audit`: test images in training sets and in other test sets."""

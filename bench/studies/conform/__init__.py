@@ -1,0 +1,1 @@
+"""`make conform`: what any method must do."""

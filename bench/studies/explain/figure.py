@@ -1,0 +1,186 @@
+"""The figure of `make explain`: image, result, filters and net bias, one row a noise level."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from bench.studies.explain.filters import Filter
+    from bench.studies.explain.study import Explanation
+
+WIDTH = 7.16
+"""Inches: two columns of a paper."""
+NARROWEST = 1.0
+"""Inches of a column; with many pixels the figure becomes wider."""
+LEFT, GAP, HEAD, TITLE, BAR = 0.2, 0.06, 0.24, 0.28, 0.26
+"""Inches for the noise level, between columns, for the heading, and above and below each panel."""
+RESOLUTION = 300
+"""Dots an inch of the PNG."""
+MOST_REACH = 20
+"""Pixels that are shown on each side of a filter's pixel, at most."""
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+"""Of the pixels, told apart by the colour-blind (Okabe and Ito)."""
+
+
+def save(explanations: "Sequence[Explanation]", path: Path) -> None:
+    """Draw explanations of one method at several noise levels, and save them as PNG and PDF.
+
+    Parameters
+    ----------
+    explanations : sequence of Explanation
+        The same image and pixels in each.
+    path : Path
+        Of the PNG; the PDF is laid beside it.
+    """
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    first = explanations[0]
+    columns = len(first.filters) + 3
+    width = max(WIDTH, columns * NARROWEST)
+    side = (width - LEFT - GAP * columns) / columns
+    row = TITLE + side + BAR
+    height = HEAD + row * len(explanations)
+    reach = _reach([found for explanation in explanations for found in explanation.filters])
+    style: dict[Any, Any] = {
+        "font.size": 7,
+        "axes.titlesize": 7,
+        "axes.titlepad": 3,
+        "axes.linewidth": 0.5,
+        "pdf.fonttype": 42,
+    }
+    with plt.rc_context(style):
+        figure = plt.figure(figsize=(width, height))
+        figure.text(0.5, 1 - 0.6 * HEAD / height, _heading(first), ha="center", va="center", fontsize=8)
+        for index, explanation in enumerate(explanations):
+            bottom = height - HEAD - row * index - TITLE - side
+            boxes = [
+                figure.add_axes((
+                    (LEFT + (side + GAP) * column) / width, bottom / height, side / width, side / height,
+                ), anchor="N")
+                for column in range(columns)
+            ]  # fmt: skip
+            _row(figure, boxes, explanation, reach)
+        figure.savefig(path, dpi=RESOLUTION)
+        figure.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None})
+        plt.close(figure)
+
+
+def _heading(first: "Explanation") -> str:
+    part = "" if first.window.whole else f" ({first.window})"
+    return f"{first.cell.label}, {first.cell.dataset.title}, image {first.image}{part}"
+
+
+def _row(figure: Any, axes: Any, explanation: "Explanation", reach: int) -> None:
+    import numpy as np
+
+    sigma = explanation.cell.degradation.sigma
+    _picture(axes[0], explanation.noisy, explanation, reach)
+    axes[0].set_title("noisy")
+    axes[0].set_ylabel(str(explanation.cell.degradation) if sigma is None else f"σ = {sigma:g}", labelpad=2)
+    _picture(axes[1], explanation.denoised, explanation, reach)
+    axes[1].set_title(f"denoised, {_psnr(explanation):.2f} dB")
+    for index, (panel, found) in enumerate(zip(axes[2:-1], explanation.filters, strict=True)):
+        colour = COLOURS[index % len(COLOURS)]
+        shown = _around(found, reach)
+        _signed(figure, panel, shown, float(np.abs(shown).max()) or 1.0)
+        name = found.pixel.kind if found.pixel.kind != "given" else f"{found.pixel.y},{found.pixel.x}"
+        panel.set_title(f"{name}: sum {found.total:.3f}\nradius {found.radius:.1f} px", color=colour)
+        for spine in panel.spines.values():
+            spine.set(color=colour, linewidth=1)
+    bias = _largest(explanation.bias) * 255
+    # A few pixels of a net can have a hundred times the bias of the others, and all would be white beside them.
+    most = max(float(np.percentile(np.abs(bias), 99)), 1.0)
+    _signed(figure, axes[-1], bias, most, beyond=bool(np.abs(bias).max() > most))
+    axes[-1].set_title(f"net bias (grey levels),\n{_number(explanation.bias_to_residual)} of residual")
+
+
+def _picture(axes: Any, image: "np.ndarray", explanation: "Explanation", reach: int) -> None:
+    """Show an image with a square of the shown filter's size around each pixel."""
+    import numpy as np
+    from matplotlib.patches import Rectangle
+
+    shown = np.clip(image, 0, 1)
+    axes.imshow(shown if shown.shape[2] == 3 else shown[..., 0], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    for index, found in enumerate(explanation.filters):
+        y, x = found.pixel.y - explanation.window.top, found.pixel.x - explanation.window.left
+        side = 2 * reach + 1
+        for colour, thick in (("white", 1.8), (COLOURS[index % len(COLOURS)], 0.9)):
+            axes.add_patch(
+                Rectangle((x - reach - 0.5, y - reach - 0.5), side, side, fill=False, color=colour, linewidth=thick)
+            )
+    axes.set(xticks=[], yticks=[])
+
+
+def _signed(figure: Any, axes: Any, values: "np.ndarray", most: float, *, beyond: bool = False) -> None:
+    """Show signed numbers from -most to most, 0 white, with a colour bar of three ticks below.
+
+    The bar has pointed ends where some lie `beyond`.
+    """
+    shown = axes.imshow(values, cmap="RdBu_r", vmin=-most, vmax=most, interpolation="nearest")
+    axes.set(xticks=[], yticks=[])
+    axes.apply_aspect()
+    box = axes.get_position()
+    tall = 0.055 / figure.get_figheight()
+    strip = figure.add_axes((box.x0, box.y0 - 2 * tall, box.width, tall))
+    bar = figure.colorbar(shown, cax=strip, orientation="horizontal", extend="both" if beyond else "neither")
+    bar.set_ticks([-most, 0, most], labels=[f"−{_number(most)}", "0", _number(most)])
+    strip.tick_params(labelsize=6, length=1.5, width=0.4, pad=1)
+    bar.outline.set_linewidth(0.4)
+    left, _, right = strip.get_xticklabels()
+    left.set_horizontalalignment("left")
+    right.set_horizontalalignment("right")
+
+
+def _reach(filters: "Sequence[Filter]") -> int:
+    """Return how many pixels around its pixel hold 99 % of the squared weights of every filter."""
+    for reach in range(4, MOST_REACH):
+        if all((_around(found, reach) ** 2).sum() >= 0.99 * (_around(found, None) ** 2).sum() for found in filters):
+            return reach
+    return MOST_REACH
+
+
+def _around(found: "Filter", reach: int | None) -> "np.ndarray":
+    """Return a filter's weights, summed over the input channels, as a square around its pixel.
+
+    What the image's border cuts off is 0. With no `reach`, all weights as they are.
+    """
+    import numpy as np
+
+    weights = found.weights.sum(axis=0)
+    if reach is None:
+        return weights
+    square = np.zeros((2 * reach + 1, 2 * reach + 1), weights.dtype)
+    top, left = found.pixel.y - reach - found.top, found.pixel.x - reach - found.left
+    up, aside = max(0, -top), max(0, -left)
+    part = weights[max(0, top) : top + len(square), max(0, left) : left + len(square)]
+    square[up : up + part.shape[0], aside : aside + part.shape[1]] = part
+    return square
+
+
+def _largest(image: "np.ndarray") -> "np.ndarray":
+    """Return of each pixel the channel of the largest magnitude."""
+    import numpy as np
+
+    return np.take_along_axis(image, np.abs(image).argmax(axis=2)[..., None], axis=2)[..., 0]
+
+
+def _psnr(explanation: "Explanation") -> float:
+    import numpy as np
+
+    output = np.rint(np.clip(explanation.denoised.astype(np.float64), 0, 1) * 255)
+    error = np.mean((output - explanation.clean * 255) ** 2)
+    return float(10 * np.log10(255**2 / error)) if error else float("inf")
+
+
+def _number(number: float) -> str:
+    """Write a number of 0 or more with two digits that count."""
+    if number == 0:
+        return "0"
+    if number < 0.001:
+        return f"{number:.0e}".replace("e-0", "e−")
+    return f"{number:.0f}" if number >= 10 else f"{number:#.2g}"

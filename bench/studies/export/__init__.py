@@ -1,0 +1,1 @@
+"""`make export`: networks as ONNX or TensorFlow Lite files."""

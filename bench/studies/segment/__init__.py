@@ -1,0 +1,1 @@
+"""`make segment`: what a segmentation network makes of denoised images."""

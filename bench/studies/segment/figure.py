@@ -1,0 +1,139 @@
+"""The figure of `make segment`: one image noisy, denoised and clean, and under each the classes that are seen in it."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.run.images import pictures
+from bench.studies.segment.labels import CLEAN, Scores, label_map, mean_iou, scheme, segmented, version
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor, nn
+
+    from bench.plan.cell import Cell
+    from bench.store.records import Store
+
+ACROSS, GAP, MARGIN = 1.7, 0.06, 0.06
+"""Inches: width of a picture, between pictures, and around them."""
+TITLE, HEAD = 0.42, 0.24
+"""Inches: above a picture of the upper row, for three lines, and of the heading."""
+LETTERS = 36
+"""Of a line above a picture."""
+RESOLUTION = 300
+"""Dots an inch."""
+VOID = (255, 255, 255)
+"""Colour of pixels that have no class."""
+PALETTE = (
+    (135, 196, 240), (150, 75, 60), (240, 200, 60), (110, 90, 130), (225, 150, 190), (45, 125, 50), (230, 90, 30),
+    (150, 150, 160), (25, 60, 170), (215, 25, 45), (0, 175, 165), (120, 200, 90), (90, 50, 10), (250, 160, 110),
+    (190, 180, 240), (60, 60, 60), (170, 20, 120), (205, 215, 130), (0, 105, 120), (245, 225, 185), (110, 130, 20),
+)  # fmt: skip
+"""Colour of classes 0, 1, 2, ..., the same in every figure; in the order of CamVid: sky, building, pole, road, ..."""
+
+
+def save(
+    segmenter: "nn.Module",
+    methods: "Mapping[str, Cell]",
+    store: "Store",
+    scores: Sequence[Scores],
+    image: str,
+    path: Path,
+    device: str = "cpu",
+) -> None:
+    """Draw one image and save it as PNG.
+
+    Parameters
+    ----------
+    segmenter, methods, store, device
+        As for `bench.studies.segment.labels.compare`.
+    scores : sequence of Scores
+        What that returned; each title says the mean IoU of this image.
+    image : str
+        Its name.
+    path : Path
+        Of the PNG.
+    """
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    cell = next(iter(methods.values()))
+    (picture,) = pictures(cell.dataset, [image], labels=True)
+    classes = scheme(cell.dataset)
+    shown = []
+    for one in scores:
+        pixels = _denoised(store, methods[one.input], image) if one.input in methods else None
+        shown.append(version(one.input, cell, picture, pixels))
+    found = [segmented(segmenter, one, device) for one in shown]
+    tall, wide = shown[0].shape[:2]
+    truth = label_map(picture, cell.dataset)[:tall, :wide]
+    columns, down = len(scores) + 1, ACROSS * tall / wide
+    width = 2 * MARGIN + columns * ACROSS + (columns - 1) * GAP
+    height = HEAD + TITLE + 2 * down + GAP + MARGIN
+    with plt.rc_context({"font.size": 7, "axes.titlesize": 7, "axes.titlepad": 3, "axes.linewidth": 0.4}):
+        figure = plt.figure(figsize=(width, height))
+        heading = f"{cell.dataset.title}, image {image}, {_noise(cell)}"
+        figure.text(0.5, 1 - 0.12 / height, heading, ha="center", va="center", fontsize=8)
+
+        def panel(row: int, column: int) -> Any:
+            left = MARGIN + column * (ACROSS + GAP)
+            bottom = MARGIN + (1 - row) * (down + GAP)
+            axes = figure.add_axes((left / width, bottom / height, ACROSS / width, down / height))
+            axes.set(xticks=[], yticks=[])
+            return axes
+
+        for column, (one, visible, seen) in enumerate(zip(scores, shown, found, strict=True)):
+            above = panel(0, column)
+            above.imshow(_visible(visible), interpolation="nearest")
+            level = "" if one.input == CLEAN else f"{one.psnr[image]:.2f} dB, "
+            name = "\n".join(textwrap.wrap(one.input, LETTERS)[:2])
+            above.set_title(f"{name}\n{level}mIoU {100 * mean_iou(one.counts[image]):.1f} %")
+            panel(1, column).imshow(coloured(seen, classes.void), interpolation="nearest")
+        legend = panel(0, columns - 1)
+        legend.axis("off")
+        _legend(legend, classes.names, [truth, *found])
+        last = panel(1, columns - 1)
+        last.imshow(coloured(truth, classes.void), interpolation="nearest")
+        last.set_title("truth (white: no class)")
+        figure.savefig(path, dpi=RESOLUTION)
+        plt.close(figure)
+
+
+def coloured(classes: "Tensor", void: int) -> "np.ndarray":
+    """Return classes (H, W) as colours (H, W, 3), uint8: those of `PALETTE`, or `VOID`."""
+    import numpy as np
+
+    numbers = classes.numpy()
+    colours = np.array(PALETTE, np.uint8)[numbers % len(PALETTE)]
+    colours[numbers == void] = VOID
+    return colours
+
+
+def _legend(axes: Any, names: Sequence[str], maps: "Sequence[Tensor]") -> None:
+    """List the classes that are in any of the maps."""
+    from matplotlib.patches import Patch
+
+    there = sorted({number for one in maps for number in set(one.flatten().tolist()) if number < len(names)})
+    colours = ["#{:02x}{:02x}{:02x}".format(*PALETTE[number % len(PALETTE)]) for number in there]
+    patches = [Patch(color=colour, label=names[number]) for number, colour in zip(there, colours, strict=True)]
+    axes.legend(
+        handles=patches, loc="upper left", frameon=False, fontsize=6, ncols=1 if len(there) < 9 else 2,
+        borderpad=0, handlelength=1.0, columnspacing=1.0,
+    )  # fmt: skip
+
+
+def _denoised(store: "Store", cell: "Cell", image: str) -> bytes:
+    return next(row["denoised"] for row in store.get(cell, ("image", "denoised")).images if row["image"] == image)
+
+
+def _noise(cell: "Cell") -> str:
+    sigma = cell.degradation.sigma
+    return f"σ = {sigma:g}" if sigma is not None and cell.degradation.additive_gaussian else str(cell.degradation)
+
+
+def _visible(pixels: "np.ndarray") -> "np.ndarray":
+    """Return pixels (H, W, C) as they can be shown: 0 to 1, three channels."""
+    return pixels.clip(0, 1).repeat(3 // pixels.shape[2], axis=2)

@@ -1,0 +1,133 @@
+"""Segmentation networks that `make train` left: which one fits a dataset, and how it is loaded."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.common.errors import BenchError
+from bench.studies.segment.labels import scheme
+from methods.own import FOLDER
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from datasets import Dataset
+
+
+@dataclass(frozen=True)
+class Segmenter:
+    """A file of weights of a segmentation network.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    classes : tuple of str
+        Their names; empty where no record beside the file says them.
+    score : float, optional
+        Mean IoU on held-out images, in percent.
+    """
+
+    path: Path
+    classes: tuple[str, ...] = ()
+    score: float | None = None
+
+    @property
+    def title(self) -> str:
+        """Its name, and how good it was on clean images that it was not trained on."""
+        return self.path.stem + (f" (held-out mean IoU {self.score:.1f} %)" if self.score is not None else "")
+
+
+def segmenters(folder: Path | None = None) -> list[Segmenter]:
+    """Return the segmentation networks that `make train` left in a folder, by name; not given: ours."""
+    paths = sorted((folder or FOLDER).glob("segmenter@own*.json"), key=lambda path: path.stem)
+    return [_described(path.with_suffix(".safetensors")) for path in paths]
+
+
+def fitting(dataset: "Dataset", word: str = "", folder: Path | None = None) -> Segmenter:
+    """Return the segmentation network for a dataset.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        With label maps.
+    word : str
+        As on SEGMENTER: a file; empty: the first of `segmenters` with the same classes.
+    folder : Path, optional
+        As for `segmenters`.
+
+    Raises
+    ------
+    BenchError
+        If the dataset has no classes, the file is not there, or its classes are others.
+    """
+    names = scheme(dataset).names
+    if not word:
+        for found in segmenters(folder):
+            if found.classes == names:
+                return found
+        raise BenchError(
+            f"no segmentation network for the {len(names)} classes of dataset {dataset.name}; train one: "
+            f"make train METHOD=ding-liu-joint DATA={dataset.name}-train, or give SEGMENTER=file.safetensors"
+        )
+    path = Path(word).expanduser()
+    if not path.is_file():
+        raise BenchError(f"SEGMENTER={word}: no such file; expected a .safetensors file of make train")
+    found = _described(path)
+    count = len(found.classes) or load(path).head.out_channels
+    if (found.classes or names) != names or count != len(names):
+        theirs = ", ".join(found.classes) or "not named"
+        raise BenchError(
+            f"SEGMENTER={word}: its {count} classes ({theirs}) are not the {len(names)} of dataset {dataset.name} "
+            f"({', '.join(names)}); take another file, or another dataset"
+        )
+    return found
+
+
+def load(path: Path, device: str = "cpu") -> Any:
+    """Return the segmentation network of a file that `make train` left, in evaluation mode.
+
+    Raises
+    ------
+    BenchError
+        If the file cannot be read or holds another network.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise BenchError(f"{path}: cannot be read ({type(error).__name__}: {error}); train again") from None
+    try:
+        return network(tensors).to(device)
+    except (KeyError, IndexError, RuntimeError, ValueError):
+        raise BenchError(f"{path}: holds no CompactUNet; expected the segmentation network of make train") from None
+
+
+def network(tensors: "Mapping[str, Tensor]") -> "nn.Module":
+    """Return a `CompactUNet` in evaluation mode; classes, width and levels are read off its tensors."""
+    from methods.networks.segmentation import CompactUNet
+
+    classes, features = tensors["head.weight"].shape[:2]
+    levels = len({name.split(".")[1] for name in tensors if name.startswith("down.")})
+    made = CompactUNet(classes, features, levels)
+    made.load_state_dict(dict(tensors))
+    return made.eval()
+
+
+def _described(path: Path) -> Segmenter:
+    """Return what the training record beside a file of weights says of it."""
+    record = path.with_suffix(".json")
+    if not record.exists():
+        return Segmenter(path)
+    try:
+        said = json.loads(record.read_text(encoding="utf-8"))
+        return Segmenter(path, tuple(said["classes"]), float(said["held_out_mean_iou"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BenchError(
+            f"training record {record}: is none of a segmentation network ({type(error).__name__}: {error}); "
+            "train again, or delete it"
+        ) from None

@@ -1,0 +1,263 @@
+"""`make segment`: what denoising does to a segmentation network, in a table, a CSV file and a figure.
+
+The pictures come from the records of `make bench`: 8 bit, as they are stored.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.common import devices, provenance
+from bench.common.errors import BenchError, one_line
+from bench.plan import fingerprint
+from bench.plan.cell import Cell, Failure, words
+from bench.plan.request import Request, plan
+from bench.run.campaign import finished
+from bench.run.one_cell import Settings
+from bench.store.records import Store, slug
+from bench.studies.segment.labels import CLEAN, NOISY, Scores, compare, mean_iou, scheme, summary
+from bench.studies.segment.networks import Segmenter, fitting, load
+from bench.train.patches import spread
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Methods = Mapping[str, Cell]
+"""Cells that differ in the method alone, by its name in tables."""
+
+Row = dict[str, Any]
+
+LEAST_GAP = 0.01
+"""Of mean IoU, between clean and noisy: a share of less says nothing."""
+
+_NUMBERED = re.compile(r"(.+@own.*)-(\d+)")
+"""Names of weights that were trained several times: they end in a number."""
+
+
+def build(
+    request: Request,
+    out: Path,
+    *,
+    segmenter: str = "",
+    images: int = 0,
+    image: str = "",
+    table: Path | None = None,
+    settings: Settings | None = None,
+) -> Iterator[str | Failure]:
+    """Segment noisy, denoised and clean images, and write tables (CSV) and figures (PNG) into ``out/segment/``.
+
+    Cells that are not finished run first, and their records are stored.
+
+    Parameters
+    ----------
+    request : Request
+        Methods, datasets with label maps and classes, and noise.
+    out : Path
+        The folder of results.
+    segmenter : str
+        As on SEGMENTER: a file of weights; empty: the one of this project that fits the dataset.
+    images : int
+        So many images, spread over the set; 0: all. Their records lie in ``out/segment/runs/``.
+    image : str
+        Name of the image of the figure; empty: one where the first method gains as much as on most.
+    table : Path, optional
+        All tables go into this CSV file too.
+    settings : Settings, optional
+        Where and how cells run that are not finished, and the segmentation network.
+
+    Yields
+    ------
+    str or Failure
+        Tables and the names of the files that were written, and what could not be done.
+    """
+    settings = settings or Settings()
+    cells, failures = plan(request)
+    yield from failures
+    nets: dict[str, Segmenter] = {}
+    for dataset in {cell.dataset.name: cell.dataset for cell in cells}.values():
+        try:
+            nets[dataset.name] = fitting(dataset, segmenter)
+        except BenchError as error:
+            yield Failure({"dataset": dataset.name}, one_line(error))
+    cells = [_fewer(cell, images) for cell in cells if cell.dataset.name in nets]
+    store = Store(out / "segment" / "runs" if images else out / "runs")
+    yield from finished(cells, store, settings)
+    everything: list[Row] = []
+    for about, methods in _groups([cell for cell in cells if store.has(cell)]):
+        net = nets[about["dataset"]]
+        stem = out / "segment" / slug("-".join(about.values()))
+        try:
+            text, rows = _one(methods, store, net, image, Path(f"{stem}.png"), settings)
+        except (BenchError, ValueError) as error:
+            yield Failure(about, one_line(error))
+            continue
+        rows = [{**about, "segmenter": net.path.stem, **row} for row in rows]
+        _write(rows, Path(f"{stem}.csv"))
+        everything += rows
+        yield text
+        yield f"{stem}.csv (and .png)"
+    if table is not None and everything:
+        _write(everything, table)
+
+
+def over_seeds(rows: Sequence[Row], methods: Methods) -> list[Row]:
+    """Return means and standard deviations of methods that differ in the number at the end of their name alone.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        As `bench.studies.segment.labels.summary` gives them.
+    methods : mapping
+        The cells of the rows.
+
+    Returns
+    -------
+    list of dict
+        Two rows a group of two or more, of the same columns: the mean, and the standard deviation with n - 1. Weights
+        for other noise are another group.
+    """
+    import numpy as np
+
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        cell = methods.get(row["input"])
+        found = _NUMBERED.fullmatch(cell.method.name) if cell else None
+        if cell and found:
+            groups.setdefault((found[1], cell.net.trained), []).append(row)
+    made = []
+    for (name, _), members in groups.items():
+        if len(members) > 1:
+            values = {key: [row[key] for row in members] for key in members[0] if key != "input"}
+            for word, of in (("mean", np.mean), ("standard deviation", lambda numbers: np.std(numbers, ddof=1))):
+                numbers = {key: float(of(value)) for key, value in values.items()}
+                made.append({"input": f"{name}-*, {word} of {len(members)}", **numbers})
+    return made
+
+
+def printed(rows: Sequence[Row], seeds: Sequence[Row] = ()) -> str:
+    """Return rows as a person sees them in the terminal, shares in percent.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        As `bench.studies.segment.labels.summary` gives them: noisy, methods, clean.
+    seeds : sequence of dict
+        As `over_seeds` gives them.
+    """
+    from rich.table import Table
+
+    from bench.report import terminal
+
+    grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
+    grid.add_column("Images", overflow="fold", max_width=48)
+    for name in ("PSNR dB", "mean IoU %", "accuracy %", "IoU gain", "of the gap %"):
+        grid.add_column(name, justify="right", no_wrap=True)
+    noisy, clean = (next(row for row in rows if row["input"] == name) for name in (NOISY, CLEAN))
+    gap = clean["mean_iou"] - noisy["mean_iou"]
+    for row in rows:
+        gain = row["mean_iou"] - noisy["mean_iou"]
+        between = row is not noisy and row is not clean
+        grid.add_row(
+            row["input"],
+            "-" if row is clean else f"{row['psnr']:.2f}",
+            f"{100 * row['mean_iou']:.2f}",
+            f"{100 * row['accuracy']:.2f}",
+            "-" if row is noisy else f"{100 * gain:+.2f}",
+            f"{100 * gain / gap:.0f}" if between and gap >= LEAST_GAP else "-",
+        )
+    for mean, deviation in zip(seeds[::2], seeds[1::2], strict=True):
+        shares = [f"{100 * mean[key]:.2f} ± {100 * deviation[key]:.2f}" for key in ("mean_iou", "accuracy")]
+        gain = f"{100 * (mean['mean_iou'] - noisy['mean_iou']):+.2f}"
+        name = mean["input"].replace("mean of", "mean ± deviation of")
+        grid.add_row(name, f"{mean['psnr']:.2f} ± {deviation['psnr']:.2f}", *shares, gain, "")
+    screen = terminal.console()
+    with screen.capture() as captured:
+        screen.print(grid)
+    return f"{captured.get()}IoU gain: points of mean IoU above noisy; of the gap: that between noisy and clean"
+
+
+def typical(scores: Sequence[Scores]) -> str:
+    """Return the image where the first method gains as much mean IoU over noisy as on most: the lower median."""
+    first, noisy = scores[1], scores[0]
+    gains = {name: mean_iou(first.counts[name]) - mean_iou(noisy.counts[name]) for name in noisy.counts}
+    known = sorted((name for name, gain in gains.items() if gain == gain), key=gains.__getitem__)
+    if not known:
+        raise BenchError("no pixel of the label maps has a class; is all of it void?")
+    return known[(len(known) - 1) // 2]
+
+
+def _one(
+    methods: Methods, store: Store, net: Segmenter, image: str, path: Path, settings: Settings
+) -> tuple[str, list[Row]]:
+    """Return the table of cells that differ in the method alone, as text and as rows, and draw their figure."""
+    import torch
+
+    from bench.studies.segment.figure import save
+
+    cell = next(iter(methods.values()))
+    device = devices.chosen(settings.device)
+    torch.set_num_threads(settings.threads or provenance.cores())
+    network: nn.Module = load(net.path, device)
+    if image and image not in cell.dataset.image_names():
+        raise BenchError(f"IMAGE={image}: dataset {cell.dataset.name} has no such image, or IMAGES left it out")
+    with _shown(len(cell.dataset.images) * (len(methods) + 2)) as seen:
+        scores = compare(network, methods, store, device=device, seen=seen)
+    classes = scheme(cell.dataset)
+    rows = [summary(one, classes) for one in scores]
+    seeds = over_seeds(rows, methods)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save(network, methods, store, scores, image or typical(scores), path, device)
+    count = len(cell.dataset.images)
+    text = (
+        f"\n{cell.dataset.title}, {cell.degradation}, protocol {cell.protocol.name}, seed {cell.seed}, {count} images; "
+        f"segmented by {net.title}\n{printed(rows, seeds)}"
+    )
+    names = {label: one.method.name for label, one in methods.items()}
+    return text, [{"method": names.get(row["input"], ""), "images": count, **row} for row in (*rows, *seeds)]
+
+
+def _fewer(cell: Cell, images: int) -> Cell:
+    """Return a cell with so many images of its dataset; their noise stays as it is."""
+    dataset = cell.dataset
+    if not 0 < images < len(dataset.images):
+        return cell
+    kept = replace(dataset, images=tuple(dataset.images[i] for i in spread(images, len(dataset.images))))
+    return replace(cell, dataset=kept, data=fingerprint.of_data(kept))
+
+
+def _groups(cells: Sequence[Cell]) -> list[tuple[dict[str, str], dict[str, Cell]]]:
+    """Put those cells together that differ in the method alone, with the words that they share."""
+    groups: dict[tuple[str, ...], tuple[dict[str, str], dict[str, Cell]]] = {}
+    for cell in cells:
+        about = {key: value for key, value in words(cell).items() if key != "method"}
+        groups.setdefault(tuple(about.values()), (about, {}))[1][cell.label] = cell
+    return list(groups.values())
+
+
+@contextmanager
+def _shown(total: int) -> "Iterator[Callable[[str, str], None]]":
+    """Show a line of progress, of so many images in all, while the block runs."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from bench.report import terminal
+
+    out = terminal.console()
+    columns = (TextColumn("segmenting {task.description}"), BarColumn(bar_width=16), MofNCompleteColumn())
+    with Progress(
+        *columns, TimeRemainingColumn(compact=True), console=out, disable=not out.is_terminal, transient=True
+    ) as progress:
+        task = progress.add_task("", total=total)
+        yield lambda version, image: progress.update(task, advance=1, description=version)
+
+
+def _write(rows: Sequence[Row], path: Path) -> None:
+    import pandas as pd
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame(rows).to_csv(path, index=False, float_format="%.6g")
+    except OSError as error:
+        raise BenchError(f"cannot write {path} ({error.strerror}); make room there or give TABLE=another.csv") from None

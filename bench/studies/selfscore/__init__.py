@@ -1,0 +1,1 @@
+"""`make selfscore`: ranking methods without a reference."""

@@ -1,0 +1,1 @@
+"""`make speed`: speed and memory as ratios in one run."""

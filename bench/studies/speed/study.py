@@ -1,0 +1,245 @@
+"""`make speed`: speed and memory as ratios against references timed in the same run."""
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from bench.common import provenance
+from bench.common.errors import BenchError
+from bench.common.parsing import split
+from bench.plan.cell import Cell
+from bench.plan.request import Request, plan
+from bench.run.batches import weights_path
+from bench.run.images import degraded, pictures
+from bench.run.one_cell import Settings, run_cell
+from bench.run.runtimes import prepare
+from bench.store.records import Record
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Row = dict[str, str | float]
+
+SIGMA = 25.0
+"""The noise that everything is timed at, 0-255 scale."""
+
+
+def measure(data: str, images: int) -> Iterator[Row]:
+    """Time the harness against plain references, and yield one row a comparison.
+
+    Parameters
+    ----------
+    data : str
+        A dataset for the networks, for example ``"bsd68"``.
+    images : int
+        How many of its images, from the first.
+
+    Yields
+    ------
+    dict
+        `what`, `measured` and `reference` (seconds), `ratio`, and a `remark`.
+    """
+    yield from _network(data, images)
+    yield from _processes()
+    yield from _commands()
+
+
+def _network(data: str, images: int) -> Iterator[Row]:
+    """DnCNN against the loop that most published code uses."""
+    cell = _first(_cell("dncnn", data), images)
+    run_cell(_first(cell, 1), Settings(device="cpu"))  # imports belong to neither
+    plain_loop(_first(cell, 1))
+    plain, loop_seconds = _timed(lambda: plain_loop(cell))
+    for backend in ("onnxruntime", "torch"):
+        record, seconds = _timed(lambda b=backend: run_cell(cell, Settings(device="cpu", backend=b)))  # type: ignore[misc]
+        gap = max(abs(row["psnr"] - plain[row["image"]]) for row in record.images)
+        yield _row(
+            f"{cell.label} on {images} images of {data}, {backend}, against the plain loop",
+            seconds,
+            loop_seconds,
+            f"PSNR differs by at most {gap:.1e} dB; export and set-up counted",
+        )
+        spent = record.provenance["seconds"]
+        around = spent["load"] + spent["noise"] + spent["score"]
+        yield _row(f"harness around {cell.label}, {backend}", around, spent["method"], "loading, noise and scoring")
+        yield _memory(record, cell.label)
+
+
+def forward(methods: str, data: str) -> Iterator[Row]:
+    """Time the forward pass of networks as the harness runs them against plain PyTorch, on one image.
+
+    Both run on all cores, in turns, five times each after a first one; the medians count. Plain is the
+    network in PyTorch's default layout, without gradients.
+
+    Parameters
+    ----------
+    methods : str
+        As on METHOD.
+    data : str
+        The dataset whose first image is taken, up to 256x256 of it.
+
+    Yields
+    ------
+    dict
+        As for `measure`; the remark names the runtime and the largest difference of the outputs.
+
+    Raises
+    ------
+    BenchError
+        If a method is not known.
+    """
+    import torch
+
+    cells, failures = plan(Request(methods, data, f"{SIGMA:g}"))
+    if failures:
+        raise BenchError(failures[0].cause)
+    cores = provenance.cores()
+    torch.set_num_threads(cores)
+    for cell in cells:
+        network = cell.method.load(cell.net, weights_path(cell), cell.options)
+        sigma, noisy = SIGMA / 255, _first_image(cell)
+        channels = noisy.shape[1]
+        runner = prepare(network, channels=channels, device="cpu", backend="auto", sigma=sigma, threads=cores)
+        plain = cell.method.load(cell.net, weights_path(cell), cell.options)
+        times: dict[str, list[float]] = {"plain": [], "harness": []}
+        for _ in range(6):
+            with torch.no_grad():
+                expected, seconds = _timed(lambda: plain(noisy, sigma))  # noqa: B023 - called at once
+            times["plain"].append(seconds)
+            found, seconds = _timed(lambda: runner.run(noisy, sigma))  # noqa: B023
+            times["harness"].append(seconds)
+        medians = {name: statistics.median(seconds[1:]) for name, seconds in times.items()}
+        gap = float((torch.as_tensor(found) - expected).abs().max())
+        height, width = noisy.shape[-2:]
+        yield _row(
+            f"forward pass of {cell.label}, {height}x{width}, against plain PyTorch",
+            medians["harness"],
+            medians["plain"],
+            f"{runner.backend}; outputs differ by at most {gap:.0e}",
+        )
+
+
+def training(methods: str, data: str = "", seconds: float = 30.0) -> Iterator[Row]:
+    """Time training by recipes against a plain loop: see `bench.train.speed.against_plain`.
+
+    Parameters
+    ----------
+    methods : str
+        Comma list of recipes, or of methods that one trains; empty: ``dncnn-s``.
+    data : str
+        Training images instead of those of the recipes.
+    seconds : float
+        Of timing, for each.
+
+    Yields
+    ------
+    dict
+        As for `measure`.
+
+    Raises
+    ------
+    BenchError
+        If there is no such recipe, or its noise or images are none that both loops draw.
+    """
+    import torch
+
+    from bench.train.recipe import asked
+    from bench.train.speed import against_plain
+
+    torch.set_num_threads(provenance.cores())
+    for method in split(methods or "dncnn-s"):
+        row = against_plain(asked(method, data, "", "", ""), seconds)
+        yield {word: float(f"{value:.4g}") if isinstance(value, float) else value for word, value in row.items()}
+
+
+def _first_image(cell: Cell) -> "Tensor":
+    import torch
+
+    (picture,) = pictures(cell.dataset, [cell.dataset.images[0].name])
+    noisy = degraded(cell, picture).noisy
+    height, width = (min(256, side // 8 * 8) for side in noisy.shape[:2])  # a multiple for every network
+    return torch.from_numpy(noisy[:height, :width]).permute(2, 0, 1)[None].contiguous()
+
+
+def plain_loop(cell: Cell) -> dict[str, float]:
+    """Run a network cell as most published code does, and return the PSNR of each image.
+
+    One image at a time through PyTorch in its default layout, metrics in NumPy and scikit-image
+    after each image: the reference that the harness is timed against.
+    """
+    import numpy as np
+    import torch
+    from skimage.metrics import structural_similarity
+
+    network = cell.method.load(cell.net, weights_path(cell), cell.options)
+    scores = {}
+    for photograph in pictures(cell.dataset):
+        clean, noisy = photograph.clean, degraded(cell, photograph).noisy
+        assert clean is not None
+        with torch.no_grad():
+            output = network(torch.from_numpy(noisy).permute(2, 0, 1)[None], SIGMA / 255)
+        image = np.rint(np.clip(output[0].permute(1, 2, 0).numpy() * 255, 0, 255))
+        error = np.mean((image.astype(np.float64) - clean) ** 2)
+        scores[photograph.name] = float(10 * np.log10(255**2 / error))
+        for picture in (image, noisy * 255):
+            structural_similarity(  # type: ignore[no-untyped-call]
+                clean.astype(np.float64), picture.astype(np.float64), channel_axis=2, data_range=255,
+                gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+            )  # fmt: skip
+    return scores
+
+
+def _processes() -> Iterator[Row]:
+    """BM3D on all cores against one thread, on eight photographs."""
+    cell = _first(_cell("bm3d", "builtin"), 8)
+    cores = provenance.cores()
+    run_cell(_first(cell, cores), Settings(jobs=cores))  # the workers' start belongs to neither
+    _, parallel = _timed(lambda: run_cell(cell, Settings(jobs=cores)))
+    _, single = _timed(lambda: run_cell(cell, Settings(jobs=1)))
+    yield _row(f"{cell.label} on 8 images of builtin, {cores} processes, against one thread", parallel, single, "")
+
+
+def _commands() -> Iterator[Row]:
+    """How soon the light commands answer."""
+    for words in (("--help",), ("list",), ("run", "--method", "dncnnn")):
+        command = [sys.executable, "-m", "bench", *words]
+        times = [_timed(lambda c=command: subprocess.run(c, capture_output=True, check=False))[1] for _ in range(5)]  # type: ignore[misc]
+        yield _row(
+            f"python -m bench {' '.join(words)}", statistics.median(times), 1.0, "median of 5, against one second"
+        )
+
+
+def _memory(record: Record, label: str) -> Row:
+    gib = record.provenance["peak_memory"] / 2**30
+    return _row(f"resident memory of {label} (GiB)", gib, 4.0, "peak, against 4 GiB")
+
+
+def _cell(method: str, data: str) -> Cell:
+    cells, failures = plan(Request(method, data, f"{SIGMA:g}"))
+    if failures:
+        raise ValueError(failures[0].cause)
+    return cells[0]
+
+
+def _first(cell: Cell, count: int) -> Cell:
+    return replace(cell, dataset=replace(cell.dataset, images=cell.dataset.images[:count]))
+
+
+def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    start = time.perf_counter()
+    result = work()
+    return result, time.perf_counter() - start
+
+
+def _row(what: str, measured: float, reference: float, remark: str) -> Row:
+    return {
+        "what": what,
+        "measured": round(measured, 4),
+        "reference": round(reference, 4),
+        "ratio": round(measured / reference, 4),
+        "remark": remark,
+    }

@@ -1,0 +1,1 @@
+"""`make where`: where errors sit."""

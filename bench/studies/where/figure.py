@@ -1,0 +1,206 @@
+"""The figure of `make where`: error against the distance from a boundary, and one image with its error maps."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.studies.where.table import NOISY
+from bench.studies.where.zones import DISTANCES, boundaries
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from bench.plan.cell import Cell
+    from bench.studies.where.study import View
+
+WIDTH = 7.16
+"""Inches: two columns of a paper."""
+LEFT, GAP, RIGHT = 0.45, 0.5, 0.08
+"""Inches left of the first curve, between curves, and right of the last."""
+CURVES, HEAD, LEGEND, AXIS = 1.55, 0.36, 0.2, 0.4
+"""Inches: height of the curves, of the heading, of the legend, and of what stands below the curves."""
+TITLE, BAR, BETWEEN = 0.2, 0.62, 0.08
+"""Inches: above the pictures, right of them for the colour bar, and between them."""
+TALLEST = 2.4
+"""Inches that a picture is high at most."""
+RESOLUTION = 300
+"""Dots an inch of the PNG."""
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+"""Of the methods, told apart by the colour-blind (Okabe and Ito)."""
+BARS = "0.86"
+"""Grey of the shares of the pixels."""
+MARKERS = "osD^vP"
+BOUNDARY = (0.9, 0.62, 0.0)
+"""Colour of boundaries (Okabe and Ito's orange)."""
+
+
+def save(cell: "Cell", table: "pd.DataFrame", view: "View", path: Path) -> None:
+    """Draw a summary and one image, and save them as PNG and PDF.
+
+    Parameters
+    ----------
+    cell : Cell
+        Says dataset and noise.
+    table : DataFrame
+        What `bench.studies.where.table.summary` returns; the kind ``distance`` is drawn.
+    view : View
+        The image; the first two methods' error maps are shown.
+    path : Path
+        Of the PNG; the PDF is laid beside it.
+    """
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+    from matplotlib.patches import Patch
+
+    far = table[table["kind"] == "distance"]
+    methods = [method for method in far["method"].unique() if method != NOISY]
+    shown = methods[:2]
+    columns = 1 + len(shown)
+    room = (WIDTH - BETWEEN * (columns - 1) - BAR - RIGHT) / columns
+    tall, wide = view.clean.shape[:2]
+    across = min(room, TALLEST * wide / tall)
+    height = HEAD + CURVES + AXIS + LEGEND + TITLE + across * tall / wide + 0.06
+    style: dict[Any, Any] = {
+        "font.size": 7,
+        "axes.titlesize": 7,
+        "axes.titlepad": 3,
+        "axes.linewidth": 0.5,
+        "xtick.major.width": 0.5,
+        "ytick.major.width": 0.5,
+        "pdf.fonttype": 42,
+    }
+    with plt.rc_context(style):
+        figure = plt.figure(figsize=(WIDTH, height))
+        sigma = cell.degradation.sigma
+        noise = f"σ = {sigma:g}" if sigma is not None and cell.degradation.additive_gaussian else str(cell.degradation)
+        figure.text(0.5, 1 - 0.1 / height, f"{cell.dataset.title}, {noise}", ha="center", va="center", fontsize=8)
+        compared = len(methods) > 1
+        count = 3 if compared else 2
+        panel = (WIDTH - LEFT - RIGHT - GAP * (count - 1)) / count
+        bottom = (height - HEAD - CURVES) / height
+        axes = [
+            figure.add_axes(((LEFT + (panel + GAP) * i) / WIDTH, bottom, panel / WIDTH, CURVES / height))
+            for i in range(count)
+        ]
+        _error(axes[0], far, methods)
+        if compared:
+            _difference(axes[1], far, methods)
+        _shares(axes[-1], far, methods)
+        for one in axes:
+            _by_distance(one)
+        handles, names = axes[0].get_legend_handles_labels()
+        handles, names = [*handles, Patch(color=BARS)], [*names, "share of the pixels"]
+        figure.legend(
+            handles, names, ncols=len(names), frameon=False, loc="center", handlelength=1.6, columnspacing=1.4,
+            bbox_to_anchor=(0.5, (height - HEAD - CURVES - AXIS - LEGEND / 2) / height),
+        )  # fmt: skip
+        _pictures(figure, view, shown, across, cell)
+        figure.savefig(path, dpi=RESOLUTION)
+        figure.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None})
+        plt.close(figure)
+
+
+def _error(axes: Any, far: "pd.DataFrame", methods: list[str]) -> None:
+    """MSE with the interval of its mean over images."""
+    for index, method in enumerate(methods):
+        _curve(axes, far[far["method"] == method], index, ("mse", "mse_low", "mse_high"), method)
+    axes.set_ylim(bottom=0)
+    axes.set_title("error, mean over images")
+    axes.set_ylabel("MSE (squared grey levels)")
+
+
+def _difference(axes: Any, far: "pd.DataFrame", methods: list[str]) -> None:
+    """PSNR in the same zone of the same images, less that of the first method."""
+    axes.axhline(0, color=COLOURS[0], linewidth=1)
+    for index, method in enumerate(methods[1:], 1):
+        rows = far[far["method"] == method]
+        _curve(axes, rows, index, ("psnr_difference", "difference_low", "difference_high"), method)
+    axes.set_title(f"paired difference to {methods[0]}")
+    axes.set_ylabel("PSNR difference (dB)")
+
+
+def _shares(axes: Any, far: "pd.DataFrame", methods: list[str]) -> None:
+    """Share of the squared error, on bars of the share of the pixels."""
+    pixels = far[far["method"] == methods[0]]
+    axes.bar(_places(pixels), 100 * pixels["pixels_share"], width=0.86, color=BARS, linewidth=0)
+    step = min(0.2, 0.7 / len(methods))
+    for index, method in enumerate(methods):
+        rows = far[far["method"] == method]
+        axes.plot(
+            [place + step * (index - (len(methods) - 1) / 2) for place in _places(rows)],
+            100 * rows["error_share"],
+            linestyle="none",
+            marker=MARKERS[index % len(MARKERS)],
+            markersize=2.6,
+            color=COLOURS[index % len(COLOURS)],
+        )
+    axes.set_ylim(bottom=0)
+    axes.set_title("share of the squared error")
+    axes.set_ylabel("share of the image (%)")
+
+
+def _curve(axes: Any, rows: "pd.DataFrame", index: int, columns: tuple[str, str, str], label: str) -> None:
+    middle, low, high = columns
+    colour = COLOURS[index % len(COLOURS)]
+    places = _places(rows)
+    axes.fill_between(places, rows[low], rows[high], color=colour, alpha=0.2, linewidth=0)
+    axes.plot(
+        places, rows[middle], color=colour, linewidth=1, marker=MARKERS[index % len(MARKERS)], markersize=3, label=label
+    )
+
+
+def _places(rows: "pd.DataFrame") -> list[int]:
+    return [DISTANCES.index(part) for part in rows["part"]]
+
+
+def _by_distance(axes: Any) -> None:
+    axes.set_xticks(range(len(DISTANCES)), [name.replace("-", "–") for name in DISTANCES])
+    axes.set_xlim(-0.5, len(DISTANCES) - 0.5)
+    axes.set_xlabel("distance from a boundary (pixels)")
+    axes.tick_params(labelsize=5.8, length=2, pad=2)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _pictures(figure: Any, view: "View", methods: list[str], across: float, cell: "Cell") -> None:
+    """Show the clean image with its boundaries, and beside it the methods' errors on one scale."""
+    import numpy as np
+
+    height = figure.get_figheight()
+    tall, wide = view.clean.shape[:2]
+    down = across * tall / wide
+    count = 1 + len(methods)
+    start = (WIDTH - across * count - BETWEEN * (count - 1) - BAR) / 2
+    axes = [
+        figure.add_axes(((start + (across + BETWEEN) * i) / WIDTH, 0.06 / height, across / WIDTH, down / height))
+        for i in range(count)
+    ]
+    axes[0].imshow(_drawn(view, cell.dataset.void), interpolation="nearest")
+    annotators = len(view.labels)
+    axes[0].set_title(f"{view.name}, boundaries" + (f" by {annotators} annotators" if annotators > 1 else ""))
+    roots = [np.sqrt(view.errors[method]) for method in methods]
+    # A few pixels are wrong by much more than all others, which would be black beside them.
+    most = max(float(np.percentile(np.stack(roots), 99.5)), 1.0)
+    for one, method, root in zip(axes[1:], methods, roots, strict=True):
+        picture = one.imshow(root, cmap="magma", vmin=0, vmax=most, interpolation="nearest")
+        one.set_title(method)
+    for one in axes:
+        one.set(xticks=[], yticks=[])
+    left = start + (across + BETWEEN) * count
+    strip = figure.add_axes((left / WIDTH, 0.06 / height, 0.07 / WIDTH, down / height))
+    bar = figure.colorbar(picture, cax=strip, extend="max", extendfrac=0.03)
+    gray = view.clean.shape[2] == 1
+    bar.set_label("|error| (grey levels)" if gray else "RMS error of the channels (grey levels)", labelpad=2)
+    strip.tick_params(labelsize=6, length=2, width=0.4, pad=1)
+    bar.outline.set_linewidth(0.4)
+
+
+def _drawn(view: "View", void: int | None) -> "np.ndarray":
+    """Return the clean image in pale grey, with the boundaries the stronger the more annotators drew them."""
+    import numpy as np
+
+    gray = np.clip(view.clean.astype(np.float64), 0, 255).mean(axis=2) / 255
+    pale = np.repeat((0.25 + 0.75 * gray)[..., None], 3, axis=2)
+    share = boundaries(view.labels, void).mean(axis=0)[..., None]
+    return (1 - share) * pale + share * np.array(BOUNDARY)

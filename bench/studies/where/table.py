@@ -1,0 +1,139 @@
+"""The tables of `make where`: means over images with confidence intervals."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from bench.studies.where.zones import NEAR
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NOISY = "noisy input"
+"""What stands in the column `method` for the noisy images themselves."""
+CONFIDENCE = 0.95
+"""Of the intervals."""
+
+
+def summary(found: "pd.DataFrame") -> "pd.DataFrame":
+    """Average over the images, with confidence intervals.
+
+    Parameters
+    ----------
+    found : DataFrame
+        What `images` returns.
+
+    Returns
+    -------
+    DataFrame
+        One row a part and a method: `kind`, `part`, `method`, `images` (that have such pixels), the mean over them
+        of `pixels_share`, `error_share`, `mse`, `psnr`, `activity` and `noisy_activity` (an image that lacks a part
+        counts as share 0), `mse_low` and `mse_high`; and of the PSNR in the same part of the same images
+        `psnr_difference` to the method `against`, `difference_low` and `difference_high`. Intervals are those of
+        Student's t over images, at 95 %, each part by itself.
+    """
+    import pandas as pd
+
+    first = next((method for method in found["method"] if method != NOISY), NOISY)
+    count = found["image"].nunique()
+    rows = []
+    for (kind, part), there in found.groupby(["kind", "part"], sort=False):
+        of = {method: rows.set_index("image") for method, rows in there.groupby("method", sort=False)}
+        for method, mine in of.items():
+            row: dict[str, Any] = {"kind": kind, "part": part, "method": method, "images": len(mine)}
+            for column in ("pixels_share", "error_share"):
+                row[column] = mine[column].sum(skipna=False) / count
+            row |= {column: mine[column].mean() for column in ("mse", "psnr", "activity", "noisy_activity")}
+            row["mse_low"], row["mse_high"] = interval(mine["mse"].tolist())
+            if method not in (first, NOISY):
+                gained = (mine["psnr"] - of[first]["psnr"]).tolist()
+                low, high = interval(gained)
+                row |= {"against": first, "psnr_difference": sum(gained) / len(gained)}
+                row |= {"difference_low": low, "difference_high": high}
+            rows.append(row)
+    order = list(dict.fromkeys(key for row in rows for key in row))
+    return pd.DataFrame(rows, columns=order)
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """Return the 95 % confidence interval of a mean, by Student's t; NaN for fewer than two values.
+
+    Examples
+    --------
+    >>> interval([1.0, 2.0, 3.0])  # 2 ± 4.303 / sqrt(3), the t table at 2 degrees of freedom
+    (-0.484..., 4.484...)
+    """
+    from scipy.special import stdtrit
+
+    count = len(values)
+    if count < 2 or not all(map(math.isfinite, values)):
+        return math.nan, math.nan
+    mean = sum(values) / count
+    spread = math.sqrt(sum((value - mean) ** 2 for value in values) / (count - 1) / count)
+    reach = float(stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * spread
+    return mean - reach, mean + reach
+
+
+def typical(found: "pd.DataFrame") -> str:
+    """Return the image in which the first method loses as much PSNR near boundaries as in the median image."""
+    methods = [method for method in found["method"].unique() if method != NOISY]
+    mine = found[(found["kind"] == "zone") & (found["method"] == methods[0])]
+    psnr = mine.pivot(index="image", columns="part", values="psnr").reindex(columns=["near", "inside"])
+    loss = (psnr["inside"] - psnr["near"]).dropna().sort_values(kind="stable")
+    return str(loss.index[(len(loss) - 1) // 2] if len(loss) else found["image"].iloc[0])
+
+
+def printed(table: "pd.DataFrame") -> str:
+    """Return a summary as a person sees it in the terminal: the named parts, and MSE against distance."""
+    import pandas as pd
+    from rich.table import Table
+
+    from bench.report import terminal
+
+    def grid(texts: Sequence[str], numbers: Sequence[str]) -> Table:
+        made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
+        for name in texts:
+            made.add_column(name, overflow="fold", max_width=24)
+        for name in numbers:
+            made.add_column(name, justify="right", no_wrap=True)
+        return made
+
+    screen = terminal.console()
+    named = grid(
+        ("Part", "Method"), ("images", "pixels %", "error %", "MSE", "PSNR dB", "difference dB (95 % interval)")
+    )
+    for _, row in table[table["kind"] != "distance"].iterrows():
+        against = "-"
+        if pd.notna(row.get("psnr_difference")):
+            against = f"{row['psnr_difference']:+.2f} ({row['difference_low']:+.2f}, {row['difference_high']:+.2f})"
+        named.add_row(
+            row["part"],
+            row["method"],
+            str(row["images"]),
+            f"{100 * row['pixels_share']:.1f}",
+            f"{100 * row['error_share']:.1f}",
+            f"{row['mse']:.1f}",
+            f"{row['psnr']:.2f}",
+            against,
+        )
+    far = table[table["kind"] == "distance"]
+    methods = list(far["method"].unique())
+    apart = grid(("Distance px",), ("images", "pixels %", "gradient energy", *(f"MSE {method}" for method in methods)))
+    for part, rows in far.groupby("part", sort=False):
+        first = rows.iloc[0]
+        mse = rows.set_index("method")["mse"]
+        apart.add_row(
+            str(part),
+            str(first["images"]),
+            f"{100 * first['pixels_share']:.1f}",
+            f"{first['activity']:.0f}",
+            *(f"{mse[method]:.1f}" for method in methods),
+        )
+    with screen.capture() as captured:
+        screen.print(named)
+        screen.print()
+        screen.print(apart)
+    note = f"near: at least half of the annotators have a boundary within {NEAR} px; intervals: Student's t over images"
+    if "against" in table:
+        note += f"; differences to {table['against'].dropna().iloc[0]} in the same part of the same images"
+    return f"{captured.get()}{note}"

@@ -1,0 +1,106 @@
+import csv
+import io
+import re
+from dataclasses import replace
+
+import pytest
+
+from bench.judge.footnotes import notes
+from bench.plan.protocol import PROTOCOLS
+from bench.plan.request import Request, plan
+from bench.report.leaderboard import leaderboards, to_csv, to_markdown
+from bench.run.one_cell import Settings, run_cell
+from bench.store.records import Record
+from bench.store.results import gather
+
+
+def result(label, dataset, *, trained_on=(), told="not told", noise="25", **columns):
+    """A result of one image, with what tables need."""
+    row = {"image": "a", "height": 8, "width": 8, "told_sigma": 3.0, "psnr": 30.0, "ssim": 0.9, "mse": 65.0}
+    row |= {"noisy_psnr": 20.0, "noisy_ssim": 0.5, "noisy_mse": 650.0, "noise_psnr": 29.0, "seconds": 0.1}
+    row |= {"self_mse": 700.0, "self_error": 5.0} | columns
+    about = {
+        "identity": {"net": label, "dataset": dataset, "degradation": noise},
+        "label": label,
+        "net": {"published": None, "trained_on": list(trained_on), "trained": None},
+        "dataset": {"name": dataset, "title": dataset, "colour": "gray", "ledger": [dataset, "gray"]},
+        "degradation": noise,
+        "kind": noise.partition(":")[0],
+        "strength": None,
+        "sigma": None,
+        "random": False,
+        "told_sigma": told,
+        "protocol": {"name": "standard"},
+        "seed": 0,
+        "extrapolates": False,
+        "started": "2026-01-01",
+    }
+    (gathered,) = gather([Record([row], about)])
+    return gathered
+
+
+def test_a_test_image_that_a_method_was_trained_on_is_named():
+    both = [result("DnCNN-S", "set12", trained_on=("train400",)), result("CDnCNN-B", "cbsd68", trained_on=("cbsd432",))]
+    (line,) = [line for line in notes(both) if "trained" in line]
+    # Facts of the data: 52,256 of 65,536 pixels lie elsewhere; CDnCNN-B did not run on set12.
+    assert "set12" in line
+    assert "29 %" in line
+    assert "train400/test_020" in line
+    assert "DnCNN-S was trained" in line
+    assert not [line for line in notes([result("BM3D", "set12")]) if "trained" in line]
+
+
+def test_test_sets_that_share_scenes_are_named_where_both_stand_in_the_table():
+    lines = notes([result("BM3D", "kodak24"), result("BM3D", "live1")])
+    assert any("kodak24" in line and "live1" in line and "19 of 29" in line for line in lines)
+    assert notes([result("BM3D", "kodak24")]) == []
+
+
+def test_an_estimated_sigma_is_named():
+    told = [result(name, "rni6", told="estimated", noise="pairs") for name in ("FFDNet", "BM3D")]
+    (line,) = notes([*told, result("DnCNN-B", "rni6", noise="pairs")])
+    assert line == "rni6, pairs: FFDNet, BM3D told an estimate of sigma, from each image itself (3.0 to 3.0)"
+
+
+def test_notes_stand_in_every_form_of_the_table():
+    boards = leaderboards([result("DnCNN-S", "set12", trained_on=("train400",))])
+    assert "- Note: set12" in to_markdown(boards)
+    (row,) = csv.DictReader(io.StringIO(to_csv(boards)))
+    assert "train400/test_020" in row["notes"]
+
+
+def test_without_a_reference_the_order_is_that_of_the_score():
+    nan = float("nan")
+    empty = dict.fromkeys(("psnr", "ssim", "mse", "noisy_psnr", "noisy_ssim", "noisy_mse", "noise_psnr"), nan)
+    worse = result("A", "rni6", noise="pairs", **empty)
+    better = result("B", "rni6", noise="pairs", **(empty | {"self_mse": 600.0}))
+    (board,) = leaderboards([worse, better])
+    assert [entry.result.label for entry in board.entries] == ["B", "A"]
+    text = to_markdown([board])
+    assert "| B | 600.00 | 5.00 | 3.00 |" in text
+    assert "nan" not in text.lower()
+    rows = list(csv.DictReader(io.StringIO(to_csv([board]))))
+    assert [row["psnr"] for row in rows] == ["", ""]
+    assert rows[0]["self_mse"] == "600.0"
+
+
+def test_the_predicted_noise_has_both_conventions(photographs):
+    (cell,), _ = plan(Request("median", str(photographs), "gaussian:mean=0.1,std=0.1", "standard"))
+    record = run_cell(cell, Settings("cpu", jobs=1))
+    boards = leaderboards(gather([record]))
+    assert "noise (dB) | noise, peak 255 (dB)" in to_markdown(boards)
+    (row,) = csv.DictReader(io.StringIO(to_csv(boards)))
+    # 20 log10(255) is 48.1308.
+    difference = float(row["noise_psnr_peak_255_of_white_1"]) - float(row["noise_psnr"])
+    assert difference == pytest.approx(48.1308, abs=2e-4)
+    # A mean of 0.1 that the method leaves in is an error of at least 0.01 on the unit scale: 20 dB.
+    assert float(row["noise_psnr"]) < 20
+
+
+def test_all_nine_noises_of_the_grid_are_one_word():
+    cells, failures = plan(Request("median", "builtin", "rdn-grid"))
+    assert not failures
+    found = {tuple(map(float, re.findall(r"mean=([\d.]+),std=([\d.]+)", str(c.degradation))[0])) for c in cells}
+    assert found == {(mean, std) for mean in (0.01, 0.255, 0.5) for std in (0.01, 0.255, 0.5)}
+    assert all(cell.protocol == PROTOCOLS["standard"] for cell in cells)
+    assert replace(cells[0], seed=1).key != cells[0].key

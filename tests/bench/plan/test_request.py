@@ -1,0 +1,168 @@
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import methods
+from bench.common.errors import BenchError
+from bench.degradation import parse
+from bench.plan.protocol import PROTOCOLS
+from bench.plan.request import Request, choose, plan
+from methods.description import Weights
+
+
+def causes(**words) -> list[str]:
+    return [failure.cause for failure in plan(Request(**words))[1]]
+
+
+@pytest.mark.parametrize(
+    ("method", "colour", "sigma", "net"),
+    [
+        ("dncnn", "gray", 25, "dncnn-s-25"),
+        ("dncnn", "gray", 20, "dncnn-s-20"),
+        ("dncnn", "gray", 17, "dncnn-b"),
+        ("dncnn", "rgb", 25, "cdncnn-b"),
+        ("dncnn-s", "rgb", 25, "cdncnn-s-25"),
+        ("dncnn-b", "gray", 75, "dncnn-b"),
+        ("fdncnn", "rgb", 33, "fdncnn-rgb"),
+        ("dncnn-s@saoyan", "gray", 15, "dncnn-s-15@saoyan"),
+        ("bm3d", "rgb", 25, "cbm3d"),
+        ("nlm", "rgb", 25, "nlm"),
+    ],
+)
+def test_the_net_for_a_colour_and_sigma(method, colour, sigma, net):
+    assert choose(methods.available()[method], colour, sigma).id == net
+
+
+def test_no_net_for_a_sigma_or_colour():
+    with pytest.raises(BenchError, match=r"no gray net was trained for sigma 17; there are 10, 15, 20"):
+        choose(methods.available()["dncnn-s"], "gray", 17)
+    with pytest.raises(BenchError, match="no gray net was trained for sigma 80"):
+        choose(methods.available()["dncnn"], "gray", 80)
+    with pytest.raises(BenchError, match="dncnn-3 has gray nets only, and the images are rgb"):
+        choose(methods.available()["dncnn-3"], "rgb", 25)
+
+
+def test_the_net_for_a_very_noise():
+    base = methods.available()["rdn-small"]
+    words = ("gaussian:mean=0.01,std=0.255", "gaussian:mean=0.5,std=0.255")
+    own = [
+        replace(base.nets[0], id=word, noise=word, trained=(65.025, 65.025), weights=Weights("net", ""))
+        for word in words
+    ]
+    method = replace(base, nets=tuple(own))
+    for word in words:
+        assert choose(method, "rgb", 65.025, parse(word)).id == word
+    assert choose(method, "rgb", 65.025, parse("gaussian:std=0.255,mean=0.5")).id == words[1]
+    assert choose(method, "rgb", 25, parse("25")).id == words[0]
+
+
+def test_every_combination_is_planned_or_failed(photographs):
+    cells, failures = plan(Request("nlm,wavelet", f"{photographs},builtin", "15,25", "standard,clipped", "0,1"))
+    assert (len(cells), failures) == (2**5, [])
+    assert len({cell.key for cell in cells}) == 2**5
+
+
+def test_all_means_all():
+    cells, failures = plan(Request("nlm", "builtin", "all", "all", "0"))
+    assert {str(c.degradation) for c in cells} == {"gaussian:15", "gaussian:25", "gaussian:50"}
+    assert {c.protocol.name for c in cells} == set(PROTOCOLS)
+    assert not failures
+
+
+def test_seed0_has_one_seed():
+    (cause,) = causes(protocol="seed0", seed="1")
+    assert "seed 0 only" in cause
+
+
+@pytest.mark.parametrize(
+    ("words", "cause"),
+    [
+        ({"method": "dncnnn"}, r"unknown method 'dncnnn': did you mean dncnn"),
+        ({"data": "bds68"}, r"unknown dataset 'bds68': did you mean bsd68"),
+        ({"protocol": "standart"}, r"unknown protocol 'standart': did you mean standard"),
+        ({"noise": "gausian:25"}, r"unknown degradation 'gausian': did you mean gaussian"),
+        ({"noise": "-3"}, "expected a number above 0"),
+        ({"seed": "one"}, "expected a whole number"),
+        ({"method": "bm3d:speed=high"}, "has no option 'speed'; it has profile"),
+        ({"method": "bm3d:profile=fast"}, "expected one of np, lc"),
+        ({"method": "no/such.py"}, "no such file"),
+    ],
+)
+def test_bad_words_fail_once_and_the_rest_goes_on(words, cause):
+    found = causes(**words)
+    assert any(re.search(cause, text) for text in found), found
+    assert all("\n" not in text for text in found)
+    name = next(iter(words))
+    good = {"noise": "25", "protocol": "standard"}.get(name) or getattr(Request(), name).split(",")[0]
+    cells, failures = plan(replace(Request("nlm"), **{name: f"{words[name]},{good}"}))
+    assert cells
+    assert failures
+
+
+def test_weights_only_for_what_takes_them(tmp_path):
+    path = tmp_path / "net.pth"
+    path.write_bytes(b"x")
+    assert "no such file" in causes(method="dncnn", weights="no/such.pth")[0]
+    assert "method nlm takes no weights" in causes(method="nlm", weights=str(path))[0]
+    cells, _ = plan(Request("dncnn", "builtin", "25,80", weights=str(path)))
+    assert [cell.label for cell in cells] == ["dncnn (net.pth)"] * 2
+    assert cells[0].net.published is None
+
+
+def test_the_key_knows_what_determines_a_result(one_cell, photographs, method_file):
+    base = one_cell("nlm", photographs)
+    assert base.key == one_cell("nlm", photographs).key
+    changed = [
+        one_cell("wavelet", photographs),
+        one_cell("nlm", "builtin"),
+        one_cell("nlm", photographs, "15"),
+        one_cell("nlm", photographs, protocol="float"),
+        one_cell("nlm", photographs, seed="1"),
+        replace(base, code="other"),
+    ]
+    pixels = np.array(Image.open(photographs / "camera.png"))
+    pixels[0, 0] += 1
+    Image.fromarray(pixels).save(photographs / "camera.png")
+    changed.append(one_cell("nlm", photographs))
+    assert len({base.key, *(cell.key for cell in changed)}) == 8
+
+
+def test_one_net_is_one_cell_whatever_it_was_called():
+    cells, failures = plan(Request("dncnn,dncnn-s", "builtin"))
+    assert not failures
+    assert len(cells) == 1
+
+
+def test_own_method_files(method_file, one_cell):
+    body = "LABEL = 'Mine'\nCOLOUR = 'gray'\nTRAINED = (0, 30)\ndef denoise(noisy, sigma):\n    return noisy\n"
+    cell = one_cell(str(method_file(body)), "builtin")
+    assert (cell.label, cell.net.trained) == ("Mine", (0, 30))
+    assert cell.key == one_cell(str(method_file(f"# a comment\n{body}")), "builtin").key
+    assert cell.key != one_cell(str(method_file(body.replace("return noisy", "return noisy * 1"))), "builtin").key
+    for bad, cause in [
+        ("def other(x): pass\n", "has no function denoise"),
+        ("def denoise(:\n", "is not Python"),
+        (body.replace("'gray'", "'grey'"), "COLOUR is 'grey'"),
+        (body.replace("(0, 30)", "30"), "TRAINED is 30"),
+    ]:
+        assert cause in causes(method=str(method_file(bad)))[0]
+
+
+def test_all_leaves_out_what_has_no_weights():
+    cells, failures = plan(Request("all", "builtin"))
+    assert {"bf-dncnn@0-55", "bm3d", "ffdnet"} <= {cell.net.id for cell in cells}
+    assert not [failure for failure in failures if "trained weights" in failure.cause]
+    (failure,) = plan(Request("rdn", "builtin"))[1]
+    assert "no trained weights of it can be had; give a file of yours with WEIGHTS=path" in failure.cause
+
+
+def test_the_net_where_sigma_is_not_known():
+    assert choose(methods.available()["dncnn-b"], "gray", None).id == "dncnn-b"
+    assert choose(methods.available()["dncnn"], "gray", None).id == "dncnn-b"  # its specific nets are for one sigma
+    assert choose(methods.available()["ffdnet"], "gray", None).id == "ffdnet"  # told an estimate
+    assert choose(methods.available()["bm3d"], "rgb", None).id == "cbm3d"
+    with pytest.raises(BenchError, match=r"method dncnn-s: its nets are each for one sigma .*SIGMA"):
+        choose(methods.available()["dncnn-s"], "gray", None)

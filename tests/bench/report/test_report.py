@@ -1,0 +1,250 @@
+import base64
+import csv
+import io
+import re
+import shutil
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data
+
+from bench.common.errors import BenchError
+from bench.degradation import degrade, parse
+from bench.plan.protocol import PROTOCOLS
+from bench.plan.request import Request, plan
+from bench.report import build, comparison, generalisation
+from bench.report.charts import draw
+from bench.report.generalisation import Point
+from bench.report.leaderboard import leaderboards
+from bench.report.pictures import strips
+from bench.report.styles import marks, published
+from bench.run.engine import run_all
+from bench.run.one_cell import Settings, run_cell
+from bench.store.records import Record, Store
+from bench.store.results import gather
+
+
+@pytest.fixture(scope="module")
+def crops(tmp_path_factory):
+    """Return a folder as `photographs`, one for all tests that leave it as it is."""
+    folder = tmp_path_factory.mktemp("report") / "photographs"
+    folder.mkdir()
+    Image.fromarray(data.camera()[100:148, 200:264]).save(folder / "camera.png")
+    Image.fromarray(data.coins()[50:98, 60:124]).save(folder / "coins.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(crops):
+    cells, _ = plan(Request("wavelet,nlm", str(crops), "15,25"))
+    store = Store(crops.parent / "runs")
+    for cell, record in run_all(cells, "serial", Settings("cpu")):
+        store.put(cell, record)
+    return build(crops.parent)
+
+
+@pytest.fixture
+def runs(made, tmp_path):
+    """Return an output folder with a copy of the records that `made` is made of."""
+    shutil.copytree(made.parent.parent / "runs", tmp_path / "runs")
+    return tmp_path
+
+
+def test_the_page_needs_no_other_file(made):
+    page = made.read_text()
+    outside = re.findall(r'(?:src|href)="(?!data:|#|https://github\.com)([^"]+)"', page)
+    assert outside == []
+    assert "<script" not in page
+    assert page.count("<svg") == 3
+
+
+def test_the_tables_agree_with_the_records(made):
+    rows = list(csv.DictReader((made.parent / "leaderboard.csv").open()))
+    images = list(csv.DictReader((made.parent / "images.csv").open()))
+    assert (len(rows), len(images)) == (4, 8)
+    page, markdown = made.read_text(), (made.parent / "report.md").read_text()
+    for row in rows:
+        mine = [
+            float(i["psnr"]) for i in images if (i["method"], i["degradation"]) == (row["method"], row["degradation"])
+        ]
+        assert float(row["psnr"]) == pytest.approx(np.mean(mine), abs=1e-4)
+        assert f"<td>{float(row['psnr']):.2f}</td>" in page
+        assert f"| {row['method']} | {float(row['psnr']):.2f} |" in markdown
+    by_noise = [[float(r["psnr"]) for r in rows if r["degradation"] == f"gaussian:{s}"] for s in (15, 25)]
+    assert all(scores == sorted(scores, reverse=True) for scores in by_noise)
+
+
+def test_charts_are_saved_for_a_paper(made):
+    names = {path.name for path in (made.parent / "charts").iterdir()}
+    for chart in ("folder-photographs-standard-psnr", "folder-photographs-standard-images"):
+        assert {f"{chart}.svg", f"{chart}.pdf"} <= names
+
+
+def test_the_pictures_show_what_was_scored(made, crops):
+    sources = re.findall(r'alt="camera, (clean|noisy)" src="data:image/webp;base64,([^"]+)"', made.read_text())
+    pictures = {kind: np.array(Image.open(io.BytesIO(base64.b64decode(code))).convert("L")) for kind, code in sources}
+    clean = np.array(Image.open(crops / "camera.png"))
+    noisy = degrade(
+        clean[..., None], parse("25"), PROTOCOLS["standard"], dataset="folder photographs", image="camera", seed=0
+    ).noisy
+    assert pictures["clean"].shape == clean.shape
+    assert np.abs(pictures["clean"] - clean.astype(float)).mean() < 4  # lossy, but this picture
+    shown = np.clip(noisy[..., 0], 0, 1) * 255
+    assert np.corrcoef(pictures["noisy"].ravel(), shown.ravel())[0, 1] > 0.95
+
+
+def test_numbers_stand_without_the_pictures(runs, crops):
+    away = crops.rename(crops.with_name("away"))
+    try:
+        page = build(runs).read_text()
+    finally:
+        away.rename(crops)
+    assert "image/webp" not in page
+    assert "Wavelet" in page
+
+
+def test_what_was_measured_again_shows_once(tmp_path, photographs):
+    (cell,), _ = plan(Request("wavelet", str(photographs)))
+    store = Store(tmp_path / "runs")
+    for code, started in (("old", "2026-01-01T00:00:00+00:00"), ("new", "2026-01-02T00:00:00+00:00")):
+        version = replace(cell, code=code)
+        record = run_cell(version, Settings("cpu"))
+        store.put(version, replace(record, provenance=record.provenance | {"started": started}))
+    rows = list(csv.DictReader((build(tmp_path).parent / "images.csv").open()))
+    assert len(rows) == 2
+
+
+def test_a_damaged_record_says_so(runs):
+    path = next((runs / "runs").glob("*/*.parquet"))
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(BenchError, match=r"record .* cannot be read .* delete it and its cell runs again"):
+        build(runs)
+
+
+@pytest.fixture(scope="module")
+def measured(crops):
+    """Return the records of two filters at three noise levels; the record says that Wavelet was trained on 0-20."""
+    cells, _ = plan(Request("wavelet,gaussian", str(crops), "15,25,50", protocol="float"))
+    found = []
+    for _, record in run_all(cells, "serial", Settings("cpu")):
+        about = record.provenance
+        if about["label"] == "Wavelet":
+            about = about | {"net": about["net"] | {"trained": [0, 20]}}
+        found.append(Record(record.images, about))
+    return found
+
+
+def labels_of(boards):
+    return [entry.result.label for board in boards for entry in board.entries]
+
+
+def test_one_picture_is_shown_where_one_is_asked_for(runs):
+    boards = leaderboards(gather(Store(runs / "runs").scores()))
+    assert [len(shown) for shown in strips(Store(runs / "runs"), boards, 1).values()] == [1, 1]
+    assert [len(shown) for shown in strips(Store(runs / "runs"), boards, 0).values()] == [2, 2]
+
+
+def test_charts_are_saved_in_the_format_that_is_asked_for(tmp_path, measured):
+    boards = leaderboards(gather(measured[:1]))
+    draw(boards, tmp_path, ("png",))
+    with Image.open(next(tmp_path.glob("*-metrics.png"))) as image:
+        assert image.format == "PNG"
+    assert {path.suffix for path in tmp_path.iterdir()} == {".svg", ".pdf", ".png"}
+    with pytest.raises(BenchError, match="FORMAT=gif: charts are saved as svg, pdf, png"):
+        draw(boards, tmp_path, ("gif",))
+
+
+def test_the_comparison_shows_mean_interval_and_noisy_input(measured):
+    boards = leaderboards(gather(measured))[1:2]
+    figure = comparison.compare(boards, marks(labels_of(boards)))
+    for axes, metric, form in zip(figure.axes, ("psnr", "ssim", "mse"), (".2f", ".4f", ".1f"), strict=True):
+        rows = {r.provenance["label"]: [i[metric] for i in r.images] for r in measured if r.provenance["sigma"] == 25}
+        means = {label: np.mean(values) for label, values in rows.items()}
+        best = sorted(means, key=lambda label: -np.mean([i["psnr"] for i in by_label(measured, label)]))
+        noisy = np.mean([i[f"noisy_{metric}"] for i in by_label(measured, "Wavelet")])
+        printed = [text.get_text() for text in axes.texts]
+        assert printed == [format(value, form) for value in (*(means[label] for label in best), noisy)]
+        points = [container.lines[0].get_xydata()[0] for container in axes.containers]
+        assert [x for x, _ in points] == pytest.approx([means[label] for label in best])
+        assert [y for _, y in points] == sorted(y for _, y in points)  # the axis goes down
+        for container, label in zip(axes.containers, best, strict=True):
+            (low, _), (high, _) = container.lines[2][0].get_segments()[0]
+            # Two images: t = 12.7062 for one degree of freedom, and the deviation of the mean is half their distance.
+            assert (high - low) / 2 == pytest.approx(12.7062 * abs(np.subtract(*rows[label])) / 2, rel=1e-4)
+    names = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert names[-1] == "noisy input"
+
+
+def by_label(records, label, sigma=25):
+    return next(r.images for r in records if (r.provenance["label"], r.provenance["sigma"]) == (label, sigma))
+
+
+def test_the_noisy_input_is_a_line_where_it_is_near():
+    import matplotlib.pyplot as plt
+
+    for noisy, inside in ((29.0, True), (20.0, False), (float("nan"), False)):
+        figure, axes = plt.subplots()
+        comparison._limits(axes, [30.0, 34.0], noisy, 1.0, logarithmic=False)
+        low, high = axes.get_xlim()
+        assert (low < noisy < high) == inside
+        assert any(line.get_linestyle() == "--" for line in axes.lines) == inside
+        assert (high - low) < 1.6 * 4
+        plt.close(figure)
+
+
+def test_only_what_was_published_in_the_unit_of_the_chart_is_a_ring():
+    row = SimpleNamespace(metric="psnr_noise_255", number=60.0)
+    entry = SimpleNamespace(verdict=SimpleNamespace(published=row), ssim="0.91")
+    assert published(entry, "psnr") is None
+    row.metric = "psnr"
+    assert (published(entry, "psnr"), published(entry, "ssim"), published(entry, "mse")) == (60.0, 0.91, None)
+    assert published(SimpleNamespace(verdict=None, ssim=""), "psnr") is None
+
+
+def test_methods_are_told_apart():
+    looks = marks(f"method {i}" for i in range(56))
+    assert len(set(looks.values())) == 56
+    few = marks(f"method {i}" for i in range(7))
+    assert len({look.colour for look in few.values()}) == len({look.marker for look in few.values()}) == 7
+
+
+def test_generalisation_is_open_and_dashed_outside_the_range(measured):
+    boards = leaderboards(gather(measured))
+    looks = marks(labels_of(boards))
+    (axes,) = generalisation.draw(boards, looks).axes
+    colour = looks["Wavelet"].colour
+    mine = [line for line in axes.lines if line.get_color() == colour]
+    faces = {line.get_xdata()[0]: line.get_markerfacecolor() for line in mine if line.get_marker() != "None"}
+    assert faces == {15: colour, 25: "white", 50: "white"}
+    pieces = {tuple(line.get_xdata()): line.get_linestyle() for line in mine if line.get_marker() == "None"}
+    assert pieces == {(15, 20): "-", (20, 25): "--", (25, 50): "--"}
+    others = [line for line in axes.lines if line.get_color() == looks["Gaussian"].colour]
+    assert {line.get_linestyle() for line in others if line.get_marker() == "None"} == {"-"}
+    (noisy,) = [line for line in axes.lines if line.get_linestyle() == ":"]
+    # The noisy image is what was drawn: PSNR 20 log10(255 / sigma);
+    # three deviations of 3072 pixels are 0.33 dB.
+    assert noisy.get_ydata() == pytest.approx([20 * np.log10(255 / sigma) for sigma in (15, 25, 50)], abs=0.33)
+
+
+def test_generalisation_needs_three_levels_and_one_outside(measured):
+    looks = marks(labels_of(leaderboards(gather(measured))))
+    two = [record for record in measured if record.provenance["sigma"] != 50]
+    untrained = [record for record in measured if record.provenance["label"] == "Gaussian"]
+    for records in (two, untrained):
+        assert generalisation.draw(leaderboards(gather(records)), looks) is None
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (Point(5, 30, (10, 20)), Point(15, 20, (10, 20)), [((5, 10), (30, 25), False), ((10, 15), (25, 20), True)]),
+        (Point(25, 30, (25, 25)), Point(50, 20, (50, 50)), [((25, 50), (30, 20), True)]),  # a net for each sigma
+        (Point(10, 30, (0, 10)), Point(50, 20, (0, 10)), [((10, 50), (30, 20), False)]),  # the range ends at the point
+        (Point(10, 30, None), Point(50, 20, None), [((10, 50), (30, 20), True)]),
+    ],
+)
+def test_lines_are_cut_where_the_range_ends(first, second, expected):
+    assert generalisation.pieces(first, second) == expected

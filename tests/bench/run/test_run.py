@@ -1,0 +1,174 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from bench.common.errors import BenchError
+from bench.plan.cell import Failure
+from bench.run.engine import run_all
+from bench.run.one_cell import Settings, run_cell
+
+CPU = Settings(device="cpu")
+
+
+def rows(record, column="psnr"):
+    return {row["image"]: row[column] for row in record.images}
+
+
+def test_identity_scores_its_own_input(one_cell, photographs, method_file):
+    path = method_file("def denoise(noisy, sigma):\n    return noisy\n")
+    record = run_cell(one_cell(str(path), photographs, protocol="clipped"), CPU)
+    assert rows(record) == pytest.approx(rows(record, "noisy_psnr"), abs=1e-5)
+    assert rows(record, "ssim") == pytest.approx(rows(record, "noisy_ssim"), abs=1e-6)
+    unclipped = run_cell(one_cell(str(path), photographs), CPU)
+    for name, score in rows(unclipped, "noisy_psnr").items():
+        assert score == pytest.approx(20 * np.log10(255 / 25), abs=0.5)
+        assert rows(unclipped)[name] > score  # clipping the output to [0, 255] can only help
+
+
+def test_what_a_record_holds(one_cell, photographs, method_file):
+    path = method_file("def denoise(noisy, sigma):\n    return 0 * noisy + sigma\n")
+    record = run_cell(one_cell(str(path), photographs), CPU)
+    about = record.provenance
+    assert list(rows(record)) == ["camera", "coins"]
+    picture = np.frombuffer(record.images[0]["denoised"], np.uint8)
+    assert picture.size == 48 * 64
+    assert (picture == 25).all()  # sigma reaches the method on the unit scale
+    assert set(about["versions"]) >= {"python", "torch", "numpy"}
+    assert set(about["seconds"]) == {"load", "noise", "method", "score", "total"}
+    for key in ("device", "backend", "threads", "jobs", "commit", "machine", "peak_memory", "parameters", "identity"):
+        assert key in about
+    assert all(row["seconds"] > 0 for row in record.images)
+    assert sum(row["seconds"] for row in record.images) == pytest.approx(about["seconds"]["method"], abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("body", "cause"),
+    [
+        ("return noisy * float('nan')", "returned NaN or infinite values"),
+        ("return noisy[..., 1:]", r"returned shape \(1, 1, 48, 63\); expected \(1, 1, 48, 64\)"),
+        ("raise RuntimeError('out of ideas')", "raised RuntimeError: out of ideas"),
+        ("return None", "returned a NoneType"),
+    ],
+)
+def test_a_bad_method_fails_its_cell_only(one_cell, photographs, method_file, body, cause):
+    bad = one_cell(str(method_file(f"def denoise(noisy, sigma):\n    {body}\n", "bad")), photographs)
+    with pytest.raises(BenchError, match=cause):
+        run_cell(bad, CPU)
+    outcomes = [outcome for _, outcome in run_all([bad, one_cell("wavelet", photographs)], "serial", CPU)]
+    assert [isinstance(outcome, Failure) for outcome in outcomes] == [True, False]
+
+
+@pytest.mark.parametrize("case", ["truncated", "text", "16-bit", "alpha", "mixed"])
+def test_a_bad_image_fails_with_one_line(one_cell, photographs, method_file, case):
+    path = photographs / "zebra.png"
+    pixels = np.array(Image.open(photographs / "camera.png"))
+    if case == "truncated":
+        path.write_bytes((photographs / "camera.png").read_bytes()[:900])
+    elif case == "text":
+        path.write_text("no image")
+    elif case == "16-bit":
+        Image.fromarray(pixels.astype(np.uint16) * 257).save(photographs / "zebra.tif")
+    elif case == "alpha":
+        Image.fromarray(np.dstack([pixels] * 4)).save(path)
+    else:
+        Image.fromarray(np.dstack([pixels] * 3)).save(path)
+    cell = one_cell("wavelet", photographs)
+    ((_, outcome),) = run_all([cell], "serial", CPU)
+    assert isinstance(outcome, Failure)
+    expected = {
+        "truncated": "cannot be read to its end",
+        "text": "no readable image",
+        "16-bit": "16 bits a channel",
+        "alpha": "alpha channel",
+        "mixed": "zebra.png is rgb and the images before it are gray",
+    }
+    assert expected[case] in outcome.cause
+    assert "zebra." in outcome.cause
+    assert "\n" not in outcome.cause
+
+
+def test_mixed_sizes_run(one_cell, photographs):
+    pixels = np.array(Image.open(photographs / "camera.png"))
+    Image.fromarray(pixels[:40, :50]).save(photographs / "small.png")
+    record = run_cell(one_cell("wavelet", photographs), CPU)
+    assert [(row["height"], row["width"]) for row in record.images] == [(48, 64), (48, 64), (40, 50)]
+
+
+@pytest.fixture
+def tiny_net(tmp_path):
+    """Return weights of a small random DnCNN with batch normalisation."""
+    from methods.networks.dncnn import DnCNN
+
+    torch.manual_seed(0)
+    network = DnCNN(5, 1, 8, norm=True)
+    for name, tensor in network.state_dict().items():
+        if "running_var" in name:
+            tensor.uniform_(0.5, 2)
+    path = tmp_path / "tiny.pth"
+    torch.save(network.state_dict(), path)
+    return path
+
+
+def test_backends_engines_and_processes_agree(one_cell, photographs, tiny_net):
+    cell = one_cell("dncnn-b", photographs, weights=str(tiny_net))
+    plain = run_cell(cell, Settings("cpu", "torch"))
+    assert run_cell(cell, CPU).provenance["backend"] == "onnxruntime"
+    for backend in ("torch", "onnxruntime"):
+        record = run_cell(cell, Settings("cpu", backend))
+        assert record.provenance["backend"] == backend
+        assert rows(record) == pytest.approx(rows(plain), abs=1e-4)
+    ((_, pooled),) = run_all([cell], "loky", Settings("cpu", "torch", jobs=2))
+    assert rows(pooled) == pytest.approx(rows(plain), abs=1e-4)
+    classical = one_cell("wavelet", photographs)
+    assert rows(run_cell(classical, Settings("cpu", jobs=1))) == rows(run_cell(classical, Settings("cpu", jobs=2)))
+
+
+def test_the_result_does_not_depend_on_the_batch(one_cell, photographs, tiny_net, monkeypatch):
+    from bench.run import batches
+
+    cell = one_cell("dncnn-b", photographs, weights=str(tiny_net))
+    batched = {b: rows(run_cell(cell, Settings("cpu", b, threads=2))) for b in ("torch", "onnxruntime")}
+    monkeypatch.setattr(batches, "_same_shape", lambda images, *limits: ([image] for image in images))
+    for backend, scores in batched.items():
+        assert scores == pytest.approx(rows(run_cell(cell, Settings("cpu", backend, threads=2))), abs=1e-4)
+
+
+def test_protocol_float_keeps_the_output_unrounded(one_cell, photographs, method_file):
+    path = method_file("def denoise(noisy, sigma):\n    return 0 * noisy + 100.4 / 255\n")
+    mse = {
+        name: rows(run_cell(one_cell(str(path), photographs, protocol=name), CPU), "mse")
+        for name in ("standard", "float")
+    }
+    clean = np.array(Image.open(photographs / "camera.png")).astype(float)
+    assert mse["standard"]["camera"] == pytest.approx(((clean - 100) ** 2).mean())
+    assert mse["float"]["camera"] == pytest.approx(((clean - 100.4) ** 2).mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "cuda:x"])
+def test_a_device_that_is_not_there(one_cell, photographs, device):
+    with pytest.raises(BenchError, match=f"DEVICE={device}"):
+        run_cell(one_cell("wavelet", photographs), Settings(device=device))
+
+
+@pytest.mark.gpu
+def test_the_gpu_agrees_with_the_cpu(one_cell, photographs, tiny_net):
+    cell = one_cell("dncnn-b", photographs, weights=str(tiny_net))
+    assert rows(run_cell(cell, Settings("cuda"))) == pytest.approx(rows(run_cell(cell, CPU)), abs=1e-4)
+
+
+def test_own_weights_for_the_wrong_colour(one_cell, photographs, tiny_net, tmp_path):
+    folder = tmp_path / "colour"
+    folder.mkdir()
+    pixels = np.array(Image.open(photographs / "camera.png"))
+    Image.fromarray(np.dstack([pixels] * 3)).save(folder / "a.png")
+    with pytest.raises(ValueError, match="hold a gray net, and the images are rgb"):
+        run_cell(one_cell("dncnn-b", folder, weights=str(tiny_net)), CPU)
+
+
+def test_a_worker_that_dies_loses_its_own_cell_only(one_cell, photographs, method_file):
+    deadly = one_cell(str(method_file("import os\ndef denoise(noisy, sigma):\n    os._exit(3)\n")), photographs)
+    cells = [deadly, *(one_cell("wavelet", photographs, noise) for noise in ("10", "20", "30"))]
+    outcomes = {cell.key: outcome for cell, outcome in run_all(cells, "loky", Settings("cpu", jobs=2))}
+    assert [isinstance(outcomes[cell.key], Failure) for cell in cells] == [True, False, False, False]
+    assert "its worker process died" in outcomes[deadly.key].cause

@@ -1,0 +1,79 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
+
+from bench.score.metrics import METRICS, mse, psnr, ssim
+
+
+def tensor(image: np.ndarray) -> torch.Tensor:
+    """(H, W, C) to (1, C, H, W) float64."""
+    return torch.from_numpy(image.astype(np.float64)).permute(2, 0, 1)[None]
+
+
+@pytest.fixture(params=["gray", "rgb"])
+def pair(request):
+    from skimage import data
+
+    clean = data.astronaut()[100:171, 50:143]
+    clean = clean if request.param == "rgb" else clean[..., 1:2]
+    return clean, np.clip(clean + np.random.default_rng(1).normal(0, 20, clean.shape), 0, 255)
+
+
+def test_agrees_with_scikit_image(pair):
+    clean, noisy = pair
+    assert mse(tensor(clean), tensor(noisy)).item() == pytest.approx(mean_squared_error(clean, noisy), abs=1e-6)
+    assert psnr(tensor(clean), tensor(noisy)).item() == pytest.approx(
+        peak_signal_noise_ratio(clean, noisy, data_range=255), abs=1e-6
+    )
+    channels = [
+        structural_similarity(
+            clean[..., c].astype(float), noisy[..., c], data_range=255,
+            gaussian_weights=True, sigma=1.5, use_sample_covariance=False, full=True,
+        )[1][5:-5, 5:-5].mean()
+        for c in range(clean.shape[2])
+    ]  # fmt: skip
+    assert ssim(tensor(clean), tensor(noisy)).item() == pytest.approx(np.mean(channels), abs=1e-6)
+
+
+def test_worked_examples():
+    clean = torch.full((1, 1, 16, 16), 100.0, dtype=torch.float64)
+    brighter = clean + 10
+    assert mse(clean, brighter).item() == pytest.approx(100)
+    assert psnr(clean, brighter).item() == pytest.approx(10 * math.log10(255**2 / 100))
+    # Flat images have no variance: only the luminance term is left (Wang et al. 2004, eq. 6).
+    c1 = (0.01 * 255) ** 2
+    assert ssim(clean, brighter).item() == pytest.approx((2 * 100 * 110 + c1) / (100**2 + 110**2 + c1))
+
+
+def test_equal_images():
+    image = torch.rand(1, 3, 12, 12, dtype=torch.float64) * 255
+    assert psnr(image, image).item() == math.inf
+    assert ssim(image, image).item() == pytest.approx(1)
+
+
+def test_a_batch_is_scored_image_by_image(pair):
+    clean, noisy = (tensor(image) for image in pair)
+    worse = clean + 2 * (noisy - clean)
+    for metric in METRICS.values():
+        together = metric(torch.cat([clean, clean]), torch.cat([noisy, worse]))
+        apart = torch.cat([metric(clean, noisy), metric(clean, worse)])
+        assert together.shape == (2,)
+        torch.testing.assert_close(together, apart, rtol=1e-12, atol=1e-12)
+
+
+def test_too_small_for_the_window():
+    with pytest.raises(ValueError, match="at least 11x11"):
+        ssim(torch.zeros(1, 1, 10, 20, dtype=torch.float64), torch.zeros(1, 1, 10, 20, dtype=torch.float64))
+
+
+def test_strips_change_nothing(pair, monkeypatch):
+    from bench.score import metrics
+
+    clean, noisy = (tensor(image) for image in pair)
+    whole = [metric(clean, noisy) for metric in METRICS.values()]
+    monkeypatch.setattr(metrics, "STRIP", 7 * clean.shape[-1])
+    for metric, expected in zip(METRICS.values(), whole, strict=True):
+        torch.testing.assert_close(metric(clean, noisy), expected, rtol=1e-12, atol=1e-12)

@@ -1,0 +1,237 @@
+import io
+import math
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data
+
+import datasets
+from bench.common.errors import BenchError
+from bench.judge.audit_findings import COMMITTED, DIFFERING, DUPLICATE, OVERLAP, VALIDATION, Finding, notes, read, write
+from bench.studies.audit import study
+from bench.studies.audit.exact import hashes
+from bench.studies.audit.features import describe, gallery, mirrored
+from bench.studies.audit.geometry import compose, inverse, orientation, oriented
+from bench.studies.audit.verify import compare
+from datasets.folder import from_path
+
+
+def _jpeg(image, quality):
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=quality)
+    return np.array(Image.open(file))
+
+
+def _turned(image, degrees):
+    """Turn about the centre and keep a part that the whole turned image covers."""
+    height, width = image.shape
+    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1)
+    return cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_CUBIC)[50:-50, 50:-50]
+
+
+def _resized(image, factor):
+    height, width = image.shape
+    return np.array(Image.fromarray(image).resize((round(width * factor), round(height * factor)), Image.BICUBIC))
+
+
+def _gamma(image):
+    return np.rint(255 * (image / 255) ** 0.7).astype(np.uint8)
+
+
+PHOTO = data.camera()[100:400, 80:400]
+# What is done to the test image (300x320) before it goes into the training set, the share of the test image that is
+# left (by the geometry), and the words of the finding.
+COPIES = {
+    "same": (PHOTO, 1, "identical"),
+    "crop": (PHOTO[40:190, 60:240], 150 * 180 / (300 * 320), "contains"),
+    "small crop": (PHOTO[80:120, 130:180], 40 * 50 / (300 * 320), "contains"),
+    "mirrored": (PHOTO[:, ::-1], 1, "flipped"),
+    "quarter turn": (np.rot90(PHOTO), 1, "rotated"),
+    "upside down": (PHOTO[::-1], 1, "flipped, rotated"),
+    "7 degrees": (_turned(PHOTO, 7), 200 * 220 / (300 * 320), "contains, rotated"),
+    "half size": (_resized(PHOTO, 0.5), 1, "rescaled"),
+    "0.7": (_resized(PHOTO, 0.7), 1, "rescaled"),
+    "1.5": (_resized(PHOTO, 1.5), 1, "rescaled"),
+    "jpeg 30": (_jpeg(PHOTO, 30), 1, "re-encoded"),
+    "gamma": (_gamma(PHOTO), 1, "tone changed"),
+    "one level": (np.where(np.indices(PHOTO.shape).sum(0) % 7 == 0, PHOTO ^ 1, PHOTO), 1, "at most 1 level apart"),
+    "crop, mirror, jpeg": (_jpeg(PHOTO[40:190, 60:240][:, ::-1], 50), 0.28125, "contains, flipped, re-encoded"),
+    "turn, half, jpeg": (_jpeg(_resized(np.rot90(PHOTO[:240]), 0.6), 60), 0.8, "contains, rotated, rescaled"),
+}
+
+
+def _save(folder, images):
+    folder.mkdir()
+    for name, image in images.items():
+        Image.fromarray(np.ascontiguousarray(image)).save(folder / f"{name}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory):
+    """Audit a photograph against a training set that has only changed copies of it and other photographs."""
+    folder = tmp_path_factory.mktemp("audit")
+    others = {"coins": data.coins(), "brick": data.brick()[:256, :256], "page": data.page(), "moon": data.moon()[::2]}
+    test = _save(folder / "test", {"photo": PHOTO, "grass": data.grass()[:200, :200]})
+    train = _save(folder / "train", {name: copy for name, (copy, *_) in COPIES.items()} | others)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENCH_CACHE", str(folder / "cache"))
+        lines = list(study.build(f"{test},train:{train}", folder))
+    return lines, {finding.image_b: finding for finding in read(folder / "audit.csv")}, len(COPIES)
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_a_changed_copy_in_a_training_set_is_found(copies, name):
+    _, findings, _ = copies
+    finding, (_, share, words) = findings[name], COPIES[name]
+    assert (finding.problem, finding.dataset_a, finding.image_a) == (OVERLAP, "folder test", "photo")
+    assert finding.share == pytest.approx(share, abs=0.02)
+    assert finding.relation == words
+    assert finding.correlation > 0.97
+
+
+def test_nothing_but_the_copies_is_found(copies):
+    lines, findings, count = copies
+    assert set(findings) == set(COPIES)
+    assert any("folder test: photo shares" in line for line in lines)
+    assert any(line.startswith(f"{count} findings in") for line in lines)
+
+
+def test_where_a_crop_lies(copies):
+    _, findings, _ = copies
+    assert findings["crop"].transform == "at rows -40:260, columns -60:260 of b; b has rows 0:150, columns 0:180 of it"
+    assert findings["one level"].max_difference == 1
+    # Every seventh pixel (diagonals) differs.
+    assert findings["one level"].equal == pytest.approx(6 / 7, abs=0.001)
+    assert findings["half size"].transform.startswith("times 0.500")
+    assert math.isnan(findings["half size"].max_difference)
+
+
+def test_images_without_content_are_no_copies_of_each_other(tmp_path):
+    noise = np.random.default_rng(0).normal(128, 25, (2, 64, 64)).clip(0, 255).astype(np.uint8)
+    odd = {"black": np.zeros((64, 64), np.uint8), "white": np.full((50, 70), 255, np.uint8), "dot": np.uint8([[7]])}
+    test = _save(tmp_path / "test", {**odd, "noise": noise[0], "tiny": data.camera()[100:120, 200:220]})
+    train = _save(tmp_path / "train", {**odd, "other": noise[1], "photo": data.camera()})
+    lines = list(study.build(f"{test},train:{train}", tmp_path))
+    # 20x20 pixels have no keypoints: equal blocks tell.
+    (finding,) = read(tmp_path / "audit.csv")
+    assert (finding.image_a, finding.image_b, finding.relation) == ("tiny", "photo", "crop")
+    assert finding.transform == "at rows 100:120, columns 200:220 of b"
+    assert lines[-1].startswith("1 findings")
+
+
+def test_every_orientation_has_the_same_blocks_and_knows_its_way_back():
+    image = data.camera()[100:140, 200:260]
+    seen = {tuple(sorted(hashes(oriented(image, turn)).ravel())) for turn in range(8)}
+    assert len(seen) == 1
+    for turn in range(8):
+        way = orientation(turn, image.shape)
+        column, row = np.rint(way @ (13, 7, 1)).astype(int)
+        assert oriented(image, turn)[row, column] == image[7, 13]
+        assert compose(inverse(way), way) == pytest.approx(np.eye(2, 3))
+
+
+def test_mirrored_keypoints_are_those_of_the_mirror_image():
+    points, descriptors = mirrored(*describe(PHOTO), PHOTO.shape[1])
+    other, wanted = describe(np.ascontiguousarray(PHOTO[:, ::-1]))
+    distance = np.linalg.norm(points[:, None, :2] - other[None, :, :2], axis=2)
+    turn = np.abs((points[:, None, 3] - other[None, :, 3] + 180) % 360 - 180)
+    # OpenCV places keypoints a quarter of a pixel too far right, so those of a mirror image are half a pixel off.
+    pairs = np.argwhere((distance < 0.6) & (turn < 2))
+    agree = [np.abs(descriptors[i].astype(int) - wanted[j]).max() <= 2 for i, j in pairs]
+    assert len(pairs) > 300
+    assert np.mean(agree) > 0.6
+
+
+def test_frames_of_one_camera_are_no_copies():
+    # A quarter of the scene moved on between the frames.
+    first = data.camera()[:256, :256]
+    second = first.copy()
+    second[128:, 128:] = data.coins()[:128, :128]
+    assert compare(first, second, np.eye(2, 3)) is None
+    assert compare(first, first, np.eye(2, 3)).equal == 1
+
+
+def _part(name, images):
+    known = datasets.available()[name]
+    return replace(known, images=[image for image in known.images if image.name in images])
+
+
+def test_known_cases_are_found_in_the_files(published_files):
+    chosen = {
+        "set12": "04 08 10",
+        "set5": "woman",
+        "classic5": "lena boats",
+        "live1": "caps statue",
+        "kodak24": "kodim03 kodim17",
+        "bsd68": "test001 test002 test003",
+    }
+    training = {"train400": "test_019 test_020 test_135", "cbsd432": "12003 302003 100007"}
+    parts = [gallery(_part(name, images.split()), training=False) for name, images in chosen.items()]
+    parts += [gallery(_part(name, images.split()), training=True) for name, images in training.items()]
+    found = {(f.image_a, f.image_b): f for f in study.audit(parts)}
+    assert set(found) == {
+        ("04", "12003"), ("04", "test_020"), ("woman", "302003"), ("woman", "test_135"), ("08", "lena"),
+        ("10", "boats"), ("caps", "kodim03"), ("statue", "kodim17"),
+    }  # fmt: skip
+    assert found["04", "12003"].transform == "at rows 7:263, columns 109:365 of b"
+    # Rows 79:259 and columns 35:215 of the photograph are the training image: 180 of 256 rows, 106 of 256 columns.
+    assert found["04", "test_020"].share == pytest.approx(180 * 106 / 256**2, abs=1e-4)
+    assert found["04", "test_020"].equal == 1
+    assert found["08", "lena"].max_difference == 1
+    assert found["10", "boats"].problem == DUPLICATE
+    assert found["08", "lena"].problem == DIFFERING
+    assert found["caps", "kodim03"].relation == "tone changed, partly changed"
+    assert "rescaled" in found["statue", "kodim17"].relation
+
+
+def test_the_committed_table_has_the_known_cases():
+    findings = read(COMMITTED)
+    pairs = {(f.dataset_a, f.image_a, f.dataset_b, f.image_b): f for f in findings}
+    assert round(pairs["set12", "04", "train400", "test_020"].share, 2) == 0.29
+    assert pairs["set12", "04", "cbsd432", "12003"].relation == "crop"
+    assert ("set5", "woman", "cbsd432", "302003") in pairs
+
+    def images(first, second, which):
+        return {key[which] for key in pairs if (key[0], key[2]) == (first, second)}
+
+    assert len(images("kodak24", "live1", 1)) == len(images("kodak24", "live1", 3)) == 19
+    assert len(images("kodak24", "kodak24-500", 1)) == 24
+    assert len(images("bsd68", "cbsd68", 1)) == 68
+    assert len(images("pneumonia-mnist-val", "pneumonia-mnist-train", 1)) == 8
+    assert {f.problem for f in findings if f.dataset_a == "pneumonia-mnist-val"} == {VALIDATION}
+    assert not images("pneumonia-mnist", "pneumonia-mnist-train", 1)
+    for test in ("bsd68", "cbsd68", "kodak24", "live1"):
+        for train in ("train400", "cbsd432"):
+            assert not images(test, train, 1)
+    assert not [f for f in findings if f.dataset_a.startswith("camvid")]
+
+
+def test_lines_under_a_table():
+    lines = notes(["set12", "classic5", "kodak24", "live1"], {"DnCNN-S": ["train400"], "mine": []})
+    assert lines[0] == "set12: 04 shares 29 % of its pixels with train400/test_020, on which DnCNN-S was trained"
+    assert "kodak24 and live1 share scenes (19 of 24 images, 19 of 29): do not average them as independent" in lines
+    assert any(line.startswith("set12 and classic5 share") and "08 = lena" in line for line in lines)
+    assert not any("cbsd432" in line for line in lines)
+    assert notes(["bsd68"], {"DnCNN-S": ["train400"]}) == []
+
+
+def test_a_table_is_read_as_it_was_written(tmp_path):
+    findings = [
+        Finding(OVERLAP, "a", "1", "b", "2", "crop, flipped", 0.5, 0.99, 3, 0.25, "at rows 0:1, columns 2:3 of b")
+    ]
+    write(findings, tmp_path / "t.csv")
+    assert read(tmp_path / "t.csv") == findings
+    assert read(tmp_path / "none.csv") == []
+
+
+def test_what_cannot_be_audited_is_said(tmp_path):
+    with pytest.raises(BenchError, match="unknown dataset 'set13'"):
+        list(study.build("set13", tmp_path))
+    train = _save(tmp_path / "train", {"photo": PHOTO})
+    with pytest.raises(BenchError, match="no test set could be read"):
+        list(study.build(f"train:{train}", tmp_path))
+    assert from_path(train).role == "test"

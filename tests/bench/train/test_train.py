@@ -1,0 +1,348 @@
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from skimage import data
+from torch import nn
+
+import methods
+from bench import train as training
+from bench.common.errors import BenchError
+from bench.degradation import parse
+from bench.plan.request import Request, plan
+from bench.train import checkpoint, loop, pace
+from bench.train.loop import loss_of
+from bench.train.noise import corrupted
+from bench.train.patches import batch, spread, stocked
+from bench.train.recipe import Recipe, asked, recipe, recipes
+from methods.own import trained
+
+CAMERA, COINS = data.camera()[:120, :90, None], data.coins()[:100, :140, None]
+TINY = Recipe(
+    "tiny", "tiny", "", "dncnn", "methods.networks.dncnn:DnCNN", "train", "gaussian:10-50",
+    {"depth": 3, "features": 4, "norm": True}, finish="methods.networks.dncnn:fold", patch=16, batch=4, steps=12,
+    average=0.9, held_out=1, validation_noise="25",
+)  # fmt: skip
+
+
+@pytest.fixture
+def stock():
+    return stocked([CAMERA, COINS], 16, "cpu")
+
+
+@pytest.fixture
+def held():
+    clean = torch.from_numpy(CAMERA[None, :64, :64, 0] / 255).float()[None]
+    return [(clean, clean + 0.1 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(0)))]
+
+
+@pytest.fixture
+def photographs_to_train(tmp_path):
+    from PIL import Image
+
+    folder = tmp_path / "train"
+    folder.mkdir()
+    for i, (y, x) in enumerate([(0, 0), (100, 200), (200, 100), (300, 300)]):
+        Image.fromarray(data.camera()[y : y + 64, x : x + 80]).save(folder / f"{i}.png")
+    return folder
+
+
+def trained_by(recipe, stock, held, path, **how):
+    torch.set_num_threads(1)
+    return loop.train(recipe, stock, held, device="cpu", path=path, digest="d", **how)
+
+
+def test_every_patch_is_a_piece_of_an_image_turned_or_mirrored(stock):
+    clean, _ = batch(stock, 60, parse("25"), (0, 0), augment=True)
+    pieces = {
+        np.ascontiguousarray(image[y : y + 16, x : x + 16, 0]).tobytes()
+        for image in (CAMERA, COINS)
+        for y in range(image.shape[0] - 15)
+        for x in range(image.shape[1] - 15)
+    }
+    seen = set()
+    for patch in (clean[:, 0] * 255).round().to(torch.uint8).numpy():
+        kinds = [np.rot90(side, k) for side in (patch, patch[:, ::-1]) for k in range(4)]
+        hits = [i for i, kind in enumerate(kinds) if np.ascontiguousarray(kind).tobytes() in pieces]
+        assert hits
+        seen.add(hits[0])
+    assert len(seen) == 8
+
+
+def test_every_place_has_the_same_chance(stock):
+    clean = stock.patches(4000, torch.Generator().manual_seed(1), augment=False)
+    corner = (clean[:, 0, 0, 0] * 255).round()
+    places = [image[: image.shape[0] - 15, : image.shape[1] - 15, 0].ravel() for image in (CAMERA, COINS)]
+    expected = np.concatenate(places)
+    assert float(corner.mean()) == pytest.approx(expected.mean(), abs=4 * expected.std() / math.sqrt(4000))
+
+
+def test_a_batch_is_a_function_of_its_key(stock):
+    first, again, other = (
+        batch(stock, 8, parse("gaussian:0-55"), key, augment=True) for key in ((0, 5), (0, 5), (0, 6))
+    )
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not torch.equal(first[0], other[0])
+
+
+@pytest.mark.parametrize(
+    ("noise", "mean", "deviation"),
+    [
+        ("25", 0.5, 25 / 255),
+        ("gaussian:mean=0.1,std=0.2", 0.6, 0.2),
+        ("multiplicative:0.2", 0.5, 0.1),
+        ("poisson:30", 0.5, math.sqrt(0.5 / 30)),
+        ("poisson_gaussian:peak=100,sigma=5", 0.5, math.hypot(math.sqrt(0.005), 5 / 255)),
+        ("uniform:25", 0.5, 25 / 255 / math.sqrt(3)),
+        ("masking:0.25", 0.375, 0.5 * math.sqrt(0.25 * 0.75)),
+        ("salt_pepper:0.1", 0.5, 0.5 * math.sqrt(0.1)),
+        ("speckle:4", 0.5, 0.25),
+        ("25+gaussian:10", 0.5, math.hypot(25, 10) / 255),
+    ],
+)
+def test_noise_of_training_has_its_mean_and_deviation(noise, mean, deviation):
+    clean = torch.full((100, 1, 100, 100), 0.5)
+    noisy = corrupted(clean, parse(noise), torch.Generator().manual_seed(0)).double()
+    assert float(noisy.mean()) == pytest.approx(mean, abs=4 * deviation / 1e3)
+    assert float(noisy.std()) == pytest.approx(deviation, rel=0.01)
+
+
+def test_a_range_is_drawn_for_each_patch():
+    clean = torch.full((400, 1, 40, 40), 0.5)
+    noisy = corrupted(clean, parse("gaussian:0-55"), torch.Generator().manual_seed(0))
+    sigmas = (noisy - clean).flatten(1).std(1) * 255
+    assert 0 <= float(sigmas.min()) < 2
+    assert 53 < float(sigmas.max()) < 58
+    assert float(sigmas.mean()) == pytest.approx(27.5, abs=4 * 55 / math.sqrt(12 * 400))
+
+
+def test_what_training_does_not_draw_is_refused():
+    with pytest.raises(BenchError, match="training does not draw jpeg; it draws gaussian"):
+        corrupted(torch.zeros(1, 1, 8, 8), parse("jpeg:10"), torch.Generator())
+
+
+def test_pairs_keep_clean_and_noisy_together():
+    noisy = np.clip(CAMERA.astype(int) + 7, 0, 255).astype(np.uint8)
+    stock = stocked([np.concatenate([CAMERA, noisy], axis=2)], 16, "cpu")
+    clean, dirty = batch(stock, 20, parse("pairs"), (0, 0), augment=True)
+    expected = ((clean * 255 + 7).clamp(max=255)) / 255
+    torch.testing.assert_close(dirty, expected)
+
+
+def test_losses_are_those_of_the_papers():
+    output, clean = torch.rand(3, 1, 4, 4), torch.rand(3, 1, 4, 4)
+    difference = (output - clean).double().numpy()
+    assert float(loss_of("squared", output, clean)) == pytest.approx((difference**2).sum() / 6, rel=1e-5)
+    assert float(loss_of("mse", output, clean)) == pytest.approx((difference**2).mean(), rel=1e-5)
+    assert float(loss_of("l1", output, clean)) == pytest.approx(abs(difference).mean(), rel=1e-5)
+    entropy = -(clean * output.log() + (1 - clean) * (1 - output).log()).double().sum() / 3
+    assert float(loss_of("cross_entropy", output, clean)) == pytest.approx(float(entropy), rel=1e-5)
+
+
+def test_a_run_that_was_killed_ends_as_one_that_was_not(tmp_path, stock, held, monkeypatch):
+    whole = trained_by(TINY, stock, held, tmp_path / "whole.ckpt")
+
+    class Killed(BaseException):
+        pass
+
+    original, monkeypatched = loop.step, {"left": 7}
+
+    def dying(*words):
+        if monkeypatched["left"] == 0:
+            raise Killed
+        monkeypatched["left"] -= 1
+        return original(*words)
+
+    monkeypatch.setattr(loop, "LOOK_EVERY", 0.0)  # a checkpoint after each step
+    monkeypatch.setattr(loop, "step", dying)
+    with pytest.raises(Killed):
+        trained_by(TINY, stock, held, tmp_path / "cut.ckpt")
+    monkeypatch.setattr(loop, "step", original)
+    resumed = trained_by(TINY, stock, held, tmp_path / "cut.ckpt")
+    assert resumed.step == whole.step == 12
+    assert [row["step"] for row in resumed.history] == list(range(1, 13))
+    for name, value in whole.weights().items():
+        assert torch.equal(value, resumed.weights()[name]), name
+    for name, value in whole.network.state_dict().items():
+        assert torch.equal(value, resumed.network.state_dict()[name]), name
+
+
+def test_training_learns(tmp_path, stock, held):
+    longer = replace(TINY, steps=150, average=0.0, noise="25", rate=3e-3)
+    noisy_psnr = -10 * math.log10(float((held[0][1].clamp(0, 1) - held[0][0]).square().mean()))
+    run = trained_by(longer, stock, held, tmp_path / "x.ckpt")
+    assert run.best_psnr > noisy_psnr + 3
+
+
+def test_the_mean_of_the_weights_is_what_is_stored(tmp_path, stock, held, monkeypatch):
+    seen = []
+    original = loop._average
+    monkeypatch.setattr(
+        loop, "_average", lambda mean, now, decay: (original(mean, now, decay), seen.append((now, decay)))
+    )
+    monkeypatch.setattr(loop, "step", loop.step)
+    run = trained_by(replace(TINY, steps=1), stock, held, tmp_path / "x.ckpt")
+    ((_, decay),) = seen
+    assert decay == pytest.approx(0.1)  # (step + 1) / (step + 10) while that is less than the recipe's 0.9
+    name = "stack.0.weight"
+    start = TINY.build().state_dict()[name]
+    expected = 0.1 * start + 0.9 * run.network.state_dict()[name]
+    torch.testing.assert_close(run.mean[name], expected)
+
+
+def test_a_plan_that_changes_leads_on_to_the_end_of_the_schedule():
+    run = loop.Run(None, None, 1000)
+    run.planned(1000)
+    assert run.plan == []
+    run.step = 100
+    run.planned(200)  # a tenth is done, and the rest goes nine times as fast
+    assert run.share() == pytest.approx(0.1)
+    run.step = 150
+    assert run.share() == pytest.approx(0.1 + 0.9 / 2)
+    run.planned(250)
+    assert run.share() == pytest.approx(0.55)
+    run.step = 250
+    assert run.share() == pytest.approx(1.0)
+    assert run.plan == [(100, pytest.approx(0.1), 200), (150, pytest.approx(0.55), 250)]
+
+
+def test_a_budget_is_planned_again_where_the_machine_turns_slower(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(pace.time, "perf_counter", lambda: clock[0])
+    run, watch = loop.Run(None, None, 10_000), pace.Pace(1000.0, 10_000, "cpu", 0.0)
+    while run.step < run.steps:
+        run.step += 1
+        clock[0] += 1.0 if clock[0] < 500 else 2.0  # seconds a step
+        run.planned(watch.wanted(run))
+    assert run.plan[0][2] == pytest.approx(970, abs=20)
+    assert run.steps == pytest.approx(742, abs=15)
+    assert clock[0] == pytest.approx(990, abs=15)
+    assert run.share() == pytest.approx(1.0)
+
+
+def test_a_budget_ends_in_time_with_the_best_weights(tmp_path, stock, held):
+    run = trained_by(replace(TINY, steps=1_000_000), stock, held, tmp_path / "x.ckpt", budget=1.5)
+    assert pace.MEASURED <= run.step < 1_000_000
+    assert run.seconds < 3
+    assert run.best
+    # The schedule is stretched to the steps that are done: the last one has the last rate.
+    late = replace(TINY, steps=100, schedule=((0.6, 0.1),))
+    assert [late.rate_at(s) for s in (0, 59, 60)] == pytest.approx([1e-3, 1e-3, 1e-4])
+
+
+def test_cosine_and_warm_up():
+    waves = replace(TINY, steps=100, cosine=True, warm_up=10, rate=2.0)
+    assert waves.rate_at(0) == pytest.approx(0.2)
+    assert waves.rate_at(50) == pytest.approx(1.0)
+    assert waves.rate_at(100) == pytest.approx(0.0)
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(tmp_path, stock, held):
+    path = tmp_path / "x.ckpt"
+    trained_by(TINY, stock, held, path)
+    before = path.read_bytes()
+    state = checkpoint.load(path, "d", "cpu")
+    state["steps"] += 5
+    state["network"]["stack.0.weight"].fill_(math.nan)
+    checkpoint.save(path, state)
+    poisoned = path.read_bytes()
+    with pytest.raises(
+        BenchError, match=r"the loss is nan at step 17; the last good checkpoint is .*lower learning rate"
+    ):
+        trained_by(TINY, stock, held, path)
+    assert path.read_bytes() == poisoned != before
+
+
+def test_checkpoints_that_do_not_fit(tmp_path, stock, held, monkeypatch):
+    path = tmp_path / "x.ckpt"
+    trained_by(TINY, stock, held, path)
+    with pytest.raises(BenchError, match="belongs to another recipe or other images"):
+        checkpoint.load(path, "other", "cpu")
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(BenchError, match=r"cannot be read .* delete it"):
+        checkpoint.load(path, "d", "cpu")
+
+    def full(*words):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint.os, "fsync", full)
+    with pytest.raises(BenchError, match=r"cannot write .*No space left on device.*the checkpoint before it stays"):
+        checkpoint.save(path, {"digest": "d"})
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_every_recipe_builds_and_says_its_source():
+    assert {"dncnn-s", "rdn-small"} <= set(recipes())
+    for name in recipes():
+        found = recipe(name)
+        assert found.paper
+        assert found.method in methods.available()
+        assert isinstance(found.build(), nn.Module)
+        assert parse(found.noise)
+
+
+def test_what_a_person_changes():
+    changed = asked("dncnn", "set12", "15", "steps=200,depth=5,rate=1e-4,optimiser=adamw", "small")
+    assert (changed.name, changed.own_name, changed.images, changed.noise) == (
+        "dncnn-s",
+        "dncnn@own-small",
+        "set12",
+        "15",
+    )
+    assert (changed.steps, changed.rate, changed.optimiser) == (200, 1e-4, "adamw")
+    assert changed.arguments == {"depth": 5, "norm": True}
+    assert changed.digest != recipe("dncnn-s").digest
+
+
+@pytest.mark.parametrize(
+    ("words", "cause"),
+    [
+        (("dncn", "", "", "", ""), "unknown recipe 'dncn': did you mean dncnn-s"),
+        (("dncnn", "", "", "steps=0", ""), "steps is 0; expected a whole number from 1 up"),
+        (("dncnn", "", "", "loss=l3", ""), "unknown loss .* 'l3'"),
+        (("dncnn", "", "", "average=1", ""), "average is 1; expected 0 to below 1"),
+    ],
+)
+def test_bad_words(words, cause):
+    with pytest.raises(BenchError, match=cause):
+        asked(*words)
+
+
+@pytest.mark.parametrize("text", ["fast", "-3m", "9x"])
+def test_bad_budget(text):
+    with pytest.raises(BenchError, match=r"expected a time as 90s, 9m or 1\.5h"):
+        training.seconds(text)
+
+
+def test_held_out_images_are_spread():
+    assert spread(4, 400) == [50, 150, 250, 350]
+    assert spread(8, 3) == [0, 1, 2] or len(set(spread(8, 3))) <= 3
+
+
+def test_from_images_to_a_method(tmp_path, photographs_to_train, monkeypatch):
+    short = asked(
+        "dncnn", str(photographs_to_train), "25", "steps=3,batch=2,depth=3,features=4,held_out=1,patch=16", "x"
+    )
+    lines = list(training.build(short, tmp_path, to=tmp_path / "weights", device="cpu", threads=1))
+    assert "measure it: make bench METHOD=dncnn@own-x" in lines[-1]
+    (record,) = (tmp_path / "weights").glob("*.json")
+    said = json.loads(record.read_text())
+    assert (said["steps"], said["trained"], said["recipe"]["images"]) == (3, [25, 25], str(photographs_to_train))
+    (method,) = trained(methods.available(), tmp_path / "weights")
+    assert (method.name, method.nets[0].trained) == ("dncnn@own-x", (25, 25))
+    monkeypatch.setattr("bench.plan.request.methods.available", lambda: {method.name: method})
+    (cell,), failures = plan(Request(method.name, str(photographs_to_train), "25"))
+    assert not failures
+    network = cell.method.load(cell.net, tmp_path / "weights" / said["weights"], cell.options)
+    folded = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    assert not folded
+    assert sum(p.numel() for p in network.parameters()) == said["parameters"]
+
+
+def test_a_damaged_training_record(tmp_path):
+    (tmp_path / "x.json").write_text('{"name": "dncnn@own"}')
+    with pytest.raises(ValueError, match=r"training record .*x\.json: cannot be read .* train again, or delete it"):
+        trained(methods.available(), tmp_path)
