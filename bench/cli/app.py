@@ -1,7 +1,6 @@
 """The command line. `make` passes its variables on to the options of the same names."""
 
 import sys
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -66,47 +65,26 @@ def run(
     """Measure methods on datasets and print them beside the published numbers (make bench)."""
     from bench.report import terminal
     from bench.report.leaderboard import leaderboards, to_csv
-    from bench.run.engine import ENGINES, run_all
-    from bench.run.one_cell import Settings
-    from bench.run.runtimes import BACKENDS
-    from bench.store.records import SCORES, Store
+    from bench.run.campaign import run_campaign
+    from bench.run.settings import ENGINES, RUNTIMES, Settings
+    from bench.store.records import Store
     from bench.store.results import gather
 
-    for kind, word, known in (("engine", engine, ENGINES), ("backend", backend, BACKENDS)):
+    for kind, word, known in (("engine", engine, ENGINES), ("backend", backend, RUNTIMES)):
         if word not in known:
             raise unknown(kind, word, known)
     cells, failures = plan(Request(method, data, noise, protocol, seed, weights, ensemble, precision, tile, sigma))
-    store, screen = Store(out / "runs"), terminal.console()
-    store.put_requests(failures)
-    for failure in failures:
-        terminal.failed(failure)
-    waiting = [cell for cell in cells if not store.has(cell)]
-    if len(cells) > len(waiting):
-        screen.print(f"{len(cells) - len(waiting)} of {len(cells)} cells are finished already", style="dim")
-    if waiting:
-        live = terminal.Live(screen)
-        with live.shown():
-            start = time.perf_counter()
-            settings = Settings(device, backend, jobs, compile=compile, memory=memory)
-            for cell, outcome in run_all(waiting, engine, settings, live.begin):
-                if isinstance(outcome, Failure):
-                    terminal.failed(outcome)
-                    store.put_failure(outcome)
-                    failures.append(outcome)
-                else:
-                    store.put(cell, outcome)
-                    live.done(cell, outcome.provenance["seconds"]["total"])
-        if len(waiting) > 1:
-            screen.print(f"{len(waiting)} cells in {time.perf_counter() - start:.0f} s", style="dim")
-    finished = [store.get(cell, SCORES) for cell in cells if store.has(cell)]
-    if finished:
-        results = gather(finished)
+    screen = terminal.console()
+    settings = Settings(device, backend, jobs, compile=compile, memory=memory, engine=engine)
+    done = run_campaign(cells, Store(out / "runs"), settings, terminal.Live(screen), failures)
+    if done.finished:
+        results = gather(done.records())
         terminal.tables(screen, results)
         if table is not None:
             table.parent.mkdir(parents=True, exist_ok=True)
             table.write_text(to_csv(leaderboards(results)), encoding="utf-8")
-    if failures:
-        raise typer.Exit(1 if finished else 2)
+    if done.failures:
+        raise typer.Exit(1 if done.finished else 2)
 
 
 @app.command(name="list", short_help="Say what there is to choose from (make list).")
@@ -165,7 +143,7 @@ def draws(
     """Measure how much a noise draw moves a PSNR, which the tolerance of verdicts rests on."""
     import pandas as pd
 
-    from bench.run.one_cell import Settings
+    from bench.run.settings import Settings
     from bench.studies.noise_draws import measure
 
     found = pd.DataFrame(measure(method, data, noise, count, Settings()))
@@ -351,7 +329,7 @@ def segment(
     out: Out = Path("results"),
 ) -> None:
     """Segment images noisy, denoised and clean: PSNR beside mean intersection over union (make segment)."""
-    from bench.run.one_cell import Settings
+    from bench.run.settings import Settings
     from bench.studies.segment.study import build
 
     request = Request(method, data, noise, seed=seed, weights=weights, tile=tile, sigma=sigma)

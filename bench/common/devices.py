@@ -1,5 +1,8 @@
 """The device that cells run on: which one, its name, its clock and its memory."""
 
+import re
+from pathlib import Path
+
 from bench.common import provenance
 from bench.common.errors import BenchError
 
@@ -24,6 +27,21 @@ def title(device: str) -> str:
     import torch
 
     return "cpu" if device == "cpu" else f"{device} ({torch.cuda.get_device_name(device)})"
+
+
+def drivers(device: str) -> dict[str, str]:
+    """Return the versions of CUDA, cuDNN and the driver that a GPU ran with; empty on the CPU."""
+    if device == "cpu":
+        return {}
+    import torch
+
+    said = Path("/proc/driver/nvidia/version")
+    driver = re.search(r"\d+\.\d+(\.\d+)?", said.read_text()) if said.exists() else None
+    return {
+        "cuda": str(torch.version.cuda),
+        "cudnn": str(torch.backends.cudnn.version()),  # type: ignore[no-untyped-call]
+        "driver": driver[0] if driver else "unknown",
+    }
 
 
 def synchronise(device: str) -> None:

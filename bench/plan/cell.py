@@ -15,7 +15,7 @@ from methods import Method, Net
 
 WORDS = ("method", "dataset", "degradation", "protocol", "seed")
 
-RECORD_FORMAT = 2
+RECORD_FORMAT = 3
 """Goes into every key: a change of what records mean makes all cells run again."""
 
 

@@ -3,8 +3,7 @@
 import math
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -14,7 +13,8 @@ from rich.text import Text
 from bench.judge.footnotes import PREDICTED_NOISE, SELF_SCORE, notes
 from bench.judge.verdict import Verdict, judge, reference
 from bench.plan.cell import Cell, Failure
-from bench.score.scorer import Watcher
+from bench.run.progress import CellProgress
+from bench.run.progress import Progress as CampaignProgress
 from bench.store.results import PEAK_255_OF_UNIT, Result, number
 
 _STYLE = {"reproduced": "green", "above": "cyan", "below": "yellow", "not comparable": "dim"}
@@ -26,12 +26,20 @@ def console() -> Console:
     return out if out.is_terminal else Console(highlight=False, width=120)
 
 
-class Live:
-    """One progress line a cell: images done, mean PSNR so far, images a second, time left."""
+class Live(CampaignProgress):
+    """One progress line a cell: images done, mean PSNR so far, images a second, time left.
 
-    def __init__(self, out: Console) -> None:
-        self.out = out
-        self.progress = Progress(
+    Parameters
+    ----------
+    out : Console
+        Where it is printed.
+    failures : bool
+        Whether failures are printed as they come; False where the caller prints them.
+    """
+
+    def __init__(self, out: Console, *, failures: bool = True) -> None:
+        self.out, self.failures = out, failures
+        self.bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=16),
             MofNCompleteColumn(),
@@ -43,26 +51,39 @@ class Live:
             transient=True,
         )
 
-    @contextmanager
-    def shown(self) -> Iterator["Live"]:
-        """Show the progress line while the block runs."""
-        with self.progress:
-            yield self
+    def planned(self, total: int, finished: int) -> None:
+        """Say how many cells are finished already, and show the progress line."""
+        if finished:
+            self.out.print(f"{finished} of {total} cells are finished already", style="dim")
+        if finished < total:
+            self.bar.start()
 
-    def begin(self, cell: Cell) -> Watcher:
+    def begin(self, cell: Cell) -> CellProgress:
         """Start a cell's line and return what keeps it up to date."""
-        return _Line(self.progress, f"{cell.label}, {cell.dataset.name}, {cell.degradation}")
+        return _Line(self.bar, f"{cell.label}, {cell.dataset.name}, {cell.degradation}")
 
-    def done(self, cell: Cell, seconds: float) -> None:
+    def done(self, cell: Cell, seconds: float, fallback: str = "") -> None:
         """Print the line that stays of a finished cell."""
         net = f" [{cell.net.id}]" if cell.net.weights else ""
-        outside = ""
+        more = ""
         if cell.extrapolates and cell.net.trained:
-            outside = f"; outside its training range {cell.net.trained[0]:g}-{cell.net.trained[1]:g}"
-        self.out.print(f"done  {cell.title}{net}: {seconds:.1f} s{outside}", markup=False)
+            more = f"; outside its training range {cell.net.trained[0]:g}-{cell.net.trained[1]:g}"
+        more += f"; in PyTorch, since onnxruntime cannot: {fallback}" if fallback else ""
+        self.out.print(f"done  {cell.title}{net}: {seconds:.1f} s{more}", markup=False)
+
+    def failed(self, failure: Failure) -> None:
+        """Print why something failed."""
+        if self.failures:
+            failed(failure)
+
+    def ended(self, cells: int, seconds: float) -> None:
+        """Take the progress line away, and say how long it took."""
+        self.bar.stop()
+        if cells > 1:
+            self.out.print(f"{cells} cells in {seconds:.0f} s", style="dim")
 
 
-class _Line(Watcher):
+class _Line(CellProgress):
     def __init__(self, progress: Progress, name: str) -> None:
         self.progress, self.name = progress, name
         self.task = progress.add_task(name, total=None, psnr="", speed="")

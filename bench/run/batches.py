@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,41 +13,14 @@ from bench.common.errors import BenchError
 from bench.plan.cell import Cell
 from bench.plan.inference import Tiles, ensembled, padded, tiled
 from bench.run.runtimes import Runner, prepare
-from bench.score.scorer import Sample
+from bench.run.sample import Output, Sample
+from bench.run.settings import Settings
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
     from bench.plan.inference import Run
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Where and how cells run; none of it changes a result.
-
-    Attributes
-    ----------
-    device : str
-        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
-    backend : str
-        ``"auto"``, ``"torch"`` or ``"onnxruntime"``.
-    jobs : int
-        Processes for methods that take one image at a time; 0: one a core.
-    threads : int
-        Threads for networks on the CPU; 0: one a core.
-    compile : bool
-        Whether PyTorch compiles networks before it runs them.
-    memory : float
-        GiB that a cell may take, on the device; 0: a limit that the harness chooses.
-    """
-
-    device: str = "auto"
-    backend: str = "auto"
-    jobs: int = 0
-    threads: int = 0
-    compile: bool = False
-    memory: float = 0.0
 
 
 def load(cell: Cell, device: str, settings: Settings, threads: int) -> Runner:
@@ -60,7 +33,7 @@ def load(cell: Cell, device: str, settings: Settings, threads: int) -> Runner:
     device : str
         ``"cpu"`` or ``"cuda:N"``.
     settings : Settings
-        Backend, precision and memory.
+        Runtime, compilation and memory.
     threads : int
         Cores to use on the CPU.
     """
@@ -68,16 +41,16 @@ def load(cell: Cell, device: str, settings: Settings, threads: int) -> Runner:
 
     torch.set_num_threads(threads)
     denoise = cell.method.load(cell.net, weights_path(cell), cell.options)
-    sigma, backend = _fixed_sigma(cell), settings.backend
+    sigma, runtime = _fixed_sigma(cell), settings.runtime
     if sigma is None and cell.net.given_sigma and isinstance(denoise, torch.nn.Module):
-        if backend not in ("auto", "torch"):
-            raise BenchError(f"BACKEND={backend} fixes sigma, and here each image has its own; use BACKEND=torch")
-        sigma, backend = _ANY_SIGMA, "torch"
+        if runtime not in ("auto", "torch"):
+            raise BenchError(f"BACKEND={runtime} fixes sigma, and here each image has its own; use BACKEND=torch")
+        sigma, runtime = _ANY_SIGMA, "torch"
     runner = prepare(
         denoise,
         channels=3 if cell.dataset.colour == "rgb" else 1,
         device=device,
-        backend=backend,
+        runtime=runtime,
         sigma=sigma,
         threads=threads,
         precision=cell.inference.precision,
@@ -130,28 +103,6 @@ def weights_path(cell: Cell) -> Path | None:
     return first
 
 
-@dataclass(frozen=True)
-class Output:
-    """What a method made of some images.
-
-    Attributes
-    ----------
-    batch : list of Sample
-        The images, of one shape.
-    denoised : Tensor, shape (B, C, H, W)
-        What it made of them.
-    seconds : float
-        Its time for each.
-    self_scores : list of (float, float)
-        The self-supervised score of each and its standard error; empty where there are references.
-    """
-
-    batch: list[Sample]
-    denoised: "Tensor"
-    seconds: float
-    self_scores: list[tuple[float, float]] = field(default_factory=list)
-
-
 def in_batches(cell: Cell, images: Iterable[Sample], runner: Runner, device: str) -> Iterator[Output]:
     """Run images of one shape together, as many as the device gains from; time the method alone."""
     import torch
@@ -160,7 +111,7 @@ def in_batches(cell: Cell, images: Iterable[Sample], runner: Runner, device: str
     for batch in _same_shape(images, runner.images, runner.pixels):
         noisy = torch.stack([torch.from_numpy(image.noisy).permute(2, 0, 1) for image in batch]).to(device)
         if not warm:  # start-up cost of kernels and caches belongs to no image
-            _call(cell, runner.run, noisy[..., :64, :64].contiguous(), batch[0])
+            _call(cell, runner.run, noisy[..., :64, :64], batch[0])
             warm = True
         devices.synchronise(device)
         start = time.perf_counter()
@@ -226,7 +177,7 @@ def in_processes(cell: Cell, images: Iterable[Sample], how: dict[str, Any]) -> I
 
     if how["jobs"] == 1:
         for image in images:
-            denoised, seconds, scores, _ = _denoise_one(cell, replace(image, noisy=image.noisy.copy()))
+            denoised, seconds, scores, _ = _denoise_one(cell, image)
             yield Output([image], torch.from_numpy(denoised), seconds, scores)
         return
     from loky import get_reusable_executor
@@ -296,6 +247,8 @@ def _call(cell: Cell, denoise: Callable[..., Any], noisy: "Tensor", image: Sampl
 def checked(denoise: Callable[..., Any]) -> "Run":
     """Return the method with its contract checked: a tensor like its input comes back, and finite.
 
+    The method gets a copy of its input, so that one which works in place changes nothing of anybody else's.
+
     Raises
     ------
     BenchError
@@ -305,7 +258,7 @@ def checked(denoise: Callable[..., Any]) -> "Run":
     def run(noisy: "Tensor", sigma: float | None) -> "Tensor":
         import torch
 
-        denoised = denoise(noisy, sigma)
+        denoised = denoise(noisy.clone(memory_format=torch.contiguous_format), sigma)
         try:
             denoised = torch.as_tensor(denoised)
         except (TypeError, ValueError, RuntimeError):

@@ -1,42 +1,99 @@
-"""Finishing cells for those who read records: what is there already is not run again."""
+"""The campaign: the one way from cells to stored records. Finished cells are skipped, failures are kept."""
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from bench.plan.cell import Cell, Failure
-from bench.run.one_cell import Settings
-from bench.store.records import Store
+from bench.run.engine import run_all
+from bench.run.progress import Progress
+from bench.run.settings import Settings
+from bench.store.records import SCORES, Record, Store
 
 
-def finished(cells: Sequence[Cell], store: Store, settings: Settings) -> Iterator[Failure]:
-    """Run the cells that have no record, one after another, and store what comes of each.
+@dataclass(frozen=True)
+class Campaign:
+    """What came of some cells.
+
+    Attributes
+    ----------
+    store : Store
+        Holds their records.
+    finished : tuple of Cell
+        Those that have a record, in the order asked.
+    failures : tuple of Failure
+        What could not be planned, and what did not finish.
+    """
+
+    store: Store
+    finished: tuple[Cell, ...]
+    failures: tuple[Failure, ...]
+
+    def records(self, columns: Sequence[str] | None = SCORES) -> list[Record]:
+        """Read the records of the finished cells; `columns` as for `Store.get`."""
+        return [self.store.get(cell, columns) for cell in self.finished]
+
+
+def run_campaign(
+    cells: Sequence[Cell],
+    store: Store,
+    settings: Settings = Settings(),  # noqa: B008 - frozen
+    progress: Progress | None = None,
+    failures: Sequence[Failure] = (),
+) -> Campaign:
+    """Run the cells that have no record, and store what comes of each.
 
     Parameters
     ----------
     cells : sequence of Cell
-        What is needed.
+        As `bench.plan.request.plan` gives them.
     store : Store
         Gets the records, and notes of failures.
     settings : Settings
-        Where and how they run.
+        Where and how they run. Where a person names a device, a runtime or compilation, a record that was
+        made otherwise does not count as finished.
+    progress : Progress, optional
+        Told how it goes on.
+    failures : sequence of Failure
+        Parts of the request that are no cells: noted in the store beside the others.
 
-    Yields
-    ------
-    Failure
-        What could not be run; the others are in the store.
+    Returns
+    -------
+    Campaign
     """
-    from bench.report import terminal
-    from bench.run.engine import run_all
+    progress = progress or Progress()
+    store.put_requests(failures)
+    lost = list(failures)
+    for failure in failures:
+        progress.failed(failure)
+    waiting = [cell for cell in cells if not _finished(cell, store, settings)]
+    progress.planned(len(cells), len(cells) - len(waiting))
+    start = time.perf_counter()
+    for cell, outcome in run_all(waiting, settings, progress.begin):
+        if isinstance(outcome, Failure):
+            store.put_failure(outcome)
+            lost.append(outcome)
+            progress.failed(outcome)
+        else:
+            store.put(cell, outcome)
+            about = outcome.provenance
+            progress.done(cell, about["seconds"]["total"], about.get("fallback", ""))
+    progress.ended(len(waiting), time.perf_counter() - start)
+    return Campaign(store, tuple(cell for cell in cells if store.has(cell)), tuple(lost))
 
-    waiting = [cell for cell in cells if not store.has(cell)]
-    if not waiting:
-        return
-    live, failures = terminal.Live(terminal.console()), []
-    with live.shown():
-        for cell, outcome in run_all(waiting, "serial", settings, live.begin):
-            if isinstance(outcome, Failure):
-                store.put_failure(outcome)
-                failures.append(outcome)
-            else:
-                store.put(cell, outcome)
-                live.done(cell, outcome.provenance["seconds"]["total"])
-    yield from failures
+
+def _finished(cell: Cell, store: Store, settings: Settings) -> bool:
+    """Whether the store has a record of the cell that answers for what a person asked."""
+    if not store.has(cell):
+        return False
+    if settings.device == settings.runtime == "auto" and not settings.compile:
+        return True
+    if cell.method.processes:
+        return True  # it is code for the CPU, wherever the cell runs
+    about = store.get(cell, ("image",)).provenance
+    runtime, device = str(about["runtime"]), str(about["device"])
+    if settings.compile != runtime.endswith("compiled"):
+        return False
+    if settings.runtime != "auto" and runtime not in (settings.runtime, f"{settings.runtime} compiled", "plain"):
+        return False
+    return settings.device == "auto" or device.startswith("cuda:0" if settings.device == "cuda" else settings.device)

@@ -9,17 +9,16 @@ from dataclasses import replace
 from bench.common import provenance
 from bench.common.errors import BenchError, one_line
 from bench.plan.cell import Cell, Failure, words
-from bench.run.one_cell import Settings, run_cell
-from bench.score.scorer import Watcher
+from bench.run.one_cell import run_cell
+from bench.run.progress import CellProgress
+from bench.run.settings import Settings
 from bench.store.records import Record
-
-ENGINES = ("serial", "loky")
 
 Outcome = tuple[Cell, Record | Failure]
 
 
 def run_all(
-    cells: Sequence[Cell], engine: str, settings: Settings, begin: Callable[[Cell], Watcher] = lambda cell: Watcher()
+    cells: Sequence[Cell], settings: Settings, begin: Callable[[Cell], CellProgress] = lambda cell: CellProgress()
 ) -> Iterator[Outcome]:
     """Run cells and yield each with its record, or with the failure it ended in.
 
@@ -27,16 +26,14 @@ def run_all(
     ----------
     cells : sequence of Cell
         Cells that are not finished.
-    engine : str
-        ``"serial"``: one after another in this process (the images of one-at-a-time methods are
-        spread over `settings.jobs` processes). ``"loky"``: `settings.jobs` worker processes, each
-        with a cell and its share of the cores.
     settings : Settings
-        Where and how a cell runs.
+        Where and how a cell runs. The engine ``"serial"``: one after another in this process (the images of
+        one-at-a-time methods are spread over `settings.jobs` processes). ``"loky"``: `settings.jobs` worker
+        processes, each with a cell and its share of the cores.
     begin : callable
         Called with a cell that begins (serial engine); returns what is told how it goes on.
     """
-    if engine == "serial":
+    if settings.engine == "serial":
         for cell in cells:
             yield cell, _attempt(cell, settings, begin(cell))
         return
@@ -61,7 +58,7 @@ def run_all(
 def _submit(
     executor: Executor, cells: Sequence[Cell], settings: Settings
 ) -> Iterator[tuple[Cell, Record | Failure | BrokenExecutor]]:
-    futures = {executor.submit(_attempt, cell, settings, Watcher()): cell for cell in cells}
+    futures = {executor.submit(_attempt, cell, settings, CellProgress()): cell for cell in cells}
     for future in as_completed(futures):
         error = future.exception()
         if error is not None and not isinstance(error, BrokenExecutor):
@@ -69,9 +66,9 @@ def _submit(
         yield futures[future], error or future.result()
 
 
-def _attempt(cell: Cell, settings: Settings, watcher: Watcher) -> Record | Failure:
+def _attempt(cell: Cell, settings: Settings, progress: CellProgress) -> Record | Failure:
     try:
-        return run_cell(cell, settings, watcher)
+        return run_cell(cell, settings, progress)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other cells go on
         if os.environ.get("BENCH_TRACEBACK"):
             traceback.print_exc()

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,18 +10,37 @@ from typing import Any
 
 from bench.common import devices, provenance
 from bench.plan.cell import Cell, describe
-from bench.run.batches import Settings, in_batches, in_processes, load
-from bench.run.images import degraded, pictures
-from bench.run.noise_level import told
+from bench.run.batches import in_batches, in_processes, load
+from bench.run.progress import CellProgress
 from bench.run.runtimes import only_networks
 from bench.run.runtimes.cost import Cost
-from bench.score.scorer import Clock, Sample, Scorer, Watcher
+from bench.run.sample import Output, Sample, samples
+from bench.run.settings import Settings
+from bench.score.scorer import scores
 from bench.store.records import Record
 
-__all__ = ["Settings", "run_cell"]
+
+class Clock:
+    """Seconds spent in each part of a cell."""
+
+    def __init__(self) -> None:
+        self.seconds = dict.fromkeys(("load", "method", "score"), 0.0)
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Count the time inside the `with` for one part."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] += time.perf_counter() - start
 
 
-def run_cell(cell: Cell, settings: Settings = Settings(), watcher: Watcher = Watcher()) -> Record:  # noqa: B008 - no state
+def run_cell(
+    cell: Cell,
+    settings: Settings = Settings(),  # noqa: B008 - frozen
+    progress: CellProgress = CellProgress(),  # noqa: B008 - no state
+) -> Record:
     """Run a cell and return its record.
 
     Parameters
@@ -29,7 +49,7 @@ def run_cell(cell: Cell, settings: Settings = Settings(), watcher: Watcher = Wat
         What to run.
     settings : Settings
         Where and how.
-    watcher : Watcher
+    progress : CellProgress
         Told of each file that is downloaded and each image that is done.
 
     Raises
@@ -41,49 +61,61 @@ def run_cell(cell: Cell, settings: Settings = Settings(), watcher: Watcher = Wat
     clock = Clock()
     device = devices.chosen(settings.device)
     devices.reset_peak_memory(device)
-    images = _images(cell, clock, watcher)
+    images = _timed(samples(cell, progress.files), clock)
     how: dict[str, Any]
     if cell.method.processes:
         only_networks(cell.inference.precision, compiled=settings.compile)
-        how = asdict(Cost()) | {"backend": "plain", "jobs": settings.jobs or provenance.cores(), "threads": 1}
+        jobs = settings.jobs or provenance.cores()
+        how = asdict(Cost()) | {"runtime": "plain", "fallback": "", "jobs": jobs, "threads": 1}
         outputs = in_processes(cell, images, how)
     else:
         threads = settings.threads or provenance.cores()
         runner = load(cell, device, settings, threads)
         how = asdict(runner.cost) | {
-            "backend": runner.backend,
-            "fallback": runner.fallback,
-            "jobs": 1,
-            "threads": threads,
-        }
+            "runtime": runner.runtime, "fallback": runner.fallback, "jobs": 1, "threads": threads,
+        }  # fmt: skip
         outputs = in_batches(cell, images, runner, device)
-    scorer = Scorer(cell, device, clock, watcher)
+    rows: list[dict[str, Any]] = []
     for output in outputs:
-        scorer.score(output)
+        clock.seconds["method"] += output.seconds * len(output.samples)
+        with clock.part("score"):
+            rows += _rows(cell, output, device)
+        progress.images(len(rows), len(cell.dataset.images), sum(row["psnr"] for row in rows) / len(rows))
     clock.seconds["total"] = time.perf_counter() - start
     about = _about(cell) | {
         "started": started.isoformat(timespec="seconds"),
         "seconds": {k: round(v, 4) for k, v in clock.seconds.items()},
         "device": devices.title(device),
+        "drivers": devices.drivers(device),
         "peak_memory": devices.peak_memory(device) + how.pop("workers_memory", 0),
         **how,
     }
     order = {name: i for i, name in enumerate(cell.dataset.image_names())}
-    return Record(sorted(scorer.rows, key=lambda row: order[row["image"]]), about)
+    return Record(sorted(rows, key=lambda row: order[row["image"]]), about)
 
 
-def _images(cell: Cell, clock: Clock, watcher: Watcher) -> Iterator[Sample]:
-    """Read and degrade the images one after another."""
-    images = pictures(cell.dataset, advance=watcher.files)
+def _timed(images: Iterator[Sample], clock: Clock) -> Iterator[Sample]:
+    """Count the time that reading and degrading take."""
     while True:
         with clock.part("load"):
-            picture = next(images, None)
-        if picture is None:
+            sample = next(images, None)
+        if sample is None:
             return
-        with clock.part("noise"):
-            image = degraded(cell, picture)
-            sample = Sample(picture.name, image.clean, image.noisy, told(cell, image))
         yield sample
+
+
+def _rows(cell: Cell, output: Output, device: str) -> list[dict[str, Any]]:
+    """Return a row of the record for each sample of an output."""
+    clean, noisy = [s.clean for s in output.samples], [s.noisy for s in output.samples]
+    rows = []
+    for sample, found in zip(output.samples, scores(cell, clean, noisy, output.denoised, device), strict=True):
+        height, width = sample.noisy.shape[:2]
+        sigma = None if sample.sigma is None else sample.sigma * 255
+        head = {"image": sample.name, "height": height, "width": width, "told_sigma": sigma}
+        rows.append({**head, **found, "seconds": output.seconds})
+    for row, (error, deviation) in zip(rows, output.self_scores, strict=False):
+        row |= {"self_mse": error, "self_error": deviation}
+    return rows
 
 
 def _about(cell: Cell) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from bench.plan.protocol import PROTOCOLS
 from bench.plan.request import Request, plan
-from bench.run.one_cell import Settings, run_cell
+from bench.run.one_cell import run_cell
+from bench.run.settings import Settings
 
 SIDE = 256
 """Images of one shape, 256x256, are compared: they share a noise field under protocol `seed0`."""

@@ -8,7 +8,8 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
 
 from bench.plan.request import single
-from bench.run.one_cell import Settings, run_cell
+from bench.run.one_cell import run_cell
+from bench.run.settings import Settings
 from datasets.radiographs import from_folder, is_radiographs, radiograph
 
 PATIENT = "Doe^Jane^Q"

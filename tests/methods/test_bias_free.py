@@ -308,7 +308,7 @@ def test_graphs_are_plain_and_export(family):
     inputs = [torch.rand(1, 1, 24, 32), torch.rand(1, 1, 40, 18)]
     with torch.no_grad():
         expected = [network(noisy) for noisy in inputs]
-    runner = prepare(network, channels=1, device="cpu", backend="onnxruntime", sigma=0.1, threads=1)
+    runner = prepare(network, channels=1, device="cpu", runtime="onnxruntime", sigma=0.1, threads=1)
     for noisy, denoised in zip(inputs, expected, strict=True):
         gap = (torch.as_tensor(runner.run(noisy, 0.1)) - denoised).abs().max()
         assert float(gap / denoised.abs().max()) < 1e-5

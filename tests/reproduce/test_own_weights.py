@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from bench.plan.request import Request, plan
-from bench.run.one_cell import Settings, run_cell
+from bench.run.one_cell import run_cell
+from bench.run.settings import Settings
 from bench.store.results import gather
 from bench.train.names import recipe_of
 

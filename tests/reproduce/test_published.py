@@ -8,7 +8,8 @@ import pytest
 
 from bench.judge.verdict import judge
 from bench.plan.request import Request, plan
-from bench.run.one_cell import Settings, run_cell
+from bench.run.one_cell import run_cell
+from bench.run.settings import Settings
 from bench.store.results import gather
 
 # Method, dataset, sigma, the number of the paper, the largest difference of one noise draw. On BSD68 and

@@ -10,6 +10,7 @@ from bench.common import provenance
 from bench.common.errors import BenchError, one_line
 from bench.common.parsing import unknown
 from bench.run.runtimes.cost import Cost, count
+from bench.run.settings import RUNTIMES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,8 +36,6 @@ ACTIVATIONS = 2.2
 BESIDE = 1.6
 """GiB of a person's limit that are left to the program and to images of up to 24 megapixels."""
 
-BACKENDS = ("auto", "torch", "onnxruntime")
-
 
 @dataclass(frozen=True)
 class Runner:
@@ -46,8 +45,8 @@ class Runner:
     ----------
     run : callable
         ``run(noisy, sigma)`` on tensors of the device.
-    backend : str
-        What runs it, for the record.
+    runtime : str
+        What computes it, for the record.
     images, pixels : int
         Images of one shape are best run together up to so many images and so many pixels.
     most_pixels : int
@@ -61,7 +60,7 @@ class Runner:
     """
 
     run: "Callable[[Tensor, float | None], Any]"
-    backend: str
+    runtime: str
     images: int
     pixels: int
     most_pixels: int = 0
@@ -79,7 +78,7 @@ def prepare(
     *,
     channels: int,
     device: str,
-    backend: str,
+    runtime: str,
     sigma: float | None,
     threads: int,
     precision: str = "fp32",
@@ -91,7 +90,7 @@ def prepare(
 
     Networks on the CPU run in onnxruntime, an image on each core, where it has all their operations and
     gives what PyTorch gives; in PyTorch otherwise, which the runner's `fallback` says.
-    ``backend="torch"`` keeps PyTorch, in channels-last layout and small batches. On CUDA PyTorch
+    ``runtime="torch"`` keeps PyTorch, in channels-last layout and small batches. On CUDA PyTorch
     runs in exact fp32 (no TF32). What is no network runs as it is.
 
     Parameters
@@ -102,8 +101,8 @@ def prepare(
         Of the images, 1 or 3.
     device : str
         ``"cpu"`` or ``"cuda:N"``.
-    backend : str
-        One of `BACKENDS`.
+    runtime : str
+        One of `bench.run.settings.RUNTIMES`.
     sigma : float, optional
         On the unit scale; built into an exported network. None: each image has its own, or none.
     threads : int
@@ -120,36 +119,36 @@ def prepare(
     Raises
     ------
     BenchError
-        If the backend is unknown, or cannot run this network or on this device.
+        If the runtime is unknown, or cannot run this network or on this device.
     """
     import torch
 
-    if backend not in BACKENDS:
-        raise unknown("backend", backend, BACKENDS)
+    if runtime not in RUNTIMES:
+        raise unknown("backend", runtime, RUNTIMES)
     if not isinstance(denoise, torch.nn.Module):
         only_networks(precision, compiled=compiled)
         return Runner(denoise, "plain", 1, 0)
     network = denoise.eval()
     cost = count(network, channels, sigma)
     plainly = precision == "fp32" and not compiled
-    if not plainly and backend not in ("auto", "torch"):
-        raise BenchError(f"BACKEND={backend}: PRECISION={precision} and COMPILE are PyTorch's; use BACKEND=torch")
+    if not plainly and runtime not in ("auto", "torch"):
+        raise BenchError(f"BACKEND={runtime}: PRECISION={precision} and COMPILE are PyTorch's; use BACKEND=torch")
     fallback = ""
-    if device == "cpu" and backend != "torch" and plainly:
+    if device == "cpu" and runtime != "torch" and plainly:
         side = -(-SAMPLE // multiple) * multiple
         sample = torch.rand(1, channels, side, side, generator=torch.Generator().manual_seed(0))
         try:
             run = _onnxruntime(network, channels, sigma, threads)
             _compare(network, run, sample, sigma)
         except NotExportable as reason:
-            if backend == "onnxruntime":
-                raise BenchError(f"BACKEND={backend} cannot run this network: {reason}; use BACKEND=auto") from None
+            if runtime == "onnxruntime":
+                raise BenchError(f"BACKEND={runtime} cannot run this network: {reason}; use BACKEND=auto") from None
             fallback = str(reason)
         else:
             limits = _limits("onnxruntime", cost.bytes_per_pixel * WORKSPACE, memory)
             return Runner(run, "onnxruntime", threads, *limits, threads, cost)
-    elif backend not in ("auto", "torch"):
-        raise BenchError(f"BACKEND={backend} runs on the CPU only, got DEVICE={device}; use BACKEND=torch")
+    elif runtime not in ("auto", "torch"):
+        raise BenchError(f"BACKEND={runtime} runs on the CPU only, got DEVICE={device}; use BACKEND=torch")
     run = _torch(network, device, precision, compiled=compiled)
     limits = _limits("torch" if device == "cpu" else "cuda", cost.bytes_per_pixel * WORKSPACE, memory)
     return Runner(run, "torch compiled" if compiled else "torch", 64, *limits, 1, cost, fallback)

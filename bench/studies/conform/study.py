@@ -146,7 +146,7 @@ def _subject(cell: Cell, channels: int, backend: str = "torch", threads: int = 1
     sigma = (cell.degradation.sigma or 0.0) / 255  # SIGMAS are Gaussian
     if isinstance(denoise, torch.nn.Module):
         denoise = denoise.eval()
-    runner = prepare(denoise, channels=channels, device="cpu", backend=backend, sigma=sigma, threads=threads)
+    runner = prepare(denoise, channels=channels, device="cpu", runtime=backend, sigma=sigma, threads=threads)
     return Subject(cell, denoise, arranged(runner.run, denoise, cell, runner), channels, sigma)
 
 

@@ -15,8 +15,9 @@ from bench.common.errors import BenchError, one_line
 from bench.plan import fingerprint
 from bench.plan.cell import Cell, Failure, words
 from bench.plan.request import Request, plan
-from bench.run.campaign import finished
-from bench.run.one_cell import Settings
+from bench.report.terminal import Live, console
+from bench.run.campaign import run_campaign
+from bench.run.settings import Settings
 from bench.store.records import Store, slug
 from bench.studies.segment.labels import CLEAN, NOISY, Scores, compare, mean_iou, scheme, summary
 from bench.studies.segment.networks import Segmenter, fitting, load
@@ -84,9 +85,10 @@ def build(
             yield Failure({"dataset": dataset.name}, one_line(error))
     cells = [_fewer(cell, images) for cell in cells if cell.dataset.name in nets]
     store = Store(out / "segment" / "runs" if images else out / "runs")
-    yield from finished(cells, store, settings)
+    done = run_campaign(cells, store, settings, Live(console(), failures=False))
+    yield from done.failures
     everything: list[Row] = []
-    for about, methods in _groups([cell for cell in cells if store.has(cell)]):
+    for about, methods in _groups(done.finished):
         net = nets[about["dataset"]]
         stem = out / "segment" / slug("-".join(about.values()))
         try:

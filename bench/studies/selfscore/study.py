@@ -11,9 +11,10 @@ from bench.common.errors import BenchError
 from bench.common.parsing import split
 from bench.plan.cell import Cell
 from bench.plan.request import Request, plan
-from bench.run.batches import Settings, load
+from bench.run.batches import load
 from bench.run.images import degraded, pictures
 from bench.run.noise_level import told
+from bench.run.settings import Settings
 from bench.score.metrics import psnr
 from bench.score.self_score import SelfScore, difference, held_out, masked_error, reach, score
 

@@ -15,8 +15,9 @@ from bench.plan.cell import Cell
 from bench.plan.request import Request, plan
 from bench.run.batches import weights_path
 from bench.run.images import degraded, pictures
-from bench.run.one_cell import Settings, run_cell
+from bench.run.one_cell import run_cell
 from bench.run.runtimes import prepare
+from bench.run.settings import Settings
 from bench.store.records import Record
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _network(data: str, images: int) -> Iterator[Row]:
     plain_loop(_first(cell, 1))
     plain, loop_seconds = _timed(lambda: plain_loop(cell))
     for backend in ("onnxruntime", "torch"):
-        record, seconds = _timed(lambda b=backend: run_cell(cell, Settings(device="cpu", backend=b)))  # type: ignore[misc]
+        record, seconds = _timed(lambda b=backend: run_cell(cell, Settings(device="cpu", runtime=b)))  # type: ignore[misc]
         gap = max(abs(row["psnr"] - plain[row["image"]]) for row in record.images)
         yield _row(
             f"{cell.label} on {images} images of {data}, {backend}, against the plain loop",
@@ -64,7 +65,7 @@ def _network(data: str, images: int) -> Iterator[Row]:
             f"PSNR differs by at most {gap:.1e} dB; export and set-up counted",
         )
         spent = record.provenance["seconds"]
-        around = spent["load"] + spent["noise"] + spent["score"]
+        around = spent["load"] + spent["score"]
         yield _row(f"harness around {cell.label}, {backend}", around, spent["method"], "loading, noise and scoring")
         yield _memory(record, cell.label)
 
@@ -103,7 +104,7 @@ def forward(methods: str, data: str) -> Iterator[Row]:
         network = cell.method.load(cell.net, weights_path(cell), cell.options)
         sigma, noisy = SIGMA / 255, _first_image(cell)
         channels = noisy.shape[1]
-        runner = prepare(network, channels=channels, device="cpu", backend="auto", sigma=sigma, threads=cores)
+        runner = prepare(network, channels=channels, device="cpu", runtime="auto", sigma=sigma, threads=cores)
         plain = cell.method.load(cell.net, weights_path(cell), cell.options)
         times: dict[str, list[float]] = {"plain": [], "harness": []}
         for _ in range(6):
@@ -119,7 +120,7 @@ def forward(methods: str, data: str) -> Iterator[Row]:
             f"forward pass of {cell.label}, {height}x{width}, against plain PyTorch",
             medians["harness"],
             medians["plain"],
-            f"{runner.backend}; outputs differ by at most {gap:.0e}",
+            f"{runner.runtime}; outputs differ by at most {gap:.0e}",
         )
 
 

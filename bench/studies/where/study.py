@@ -12,9 +12,10 @@ import datasets
 from bench.common.errors import BenchError, one_line
 from bench.plan.cell import Cell, Failure, words
 from bench.plan.request import Request, plan
-from bench.run.campaign import finished
+from bench.report.terminal import Live, console
+from bench.run.campaign import run_campaign
 from bench.run.images import degraded, pictures
-from bench.run.one_cell import Settings
+from bench.run.settings import Settings
 from bench.score.metrics import PEAK
 from bench.store.records import Store, slug
 from bench.studies.where.table import NOISY, printed, summary, typical
@@ -84,8 +85,9 @@ def build(request: Request, out: Path, settings: Settings | None = None) -> Iter
             yield Failure({"dataset": dataset.name}, lacking)
     cells = [cell for cell in cells if not _lacking(cell.dataset)]
     store = Store(out / "runs")
-    yield from finished(cells, store, settings or Settings())
-    for (name, noise, protocol), methods in _groups([cell for cell in cells if store.has(cell)]).items():
+    done = run_campaign(cells, store, settings or Settings(), Live(console(), failures=False))
+    yield from done.failures
+    for (name, noise, protocol), methods in _groups(done.finished).items():
         try:
             found = images(methods, store)
             table = summary(found)

@@ -12,7 +12,8 @@ from bench.adapters import method_of
 from bench.adapters.arrays import in_windows
 from bench.common.errors import BenchError
 from bench.plan.request import Request, plan
-from bench.run.one_cell import Settings, run_cell
+from bench.run.one_cell import run_cell
+from bench.run.settings import Settings
 
 CPU = Settings(device="cpu", jobs=1)
 
@@ -471,6 +472,9 @@ def test_a_program_that_takes_too_long_is_ended_with_its_children(program, tmp_p
         run(image(batch=1), 0.1)
     assert time.perf_counter() - start < 20
     child = Path("/proc") / (tmp_path / "child").read_text()
+    deadline = time.perf_counter() + 10  # a killed process may take a moment to go
+    while child.exists() and "(sleep) Z" not in (child / "stat").read_text() and time.perf_counter() < deadline:
+        time.sleep(0.05)
     assert not child.exists() or "(sleep) Z" in (child / "stat").read_text()
 
 

@@ -48,7 +48,7 @@ def test_a_finished_run_imports_nothing_heavy(tmp_path, photographs):
     assert bench(*words).returncode == 0
     for arguments in (words, ["list"], ["run", "--method", "dncnnn", "--out", str(tmp_path)]):
         script = (
-            f"import sys; sys.argv = ['bench', *{arguments!r}]\nfrom bench.cli import app\n"
+            f"import sys; sys.argv = ['bench', *{arguments!r}]\nfrom bench.cli.app import app\n"
             "try:\n    app()\nexcept SystemExit:\n    pass\n"
             "print([m for m in ('torch', 'matplotlib', 'seaborn', 'scipy', 'skimage', 'bm3d', 'pandas', 'onnxruntime')"
             " if m in sys.modules])"

@@ -9,7 +9,8 @@ from bench.judge.footnotes import notes
 from bench.plan.protocol import PROTOCOLS
 from bench.plan.request import Request, plan
 from bench.report.leaderboard import leaderboards, to_csv, to_markdown
-from bench.run.one_cell import Settings, run_cell
+from bench.run.one_cell import run_cell
+from bench.run.settings import Settings
 from bench.store.records import Record
 from bench.store.results import gather
 

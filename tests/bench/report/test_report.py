@@ -22,7 +22,8 @@ from bench.report.leaderboard import leaderboards
 from bench.report.pictures import strips
 from bench.report.styles import marks, published
 from bench.run.engine import run_all
-from bench.run.one_cell import Settings, run_cell
+from bench.run.one_cell import run_cell
+from bench.run.settings import Settings
 from bench.store.records import Record, Store
 from bench.store.results import gather
 
@@ -41,7 +42,7 @@ def crops(tmp_path_factory):
 def made(crops):
     cells, _ = plan(Request("wavelet,nlm", str(crops), "15,25"))
     store = Store(crops.parent / "runs")
-    for cell, record in run_all(cells, "serial", Settings("cpu")):
+    for cell, record in run_all(cells, Settings("cpu")):
         store.put(cell, record)
     return build(crops.parent)
 
@@ -129,7 +130,7 @@ def measured(crops):
     """Return the records of two filters at three noise levels; the record says that Wavelet was trained on 0-20."""
     cells, _ = plan(Request("wavelet,gaussian", str(crops), "15,25,50", protocol="float"))
     found = []
-    for _, record in run_all(cells, "serial", Settings("cpu")):
+    for _, record in run_all(cells, Settings("cpu")):
         about = record.provenance
         if about["label"] == "Wavelet":
             about = about | {"net": about["net"] | {"trained": [0, 20]}}

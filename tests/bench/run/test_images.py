@@ -17,7 +17,8 @@ from bench.plan.request import Request, plan
 from bench.report import build
 from bench.run.images import degraded, pictures
 from bench.run.noise_level import estimated, told
-from bench.run.one_cell import Settings, run_cell
+from bench.run.one_cell import run_cell
+from bench.run.settings import Settings
 from bench.store.records import Store
 from bench.store.results import gather
 from datasets.description import Dataset, File, Image, Part
@@ -198,12 +199,12 @@ def test_a_network_that_is_told_each_images_sigma_runs_in_pytorch(pairs, known, 
         "        return noisy * 0 + sigma\ndenoise = Net()\n"
     )
     cell, record = one(method_file(body), known(pairs), protocol="float")
-    assert record.provenance["backend"] == "torch"
+    assert record.provenance["runtime"] == "torch"
     for row, picture in zip(record.images, pictures(pairs), strict=True):
         assert row["told_sigma"] == pytest.approx(estimated((picture.noisy / 255).astype(np.float32)) * 255, rel=1e-5)
         assert np.frombuffer(row["denoised"], np.uint8)[0] == round(row["told_sigma"])
     with pytest.raises(BenchError, match="BACKEND=onnxruntime fixes sigma"):
-        run_cell(cell, Settings("cpu", backend="onnxruntime"))
+        run_cell(cell, Settings("cpu", runtime="onnxruntime"))
 
 
 def test_protocols_say_what_they_leave_out():

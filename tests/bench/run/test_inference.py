@@ -8,7 +8,8 @@ from torch import nn
 from bench.common.errors import BenchError
 from bench.plan.inference import Inference, Tiles, ensembled, padded, tiled
 from bench.plan.request import Request, plan
-from bench.run.one_cell import Settings, run_cell
+from bench.run.one_cell import run_cell
+from bench.run.settings import Settings
 from methods.networks.dncnn import DnCNN
 
 
@@ -195,7 +196,7 @@ def test_what_only_a_network_can_do(one_cell, photographs):
 def test_a_compiled_network(one_cell, photographs, gray_net):
     cell = one_cell("dncnn-b", photographs, weights=gray_net)
     record = run_cell(cell, Settings("cpu", compile=True))
-    assert record.provenance["backend"] == "torch compiled"
+    assert record.provenance["runtime"] == "torch compiled"
     assert scores(record) == pytest.approx(scores(run_cell(cell, Settings("cpu", "torch"))), abs=1e-4)
 
 

@@ -6,7 +6,8 @@ from PIL import Image
 from bench.common.errors import BenchError
 from bench.plan.cell import Failure
 from bench.run.engine import run_all
-from bench.run.one_cell import Settings, run_cell
+from bench.run.one_cell import run_cell
+from bench.run.settings import Settings
 
 CPU = Settings(device="cpu")
 
@@ -36,7 +37,7 @@ def test_what_a_record_holds(one_cell, photographs, method_file):
     assert (picture == 25).all()  # sigma reaches the method on the unit scale
     assert set(about["versions"]) >= {"python", "torch", "numpy"}
     assert set(about["seconds"]) == {"load", "noise", "method", "score", "total"}
-    for key in ("device", "backend", "threads", "jobs", "commit", "machine", "peak_memory", "parameters", "identity"):
+    for key in ("device", "runtime", "threads", "jobs", "commit", "machine", "peak_memory", "parameters", "identity"):
         assert key in about
     assert all(row["seconds"] > 0 for row in record.images)
     assert sum(row["seconds"] for row in record.images) == pytest.approx(about["seconds"]["method"], abs=1e-3)
@@ -55,7 +56,7 @@ def test_a_bad_method_fails_its_cell_only(one_cell, photographs, method_file, bo
     bad = one_cell(str(method_file(f"def denoise(noisy, sigma):\n    {body}\n", "bad")), photographs)
     with pytest.raises(BenchError, match=cause):
         run_cell(bad, CPU)
-    outcomes = [outcome for _, outcome in run_all([bad, one_cell("wavelet", photographs)], "serial", CPU)]
+    outcomes = [outcome for _, outcome in run_all([bad, one_cell("wavelet", photographs)], CPU)]
     assert [isinstance(outcome, Failure) for outcome in outcomes] == [True, False]
 
 
@@ -74,7 +75,7 @@ def test_a_bad_image_fails_with_one_line(one_cell, photographs, method_file, cas
     else:
         Image.fromarray(np.dstack([pixels] * 3)).save(path)
     cell = one_cell("wavelet", photographs)
-    ((_, outcome),) = run_all([cell], "serial", CPU)
+    ((_, outcome),) = run_all([cell], CPU)
     assert isinstance(outcome, Failure)
     expected = {
         "truncated": "cannot be read to its end",
@@ -113,12 +114,12 @@ def tiny_net(tmp_path):
 def test_backends_engines_and_processes_agree(one_cell, photographs, tiny_net):
     cell = one_cell("dncnn-b", photographs, weights=str(tiny_net))
     plain = run_cell(cell, Settings("cpu", "torch"))
-    assert run_cell(cell, CPU).provenance["backend"] == "onnxruntime"
+    assert run_cell(cell, CPU).provenance["runtime"] == "onnxruntime"
     for backend in ("torch", "onnxruntime"):
         record = run_cell(cell, Settings("cpu", backend))
-        assert record.provenance["backend"] == backend
+        assert record.provenance["runtime"] == backend
         assert rows(record) == pytest.approx(rows(plain), abs=1e-4)
-    ((_, pooled),) = run_all([cell], "loky", Settings("cpu", "torch", jobs=2))
+    ((_, pooled),) = run_all([cell], Settings("cpu", "torch", jobs=2, engine="loky"))
     assert rows(pooled) == pytest.approx(rows(plain), abs=1e-4)
     classical = one_cell("wavelet", photographs)
     assert rows(run_cell(classical, Settings("cpu", jobs=1))) == rows(run_cell(classical, Settings("cpu", jobs=2)))
@@ -169,6 +170,6 @@ def test_own_weights_for_the_wrong_colour(one_cell, photographs, tiny_net, tmp_p
 def test_a_worker_that_dies_loses_its_own_cell_only(one_cell, photographs, method_file):
     deadly = one_cell(str(method_file("import os\ndef denoise(noisy, sigma):\n    os._exit(3)\n")), photographs)
     cells = [deadly, *(one_cell("wavelet", photographs, noise) for noise in ("10", "20", "30"))]
-    outcomes = {cell.key: outcome for cell, outcome in run_all(cells, "loky", Settings("cpu", jobs=2))}
+    outcomes = {cell.key: outcome for cell, outcome in run_all(cells, Settings("cpu", jobs=2, engine="loky"))}
     assert [isinstance(outcomes[cell.key], Failure) for cell in cells] == [True, False, False, False]
     assert "its worker process died" in outcomes[deadly.key].cause

@@ -6,13 +6,14 @@ import torch
 from torch import nn
 
 from bench.common.errors import BenchError
-from bench.run.runtimes import BACKENDS, prepare
+from bench.run.runtimes import prepare
+from bench.run.settings import RUNTIMES
 from methods.networks.dncnn import DnCNN, FDnCNN
 
 
 def run(network, noisy, backend, threads=2):
-    runner = prepare(network, channels=noisy.shape[1], device="cpu", backend=backend, sigma=0.1, threads=threads)
-    return runner.backend, runner.run(noisy, 0.1)
+    runner = prepare(network, channels=noisy.shape[1], device="cpu", runtime=backend, sigma=0.1, threads=threads)
+    return runner.runtime, runner.run(noisy, 0.1)
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +21,7 @@ def _seed():
     torch.manual_seed(0)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", RUNTIMES)
 @pytest.mark.parametrize(("channels", "shape"), [(1, (33, 47)), (3, (31, 45)), (3, (8, 8))])
 @pytest.mark.parametrize("batch", [1, 3])
 def test_every_backend_gives_the_networks_output(backend, channels, shape, batch):
@@ -39,8 +40,8 @@ def test_the_fastest_that_can_run_it_is_taken():
 
 def test_pytorch_runs_what_cannot_be_exported_and_says_why():
     noisy, network = torch.rand(1, 1, 32, 32), SlicedByValue().eval()
-    runner = prepare(network, channels=1, device="cpu", backend="auto", sigma=0.1, threads=1)
-    assert runner.backend == "torch"
+    runner = prepare(network, channels=1, device="cpu", runtime="auto", sigma=0.1, threads=1)
+    assert runner.runtime == "torch"
     assert "result differs from PyTorch's" in runner.fallback
     with torch.no_grad():
         torch.testing.assert_close(runner.run(noisy, 0.1), network(noisy, 0.1))
@@ -50,8 +51,8 @@ def test_pytorch_runs_what_cannot_be_exported_and_says_why():
 
 def test_without_onnxruntime_pytorch_runs(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    runner = prepare(DnCNN(4, 1, 8).eval(), channels=1, device="cpu", backend="auto", sigma=0.1, threads=1)
-    assert (runner.backend, runner.fallback) == ("torch", "the package onnxruntime is not installed")
+    runner = prepare(DnCNN(4, 1, 8).eval(), channels=1, device="cpu", runtime="auto", sigma=0.1, threads=1)
+    assert (runner.runtime, runner.fallback) == ("torch", "the package onnxruntime is not installed")
 
 
 class SlicedByValue(nn.Module):
@@ -94,4 +95,4 @@ def test_mistakes():
     with pytest.raises(BenchError, match="unknown backend 'onnx': did you mean onnxruntime"):
         run(DnCNN(4, 1, 8), torch.rand(1, 1, 32, 32), "onnx")
     with pytest.raises(BenchError, match="runs on the CPU only"):
-        prepare(DnCNN(4, 1, 8), channels=1, device="cuda:0", backend="onnxruntime", sigma=0.1, threads=1)
+        prepare(DnCNN(4, 1, 8), channels=1, device="cuda:0", runtime="onnxruntime", sigma=0.1, threads=1)

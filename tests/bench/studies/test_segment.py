@@ -13,7 +13,8 @@ import datasets
 from bench.common.errors import BenchError
 from bench.common.files import sha256
 from bench.plan.request import known_dataset
-from bench.run.one_cell import Settings, run_cell
+from bench.run.one_cell import run_cell
+from bench.run.settings import Settings
 from bench.store.records import Store
 from bench.studies.segment import labels
 from bench.studies.segment.labels import Scheme, confusion, intersection_over_union, mean_iou, scheme

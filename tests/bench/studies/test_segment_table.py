@@ -12,7 +12,7 @@ import datasets
 from bench.common.files import sha256
 from bench.plan.cell import Failure
 from bench.plan.request import Request
-from bench.run.one_cell import Settings
+from bench.run.settings import Settings
 from bench.store.records import Store
 from bench.studies.segment.figure import PALETTE, VOID, coloured
 from bench.studies.segment.labels import Scores, confusion

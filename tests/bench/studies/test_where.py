@@ -11,7 +11,7 @@ from PIL import Image as Picture
 import datasets
 from bench.plan.cell import Failure
 from bench.plan.request import Request
-from bench.run.one_cell import Settings
+from bench.run.settings import Settings
 from bench.store.records import Record, Store
 from bench.studies.where import study
 from bench.studies.where.study import build, images, views

@@ -1,0 +1,33 @@
+"""How a campaign and its cells report their progress; these reporters say nothing."""
+
+from bench.plan.cell import Cell, Failure
+
+
+class CellProgress:
+    """Told how a cell goes on."""
+
+    def files(self, done: int, total: int) -> None:
+        """Files of the dataset that are there, of those that it has; while it is downloaded."""
+
+    def images(self, done: int, total: int, psnr: float) -> None:
+        """Images done, images in the set, mean PSNR so far."""
+
+
+class Progress:
+    """Told how a campaign goes on, in this process."""
+
+    def planned(self, total: int, finished: int) -> None:
+        """Cells of the campaign, and how many of them have a record already."""
+
+    def begin(self, cell: Cell) -> CellProgress:
+        """Begin a cell; what is returned is told how it goes on."""
+        return CellProgress()
+
+    def done(self, cell: Cell, seconds: float, fallback: str = "") -> None:
+        """End a cell whose record is stored; `fallback`: why its network did not run in the usual runtime."""
+
+    def failed(self, failure: Failure) -> None:
+        """Report what cannot be run, or did not finish."""
+
+    def ended(self, cells: int, seconds: float) -> None:
+        """End the campaign: how many cells ran, and for how long."""

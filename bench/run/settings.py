@@ -1,0 +1,40 @@
+"""Where and how cells run."""
+
+from dataclasses import dataclass
+
+RUNTIMES = ("auto", "torch", "onnxruntime")
+"""What may be asked on BACKEND."""
+
+ENGINES = ("serial", "loky")
+"""What may be asked on ENGINE."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where and how cells run; none of it changes a result by more than rounding.
+
+    Attributes
+    ----------
+    device : str
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+    runtime : str
+        What computes networks: one of `RUNTIMES`.
+    jobs : int
+        Processes for methods that take one image at a time; 0: one a core.
+    threads : int
+        Threads for networks on the CPU; 0: one a core.
+    compile : bool
+        Whether PyTorch compiles networks before it runs them.
+    memory : float
+        GiB that a cell may take, on the device; 0: a limit that the harness chooses.
+    engine : str
+        Who runs cells: one of `ENGINES`.
+    """
+
+    device: str = "auto"
+    runtime: str = "auto"
+    jobs: int = 0
+    threads: int = 0
+    compile: bool = False
+    memory: float = 0.0
+    engine: str = "serial"
