@@ -1,18 +1,18 @@
 """Records on disk: one Parquet file a finished cell, which appears whole or not at all."""
 
 import json
-import os
 import re
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.common.atomic import write_whole
 from bench.common.errors import BenchError
 from bench.plan.cell import RECORD_FORMAT, Cell, Failure, words
 from bench.score.scorer import SCORED
 
+ADVICE = "make room there or give OUT=another/folder; finished cells stay"
 METADATA = b"bench"
 """Where a Parquet file's metadata holds the provenance."""
 
@@ -69,7 +69,7 @@ class Store:
         table = table.replace_schema_metadata({METADATA: json.dumps(record.provenance)})
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, compression="zstd")
-        _write_whole(self.path(cell), sink.getvalue().to_pybytes())
+        write_whole(self.path(cell), sink.getvalue().to_pybytes(), advice=ADVICE)
         self._failure_path(Failure(words(cell), "")).unlink(missing_ok=True)
 
     def get(self, cell: Cell, columns: Iterable[str] | None = None) -> Record:
@@ -86,7 +86,7 @@ class Store:
     def put_failure(self, failure: Failure, prefix: str = "") -> None:
         """Note that something failed, and why; it is tried again by the next run that asks for it."""
         text = json.dumps({"words": dict(failure.words), "cause": failure.cause}, indent=1)
-        _write_whole(self._failure_path(failure, prefix), text.encode())
+        write_whole(self._failure_path(failure, prefix), text, advice=ADVICE)
 
     def paths(self) -> list[Path]:
         """Return every finished record."""
@@ -121,25 +121,6 @@ def read(path: Path, columns: Iterable[str] | None = None) -> Record:
 
 SCORES = ("image", "height", "width", "told_sigma", *SCORED, "seconds")
 """The columns of a record without its pictures."""
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write beside, flush to the disk, rename: a reader sees the whole file or none."""
-    beside = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(beside).replace(path)
-    except OSError as error:
-        if beside:
-            Path(beside).unlink(missing_ok=True)
-        raise BenchError(
-            f"cannot write {path} ({error.strerror}); make room there or give OUT=another/folder; finished cells stay"
-        ) from None
 
 
 def slug(text: str) -> str:

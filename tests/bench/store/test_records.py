@@ -47,33 +47,6 @@ def test_words_that_are_no_cell_are_noted_until_the_next_request(tmp_path):
     assert store.failures() == []
 
 
-WRITER = """
-import sys
-from pathlib import Path
-from bench import store
-path, n = Path(sys.argv[1]), 0
-while True:
-    store._write_whole(path / f"{n}.parquet", bytes([n % 251]) * 3_000_000)
-    n += 1
-"""
-
-
-def test_killed_at_any_moment_a_file_is_whole_or_absent(tmp_path):
-    for delay in (0.3, 0.45, 0.61):
-        folder = tmp_path / str(delay)
-        process = subprocess.Popen([sys.executable, "-c", WRITER, str(folder)], cwd=ROOT)
-        while not folder.exists():
-            time.sleep(0.01)
-        time.sleep(delay)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        files = list(folder.glob("*.parquet"))
-        assert files
-        for file in files:
-            content = file.read_bytes()
-            assert content == bytes([int(file.stem) % 251]) * 3_000_000
-
-
 def test_a_killed_run_goes_on_where_it_was(tmp_path, photographs, method_file):
     slow = method_file("import time\ndef denoise(noisy, sigma):\n    time.sleep(0.4)\n    return noisy\n")
     command = [

@@ -1,0 +1,130 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bench.common import atomic
+from bench.common.atomic import whole, write_whole
+from bench.common.errors import BenchError
+from bench.common.tables import csv_text, write_csv
+
+ROOT = Path(__file__).resolve().parents[3]
+WRITER = """
+import sys
+from pathlib import Path
+from bench.common.atomic import write_whole
+path, n = Path(sys.argv[1]), 0
+while True:
+    write_whole(path / f"{n}.parquet", bytes([n % 251]) * 3_000_000)
+    n += 1
+"""
+
+
+def full(*arguments):
+    raise OSError(28, "No space left on device")
+
+
+def test_killed_at_any_moment_a_file_is_whole_or_absent(tmp_path):
+    for delay in (0.3, 0.45, 0.61):
+        folder = tmp_path / str(delay)
+        process = subprocess.Popen([sys.executable, "-c", WRITER, str(folder)], cwd=ROOT)
+        while not folder.exists():
+            time.sleep(0.01)
+        time.sleep(delay)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        files = list(folder.glob("*.parquet"))
+        assert files
+        for file in files:
+            content = file.read_bytes()
+            assert content == bytes([int(file.stem) % 251]) * 3_000_000
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path, monkeypatch):
+    path = tmp_path / "table.csv"
+    write_whole(path, "before")
+    monkeypatch.setattr(atomic.os, "fsync", full)
+    with pytest.raises(BenchError, match=r"^cannot write .*table\.csv \(No space left on device\); give TABLE=other$"):
+        write_whole(path, "after", advice="give TABLE=other")
+    with pytest.raises(BenchError, match="make room there"):
+        write_whole(tmp_path / "new.csv", "after")
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_text() == "before"
+
+
+@pytest.mark.parametrize("name", ["file/below.csv", "folder", "folder/"])
+def test_a_place_that_takes_no_file(tmp_path, name):
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(BenchError, match=r"cannot write .*(file|folder).* \((File exists|Is|Not) ?.*\); make room"):
+        write_whole(tmp_path / name, "a")
+    assert {path.name for path in tmp_path.rglob("*")} == {"file", "folder"}
+
+
+@pytest.mark.parametrize("error", [RuntimeError("unexpected pos 5"), BenchError("it differs"), KeyboardInterrupt()])
+def test_a_writer_that_fails_leaves_nothing(tmp_path, error):
+    def write():
+        with whole(tmp_path / "x.onnx", errors=(OSError, RuntimeError)) as beside:
+            assert beside.suffix == ".onnx"
+            beside.write_bytes(b"half")
+            raise error
+
+    with pytest.raises(BenchError if type(error) is RuntimeError else type(error)):
+        write()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_new_files_may_be_read_by_whom_the_person_wants(tmp_path):
+    before = os.umask(0o027)
+    try:
+        write_whole(tmp_path / "a", "a")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_link_and_a_pipe_stay_what_they_are(tmp_path):
+    target, link = tmp_path / "target", tmp_path / "link"
+    write_whole(target, "before")
+    link.symlink_to(target)
+    write_whole(link, "after")
+    assert link.is_symlink()
+    assert target.read_text() == "after"
+    command = (
+        "from pathlib import Path; from bench.common.atomic import write_whole; write_whole(Path('/dev/stdout'), 'a')"
+    )
+    done = subprocess.run([sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "a"
+
+
+@dataclass
+class Row:
+    name: str
+    psnr: float
+    count: int | None = None
+
+
+def test_a_table_comes_back_from_pandas(tmp_path):
+    """The reader of most people is the independent one."""
+    rows = [Row('a, "b"', float("nan")), {"name": "c", "psnr": 1 / 3, "more": True}]
+    write_csv(tmp_path / "t.csv", rows)
+    table = pd.read_csv(tmp_path / "t.csv")
+    assert list(table) == ["name", "psnr", "count", "more"]
+    assert list(table["name"]) == ['a, "b"', "c"]
+    assert table["psnr"].isna().tolist() == [True, False]
+    assert table["psnr"][1] == pytest.approx(1 / 3, rel=1e-15)
+    assert table["count"].isna().all()
+    assert csv_text([{"a": 123456.789, "b": 12, "c": float("inf")}], digits=4) == "a,b,c\n1.235e+05,12,inf\n"
+    assert csv_text([], columns=("a", "b")) == "a,b\n"
+
+
+def test_a_table_is_as_pandas_writes_it():
+    rows = [{"what": "x", "ratio": 0.1 + 0.2, "images": 3, "same": True}, {"what": "y;", "ratio": 1e-7, "images": 4}]
+    for digits, floats in ((None, None), (6, "%.6g")):
+        assert csv_text(rows, digits=digits) == pd.DataFrame(rows).to_csv(index=False, float_format=floats)
