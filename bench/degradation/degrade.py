@@ -9,7 +9,6 @@ from bench.common.errors import BenchError
 from bench.degradation.description import Draw
 from bench.degradation.kinds import KINDS
 from bench.degradation.parsing import Degradation, Step
-from bench.plan.protocol import Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +23,7 @@ class Degraded:
     clean : ndarray of shape (H, W, C), optional
         As it was given, cropped where the degradation needs a multiple; None where there is no reference.
     noisy : ndarray of float32, shape (H, W, C)
-        1.0 = white; may leave [0, 1] unless the protocol clips.
+        1.0 = white; may leave [0, 1] unless it was clipped.
     sigma : float, optional
         Standard deviation of additive Gaussian noise, 0-255 scale; None where the noise is another.
     """
@@ -37,12 +36,13 @@ class Degraded:
 def degrade(
     clean: "np.ndarray | None",
     degradation: Degradation,
-    protocol: Protocol,
     *,
     dataset: str,
     image: str,
     seed: int,
     recorded: "np.ndarray | None" = None,
+    noise_draw: str = "independent",
+    noisy: str = "float",
 ) -> Degraded:
     """Return the noisy version of one clean image.
 
@@ -54,14 +54,16 @@ def degrade(
         The clean image, uint8 or float32 grey levels (255 = white); None only with ``pairs``.
     degradation : Degradation
         The noise.
-    protocol : Protocol
-        Says how the noise is drawn and whether the noisy image is clipped and rounded.
     dataset, image : str
         Names that tell the noise fields of different images apart.
     seed : int
         The seed of the cell, 0 or more.
     recorded : ndarray, shape (H, W, C), optional
         The dataset's own noisy image, which ``pairs`` takes as it is.
+    noise_draw : {"independent", "reset"}
+        Whether every image has its own noise field, or numpy's legacy ``RandomState(seed)`` begins anew for each.
+    noisy : {"float", "uint8"}
+        Whether the noisy image stays as it is, or is clipped to [0, 255] and rounded.
 
     Raises
     ------
@@ -79,7 +81,7 @@ def degrade(
     clean = _cropped(clean, degradation.multiple)
     name = "\x1f".join((dataset, image, str(degradation), str(seed)))
     levels, sigma = clean, None
-    legacy = _reset(seed) if protocol.noise_draw == "reset" else None  # one stream, which the steps share
+    legacy = _reset(seed) if noise_draw == "reset" else None  # one stream, which the steps share
     for i, step in enumerate(degradation.steps):
         own = name if i == 0 else f"{name}\x1f{i}"
         values = _drawn(step, own)
@@ -87,7 +89,7 @@ def degrade(
         sigma = values["std"] * 255 if "std" in values else values.get("sigma")
     if not degradation.additive_gaussian:
         sigma = None
-    if protocol.noisy == "uint8":
+    if noisy == "uint8":
         np.clip(np.rint(levels, out=levels), 0, 255, out=levels)
     return Degraded(clean, np.divide(levels, 255, out=levels).astype(np.float32), sigma)
 

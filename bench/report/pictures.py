@@ -119,14 +119,16 @@ def _dataset(about: "dict[str, object]") -> Dataset | None:
 def _strip(board: Leaderboard, picture: Picture, rows: Sequence[dict[str, object]]) -> Strip:
     import numpy as np
 
+    protocol = PROTOCOLS[board.protocol]
     image = degrade(
         picture.clean,
         parse(board.degradation),
-        PROTOCOLS[board.protocol],
         dataset=board.dataset,
         image=picture.name,
         seed=board.entries[0].result.seeds[0],
         recorded=picture.noisy,
+        noise_draw=protocol.noise_draw,
+        noisy=protocol.noisy,
     )
     clean = image.clean
     noisy = np.clip(image.noisy * 255, 0, 255).astype(np.uint8)

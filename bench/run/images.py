@@ -83,11 +83,12 @@ def degraded(cell: "Cell", picture: Picture) -> Degraded:
     return degrade(
         picture.clean,
         cell.degradation,
-        cell.protocol,
         dataset=cell.dataset.name,
         image=picture.name,
         seed=cell.seed,
         recorded=picture.noisy,
+        noise_draw=cell.protocol.noise_draw,
+        noisy=cell.protocol.noisy,
     )
 
 

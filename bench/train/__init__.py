@@ -16,7 +16,6 @@ from bench.common.files import sha256
 from bench.common.parsing import split
 from bench.degradation import degrade, parse
 from bench.plan import fingerprint
-from bench.plan.protocol import PROTOCOLS
 from bench.plan.request import known_dataset
 from bench.run.images import Picture, pictures
 from bench.store.records import slug
@@ -193,7 +192,7 @@ def _labelled(levels: Any, picture: Picture) -> Any:
 def _noisy(recipe: Recipe, dataset: "Dataset", picture: Picture) -> tuple[Any, Any]:
     noise = parse(recipe.validation_noise or recipe.noise)
     image = degrade(
-        picture.clean, noise, PROTOCOLS["float"], dataset=dataset.name, image=picture.name, seed=0,
+        picture.clean, noise, dataset=dataset.name, image=picture.name, seed=0,
         recorded=picture.noisy,
     )  # fmt: skip
     assert image.clean is not None

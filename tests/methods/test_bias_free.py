@@ -12,7 +12,6 @@ import datasets
 import methods
 from bench.common.files import fetch
 from bench.degradation import degrade, parse
-from bench.plan.protocol import PROTOCOLS
 from bench.run.images import pictures
 from bench.run.runtimes import prepare
 from methods.formats import fill, state_dict
@@ -341,7 +340,7 @@ def degraded(name, sigma):
     """An image of Set12 and its noisy form, as tensors (1, 1, H, W)."""
     (picture,) = pictures(datasets.available()["set12"], [name])
     clean = picture.clean
-    noisy = degrade(clean, parse(str(sigma)), PROTOCOLS["float"], dataset="set12", image=name, seed=0).noisy
+    noisy = degrade(clean, parse(str(sigma)), dataset="set12", image=name, seed=0).noisy
     return [torch.from_numpy(np.asarray(a, "f4")).permute(2, 0, 1)[None] for a in (clean / 255, noisy)]
 
 

@@ -7,15 +7,13 @@ from scipy import stats
 
 from bench.common.errors import BenchError
 from bench.degradation import KINDS, degrade, parse
-from bench.plan.protocol import PROTOCOLS
 
-STANDARD = PROTOCOLS["standard"]
 RANDOM = [kind for kind in KINDS if KINDS[kind].random]
 EXAMPLES = [(kind, word) for kind in KINDS for word in re.split(r", | or ", KINDS[kind].example)]
 
 
-def degraded(clean, words="25", protocol=STANDARD, dataset="set12", image="01", seed=0):
-    return degrade(clean, parse(words), protocol, dataset=dataset, image=image, seed=seed)
+def degraded(clean, words="25", dataset="set12", image="01", seed=0, **how):
+    return degrade(clean, parse(words), dataset=dataset, image=image, seed=seed, **how)
 
 
 def noisy(clean, sigma="25", **where):
@@ -145,7 +143,7 @@ def test_noise_is_neither_clipped_nor_rounded():
 def test_clipped_protocol_gives_eight_bit_levels(words):
     clean = np.zeros((64, 64, 1), np.uint8)
     clean[32:] = 255  # an edge, at which bicubic interpolation leaves the range
-    image = noisy(clean, words, protocol=PROTOCOLS["clipped"])
+    image = noisy(clean, words, noisy="uint8")
     assert image.min() == 0
     assert image.max() == 1
     assert np.array_equal(np.rint(image * 255), (image * 255).round(3))
@@ -208,7 +206,7 @@ def test_seed0_is_numpys_legacy_stream_in_height_width_channel_order():
     clean = np.zeros((4, 5, 3), np.uint8)
     legacy = np.random.RandomState(0).randn(4, 5, 3)
     for image in ("01", "02"):
-        field = noisy(clean, protocol=PROTOCOLS["seed0"], image=image)
+        field = noisy(clean, noise_draw="reset", image=image)
         np.testing.assert_allclose(field, legacy * 25 / 255, rtol=1e-6)
 
 
@@ -216,13 +214,13 @@ def test_in_seed0_the_steps_draw_from_one_legacy_stream():
     legacy = np.random.RandomState(7)
     expected = legacy.poisson(np.full((4, 5, 3), 30 * 100 / 255)) / 30
     expected += legacy.randn(4, 5, 3) * 25 / 255
-    mixed = noisy(np.full((4, 5, 3), 100, np.uint8), "poisson:30+25", protocol=PROTOCOLS["seed0"], seed=7)
+    mixed = noisy(np.full((4, 5, 3), 100, np.uint8), "poisson:30+25", noise_draw="reset", seed=7)
     np.testing.assert_allclose(mixed, expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("kind", RANDOM)
 def test_every_random_kind_draws_from_the_legacy_stream_too(kind, gray):
-    legacy = [noisy(gray, first(kind), protocol=PROTOCOLS["seed0"], image=image) for image in ("01", "02")]
+    legacy = [noisy(gray, first(kind), noise_draw="reset", image=image) for image in ("01", "02")]
     assert np.array_equal(*legacy)
     assert not np.array_equal(legacy[0], noisy(gray, first(kind)))
 
@@ -252,8 +250,8 @@ def test_the_ends_of_a_range_of_whole_numbers_are_as_likely_as_the_middle():
 
 def test_variances_of_a_mixture_add_up():
     flat = np.full((1000, 1000, 1), 128, np.uint8)
-    for words, protocol in (("15+20", "standard"), ("gaussian:15+gaussian:20", "seed0")):
-        field = noisy(flat, words, protocol=PROTOCOLS[protocol]) * 255 - 128
+    for words, draw in (("15+20", "independent"), ("gaussian:15+gaussian:20", "reset")):
+        field = noisy(flat, words, noise_draw=draw) * 255 - 128
         assert abs(field.mean()) < 4 * 25 / 1000
         assert abs(field.var() - 625) < 4 * 625 * 2**0.5 / 1000
     # Twice the same: the variance of the sum is 2 (1 + r) sigma^2, r the correlation of the two fields.
@@ -293,11 +291,11 @@ def test_the_clean_image_is_cropped_to_what_the_degradation_needs(gray):
 
 
 def test_pairs_are_taken_as_they_are(gray):
-    image = degrade(None, parse("pairs"), STANDARD, dataset="rni6", image="a", seed=0, recorded=gray)
+    image = degrade(None, parse("pairs"), dataset="rni6", image="a", seed=0, recorded=gray)
     assert image.clean is None
     assert image.sigma is None
     np.testing.assert_array_equal(image.noisy, gray.astype(np.float32) / 255)
     with pytest.raises(BenchError, match="dataset rni6 has no clean images"):
-        degrade(None, parse("25"), STANDARD, dataset="rni6", image="a", seed=0, recorded=gray)
+        degrade(None, parse("25"), dataset="rni6", image="a", seed=0, recorded=gray)
     with pytest.raises(BenchError, match="dataset set12 has no noisy images of its own"):
         degraded(gray, "pairs")

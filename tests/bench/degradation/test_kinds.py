@@ -7,7 +7,6 @@ from scipy import stats
 
 from bench.common.files import fetch
 from bench.degradation import degrade, parse
-from bench.plan.protocol import PROTOCOLS
 from datasets.description import listed
 
 COUNT = 1_000_000
@@ -15,7 +14,7 @@ CLASSIC5 = "cszn/DnCNN/e93b27812d3ff523a3a79d19e5e50d233d7a8d0a/testsets/classic
 
 
 def levels(clean, words):
-    image = degrade(clean, parse(words), PROTOCOLS["standard"], dataset="set12", image="01", seed=0)
+    image = degrade(clean, parse(words), dataset="set12", image="01", seed=0)
     return image.noisy.astype(np.float64) * 255
 
 

@@ -6,14 +6,13 @@ from scipy.interpolate import CubicHermiteSpline
 from bench.common.files import fetch
 from bench.degradation import degrade, parse
 from bench.degradation.resize import contributions, imresize, kernel
-from bench.plan.protocol import PROTOCOLS
 from datasets.description import listed
 
 SET5 = "cszn/DnCNN/e93b27812d3ff523a3a79d19e5e50d233d7a8d0a/testsets/Set5"
 
 
 def bicubic(clean, words):
-    image = degrade(clean, parse(words), PROTOCOLS["standard"], dataset="set5", image="a", seed=0)
+    image = degrade(clean, parse(words), dataset="set5", image="a", seed=0)
     return image.clean, image.noisy.astype(np.float64) * 255
 
 

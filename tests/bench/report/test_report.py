@@ -13,7 +13,6 @@ from skimage import data
 
 from bench.common.errors import BenchError
 from bench.degradation import degrade, parse
-from bench.plan.protocol import PROTOCOLS
 from bench.plan.request import Request, plan
 from bench.report import build, comparison, generalisation
 from bench.report.charts import draw
@@ -88,9 +87,7 @@ def test_the_pictures_show_what_was_scored(made, crops):
     sources = re.findall(r'alt="camera, (clean|noisy)" src="data:image/webp;base64,([^"]+)"', made.read_text())
     pictures = {kind: np.array(Image.open(io.BytesIO(base64.b64decode(code))).convert("L")) for kind, code in sources}
     clean = np.array(Image.open(crops / "camera.png"))
-    noisy = degrade(
-        clean[..., None], parse("25"), PROTOCOLS["standard"], dataset="folder photographs", image="camera", seed=0
-    ).noisy
+    noisy = degrade(clean[..., None], parse("25"), dataset="folder photographs", image="camera", seed=0).noisy
     assert pictures["clean"].shape == clean.shape
     assert np.abs(pictures["clean"] - clean.astype(float)).mean() < 4  # lossy, but this picture
     shown = np.clip(noisy[..., 0], 0, 1) * 255

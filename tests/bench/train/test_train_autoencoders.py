@@ -14,7 +14,6 @@ import methods
 from bench import train as training
 from bench.common.errors import BenchError
 from bench.degradation import degrade, parse
-from bench.plan.protocol import PROTOCOLS
 from bench.plan.request import Request, known_dataset, plan
 from bench.run.images import pictures
 from bench.train import checkpoint, loop
@@ -265,9 +264,7 @@ def test_shipped_weights_reach_the_committed_table():
     with TABLE.open(newline="") as file:
         table = {row["net"]: float(row["psnr"]) for row in csv.DictReader(file) if row["dataset"] == "pneumonia-mnist"}
     images = [
-        degrade(
-            picture.clean, parse("25"), PROTOCOLS["standard"], dataset="pneumonia-mnist", image=picture.name, seed=0
-        )
+        degrade(picture.clean, parse("25"), dataset="pneumonia-mnist", image=picture.name, seed=0)
         for picture in pictures(known_dataset("pneumonia-mnist"))
     ]
     clean = np.stack([image.clean for image in images]).astype(float)[..., 0]
