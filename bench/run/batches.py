@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 from bench.common import devices, files, provenance
 from bench.common.errors import BenchError
 from bench.plan.cell import Cell
-from bench.plan.inference import Tiles, ensembled, padded, tiled
 from bench.run.runtimes import Runner, prepare
 from bench.run.sample import Output, Sample
 from bench.run.settings import Settings
+from bench.run.wrappers import Tiles, ensembled, padded, tiled
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from bench.plan.inference import Run
+    from bench.run.wrappers import Run
 
 
 def load(cell: Cell, device: str, settings: Settings, threads: int) -> Runner:

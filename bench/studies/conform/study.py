@@ -18,7 +18,7 @@ from bench.run.runtimes import prepare
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from bench.plan.inference import Run
+    from bench.run.wrappers import Run
 
 SIZES = ((1, 1), (1, 19), (23, 1), (5, 7), (37, 53))
 """Heights and widths that a method must take, as files of users have them."""

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from bench.common.errors import BenchError, one_line
 from bench.plan.cell import Cell, Failure, words
-from bench.plan.inference import padded
 from bench.plan.request import Request, plan
 from bench.run.batches import weights_path
 from bench.run.images import degraded, pictures
+from bench.run.wrappers import padded
 from bench.store.records import slug
 from bench.studies.explain.filters import Filter, filter_at, linear_part
 from bench.studies.explain.pixels import Pixel, Window, choose, read_pixels, window_of

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from bench.common.errors import BenchError
 from bench.plan.cell import Cell
-from bench.plan.inference import padded
 from bench.run.images import Picture, degraded, pictures
+from bench.run.wrappers import padded
 from bench.store.records import Store
 
 if TYPE_CHECKING:

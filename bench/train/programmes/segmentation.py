@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from bench.common.errors import BenchError
 from bench.common.parsing import split, unknown
-from bench.plan.inference import padded
 from bench.plan.request import known_dataset
 from bench.run.images import pictures
+from bench.run.wrappers import padded
 from bench.studies.segment.labels import Scheme, confusion, mean_iou, scheme
 from bench.studies.segment.networks import network as network_of
 from bench.train.loop import Progress, Run, denoising

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from bench.cli.app import app
 from bench.common.errors import BenchError
 from bench.plan.cell import Failure
-from bench.plan.inference import padded
 from bench.plan.request import Request
+from bench.run.wrappers import padded
 from bench.studies.explain import study as explain_module
 from bench.studies.explain.filters import Filter, filter_at, linear_part, row
 from bench.studies.explain.pixels import Pixel, Window, choose, read_pixels, window_of

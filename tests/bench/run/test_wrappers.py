@@ -6,10 +6,11 @@ import torch
 from torch import nn
 
 from bench.common.errors import BenchError
-from bench.plan.inference import Inference, Tiles, ensembled, padded, tiled
+from bench.plan.inference import Inference
 from bench.plan.request import Request, plan
 from bench.run.one_cell import run_cell
 from bench.run.settings import Settings
+from bench.run.wrappers import Tiles, ensembled, padded, tiled
 from methods.networks.dncnn import DnCNN
 
 
