@@ -74,7 +74,7 @@ def method_from_command(text: str) -> Method:
     white = description.positive(where, "white", said.get("white", 1))
     limit = description.positive(where, "limit", said.get("limit", LIMIT))
     digests = [[token, sha256(file)] for token, file in files]
-    code = description.code_of([__file__, image_files.__file__], tokens, digests, white, net.size_multiple, net.padding)
+    code = description.code_of(tokens, digests, white, net.size_multiple, net.padding)
     arguments = (str(Path(program).absolute()), *tokens[1:])
     load = Load(arguments, str(Path.cwd()), white, limit, code)
     return Method(name, "your own program", f"cmd:{text}", (net,), load, processes=True)

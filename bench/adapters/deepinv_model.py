@@ -57,7 +57,7 @@ def method_from_deepinv(options: Mapping[str, str]) -> Method:
         for colour in (("gray", "rgb") if learned else ("any",))
     )
     nets = tuple({net.colour: net for net in nets}.values())
-    code = code_of([__file__], installed, name, given)
+    code = code_of(installed, name, given)
     load = Load(name, tuple(given.items()), code)
     return Method(method, f"{known[name].__name__} of deepinv", "deepinv", nets, load, learned=learned)
 

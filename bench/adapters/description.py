@@ -1,6 +1,5 @@
 """What a person's own method says of itself, checked, as the `Net` the harness knows; and its fingerprint."""
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.common.errors import BenchError
-from bench.plan import fingerprint
+from bench.common.source_hash import digest
 from methods import Net
 
 KEYS = ("label", "colour", "trained", "receptive_field", "size_multiple", "padding")
@@ -74,18 +73,15 @@ def known_keys(where: str, said: Mapping[str, Any], known: Iterable[str]) -> Non
             raise BenchError(f"{where}: has no option {name!r}; it has {', '.join(known)}")
 
 
-def code_of(modules: Iterable[str], *parts: Any) -> str:
-    """Hash what determines the result of an own method.
+def code_of(*parts: Any) -> str:
+    """Hash what determines the result of an own method, besides the adapter's code, which a cell's key has too.
 
     Parameters
     ----------
-    modules : iterable of str
-        The files of this package that run it (`__file__`), comments and docstrings aside.
-    parts
+    *parts
         Texts, numbers, lists and mappings: digests of files, options, versions.
     """
-    content = [[fingerprint.of_file(Path(module)) for module in modules], parts]
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    return digest(json.dumps(parts, sort_keys=True, default=str))
 
 
 def file_there(where: str, path: Path, expected: str) -> None:

@@ -91,4 +91,4 @@ def _code(entry: EntryPoint) -> str:
     if not folders and module is not None and module.__file__:
         files = [(top, Path(module.__file__))]
     digests = sorted([name, sha256(file)] for name, file in files if file.is_file())
-    return code_of([], entry.value, _package(entry), digests)
+    return code_of(entry.value, _package(entry), digests)

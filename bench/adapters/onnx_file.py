@@ -51,9 +51,7 @@ def method_from_onnx(path: Path, options: Mapping[str, str]) -> Method:
     )
     net = arrays.net(where, f"{path.stem}.onnx", path.stem, takes, said)
     digests = {file.name: sha256(file) for file in (path, *beside)}
-    code = description.code_of(
-        [__file__, arrays.__file__], digests, takes, net.size_multiple, net.padding, net.receptive_field
-    )
+    code = description.code_of(digests, takes, net.size_multiple, net.padding, net.receptive_field)
     load = Load(
         str(path.resolve()),
         code,

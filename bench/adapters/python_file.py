@@ -10,9 +10,9 @@ from typing import Any
 
 from bench.adapters.description import KEYS, code_of, file_there, told
 from bench.adapters.keywords import Default, bound, of_definition
+from bench.common import source_hash
 from bench.common.errors import BenchError
 from bench.common.files import sha256
-from bench.plan import fingerprint
 from methods import Method, Net
 
 _SAID = (*(key.upper() for key in KEYS), "BLIND", "FILES")
@@ -124,7 +124,6 @@ def _code(path: Path, tree: ast.Module, named: Any) -> str:
     for name, file in beside.items():
         file_there(f"{where}: FILES names {name}", file, f"it in {path.parent}")
     return code_of(
-        [],
         [_fingerprint(file) for file in _files(path, tree)],
         {name: sha256(file) for name, file in beside.items()},
     )
@@ -151,7 +150,7 @@ def _parsed(path: Path) -> ast.Module:
 
 def _fingerprint(path: Path) -> str:
     try:
-        return fingerprint.of_file(path)
+        return source_hash.of_file(path)
     except (SyntaxError, ValueError):
         return sha256(path)
 

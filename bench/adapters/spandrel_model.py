@@ -41,7 +41,7 @@ def method_from_spandrel(options: Mapping[str, str]) -> Method:
         blind = is_true(options.get("blind", "false"))
     except ValueError as error:
         raise BenchError(f"{where}: blind={error}") from None
-    code = code_of([__file__], installed)
+    code = code_of(installed)
     net = told(where, options, Net("spandrel", "spandrel", "any", given_sigma=not blind))
     return Method("spandrel", "any denoiser that spandrel knows", "spandrel", (net,), Load(code), learned=True)
 

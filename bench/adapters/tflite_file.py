@@ -47,9 +47,7 @@ def method_from_tflite(path: Path, options: Mapping[str, str]) -> Method:
     takes = arrays.interface(where, model.shape(model.image), model.shape(model.output), sigma, options, "NHWC")
     net = arrays.net(where, f"{path.stem}.tflite", path.stem, takes, options)
     digest = sha256(path)
-    code = description.code_of(
-        [__file__, arrays.__file__], digest, takes, net.size_multiple, net.padding, net.receptive_field
-    )
+    code = description.code_of(digest, takes, net.size_multiple, net.padding, net.receptive_field)
     load = Load(str(path.resolve()), code, digest, takes, net.receptive_field)
     return Method(path.stem, "your own TensorFlow Lite model", str(path), (net,), load)
 

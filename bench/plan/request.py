@@ -280,7 +280,7 @@ def _cell(
         degradation=degradation,
         protocol=protocol,
         seed=seed if degradation.random else 0,
-        code=getattr(method.load, "code", None) or fingerprint.of_code(method.load, method.packages),
+        code=fingerprint.of_method(method),
         data=fingerprint.of_data(dataset),
         inference=how if net.given_sigma else replace(how, sigma=None),
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.common import source_hash
 from bench.common.files import cache_folder
 from bench.plan import fingerprint
 from bench.run.images import pictures
@@ -95,7 +96,7 @@ def gallery(dataset: Dataset, *, training: bool) -> Gallery:
     """
     import cv2
 
-    code = f"{fingerprint.of_file(Path(__file__))} {cv2.__version__} {fingerprint.of_data(dataset)}"
+    code = f"{source_hash.of_file(Path(__file__))} {cv2.__version__} {fingerprint.of_data(dataset)}"
     folder = cache_folder() / "audit" / f"{dataset.name}-{hashlib.sha256(code.encode()).hexdigest()[:16]}"
     if not folder.is_dir():
         _make(dataset, folder)
