@@ -1,4 +1,4 @@
-"""What the audit found, as rows of a table and as short lines under another table."""
+"""The findings of the audit: rows of their own table, and footnotes of tables of scores."""
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -107,8 +107,10 @@ def summary(findings: Sequence[Finding], sizes: Mapping[str, int]) -> Iterator[s
         yield f"{problem}: {_sentence(problem, a, b, group, sizes.get(a, 0))}"
 
 
-def notes(datasets: Sequence[str], trained_on: Mapping[str, Sequence[str]], table: Path = COMMITTED) -> list[str]:
-    """Return the lines that belong under a table of scores.
+def overlap_footnotes(
+    datasets: Sequence[str], trained_on: Mapping[str, Sequence[str]], table: Path = COMMITTED
+) -> list[str]:
+    """Return the footnotes of a table of scores whose test images stand elsewhere too.
 
     Parameters
     ----------
@@ -127,24 +129,24 @@ def notes(datasets: Sequence[str], trained_on: Mapping[str, Sequence[str]], tabl
 
     Examples
     --------
-    >>> notes(["kodak24"], {"DnCNN-S": ["train400"]})
+    >>> overlap_footnotes(["kodak24"], {"DnCNN-S": ["train400"]})
     []
     """
     findings = read(table)
     sizes = _sizes(datasets)
     overlaps, shared = [], []
-    for (problem, a, b), found in _pairs(findings):
+    for (problem, a, b), group in _pairs(findings):
         if a not in datasets:
             continue
         if problem == OVERLAP:
             methods = [label for label, sets in trained_on.items() if b in sets]
             if methods:
                 were = "was" if len(methods) == 1 else "were"
-                sentence = _sentence(problem, a, b, found, sizes.get(a, 0))
+                sentence = _sentence(problem, a, b, group, sizes.get(a, 0))
                 overlaps.append(f"{sentence}, on which {_listed(methods)} {were} trained")
     both = [f for f in findings if f.problem in (DUPLICATE, DIFFERING) and {f.dataset_a, f.dataset_b} <= set(datasets)]
-    for (a, b), group in groupby(sorted(both, key=_sets), key=_sets):
-        pairs = list(group)
+    for (a, b), members in groupby(sorted(both, key=_sets), key=_sets):
+        pairs = list(members)
         mine, theirs = ({(f.image_a, f.image_b)[k] for f in pairs} for k in (0, 1))
         if len(pairs) <= NAMED:
             shown = "share " + _listed([f"{f.image_a} = {f.image_b}" for f in pairs])

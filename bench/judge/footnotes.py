@@ -1,7 +1,8 @@
-"""What a reader of a table must know: where its numbers are not what they seem."""
+"""Footnotes of tables: where numbers are not what they seem."""
 
 from collections.abc import Sequence
 
+from bench.judge.audit_findings import overlap_footnotes
 from bench.store.results import Result
 
 SELF_SCORE = (
@@ -9,41 +10,38 @@ SELF_SCORE = (
     "ranks methods, the lower the better, where noise is independent from pixel to pixel; on photographs out of a "
     "camera it often errs (results/measured/README.md)"
 )
-"""What tables of images without a reference say of their order."""
-
+"""Explains the order of images without a reference."""
 
 PREDICTED_NOISE = (
     "noise dB: PSNR of the noise that the method took away, output not clipped; peak 255: the same with peak 255 for "
     "images whose white is 1 (48.13 dB more), as the CIFAR-100 study of the small RDN prints it"
 )
-"""What tables of noise with a mean say of their two columns."""
+"""Explains the two columns of noise with a mean."""
 
 
-def notes(results: Sequence[Result]) -> list[str]:
-    """Return footnotes for a table of results, a line each.
+def footnotes(results: Sequence[Result]) -> list[str]:
+    """Return the footnotes of a table of results, a line each.
 
-    Where a method was told an estimate of sigma; where a test image, or a part of it, stands in a set that
-    the method was trained on or in another test set of the table (`bench.studies.audit.study`).
+    They name methods that were given an estimate of sigma, and test images that stand, whole or in part, in a set that
+    the method was trained on or in another test set of the table (`bench.judge.audit_findings`).
     """
-    from bench.studies.audit.study import notes as found
-
     lines = _estimates(results)
     names = list(dict.fromkeys(result.dataset for result in results))
     for name in names:
         here = [result for result in results if result.dataset == name]
-        lines += found([name], {result.label: tuple(result.about["net"]["trained_on"]) for result in here})
-    lines += found(names, {})  # what several test sets hold
+        lines += overlap_footnotes([name], {result.label: tuple(result.about["net"]["trained_on"]) for result in here})
+    lines += overlap_footnotes(names, {})
     return list(dict.fromkeys(lines))
 
 
 def _estimates(results: Sequence[Result]) -> list[str]:
-    told: dict[tuple[str, str, str], list[str]] = {}
+    estimated: dict[tuple[str, str, str], list[str]] = {}
     for result in results:
         if result.about["told_sigma"] == "estimated":
             values = result.images("told_sigma").values()
             span = f"{min(values):.1f} to {max(values):.1f}"
-            told.setdefault((result.dataset, result.noise, span), []).append(result.label)
+            estimated.setdefault((result.dataset, result.noise, span), []).append(result.label)
     return [
         f"{dataset}, {noise}: {', '.join(labels)} told an estimate of sigma, from each image itself ({span})"
-        for (dataset, noise, span), labels in told.items()
+        for (dataset, noise, span), labels in estimated.items()
     ]

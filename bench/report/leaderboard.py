@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bench.degradation import PAIRS
-from bench.judge.footnotes import PREDICTED_NOISE, SELF_SCORE, notes
+from bench.judge.footnotes import PREDICTED_NOISE, SELF_SCORE, footnotes
 from bench.judge.verdict import Verdict, judge, reference
 from bench.plan.protocol import PROTOCOLS
 from bench.store.records import slug
@@ -55,7 +55,7 @@ class Leaderboard:
     @property
     def notes(self) -> list[str]:
         """What a reader must know of these numbers."""
-        return notes([entry.result for entry in self.entries])
+        return footnotes([entry.result for entry in self.entries])
 
     @property
     def choices(self) -> str:

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from bench.judge.footnotes import PREDICTED_NOISE, SELF_SCORE, notes
+from bench.judge.footnotes import PREDICTED_NOISE, SELF_SCORE, footnotes
 from bench.judge.verdict import Verdict, judge, reference
 from bench.plan.cell import Cell, Failure
 from bench.run.progress import CellProgress
@@ -124,7 +124,7 @@ def tables(out: Console, results: Sequence[Result]) -> None:
             if shown:
                 out.print()
                 table(out, shown)
-    for note in notes(results):
+    for note in footnotes(results):
         out.print(f"note: {note}", style="dim", markup=False)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.common.errors import BenchError, one_line
-from bench.judge.audit_findings import COMMITTED, Finding, notes, read, summary, write
+from bench.judge.audit_findings import COMMITTED, Finding, read, summary, write
 
 if TYPE_CHECKING:
     from bench.studies.audit.exact import Candidate, Place
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bench.studies.audit.verify import Comparison
     from datasets import Dataset
 
-__all__ = ["COMMITTED", "Finding", "audit", "build", "notes", "read"]
+__all__ = ["COMMITTED", "Finding", "audit", "build", "read"]
 
 
 def build(data: str, out: Path, table: Path | None = None) -> Iterator[str]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench.judge.footnotes import notes
+from bench.judge.footnotes import footnotes
 from bench.plan.protocol import PROTOCOLS
 from bench.plan.request import Request, plan
 from bench.report.leaderboard import leaderboards, to_csv, to_markdown
@@ -42,24 +42,24 @@ def result(label, dataset, *, trained_on=(), told="not told", noise="25", **colu
 
 def test_a_test_image_that_a_method_was_trained_on_is_named():
     both = [result("DnCNN-S", "set12", trained_on=("train400",)), result("CDnCNN-B", "cbsd68", trained_on=("cbsd432",))]
-    (line,) = [line for line in notes(both) if "trained" in line]
+    (line,) = [line for line in footnotes(both) if "trained" in line]
     # Facts of the data: 52,256 of 65,536 pixels lie elsewhere; CDnCNN-B did not run on set12.
     assert "set12" in line
     assert "29 %" in line
     assert "train400/test_020" in line
     assert "DnCNN-S was trained" in line
-    assert not [line for line in notes([result("BM3D", "set12")]) if "trained" in line]
+    assert not [line for line in footnotes([result("BM3D", "set12")]) if "trained" in line]
 
 
 def test_test_sets_that_share_scenes_are_named_where_both_stand_in_the_table():
-    lines = notes([result("BM3D", "kodak24"), result("BM3D", "live1")])
+    lines = footnotes([result("BM3D", "kodak24"), result("BM3D", "live1")])
     assert any("kodak24" in line and "live1" in line and "19 of 29" in line for line in lines)
-    assert notes([result("BM3D", "kodak24")]) == []
+    assert footnotes([result("BM3D", "kodak24")]) == []
 
 
 def test_an_estimated_sigma_is_named():
     told = [result(name, "rni6", told="estimated", noise="pairs") for name in ("FFDNet", "BM3D")]
-    (line,) = notes([*told, result("DnCNN-B", "rni6", noise="pairs")])
+    (line,) = footnotes([*told, result("DnCNN-B", "rni6", noise="pairs")])
     assert line == "rni6, pairs: FFDNet, BM3D told an estimate of sigma, from each image itself (3.0 to 3.0)"
 
 

@@ -10,7 +10,17 @@ from skimage import data
 
 import datasets
 from bench.common.errors import BenchError
-from bench.judge.audit_findings import COMMITTED, DIFFERING, DUPLICATE, OVERLAP, VALIDATION, Finding, notes, read, write
+from bench.judge.audit_findings import (
+    COMMITTED,
+    DIFFERING,
+    DUPLICATE,
+    OVERLAP,
+    VALIDATION,
+    Finding,
+    overlap_footnotes,
+    read,
+    write,
+)
 from bench.studies.audit import study
 from bench.studies.audit.exact import hashes
 from bench.studies.audit.features import describe, gallery, mirrored
@@ -211,12 +221,12 @@ def test_the_committed_table_has_the_known_cases():
 
 
 def test_lines_under_a_table():
-    lines = notes(["set12", "classic5", "kodak24", "live1"], {"DnCNN-S": ["train400"], "mine": []})
+    lines = overlap_footnotes(["set12", "classic5", "kodak24", "live1"], {"DnCNN-S": ["train400"], "mine": []})
     assert lines[0] == "set12: 04 shares 29 % of its pixels with train400/test_020, on which DnCNN-S was trained"
     assert "kodak24 and live1 share scenes (19 of 24 images, 19 of 29): do not average them as independent" in lines
     assert any(line.startswith("set12 and classic5 share") and "08 = lena" in line for line in lines)
     assert not any("cbsd432" in line for line in lines)
-    assert notes(["bsd68"], {"DnCNN-S": ["train400"]}) == []
+    assert overlap_footnotes(["bsd68"], {"DnCNN-S": ["train400"]}) == []
 
 
 def test_a_table_is_read_as_it_was_written(tmp_path):
