@@ -36,7 +36,7 @@ def test_what_a_record_holds(one_cell, photographs, method_file):
     assert picture.size == 48 * 64
     assert (picture == 25).all()  # sigma reaches the method on the unit scale
     assert set(about["versions"]) >= {"python", "torch", "numpy"}
-    assert set(about["seconds"]) == {"load", "noise", "method", "score", "total"}
+    assert set(about["seconds"]) == {"load", "method", "score", "total"}
     for key in ("device", "runtime", "threads", "jobs", "commit", "machine", "peak_memory", "parameters", "identity"):
         assert key in about
     assert all(row["seconds"] > 0 for row in record.images)
