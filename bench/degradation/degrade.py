@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.common.errors import BenchError
-from bench.degradation.description import Draw
+from bench.degradation.draw import ImageDraw
 from bench.degradation.kinds import KINDS
 from bench.degradation.parsing import Degradation, Step
 
@@ -85,7 +85,8 @@ def degrade(
     for i, step in enumerate(degradation.steps):
         own = name if i == 0 else f"{name}\x1f{i}"
         values = _drawn(step, own)
-        levels = KINDS[step.kind].apply(levels, values, legacy or _stream(own))
+        draw = ImageDraw(levels.shape, legacy or _stream(own))
+        levels = np.asarray(KINDS[step.kind].apply(levels, values, draw), np.float64)
         sigma = values["std"] * 255 if "std" in values else values.get("sigma")
     if not degradation.additive_gaussian:
         sigma = None
@@ -108,14 +109,14 @@ def _drawn(step: Step, name: str) -> dict[str, float]:
     return values
 
 
-def _stream(name: str) -> Draw:
+def _stream(name: str) -> "np.random.Generator":
     import numpy as np
 
     key = np.frombuffer(hashlib.sha256(name.encode()).digest()[:16], dtype="<u8")
     return np.random.Generator(np.random.Philox(key=key))
 
 
-def _reset(seed: int) -> Draw:
+def _reset(seed: int) -> "np.random.RandomState":
     import numpy as np
 
     return np.random.RandomState(seed)

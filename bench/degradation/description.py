@@ -1,30 +1,13 @@
-"""What a kind of degradation is: a function of an image, its parameters and a stream of random numbers."""
+"""What a kind of degradation is: a function of an image, its parameters and a draw of random numbers."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
+from bench.degradation.draw import Array, Draw
 
 Value = float | tuple[float, float]
 """A parameter, or the range that each image's own is drawn from."""
-
-
-class Draw(Protocol):
-    """A stream of random numbers: numpy's `Generator`, or its legacy `RandomState`."""
-
-    def standard_normal(self, size: Any = ...) -> Any:
-        """Draw from N(0, 1)."""
-
-    def random(self, size: Any = ...) -> Any:
-        """Draw uniformly from [0, 1)."""
-
-    def poisson(self, lam: Any = ..., size: Any = ...) -> Any:
-        """Draw Poisson counts."""
-
-    def standard_gamma(self, shape: Any, size: Any = ...) -> Any:
-        """Draw from the Gamma distribution of scale 1."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +51,9 @@ class Kind:
     Attributes
     ----------
     apply : callable
-        ``apply(levels, values, draw)`` returns a new float64 array of the shape (H, W, C) of `levels`, which is
-        uint8 or float grey levels (255 = white) and stays as it is. `values` has every parameter that was given.
+        ``apply(image, values, draw)`` returns a new array of the shape of `image`, which stays as it is: (H, W, C),
+        uint8 or float grey levels (255 = white). `values` has every parameter that was given. With `tensors` also
+        (B, C, H, W), 1.0 = white, and a value for each patch (B, 1, 1, 1).
     parameters : mapping
         By name; the first is what a bare value means.
     example : str
@@ -78,6 +62,8 @@ class Kind:
         What it is, in a line, with units and source.
     random : bool
         Whether a seed changes it.
+    tensors : bool
+        Whether it is written for batches of tensors too, so that training can draw it.
     multiple : callable
         The multiple that height and width must be of, given the values.
     needs : tuple of tuple of str
@@ -88,11 +74,12 @@ class Kind:
         Gives the one form of parameters that can be said in several.
     """
 
-    apply: "Callable[[np.ndarray, Mapping[str, float], Draw], np.ndarray]"
+    apply: Callable[[Array, Mapping[str, Any], Draw], Array]
     parameters: Mapping[str, Parameter]
     example: str
     summary: str
     random: bool = True
+    tensors: bool = True
     multiple: Callable[[Mapping[str, Any]], int] = _one
     needs: tuple[tuple[str, ...], ...] = field(default=())
     order: tuple[str, ...] = field(default=())

@@ -4,7 +4,7 @@ import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from bench.degradation.description import Draw
+from bench.degradation.draw import Draw
 
 if TYPE_CHECKING:
     import numpy as np

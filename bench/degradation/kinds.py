@@ -77,6 +77,7 @@ KINDS: dict[str, Kind] = {
         "jpeg:10 or jpeg:10,subsampling=444",
         "rounded to 8 bit, JPEG of quality 1-100 (libjpeg) and back; chroma 420, 422 or 444, gray stays gray",
         random=False,
+        tensors=False,
     ),
     "downscale": Kind(
         resize.downscale,
@@ -88,6 +89,7 @@ KINDS: dict[str, Kind] = {
         "bicubic down by the factor 2-16 and back up, as MATLAB's imresize (Keys 1981, antialiased); "
         "rounded=1: the small image in 8 bit; images are cropped to a multiple",
         random=False,
+        tensors=False,
         multiple=lambda values: int(values["factor"]),
     ),
     "impulse": Kind(
@@ -102,5 +104,6 @@ KINDS: dict[str, Kind] = {
         "quantise:4",
         "rounded to 2^bits levels from black to white",
         random=False,
+        tensors=False,
     ),
 }

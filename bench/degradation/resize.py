@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-    from bench.degradation.description import Draw
+    from bench.degradation.draw import Draw
 
 _WIDTH = 4  # the cubic kernel is not zero on (-2, 2)
 

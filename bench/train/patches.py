@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.common.errors import BenchError
-from bench.degradation import Degradation
-from bench.train.noise import corrupted
+from bench.degradation import Degradation, degrade_batch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -140,7 +139,7 @@ def batch(
     if noise.recorded:
         half = clean.shape[1] // 2
         return clean[:, :half].contiguous(), clean[:, half:].contiguous()
-    return clean, corrupted(clean, noise, generator)
+    return clean, degrade_batch(clean, noise, generator)
 
 
 def _turns(side: int, device: "torch.device") -> "tuple[Tensor, Tensor]":

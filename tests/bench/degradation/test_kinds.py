@@ -2,11 +2,12 @@ import io
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from scipy import stats
 
 from bench.common.files import fetch
-from bench.degradation import degrade, parse
+from bench.degradation import degrade, degrade_batch, parse
 from datasets.description import listed
 
 COUNT = 1_000_000
@@ -61,15 +62,27 @@ MOMENTS = [
 ]
 
 
+def patch(level, words):
+    """The same of a batch of one patch, as training draws it."""
+    clean = torch.full((1, 1, 1000, 1000), level / 255)
+    noisy = degrade_batch(clean, parse(words), torch.Generator().manual_seed(5))
+    assert noisy.dtype == torch.float32
+    return noisy[0].movedim(0, 2).double().numpy() * 255
+
+
+@pytest.mark.parametrize("made", [flat, patch])
 @pytest.mark.parametrize(("words", "clean", "mean", "variance", "fourth"), MOMENTS)
-def test_mean_variance_and_whiteness_of_a_million_samples(words, clean, mean, variance, fourth):
-    noisy = flat(clean, words)
+def test_mean_variance_and_spectrum_of_a_million_samples(made, words, clean, mean, variance, fourth):
+    """Images and batches are held to what theory says, and so to each other."""
+    noisy = made(clean, words)
     assert abs(noisy.mean() - mean) < 4 * (variance / COUNT) ** 0.5
     assert abs(((noisy - mean) ** 2).mean() - variance) < 4 * ((fourth - variance**2) / COUNT) ** 0.5
-    spectrum = np.abs(np.fft.rfft2(noisy[..., 0] - mean)) ** 2 / COUNT / variance
+    power = np.abs(np.fft.rfft2(noisy[..., 0] - mean))[:, 1:500] ** 2 / COUNT / variance  # each frequency once
+    radius = np.hypot(np.fft.fftfreq(1000)[:, None], np.fft.rfftfreq(1000)[None, 1:500])
     excess = max(fourth / variance**2 - 3, 0)  # of the samples; it makes the powers of two frequencies correlate
-    for part in (spectrum[:250, :250], spectrum[250:500, 250:500]):
-        assert abs(part.mean() - 1) < 4 * (1 / part.size + excess / COUNT) ** 0.5
+    for low in np.arange(0, 0.5, 0.05):  # white: the same in every ring
+        ring = power[(radius >= low) & (radius < low + 0.05)]
+        assert abs(ring.mean() - 1) < 4 * (1 / ring.size + excess / COUNT) ** 0.5
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from bench.degradation import parse
 from bench.plan.request import Request, plan
 from bench.train import checkpoint, loop, pace
 from bench.train.loop import loss_of
-from bench.train.noise import corrupted
 from bench.train.patches import batch, spread, stocked
 from bench.train.recipe import Recipe, asked, recipe, recipes
 from methods.own import trained
@@ -86,42 +85,6 @@ def test_a_batch_is_a_function_of_its_key(stock):
     )
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert not torch.equal(first[0], other[0])
-
-
-@pytest.mark.parametrize(
-    ("noise", "mean", "deviation"),
-    [
-        ("25", 0.5, 25 / 255),
-        ("gaussian:mean=0.1,std=0.2", 0.6, 0.2),
-        ("multiplicative:0.2", 0.5, 0.1),
-        ("poisson:30", 0.5, math.sqrt(0.5 / 30)),
-        ("poisson_gaussian:peak=100,sigma=5", 0.5, math.hypot(math.sqrt(0.005), 5 / 255)),
-        ("uniform:25", 0.5, 25 / 255 / math.sqrt(3)),
-        ("masking:0.25", 0.375, 0.5 * math.sqrt(0.25 * 0.75)),
-        ("salt_pepper:0.1", 0.5, 0.5 * math.sqrt(0.1)),
-        ("speckle:4", 0.5, 0.25),
-        ("25+gaussian:10", 0.5, math.hypot(25, 10) / 255),
-    ],
-)
-def test_noise_of_training_has_its_mean_and_deviation(noise, mean, deviation):
-    clean = torch.full((100, 1, 100, 100), 0.5)
-    noisy = corrupted(clean, parse(noise), torch.Generator().manual_seed(0)).double()
-    assert float(noisy.mean()) == pytest.approx(mean, abs=4 * deviation / 1e3)
-    assert float(noisy.std()) == pytest.approx(deviation, rel=0.01)
-
-
-def test_a_range_is_drawn_for_each_patch():
-    clean = torch.full((400, 1, 40, 40), 0.5)
-    noisy = corrupted(clean, parse("gaussian:0-55"), torch.Generator().manual_seed(0))
-    sigmas = (noisy - clean).flatten(1).std(1) * 255
-    assert 0 <= float(sigmas.min()) < 2
-    assert 53 < float(sigmas.max()) < 58
-    assert float(sigmas.mean()) == pytest.approx(27.5, abs=4 * 55 / math.sqrt(12 * 400))
-
-
-def test_what_training_does_not_draw_is_refused():
-    with pytest.raises(BenchError, match="training does not draw jpeg; it draws gaussian"):
-        corrupted(torch.zeros(1, 1, 8, 8), parse("jpeg:10"), torch.Generator())
 
 
 def test_pairs_keep_clean_and_noisy_together():

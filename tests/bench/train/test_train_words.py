@@ -12,9 +12,7 @@ from bench import train as training
 from bench.cli import app
 from bench.common import devices
 from bench.common.errors import BenchError
-from bench.degradation import parse
 from bench.train import checkpoint, loop, names
-from bench.train.noise import corrupted
 from bench.train.patches import stocked
 from bench.train.recipe import Recipe, asked, recipe
 from bench.train.record import repetition
@@ -145,11 +143,6 @@ def test_align_and_mirror_reach_the_patches(crops, monkeypatch):
     monkeypatch.setattr(training, "stocked", lambda *words, **more: seen.append(original(*words, **more)) or seen[0])
     training.read(asked("dncnn", str(crops["gray"]), "", f"{SMALL},align=2,mirror=true", ""), "cpu")
     assert (seen[0].align, seen[0].mirror) == (2, True)
-
-
-def test_speckle_of_a_whole_number_of_looks():
-    with pytest.raises(BenchError, match="a whole number of looks"):
-        corrupted(torch.ones(1, 1, 8, 8), parse("speckle:2-4"), torch.Generator())
 
 
 # Names
