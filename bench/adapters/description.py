@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.common.errors import BenchError
 from bench.common.source_hash import digest
+from bench.degradation.parsing import ends
 from methods import Net
 
 KEYS = ("label", "colour", "trained", "receptive_field", "size_multiple", "padding")
@@ -98,8 +99,8 @@ def _colour(value: Any) -> str:
 
 def _trained(value: Any) -> tuple[float, float]:
     if isinstance(value, str):
-        first, dash, second = value.strip("() ").replace(",", "-").partition("-")
-        value = (first, second if dash else first)
+        found = ends(value.strip("() ").replace(",", "-").replace(" ", ""))
+        value = (found[0], found[-1])
     low, high = (float(part) for part in value)
     if not 0 <= low <= high <= 255:
         raise ValueError(value)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bench.common.errors import BenchError
 from bench.degradation.draw import ImageDraw
 from bench.degradation.kinds import KINDS
-from bench.degradation.parsing import Degradation, Step
+from bench.degradation.parsing import Degradation, Step, sigmas
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,16 +80,14 @@ def degrade(
         raise BenchError(f"dataset {dataset} has no clean images to add noise to; use NOISE=pairs")
     clean = _cropped(clean, degradation.multiple)
     name = "\x1f".join((dataset, image, str(degradation), str(seed)))
-    levels, sigma = clean, None
+    levels, values = clean, {}
     legacy = _reset(seed) if noise_draw == "reset" else None  # one stream, which the steps share
     for i, step in enumerate(degradation.steps):
         own = name if i == 0 else f"{name}\x1f{i}"
         values = _drawn(step, own)
         draw = ImageDraw(levels.shape, legacy or _stream(own))
         levels = np.asarray(KINDS[step.kind].apply(levels, values, draw), np.float64)
-        sigma = values["std"] * 255 if "std" in values else values.get("sigma")
-    if not degradation.additive_gaussian:
-        sigma = None
+    sigma = sigmas(values)[0] if degradation.additive_gaussian else None
     if noisy == "uint8":
         np.clip(np.rint(levels, out=levels), 0, 255, out=levels)
     return Degraded(clean, np.divide(levels, 255, out=levels).astype(np.float32), sigma)

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bench.common.errors import BenchError
@@ -91,11 +92,13 @@ class Degradation:
     @property
     def sigma(self) -> float | None:
         """Standard deviation of additive Gaussian noise on the 0-255 scale; None for any other kind and for a range."""
-        if len(self.steps) > 1 or self.steps[0].kind != "gaussian":
-            return None
-        values = dict(self.steps[0].values)
-        scale, value = (255.0, values["std"]) if "std" in values else (1.0, values["sigma"])
-        return None if isinstance(value, tuple) else scale * value
+        known = self.sigma_range
+        return known[0] if known and known[0] == known[1] else None
+
+    @property
+    def sigma_range(self) -> tuple[float, float] | None:
+        """Lowest and highest sigma of additive Gaussian noise on the 0-255 scale; None for any other kind."""
+        return sigmas(dict(self.steps[0].values)) if self.additive_gaussian else None
 
     @property
     def additive_gaussian(self) -> bool:
@@ -107,6 +110,25 @@ class Degradation:
         """Clean images are cropped to a multiple of this height and width."""
         steps = ((KINDS[s.kind], dict(s.values)) for s in self.steps if s.kind != PAIRS)
         return math.lcm(*(kind.multiple(values) for kind, values in steps))
+
+
+def sigmas(values: Mapping[str, Value]) -> tuple[float, float]:
+    """Return lowest and highest sigma on the 0-255 scale that the parameters of Gaussian noise say.
+
+    Examples
+    --------
+    >>> sigmas({"sigma": (0.0, 55.0)}), sigmas({"mean": 0.1, "std": 0.2})
+    ((0.0, 55.0), (51.0, 51.0))
+    """
+    scale, value = (255.0, values["std"]) if "std" in values else (1.0, values["sigma"])
+    low, high = value if isinstance(value, tuple) else (value, value)
+    return scale * low, scale * high
+
+
+def ends(text: str) -> tuple[float | None, ...]:
+    """Read a number, or the two ends of a range, as `25` and `0-55`; None for what is no number."""
+    found = _RANGE.fullmatch(text)
+    return tuple(_number(part) for part in (found.groups() if found else (text,)))
 
 
 def parse(spec: str) -> Degradation:
@@ -165,21 +187,21 @@ def _values(spec: str, name: str, kind: Kind, text: str) -> tuple[tuple[str, Val
 
 
 def _value(spec: str, name: str, parameter: Parameter, text: str) -> Value:
-    ends = _RANGE.fullmatch(text)
-    numbers = [_number(t) for t in (ends.groups() if ends else (text,))]
+    numbers = ends(text)
+    single = len(numbers) == 1
     if parameter.choices:
-        if ends or numbers[0] not in parameter.choices:
+        if not single or numbers[0] not in parameter.choices:
             known = ", ".join(map(_text, parameter.choices))
             raise BenchError(f"NOISE={spec}: {name} is {text!r}, expected one of {known}")
         return numbers[0]
     low, high = parameter.low, parameter.high
     for number in numbers:
-        inside = number is not None and low <= number <= high and not (parameter.positive and number == 0 and not ends)
+        inside = number is not None and low <= number <= high and not (parameter.positive and number == 0 and single)
         if number is None or not inside or (parameter.whole and number != int(number)):
             kind = "a whole number" if parameter.whole else "a number"
             allowed = f"{'above' if parameter.positive else 'from'} {_text(low)} up to {_text(high)}"
             raise BenchError(f"NOISE={spec}: {name} is {text!r}, expected {kind} {allowed}, or a range")
-    if len(numbers) == 1:
+    if single:
         return numbers[0]  # type: ignore[return-value] # checked above
     if numbers[0] >= numbers[1]:  # type: ignore[operator]
         raise BenchError(f"NOISE={spec}: {name} is {text!r}, expected a range that rises, as in 0-55")

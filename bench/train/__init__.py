@@ -227,7 +227,7 @@ def _write(recipe: Recipe, run: Run, stem: Path, device: str, data: str, told: M
         "sha256": sha256(weights),
         "precision": precision,
         "half_precision_changes_psnr": None if math.isnan(change) else round(change, 4),
-        "trained": None if "kind" in told else _range(parse(recipe.noise)),
+        "trained": None if "kind" in told else parse(recipe.noise).sigma_range,
         "parameters": sum(value.numel() for value in network.parameters()),
         "steps": run.step,
         "seconds": round(run.seconds, 1),
@@ -266,17 +266,6 @@ def _unit(run: Run) -> str:
 
 def _size(weights: Path) -> str:
     return f"{weights} ({weights.stat().st_size / 1e6:.1f} MB)"
-
-
-def _range(noise: Any) -> list[float] | None:
-    """Return the sigmas that weights were trained for, on the 0-255 scale; None where noise is not Gaussian."""
-    if noise.kind != "gaussian":
-        return None
-    values = dict(noise.steps[0].values)
-    given = values["std"] if "std" in values else values["sigma"]
-    scale = 255.0 if "std" in values else 1.0
-    low, high = given if isinstance(given, tuple) else (given, given)
-    return [low * scale, high * scale]
 
 
 def seconds(text: str) -> float:

@@ -222,15 +222,10 @@ def _looked_at(recipe: Recipe) -> str:
 
     if not recipe.validation_noise:
         return ""
-    trained, looked = parse(recipe.noise), parse(recipe.validation_noise)
-    if not (trained.additive_gaussian and looked.additive_gaussian):
+    trained, looked = parse(recipe.noise).sigma_range, parse(recipe.validation_noise).sigma_range
+    if trained is None or looked is None:
         return ""
-    given = dict(trained.steps[0].values)
-    value = given["std"] if "std" in given else given["sigma"]
-    low, high = value if isinstance(value, tuple) else (value, value)
-    scale = 255.0 if "std" in given else 1.0
-    assert looked.sigma is not None
-    return recipe.validation_noise if low * scale <= looked.sigma <= high * scale else ""
+    return recipe.validation_noise if trained[0] <= looked[0] and looked[1] <= trained[1] else ""
 
 
 def _recipe_of(method: str) -> str:

@@ -150,10 +150,7 @@ def _patches(recipe: Recipe, images: "Sequence[np.ndarray]") -> "IterableDataset
 
     side = recipe.patch
     large = [image for image in images if min(image.shape[:2]) >= side]
-    values = dict(parse(recipe.noise).steps[0].values)
-    scale = 1.0 if "std" in values else 255.0
-    given = values["std"] if "std" in values else values["sigma"]
-    low, high = given if isinstance(given, tuple) else (given, given)
+    low, high = parse(recipe.noise).sigma_range or (0.0, 0.0)
 
     class Patches(IterableDataset[Any]):
         def __iter__(self) -> Iterator[Any]:
@@ -165,7 +162,7 @@ def _patches(recipe: Recipe, images: "Sequence[np.ndarray]") -> "IterableDataset
                 patch = np.rot90(image[top : top + side, left : left + side], int(draw.integers(4)))
                 patch = patch[::-1] if draw.integers(2) else patch
                 clean = np.ascontiguousarray(patch.transpose(2, 0, 1), np.float32) / 255
-                deviation = draw.uniform(low, high) / scale
+                deviation = draw.uniform(low, high) / 255
                 noise = draw.standard_normal(clean.shape, np.float32) * np.float32(deviation)
                 yield torch.from_numpy(clean), torch.from_numpy(clean + noise)
 

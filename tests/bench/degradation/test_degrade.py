@@ -273,12 +273,24 @@ def test_steps_are_applied_in_order(gray):
 def test_sigma_is_known_of_gaussian_noise(words, known, gray):
     assert degraded(gray, words).sigma == pytest.approx(known)
     assert parse(words).sigma == pytest.approx(known)
+    assert parse(words).sigma_range == pytest.approx((known, known))
+
+
+@pytest.mark.parametrize(
+    ("words", "low", "high"),
+    [("gaussian:0-55", 0, 55), ("gaussian:std=0.1-0.2", 25.5, 51), ("gaussian:mean=-0.2--0.1,std=0.4-1", 102, 255)],
+)
+def test_a_range_of_sigma_is_on_the_scale_of_grey_levels(words, low, high, gray):
+    assert parse(words).sigma_range == pytest.approx((low, high))
+    assert parse(words).sigma is None
+    assert low <= degraded(gray, words).sigma <= high
 
 
 @pytest.mark.parametrize("words", [first(kind) for kind in KINDS if kind != "gaussian"] + ["15+20", "25+jpeg:50"])
 def test_sigma_is_known_of_nothing_else(words, gray):
     assert degraded(gray, words).sigma is None
     assert parse(words).sigma is None
+    assert parse(words).sigma_range is None
 
 
 def test_the_clean_image_is_cropped_to_what_the_degradation_needs(gray):
