@@ -1,4 +1,4 @@
-"""The noise level that a method is told: known, said by a person, or estimated from the image."""
+"""The sigma that a method gets for an image: known, given by a person, or estimated from the image."""
 
 import math
 import warnings
@@ -15,11 +15,11 @@ LEAST = 0.1 / 255
 """The smallest estimate, on the unit scale."""
 
 
-def told(cell: "Cell", image: "Degraded") -> float | None:
-    """Return sigma on the unit scale as a method is given it for an image; None where it is blind and nothing is known.
+def sigma_for(cell: "Cell", image: "Degraded") -> float | None:
+    """Return sigma on the unit scale that a method gets for an image; None where it is blind and nothing is known.
 
-    What a person says on SIGMA comes first, then what the noise was made with; where neither is there,
-    a method that must be told gets the estimate of `estimated`.
+    What a person gives on SIGMA comes first, then what the noise was made with; where neither is there,
+    a method that needs one gets the estimate of `estimated`.
     """
     if cell.inference.sigma is not None:
         return cell.inference.sigma / 255

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bench.plan.cell import Cell
 from bench.run.images import degraded, pictures
-from bench.run.noise_level import told
+from bench.run.noise_level import sigma_for
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,4 +69,4 @@ def samples(cell: Cell, advance: Callable[[int, int], None] = lambda done, total
     """
     for picture in pictures(cell.dataset, advance=advance):
         image = degraded(cell, picture)
-        yield Sample(picture.name, image.clean, image.noisy, told(cell, image))
+        yield Sample(picture.name, image.clean, image.noisy, sigma_for(cell, image))

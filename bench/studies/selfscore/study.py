@@ -13,7 +13,7 @@ from bench.plan.cell import Cell
 from bench.plan.request import Request, plan
 from bench.run.batches import load
 from bench.run.images import degraded, pictures
-from bench.run.noise_level import told
+from bench.run.noise_level import sigma_for
 from bench.run.settings import Settings
 from bench.score.metrics import psnr
 from bench.score.self_score import SelfScore, difference, held_out, masked_error, reach, score
@@ -160,7 +160,7 @@ def study(
             held = held_out(noisy, radius=around)
             for label, sigma_told, run in (
                 (NOISY, None, _as_it_is),
-                *((cell.label, told(cell, image), run) for cell, run in runs),
+                *((cell.label, sigma_for(cell, image), run) for cell, run in runs),
             ):
                 found = score(run, noisy, sigma_told, held=held)
                 true.setdefault(label, []).append(_psnr(clean, found.denoised, cell.protocol.output))

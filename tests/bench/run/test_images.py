@@ -16,7 +16,7 @@ from bench.plan.protocol import protocol
 from bench.plan.request import Request, plan
 from bench.report import build
 from bench.run.images import degraded, pictures
-from bench.run.noise_level import estimated, told
+from bench.run.noise_level import estimated, sigma_for
 from bench.run.one_cell import run_cell
 from bench.run.settings import Settings
 from bench.store.records import Store
@@ -144,7 +144,7 @@ def test_blind_methods_are_told_nothing_where_nothing_is_known(pairs, known, met
     assert cell.told_sigma == "not told"
     assert [row["told_sigma"] for row in record.images] == [None, None]
     (picture, _) = pictures(pairs)
-    assert told(cell, degraded(cell, picture)) is None
+    assert sigma_for(cell, degraded(cell, picture)) is None
 
 
 @pytest.mark.parametrize("word", ["0", "-1", "300", "much"])
