@@ -1,15 +1,18 @@
 """Protocols: every choice besides the noise itself that moves a number, named and hashed."""
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields
 
 from bench.common.parsing import unknown
+from bench.common.source_hash import digest
 
 
 @dataclass(frozen=True)
 class Protocol:
     """How a noisy image is drawn and how the output is scored.
+
+    The same in all: colour images are scored on their three channels together; PSNR has peak 255 and is the
+    mean of that of the images, not that of their pooled error; SSIM is that of Wang et al. 2004
+    (`bench.score.metrics`).
 
     Attributes
     ----------
@@ -25,34 +28,21 @@ class Protocol:
     output : str
         ``"uint8"``: the output is clipped to [0, 255] and rounded before it is scored.
         ``"float"``: it is clipped only.
-    channels : str
-        ``"rgb"``: colour images are scored on all three channels together (never on luma alone).
     crop : int or str
         Border in pixels left out of the score; ``"scale"``: as many as the factor of ``downscale``.
-    pooling : str
-        ``"image-mean"``: the mean of the PSNR of the images, not the PSNR of their pooled MSE.
-    peak : int
-        Peak value of PSNR and dynamic range L of SSIM.
-    ssim : str
-        ``"wang2004"``: 11x11 Gaussian window of standard deviation 1.5, population covariance,
-        K1 = 0.01, K2 = 0.03, valid region only, mean over the channels (Wang et al. 2004).
     """
 
     name: str
     noise_draw: str = "independent"
     noisy: str = "float"
     output: str = "uint8"
-    channels: str = "rgb"
     crop: int | str = 0
-    pooling: str = "image-mean"
-    peak: int = 255
-    ssim: str = "wang2004"
 
     @property
     def digest(self) -> str:
-        """Hash of every choice; the name does not count."""
-        choices = {k: v for k, v in asdict(self).items() if k != "name"}
-        return hashlib.sha256(json.dumps(choices, sort_keys=True).encode()).hexdigest()[:16]
+        """Hash of the choices that are not the usual ones: a choice added later leaves it as it is."""
+        choices = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "name"}
+        return digest({name: value for name, value in choices.items() if value != getattr(Protocol, name)})
 
     def summary(self, *, drawn: bool = True) -> str:
         """Return the choices that move numbers as one readable line.
@@ -67,18 +57,17 @@ class Protocol:
         output = "clipped and rounded to 8 bit" if self.output == "uint8" else "clipped, not rounded"
         crop = f"; a border of {self.crop} left out" if self.crop else ""
         noise = f"noise {noisy}, {draw}; " if drawn else ""
-        return f"{noise}output {output}{crop}; mean of per-image PSNR, peak {self.peak}; SSIM Wang 2004"
+        return f"{noise}output {output}{crop}; mean of per-image PSNR, peak 255; SSIM Wang 2004"
 
 
-_STANDARD = Protocol("standard")
 PROTOCOLS = {
     p.name: p
     for p in (
-        _STANDARD,
-        replace(_STANDARD, name="seed0", noise_draw="reset"),
-        replace(_STANDARD, name="clipped", noisy="uint8"),
-        replace(_STANDARD, name="float", output="float"),
-        replace(_STANDARD, name="sr", crop="scale"),
+        Protocol("standard"),
+        Protocol("seed0", noise_draw="reset"),
+        Protocol("clipped", noisy="uint8"),
+        Protocol("float", output="float"),
+        Protocol("sr", crop="scale"),
     )
 }
 
