@@ -1,15 +1,16 @@
 """The DnCNN family with its authors' weights, and the PyTorch nets of SaoYan and KAIR."""
 
-import re
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from methods.description import Method, Net, Weights, listed
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
+
+    from methods.chains import Chain
 
 _PAPER = "Zhang, Zuo, Chen, Meng, Zhang: Beyond a Gaussian Denoiser, IEEE TIP 2017, https://arxiv.org/abs/1608.03981"
 
@@ -33,70 +34,39 @@ def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Modu
     ValueError
         If the file holds another architecture, or a net for another colour.
     """
+    from methods.chains import epsilon_of, folded
     from methods.formats import check_colour, is_hdf5, matconvnet_layers, state_dict
-    from methods.networks.dncnn import DnCNN, FDnCNN, fill, fold
+    from methods.networks.dncnn import DnCNN, FDnCNN, fill
 
     if weights is None:
         raise ValueError(f"{net.id}: needs weights")
-    layers, norms = (matconvnet_layers(weights), []) if is_hdf5(weights) else _group(state_dict(weights))
-    inputs, outputs, features = _check(layers, norms, weights, given_sigma=net.given_sigma)
+    if is_hdf5(weights):
+        chain = matconvnet_layers(weights)
+    else:
+        tensors = state_dict(weights)
+        chain = folded(tensors, weights, epsilon_of(tensors))
+    outputs, features = _check(chain, weights, given_sigma=net.given_sigma)
     check_colour(net.colour, outputs, weights)
-    if net.given_sigma:
-        flexible = FDnCNN(len(layers), outputs, features)
-        fill(flexible.stack, layers)
-        return flexible.eval()
-    network = DnCNN(len(layers), inputs, features, norm=bool(norms))
-    fill(network.stack, layers)
-    _fill_norms(network, norms)
-    return fold(network)
+    network = (FDnCNN if net.given_sigma else DnCNN)(len(chain), outputs, features)
+    fill(network.stack, chain)
+    return network.eval()
 
 
-def _group(tensors: "dict[str, Tensor]") -> tuple[list[Any], list[dict[str, Any]]]:
-    """Collect (weight, bias) of the convolutions and the batch norms, in the order of their numbers.
-
-    Safetensors files are sorted by name, where layer 10 stands before layer 2.
-    """
-    modules: dict[str, dict[str, Any]] = {}
-    for key, tensor in tensors.items():
-        module, _, part = key.rpartition(".")
-        modules.setdefault(module, {})[part] = tensor
-    convolutions, norms = [], []
-    for _, parts in sorted(modules.items(), key=lambda item: [int(n) for n in re.findall(r"\d+", item[0])]):
-        weight = parts.get("weight")
-        if weight is not None and weight.ndim == 4:
-            bias = parts.get("bias")
-            convolutions.append((weight, weight.new_zeros(weight.shape[0]) if bias is None else bias))
-        elif "running_var" in parts:
-            norms.append(parts)
-    return convolutions, norms
-
-
-def _check(layers: list[Any], norms: list[Any], path: Path, *, given_sigma: bool) -> tuple[int, int, int]:
-    """Return input channels, output channels and features, or say how the file is no (F)DnCNN."""
-    shapes = [tuple(weight.shape) for weight, _ in layers]
+def _check(chain: "Chain", path: Path, *, given_sigma: bool) -> tuple[int, int]:
+    """Return colour channels and features, or say how the file is no (F)DnCNN."""
+    shapes = [tuple(weight.shape) for weight, _ in chain]
     extra = 1 if given_sigma else 0
     family = "FDnCNN" if given_sigma else "DnCNN"
-    chain = len(shapes) >= 3 and all(a[0] == b[1] for a, b in pairwise(shapes))
-    if not chain or any(s[2:] != (3, 3) for s in shapes) or len(norms) not in (0, len(shapes) - 2):
+    if len(shapes) < 3 or any(a[0] != b[1] for a, b in pairwise(shapes)) or any(s[2:] != (3, 3) for s in shapes):
         raise ValueError(
-            f"weights {path}: not a {family} ({len(shapes)} convolutions, {len(norms)} batch norms); "
-            "expected a plain chain of 3x3 convolutions"
+            f"weights {path}: not a {family} ({len(shapes)} convolutions); expected a plain chain of 3x3 convolutions"
         )
     if shapes[0][1] != shapes[-1][0] + extra or shapes[-1][0] not in (1, 3):
         raise ValueError(
             f"weights {path}: not a {family}: {shapes[0][1]} channels in and {shapes[-1][0]} out; "
             f"expected {'image plus noise level map in, image out' if extra else 'as many out as in, 1 or 3'}"
         )
-    return shapes[0][1], shapes[-1][0], shapes[0][0]
-
-
-def _fill_norms(network: Any, norms: list[dict[str, Any]]) -> None:
-    from torch import nn
-
-    # Files of old PyTorch versions have no num_batches_tracked, which evaluation does not use.
-    places = [layer for layer in network.stack if isinstance(layer, nn.BatchNorm2d)]
-    for place, parts in zip(places, norms, strict=True):
-        place.load_state_dict({"num_batches_tracked": place.num_batches_tracked, **parts})
+    return shapes[-1][0], shapes[0][0]
 
 
 def _parameters(channels: int, maps: int, depth: int) -> int:

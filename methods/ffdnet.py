@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from methods.description import Method, Net, listed
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
-    Chain = list[tuple[Tensor, Tensor]]
+    from methods.chains import Chain
 
 _PAPER = "Zhang, Zuo, Zhang: FFDNet, IEEE TIP 2018, https://arxiv.org/abs/1710.04026"
 
@@ -45,7 +45,8 @@ def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Modu
     ValueError
         If there is no file, it holds another architecture or a net for another colour.
     """
-    from methods.formats import check_colour, folded, is_hdf5, matconvnet_layers, state_dict
+    from methods.chains import epsilon_of, folded
+    from methods.formats import check_colour, is_hdf5, matconvnet_layers, state_dict
     from methods.networks.dncnn import fill
     from methods.networks.ffdnet import FFDNet
 
@@ -56,7 +57,7 @@ def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Modu
         chain = matconvnet_layers(weights)
     else:
         tensors = state_dict(weights)
-        chain = folded(tensors, weights)
+        chain = folded(tensors, weights, epsilon_of(tensors))
         maps_in_front = any(".itermediate_dncnn." in key for key in tensors)  # their spelling
         predicts = "noise" if maps_in_front or any(key.startswith("noise.") for key in tensors) else "image"
     channels = _check(chain, weights, one_map=not maps_in_front)

@@ -1,6 +1,5 @@
 """Reading files of weights, by what is in them; nothing that is read is ever executed."""
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -160,54 +159,6 @@ def fill(network: "nn.Module", tensors: "Mapping[str, Tensor]", path: Path, fami
         ]
         raise ValueError(f"weights {path}: not a {family}: {'; '.join(words)}")
     network.load_state_dict({**{key: expected[key] for key in optional}, **tensors})
-
-
-def folded(tensors: "Mapping[str, Tensor]", path: Path) -> list[Layer]:
-    """Return the convolutions of a chain with batch normalisation (eps 1e-5) merged into them.
-
-    Parameters
-    ----------
-    tensors : mapping
-        A state dict whose keys number the modules in their order (``"model.10.weight"``): the order
-        of the numbers counts, since safetensors sorts 10 before 2.
-    path : Path
-        The file, for the message.
-
-    Returns
-    -------
-    list of (Tensor (O, I, H, W), Tensor (O,))
-        Weights and biases; with scale g, shift b, running mean m and variance v,
-        w' = w g / sqrt(v + 1e-5) and bias' = (bias - m) g / sqrt(v + 1e-5) + b.
-
-    Raises
-    ------
-    ValueError
-        If there is anything else than convolutions, each followed by one batch norm or none.
-    """
-    import torch
-
-    modules: dict[str, dict[str, Any]] = {}
-    for key, tensor in tensors.items():
-        module, _, part = key.rpartition(".")
-        modules.setdefault(module, {})[part] = tensor
-    chain: list[Layer] = []
-    for name in sorted(modules, key=lambda name: [int(number) for number in re.findall(r"\d+", name)]):
-        parts = modules[name]
-        weight = parts.get("weight")
-        if weight is not None and weight.ndim == 4 and set(parts) <= {"weight", "bias"}:
-            chain.append((weight, parts.get("bias", weight.new_zeros(len(weight)))))
-        elif chain and {"weight", "bias", "running_mean", "running_var"} <= set(parts) and _fits(parts, chain[-1]):
-            kernel, bias = chain[-1]
-            gain = parts["weight"] / torch.sqrt(parts["running_var"] + 1e-5)
-            chain[-1] = (kernel * gain[:, None, None, None], (bias - parts["running_mean"]) * gain + parts["bias"])
-        else:
-            raise ValueError(f"weights {path}: not a net of convolutions and batch norms; {name} is something else")
-    return chain
-
-
-def _fits(norm: Mapping[str, Any], convolution: "tuple[Tensor, Tensor]") -> bool:
-    channels = (len(convolution[0]),)
-    return all(tuple(norm[part].shape) == channels for part in ("weight", "bias", "running_mean", "running_var"))
 
 
 def check_colour(colour: str, channels: int, path: Path) -> None:

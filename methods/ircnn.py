@@ -11,7 +11,7 @@ from methods.description import Method, Net
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    Chain = list[tuple[Tensor, Tensor]]
+    from methods.chains import Chain
 
 _PAPER = (
     "Zhang, Zuo, Gu, Zhang: Learning Deep CNN Denoiser Prior for Image Restoration, CVPR 2017, "
@@ -56,17 +56,19 @@ def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Modu
 
 def _torch_chains(path: Path) -> "list[Chain]":
     """Sort the tensors by network and layer: the numbers in their names, the network's first."""
-    from methods.formats import folded, state_dict
+    from methods.chains import epsilon_of, folded
+    from methods.formats import state_dict
 
     nets: dict[int, dict[str, Tensor]] = {}
-    for key, tensor in state_dict(path).items():
+    tensors = state_dict(path)
+    for key, tensor in tensors.items():
         module, _, part = key.rpartition(".")
         numbers = [int(number) for number in re.findall(r"\d+", module)]
         index, layer = numbers if len(numbers) == 2 else (0, numbers[-1] if numbers else 0)
         nets.setdefault(index, {})[f"{layer}.{part}"] = tensor
     if sorted(nets) != list(range(len(nets))):
         raise ValueError(f"weights {path}: networks {sorted(nets)}; expected 0, 1, 2, ... without a gap")
-    return [folded(nets[index], path) for index in sorted(nets)]
+    return [folded(nets[index], path, epsilon_of(tensors)) for index in sorted(nets)]
 
 
 def _check(chains: "list[Chain]", path: Path) -> tuple[int, int]:
