@@ -9,24 +9,35 @@ from functools import cache
 
 from methods.description import Method, Net, Weights
 
-__all__ = ["Method", "Net", "Weights", "available"]
+__all__ = ["Method", "Net", "Weights", "available", "problems"]
 
 
-@cache
 def available() -> dict[str, Method]:
-    """Return every registered method by name.
+    """Return every registered method by name, also those whose weights this project trained.
 
     Raises
     ------
     ValueError
         If two methods have one name.
     """
+    return read()[0]
+
+
+def problems() -> tuple[str, ...]:
+    """Return one line on each training record that names no method and is left out."""
+    return read()[1]
+
+
+@cache
+def read() -> tuple[dict[str, Method], tuple[str, ...]]:
+    """Read the registry, once: what `available` and `problems` return."""
+    from methods import trained_here
+
     found: dict[str, Method] = {}
     for module in pkgutil.iter_modules(__path__):
         for entry in getattr(importlib.import_module(f"{__name__}.{module.name}"), "METHODS", ()):
             if entry.name in found:
                 raise ValueError(f"two methods are named {entry.name!r}; the second stands in methods/{module.name}.py")
             found[entry.name] = entry
-    from methods.own import trained
-
-    return found | {method.name: method for method in trained(found)}
+    trained, left_out = trained_here.read(found, trained_here.FOLDER)
+    return found | {method.name: method for method in trained}, tuple(left_out)

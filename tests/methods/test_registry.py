@@ -36,8 +36,8 @@ def test_two_methods_of_one_name_are_refused(monkeypatch):
     from methods import classical, dncnn
 
     monkeypatch.setattr(classical, "METHODS", dncnn.METHODS[:1])
-    methods.available.cache_clear()
+    methods.read.cache_clear()
     with pytest.raises(ValueError, match="two methods are named 'dncnn'"):
         methods.available()
     monkeypatch.undo()
-    methods.available.cache_clear()
+    methods.read.cache_clear()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.common.errors import BenchError
 from bench.studies.segment.labels import scheme
-from methods.own import FOLDER
+from methods.trained_here import FOLDER
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

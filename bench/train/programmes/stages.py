@@ -90,8 +90,8 @@ class ByProduct:
     run : Run
         `best` and `best_psnr` are stored, and `stages`.
     about : mapping
-        What its record says besides: of a network that denoises nothing its `kind`, by which `methods.own` leaves it
-        out.
+        What its record says besides: of a network that denoises nothing its `kind`, by which
+        `methods.trained_here` leaves it out.
     """
 
     recipe: Recipe

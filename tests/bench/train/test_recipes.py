@@ -16,7 +16,7 @@ from bench.degradation import parse
 from bench.train.patches import batch, stocked
 from bench.train.recipe import asked, recipe
 from bench.train.speed import against_plain
-from methods.own import trained
+from methods.trained_here import trained
 
 # What is made small for the sake of time: the kind of network stays that of the recipe.
 SMALL = {

@@ -18,7 +18,7 @@ from bench.train import search_report, searching
 from bench.train.programmes import search
 from bench.train.recipe import recipe
 from methods.networks.searched import BLOCKS, SearchedNet
-from methods.own import trained
+from methods.trained_here import trained
 
 GENES = {"block": "dense", "blocks": 2, "features": [2, 4]}
 

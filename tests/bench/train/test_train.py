@@ -17,7 +17,7 @@ from bench.train import checkpoint, loop, pace
 from bench.train.loop import loss_of
 from bench.train.patches import batch, spread, stocked
 from bench.train.recipe import Recipe, asked, recipe, recipes
-from methods.own import trained
+from methods.trained_here import trained
 
 CAMERA, COINS = data.camera()[:120, :90, None], data.coins()[:100, :140, None]
 TINY = Recipe(
@@ -303,9 +303,3 @@ def test_from_images_to_a_method(tmp_path, photographs_to_train, monkeypatch):
     folded = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     assert not folded
     assert sum(p.numel() for p in network.parameters()) == said["parameters"]
-
-
-def test_a_damaged_training_record(tmp_path):
-    (tmp_path / "x.json").write_text('{"name": "dncnn@own"}')
-    with pytest.raises(ValueError, match=r"training record .*x\.json: cannot be read .* train again, or delete it"):
-        trained(methods.available(), tmp_path)

@@ -22,7 +22,7 @@ from bench.train.programmes import autoencoders
 from bench.train.programmes.autoencoders import lowest, principal_start
 from bench.train.recipe import Recipe, asked, recipe
 from methods.networks.autoencoders import DenoisingAutoencoder
-from methods.own import trained
+from methods.trained_here import trained
 
 TABLE = Path(__file__).resolve().parents[3] / "results" / "measured" / "chest.csv"
 DENSE = Recipe(

@@ -20,7 +20,7 @@ from bench.train.programmes.mwrcanet import STAGES, mean_of, partner, raw, run, 
 from bench.train.programmes.stages import allotted
 from bench.train.recipe import Recipe, recipe
 from methods.networks.mwrcanet import MWRCANet, MWResNet
-from methods.own import trained
+from methods.trained_here import trained
 
 TINY = Recipe(
     "tiny", "tiny", "", "mwrcanet", "methods.networks.mwrcanet:MWRCANet", "pairs", "pairs",

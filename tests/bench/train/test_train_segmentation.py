@@ -25,7 +25,7 @@ from datasets.description import Image as Entry
 from datasets.labels import indexed
 from methods.networks.ding_liu import DingLiu
 from methods.networks.segmentation import CompactUNet
-from methods.own import trained
+from methods.trained_here import trained
 
 VOID = 3
 TINY = Recipe(

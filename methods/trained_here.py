@@ -1,0 +1,112 @@
+"""Weights that this project trained: METHOD=name@own, from the records in `methods/weights/`."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from methods.description import Method, Net, Weights
+
+FOLDER = Path(__file__).parent / "weights"
+
+T = TypeVar("T")
+
+
+def trained(known: Mapping[str, Method], folder: Path = FOLDER) -> list[Method]:
+    """Return a method `name@own` for each method of which there are weights.
+
+    Parameters
+    ----------
+    known : mapping
+        The registered methods, by name.
+    folder : Path
+        Holds pairs of `X.safetensors` and its training record `X.json`, as `make train` writes them. Left out are a
+        record with a `kind`, which is of a network that denoises nothing, and what `read` names.
+    """
+    return read(known, folder)[0]
+
+
+def read(known: Mapping[str, Method], folder: Path = FOLDER) -> tuple[list[Method], list[str]]:
+    """Return the methods of `trained`, and one line on each record that cannot be used."""
+    found, problems = records(folder)
+    nets: dict[str, list[Net]] = {}
+    for path, record in found.items():
+        if "kind" not in record:
+            try:
+                net = _net(path, record, known)
+                nets.setdefault(record["name"], []).append(net)
+            except ValueError as error:
+                problems.append(_problem(path, error))
+    return [_method(known[name.partition("@")[0]], name, tuple(members)) for name, members in nets.items()], problems
+
+
+def records(folder: Path = FOLDER) -> tuple[dict[Path, dict[str, Any]], list[str]]:
+    """Return the training records of a folder, of every kind, by path; and one line on each file that is none."""
+    found: dict[Path, dict[str, Any]] = {}
+    problems = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(content, dict) or not path.name.isprintable():
+                raise ValueError("it holds no JSON object, or its name cannot be printed")
+            found[path] = content
+        except (OSError, ValueError, RecursionError) as error:
+            problems.append(_problem(path, error))
+    return found, problems
+
+
+def _net(path: Path, record: Mapping[str, Any], known: Mapping[str, Method]) -> Net:
+    """Describe the net of a record, or raise `ValueError` that says what is wrong with it."""
+    name, method = _value(record, str, "name"), _value(record, str, "method")
+    colour, file, digest = (_value(record, str, key) for key in ("colour", "weights", "sha256"))
+    if method not in known:
+        raise ValueError(f"there is no method {method!r}")
+    if not name.startswith(f"{method}@own"):
+        raise ValueError(f"name is {name!r}; expected {method}@own")
+    base = next((net for net in known[method].nets if net.colour in (colour, "any")), None)
+    if base is None:
+        raise ValueError(f"method {method} has no net for colour {colour!r}")
+    if Path(file).name != file or not re.fullmatch("[0-9a-f]{64}", digest):
+        raise ValueError("weights and sha256 are no file beside it and its digest")
+    return replace(
+        base,
+        id=path.stem,
+        label=_value(record, str, "label"),
+        colour=colour,
+        trained=_range(record),
+        noise=_value(record, str, "recipe", "noise"),
+        weights=Weights(file, digest, licence="MIT", local=str(path.with_name(file)), record=path.name),
+        receptive_field=None,  # the loaded network says it
+        parameters=_value(record, int, "parameters"),
+        published=None,
+        trained_on=tuple(word.strip() for word in _value(record, str, "recipe", "images").split(",")),
+    )
+
+
+def _value(record: Any, kind: type[T], *keys: str) -> T:
+    """Return what stands under some keys, each within the one before; texts must be printable."""
+    for key in keys:
+        record = record.get(key) if isinstance(record, dict) else None
+    if type(record) is not kind or (isinstance(record, str) and not record.isprintable()):
+        raise ValueError(f"{'.'.join(keys)} is {str(record)[:40]!r}; expected {kind.__name__}")
+    return record
+
+
+def _range(record: Mapping[str, Any]) -> tuple[float, float] | None:
+    if record.get("trained") is None:
+        return None
+    numbers = _value(record, list, "trained")
+    if [type(number) in (int, float) and 0 <= number <= 1e6 for number in numbers] != [True, True]:
+        raise ValueError(f"trained is {str(numbers)[:40]!r}; expected the lowest and the highest sigma")
+    return float(numbers[0]), float(numbers[1])
+
+
+def _problem(path: Path, error: Exception) -> str:
+    line = f"training record {path}: {error}; left out: train again, or delete it"
+    return " ".join(line.split()).encode(errors="backslashreplace").decode()
+
+
+def _method(base: Method, name: str, nets: tuple[Net, ...]) -> Method:
+    return replace(base, name=name, title=f"{base.title.split(' (weights')[0]}; trained by this project", nets=nets)

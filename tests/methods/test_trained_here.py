@@ -1,0 +1,138 @@
+"""A record that cannot be used is named in one line and left out; the good ones beside it stay."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import methods
+from methods import trained_here
+
+KNOWN = methods.available()
+DELETED = object()
+
+
+def record(title="dncnn@own-x", **changes):
+    """What `make train` writes, as far as the registry reads it."""
+    recipe = {"images": "train400, cbsd432", "noise": "25"}
+    content = {"name": title, "method": title.partition("@")[0], "colour": "gray", "trained": [25.0, 25.0],
+               "weights": "x.safetensors", "sha256": "0" * 64, "label": "DnCNN (own x)", "parameters": 123,
+               "recipe": recipe}  # fmt: skip
+    for key, value in changes.items():
+        place = recipe if key in recipe else content
+        place[key] = value
+        if value is DELETED:
+            del place[key]
+    return content
+
+
+def write(folder: Path, name: str, content) -> None:
+    folder.mkdir(exist_ok=True)
+    if isinstance(content, bytes):
+        (folder / name).write_bytes(content)
+    else:
+        (folder / name).write_text(content if isinstance(content, str) else json.dumps(content))
+
+
+def test_a_good_record(tmp_path):
+    write(tmp_path, "x-25.json", record())
+    write(tmp_path, "x-50.json", record(trained=[50, 50], noise="50"))
+    write(tmp_path, "seg.json", {"kind": "segmenter", "name": "segmenter@own"})
+    (method,), problems = trained_here.read(KNOWN, tmp_path)
+    assert problems == []
+    assert (method.name, method.title) == (
+        "dncnn@own-x", f"{KNOWN['dncnn'].title}; trained by this project",
+    )  # fmt: skip
+    assert [(net.id, net.trained, net.noise) for net in method.nets] == [
+        ("x-25", (25, 25), "25"),
+        ("x-50", (50, 50), "50"),
+    ]
+    net = method.nets[0]
+    assert (net.label, net.parameters, net.published, net.trained_on) == (
+        "DnCNN (own x)", 123, None, ("train400", "cbsd432"),
+    )  # fmt: skip
+    assert (net.weights.local, net.weights.record) == (str(tmp_path / "x.safetensors"), "x-25.json")
+    assert set(trained_here.records(tmp_path)[0]) == {
+        tmp_path / name for name in ("x-25.json", "x-50.json", "seg.json")
+    }
+
+
+NO_RECORD = {
+    "cut": '{"name": ',
+    "empty": "",
+    "list": [record()],
+    "number": "5",
+    "no UTF-8": b"\xff\xfe{}\x80",
+    "deep": "[" * 100_000,
+    "many digits": '{"parameters": ' + "9" * 10_000 + "}",
+    "empty object": {},
+    "method not registered": record("nothing@own"),
+    "method of another name": record(method="rdn"),
+    "name of a registered method": record(name="dncnn"),
+    "no net of this colour": record("dae@own", colour="rgb"),
+    "weights elsewhere": record(weights="../x.safetensors"),
+    "weights without a name": record(weights=""),
+    "line break": record(label="a\nb"),
+    "half of a character": json.dumps(record(label="\ud800")),
+    "recipe is a list": record() | {"recipe": ["25"]},
+    "sigmas no numbers": record(trained=["a", "b"]),
+    "sigma infinite": json.dumps(record(trained=[0, float("inf")])),
+    "sigma NaN": json.dumps(record(trained=[float("nan"), 1.0])),
+    "sigma too large for a float": json.dumps(record(trained=[0, 10**400])),
+    "one sigma": record(trained=[1]),
+    "sigmas of an object": record(trained={"0": 1, "1": 2}),
+    "digest short": record(sha256="abc"),
+}
+KEYS = ("name", "method", "colour", "weights", "sha256", "label", "parameters", "images", "noise")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *NO_RECORD.values(),
+        *(record(**{key: value}) for key in KEYS for value in (DELETED, None, [], {}, 1.5, True)),
+    ],
+    ids=[*NO_RECORD, *(f"{key} {value}" for key in KEYS for value in ("missing", None, "[]", "{}", 1.5, True))],
+)
+def test_one_that_cannot_be_used_is_named_and_left_out(tmp_path, content):
+    write(tmp_path, "a good one.json", record())
+    write(tmp_path, "b.json", content)
+    write(tmp_path, "c good too.json", record("rdn@own", colour="rgb", trained=None))
+    found, (line,) = trained_here.read(KNOWN, tmp_path)
+    assert [(method.name, [net.id for net in method.nets]) for method in found] == [
+        ("dncnn@own-x", ["a good one"]), ("rdn@own", ["c good too"]),
+    ]  # fmt: skip
+    assert line.startswith(f"training record {tmp_path / 'b.json'}: ")
+    assert line.endswith("; left out: train again, or delete it")
+    assert line.isprintable()
+    assert len(line) < 300 + len(str(tmp_path))
+
+
+def test_a_file_that_cannot_be_read(tmp_path):
+    write(tmp_path, "good.json", record())
+    (tmp_path / "folder.json").mkdir()
+    (tmp_path / "gone.json").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "line\nbreak.json").write_text(json.dumps(record()))
+    found, lines = trained_here.read(KNOWN, tmp_path)
+    assert [method.name for method in found] == ["dncnn@own-x"]
+    assert len(lines) == 3
+    assert all("\n" not in line for line in lines)
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    assert trained_here.read(KNOWN, tmp_path / "nowhere") == ([], [])
+
+
+def test_the_registry_lists_the_rest_and_names_the_problem(tmp_path, monkeypatch):
+    write(tmp_path, "bad.json", '{"name": ')
+    write(tmp_path, "good.json", record())
+    monkeypatch.setattr(trained_here, "FOLDER", tmp_path)
+    methods.read.cache_clear()
+    try:
+        (problem,) = methods.problems()
+        assert "bad.json" in problem
+        assert "dncnn@own-x" in methods.available()
+    finally:
+        monkeypatch.undo()
+        methods.read.cache_clear()
+    assert methods.problems() == ()
