@@ -6,119 +6,60 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from methods.description import Method, Net
+from methods.loading import Layout, count, load_network, sizes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-_DENSE = "denoising autoencoder"
-_STACK = "stack of denoising autoencoders"
-_CONVOLUTIONAL = "convolutional denoising autoencoder"
-
 
 def load_dense(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
-    """Build the autoencoder of one hidden layer that a file of weights holds.
-
-    Parameters
-    ----------
-    net : Net
-        Named in the message where there are no weights.
-    weights : Path
-        State dict of `DenoisingAutoencoder`; the sizes are read off `weight` (hidden, visible).
-    options : mapping
-        Not used.
-
-    Raises
-    ------
-    ValueError
-        If the file holds another network, or its examples are no square patches.
-    """
-    from methods.formats import fill, state_dict
-    from methods.networks.autoencoders import DenoisingAutoencoder
-
-    path = _given(net, weights)
-    tensors = state_dict(path)
-    network = DenoisingAutoencoder(*reversed(_shape(tensors, "weight", path, _DENSE, 2)))
-    _check_square(network.weight.shape[1], path, _DENSE)
-    fill(network, tensors, path, _DENSE)
-    return network.eval()
+    """Build the autoencoder of one hidden layer that a state dict of `DenoisingAutoencoder` holds."""
+    return load_network(_DENSE, net, weights, options)
 
 
 def load_stack(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
-    """Build the unrolled stack of autoencoders that a file of weights holds.
-
-    Parameters
-    ----------
-    net, options
-        As for `load_dense`.
-    weights : Path
-        State dict of `StackedAutoencoder`; depth and widths are read off `layers.N.weight`.
-
-    Raises
-    ------
-    ValueError
-        As for `load_dense`.
-    """
-    from methods.formats import fill, state_dict
-    from methods.networks.autoencoders import StackedAutoencoder
-
-    path = _given(net, weights)
-    tensors = state_dict(path)
-    depth = sum(key.startswith("layers.") and key.endswith(".weight") for key in tensors)
-    hidden = [_shape(tensors, f"layers.{i}.weight", path, _STACK, 2)[0] for i in range(max(depth, 1))]
-    visible = _shape(tensors, "layers.0.weight", path, _STACK, 2)[1]
-    _check_square(visible, path, _STACK)
-    network = StackedAutoencoder((visible, *hidden))
-    fill(network, tensors, path, _STACK)
-    return network.eval()
+    """Build the unrolled stack of autoencoders that a state dict of `StackedAutoencoder` holds."""
+    return load_network(_STACK, net, weights, options)
 
 
 def load_convolutional(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
-    """Build the convolutional autoencoder that a file of weights holds.
+    """Build the convolutional autoencoder that a state dict of `ConvolutionalAutoencoder` holds."""
+    return load_network(_CONVOLUTIONAL, net, weights, options)
 
-    Parameters
-    ----------
-    net, options
-        As for `load_dense`.
-    weights : Path
-        State dict of `ConvolutionalAutoencoder`; the width is read off `stack.0.weight`.
 
-    Raises
-    ------
-    ValueError
-        If the file holds another network.
-    """
-    from methods.formats import fill, state_dict
+def _dense(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -> "tuple[nn.Module, int]":
+    from methods.networks.autoencoders import DenoisingAutoencoder
+
+    hidden, visible = sizes(tensors, "weight", 2)
+    return DenoisingAutoencoder(_square(visible), hidden), 1
+
+
+def _stack(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -> "tuple[nn.Module, int]":
+    from methods.networks.autoencoders import StackedAutoencoder
+
+    visible = sizes(tensors, "layers.0.weight", 2)[1]
+    depth = count(tensors, r"layers\.\d+\.weight$")
+    return StackedAutoencoder(
+        (_square(visible), *(sizes(tensors, f"layers.{i}.weight", 2)[0] for i in range(depth)))
+    ), 1
+
+
+def _convolutional(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -> "tuple[nn.Module, int]":
     from methods.networks.autoencoders import ConvolutionalAutoencoder
 
-    path = _given(net, weights)
-    tensors = state_dict(path)
-    network = ConvolutionalAutoencoder(_shape(tensors, "stack.0.weight", path, _CONVOLUTIONAL, 4)[0])
-    fill(network, tensors, path, _CONVOLUTIONAL)
-    return network.eval()
+    return ConvolutionalAutoencoder(sizes(tensors, "stack.0.weight")[0]), 1
 
 
-def _given(net: Net, weights: Path | None) -> Path:
-    if weights is None:
-        raise ValueError(f"{net.id}: needs weights")
-    return weights
-
-
-def _shape(tensors: "Mapping[str, Tensor]", key: str, path: Path, family: str, axes: int) -> tuple[int, ...]:
-    """Return the shape of a tensor, or say that the file has none of this name and number of axes."""
-    shape = tuple(tensors[key].shape) if key in tensors else ()
-    if len(shape) != axes or 0 in shape:
-        has = f"{key} has shape {shape}" if key in tensors else f"it has no {key}, but {next(iter(tensors))}"
-        raise ValueError(f"weights {path}: not a {family}: {has}; expected {key} with {axes} axes")
-    return shape
-
-
-def _check_square(visible: int, path: Path, family: str) -> None:
+def _square(visible: int) -> int:
     if math.isqrt(visible) ** 2 != visible:
-        raise ValueError(
-            f"weights {path}: not a {family} for images: its examples have {visible} entries; "
-            "expected a square patch, as 784 = 28x28"
-        )
+        raise ValueError(f"its examples have {visible} entries and are no square patches, as 784 = 28x28")
+    return visible
 
+
+_EXPECTED = "a state dict of methods/networks/autoencoders.py"
+_DENSE = Layout("a denoising autoencoder for images", _dense, _EXPECTED)
+_STACK = Layout("a stack of denoising autoencoders for images", _stack, _EXPECTED)
+_CONVOLUTIONAL = Layout("a convolutional denoising autoencoder", _convolutional, _EXPECTED)
 
 _VINCENT = "Vincent, Larochelle, Bengio, Manzagol, ICML 2008, https://doi.org/10.1145/1390156.1390294"
 

@@ -1,11 +1,13 @@
 """The networks of Mohan et al. with their authors' weights: bias-free, and with biases for comparison."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from methods.description import Method, Net, listed
+from methods.formats import state_dict
+from methods.loading import Build, Layout, count, load_network, sizes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -16,237 +18,159 @@ _PAPER = (
 )
 
 
+_BIAS_FREE, _BIASED = "bias-free", "with biases"
+"""Which of the two a net is, its `Net.architecture`."""
+
+
 def load_dncnn(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
     """Build the DnCNN that a file of weights holds, its batch normalisation folded into the convolutions.
 
-    Parameters
-    ----------
-    net : Net
-        One whose id starts with ``biased`` has additive constants, any other has none.
-    weights : Path
-        The authors' checkpoint, or a state dict of `methods.networks.bias_free.DnCNN`, trained or
-        folded form. Depth and width are read off it.
-    options : mapping
-        Not used.
-
-    Raises
-    ------
-    ValueError
-        If the file holds another architecture, or biases where there should be none.
+    The file is the authors' checkpoint, or a state dict of `methods.networks.bias_free.DnCNN`, trained or
+    folded form.
     """
-    from methods.formats import fill
-    from methods.networks.bias_free import DnCNN, fold
+    from methods.networks.bias_free import fold
 
-    family = _family(net, "DnCNN")
-    path, tensors = _read(net, weights)
-    features = _convolution(tensors, "first_layer.weight", path, family)[0]
-    if not _biased(net):
-        tensors = _without_unused(tensors, path, family)
-    normed = any(key.startswith("bn_layer_list.") for key in tensors)
-    network = DnCNN(_count(tensors, r"hidden_layer_list\.\d+\.weight") + 2, features, bias=_biased(net), norm=normed)
-    fill(network, tensors, path, family)
-    return fold(network)
+    return fold(load_network(_DNCNN[net.architecture], net, weights, options))
 
 
 def load_unet(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
-    """Build the UNet that a file of weights holds.
-
-    Parameters
-    ----------
-    net, weights, options
-        As for `load_dncnn`, with `methods.networks.bias_free.UNet`; the width is read off the file.
-
-    Raises
-    ------
-    ValueError
-        If the file holds another architecture, or biases where there should be none.
-    """
-    from methods.formats import fill
-    from methods.networks.bias_free import UNet
-
-    family = _family(net, "UNet")
-    path, tensors = _read(net, weights)
-    network = UNet(_convolution(tensors, "conv1.weight", path, family)[0], bias=_biased(net))
-    fill(network, tensors, path, family)
-    return network.eval()
+    """Build the UNet that the authors' checkpoint or a state dict of `methods.networks.bias_free.UNet` holds."""
+    return load_network(_UNET[net.architecture], net, weights, options)
 
 
 def load_rcnn(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
     """Build the recurrent network that a file of weights holds, with four recurrences.
 
-    Parameters
-    ----------
-    net, weights, options
-        As for `load_dncnn`, with `methods.networks.bias_free.RecurrentCNN`; the number of recurrences
-        is no property of the weights.
-
-    Raises
-    ------
-    ValueError
-        If the file holds another architecture, or biases where there should be none.
+    Files are as for `load_unet`; the number of recurrences is no property of the weights.
     """
-    from methods.formats import fill
-    from methods.networks.bias_free import RecurrentCNN
-
-    family = _family(net, "RecurrentCNN")
-    path, tensors = _read(net, weights)
-    features = _convolution(tensors, "cnn.first_layer.weight", path, family)[0]
-    hidden = _count(tensors, r"cnn\.hidden_layer_list\.\d+\.weight")
-    network = RecurrentCNN(hidden=hidden, features=features, bias=_biased(net))
-    fill(network, tensors, path, family)
-    return network.eval()
+    return load_network(_RCNN[net.architecture], net, weights, options)
 
 
 def load_densenet(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
-    """Build the simplified DenseNet that a file of weights holds.
+    """Build the simplified DenseNet that a file of weights holds; files are as for `load_unet`."""
+    return load_network(_DENSENET[net.architecture], net, weights, options)
 
-    Parameters
-    ----------
-    net, weights, options
-        As for `load_dncnn`, with `methods.networks.bias_free.DenseNet`.
 
-    Raises
-    ------
-    ValueError
-        If the file holds another architecture, or biases where there should be none.
-    """
-    from methods.formats import fill
+def _dncnn(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -> "tuple[nn.Module, int]":
+    from methods.networks.bias_free import DnCNN
+
+    depth = count(tensors, r"hidden_layer_list\.\d+\.weight") + 2
+    norm = count(tensors, r"bn_layer_list\.") > 0
+    return DnCNN(depth, sizes(tensors, "first_layer.weight")[0], bias=net.architecture == _BIASED, norm=norm), 1
+
+
+def _unet(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -> "tuple[nn.Module, int]":
+    from methods.networks.bias_free import UNet
+
+    return UNet(sizes(tensors, "conv1.weight")[0], bias=net.architecture == _BIASED), 1
+
+
+def _rcnn(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -> "tuple[nn.Module, int]":
+    from methods.networks.bias_free import RecurrentCNN
+
+    hidden = count(tensors, r"cnn\.hidden_layer_list\.\d+\.weight")
+    features = sizes(tensors, "cnn.first_layer.weight")[0]
+    return RecurrentCNN(hidden=hidden, features=features, bias=net.architecture == _BIASED), 1
+
+
+def _densenet(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -> "tuple[nn.Module, int]":
     from methods.networks.bias_free import DenseNet
 
-    family = _family(net, "DenseNet")
-    path, tensors = _read(net, weights)
-    features = _convolution(tensors, "cnn_list.0.first_layer.weight", path, family)[0]
-    network = DenseNet(
-        _count(tensors, r"cnn_list\.\d+\.first_layer\.weight"),
-        _count(tensors, r"cnn_list\.0\.hidden_layer_list\.\d+\.weight"),
-        features,
-        _convolution(tensors, "cnn_list.0.last_layer.weight", path, family)[0],
-        bias=_biased(net),
-    )
-    fill(network, tensors, path, family)
-    return network.eval()
+    stages = count(tensors, r"cnn_list\.\d+\.first_layer\.weight")
+    hidden = count(tensors, r"cnn_list\.0\.hidden_layer_list\.\d+\.weight")
+    features, passed = (sizes(tensors, f"cnn_list.0.{layer}_layer.weight")[0] for layer in ("first", "last"))
+    return DenseNet(stages, hidden, features, passed, bias=net.architecture == _BIASED), 1
 
 
-def _biased(net: Net) -> bool:
-    return net.id.startswith("biased")
-
-
-def _family(net: Net, architecture: str) -> str:
-    return f"{architecture} with biases" if _biased(net) else f"bias-free {architecture}"
-
-
-def _read(net: Net, weights: Path | None) -> "tuple[Path, dict[str, Tensor]]":
-    from methods.formats import state_dict
-
-    if weights is None:
-        raise ValueError(f"{net.id}: needs weights; give a file of your own with WEIGHTS")
-    return weights, state_dict(weights)
-
-
-def _convolution(tensors: "Mapping[str, Tensor]", key: str, path: Path, family: str) -> tuple[int, ...]:
-    """Return the shape of a convolution's weight, or say that the file has none of that name."""
-    if key not in tensors or tensors[key].ndim != 4:
-        raise ValueError(f"weights {path}: not a {family}: no convolution {key}; expected the authors' names of layers")
-    return tuple(tensors[key].shape)
-
-
-def _count(tensors: "Mapping[str, Tensor]", pattern: str) -> int:
-    return sum(re.fullmatch(pattern, key) is not None for key in tensors)
-
-
-def _without_unused(tensors: "Mapping[str, Tensor]", path: Path, family: str) -> "dict[str, Tensor]":
+def _without_unused(path: Path) -> "dict[str, Tensor]":
     """Drop what the authors' bias-free normalisation stores and does not use: means and shifts, all 0."""
-    unused = {
-        key
-        for key in tensors
-        if key.startswith("bn_layer_list.") and key.endswith((".bias", ".running_mean", ".num_batches_tracked"))
-    }
+    tensors = state_dict(path)
+    names = ("bias", "running_mean", "num_batches_tracked")
+    unused = [key for key in tensors if key.startswith("bn_layer_list.") and key.rpartition(".")[2] in names]
     for key in sorted(unused):
-        if tensors[key].any() and not key.endswith("num_batches_tracked"):
-            raise ValueError(f"weights {path}: not a {family}: {key} is not 0, so its batch normalisation is ordinary")
-    return {key: tensor for key, tensor in tensors.items() if key not in unused}
+        if tensors.pop(key).any() and not key.endswith(names[2]):
+            raise ValueError(
+                f"weights {path}: not a bias-free DnCNN: {key} is not 0, so its batch normalisation is ordinary"
+            )
+    return tensors
 
 
-_FILES = listed()
+def _layouts(title: str, build: Build, read: "Callable[[Path], dict[str, Tensor]]" = state_dict) -> dict[str, Layout]:
+    """Return the layout of the network without biases and that of the one with them, by `Net.architecture`."""
+    expected = "the authors' names of layers"
+    return {
+        _BIAS_FREE: Layout(f"a bias-free {title}", build, expected, read),
+        _BIASED: Layout(f"a {title} with biases", build, expected),
+    }
+
+
+_DNCNN = _layouts("DnCNN", _dncnn, _without_unused)
+_UNET = _layouts("UNet", _unet)
+_RCNN = _layouts("RecurrentCNN", _rcnn)
+_DENSENET = _layouts("DenseNet", _densenet)
+
 _RANGES = ((0, 10), (0, 30), (0, 55), (0, 100))
 _LOAD = {"dncnn": load_dncnn, "unet": load_unet, "rcnn": load_rcnn}
-_TITLES = {"dncnn": "DnCNN", "unet": "UNet", "rcnn": "RecurrentCNN"}
-_RECEPTIVE_FIELD = {"dncnn": 41, "unet": 47, "rcnn": 57}
+_NETS = (
+    Net("dncnn", "DnCNN", "gray", receptive_field=41, output="residual"),
+    Net("unet", "UNet", "gray", receptive_field=47, size_multiple=2, padding="zero"),
+    Net("rcnn", "RecurrentCNN", "gray", receptive_field=57),
+)
 _PARAMETERS = {  # without biases, with; batch normalisation merged, as DnCNN's are counted
     "dncnn": (664_704, 665_921),
     "unet": (233_024, 233_440),
     "rcnn": (186_048, 186_432),
+    "densenet": (757_440, 758_991),
 }
 
 
-def _net(architecture: str, trained: tuple[int, int], *, biased: bool) -> Net:
-    low, high = trained
-    title = _TITLES[architecture]
-    return Net(
-        id=f"{'biased' if biased else 'bf'}-{architecture}@{low}-{high}",
-        label=f"{title} bias {low}-{high}" if biased else f"BF-{title} {low}-{high}",
-        colour="gray",
-        trained=trained,
-        weights=_FILES[f"bf_cnn/{architecture}/{'bias' if biased else 'bias_free'}/{low}-{high}.pt"],
-        receptive_field=_RECEPTIVE_FIELD[architecture],
-        size_multiple=2 if architecture == "unet" else 1,
-        padding="zero" if architecture == "unet" else "reflect",
-        parameters=_PARAMETERS[architecture][biased],
-        output="residual" if architecture == "dncnn" else "image",
-        published=(title, f"with bias, trained sigma {low}-{high}")
+def _net(base: Net, *, biased: bool, trained: tuple[int, int] | None = None) -> Net:
+    """Return a net with biases or without; for a range, the one with the authors' weights."""
+    span = "0-55" if trained is None else f"{trained[0]}-{trained[1]}"
+    ledger = f"{base.label}(simplified)" if trained is None else base.label
+    name = f"{base.label} bias" if biased else f"BF-{base.label}"
+    net = replace(
+        base,
+        id=f"{'biased' if biased else 'bf'}-{base.id}",
+        label=name,
+        architecture=_BIASED if biased else _BIAS_FREE,
+        parameters=_PARAMETERS[base.id][biased],
+        published=(ledger, f"with bias, trained sigma {span}")
         if biased
-        else (f"BF-{title}", f"bias-free, trained sigma {low}-{high}"),
+        else (f"BF-{ledger}", f"bias-free, trained sigma {span}"),
+    )
+    if trained is None:
+        return net
+    file = f"bf_cnn/{base.id}/{'bias' if biased else 'bias_free'}/{span}.pt"
+    return replace(
+        net,
+        id=f"{net.id}@{span}",
+        label=f"{name} {span}",
+        trained=trained,
+        weights=listed()[file],
         trained_on=("train400",),
     )
 
 
-def _methods(architecture: str, *, biased: bool) -> list[Method]:
+def _methods(base: Net, *, biased: bool) -> list[Method]:
     """Return a method for each range, and the one of 0-55 by the short name too."""
-    title = f"{_TITLES[architecture]} {'with biases' if biased else 'without biases'}, blind, trained on sigma"
+    title = f"{base.label} {'with biases' if biased else 'without biases'}, blind, trained on sigma"
     methods = []
-    for trained in _RANGES:
-        net = _net(architecture, trained, biased=biased)
-        short = [net.id.partition("@")[0]] if trained == (0, 55) else []
-        methods += [
-            Method(name, f"{title} {trained[0]}-{trained[1]}", _PAPER, (net,), _LOAD[architecture])
-            for name in (*short, net.id)
-        ]
+    for low, high in _RANGES:
+        net = _net(base, biased=biased, trained=(low, high))
+        short = [net.id.partition("@")[0]] if high == 55 else []
+        methods += [Method(name, f"{title} {low}-{high}", _PAPER, (net,), _LOAD[base.id]) for name in (*short, net.id)]
     return methods
 
 
-def _densenet(*, biased: bool) -> Method:
-    name = "biased-densenet" if biased else "bf-densenet"
-    words = "with bias" if biased else "bias-free"
-    return Method(
-        name,
-        f"Simplified DenseNet {'with' if biased else 'without'} biases, blind (own weights only)",
-        _PAPER,
-        (
-            Net(
-                id=name,
-                label="DenseNet bias" if biased else "BF-DenseNet",
-                colour="gray",
-                trained=(0, 55),
-                receptive_field=57,
-                parameters=758_991 if biased else 757_440,
-                published=(
-                    "DenseNet(simplified)" if biased else "BF-DenseNet(simplified)",
-                    f"{words}, trained sigma 0-55",
-                ),
-            ),
-        ),
-        load_densenet,
-        learned=True,
-    )
+def _simplified(*, biased: bool) -> Method:
+    net = _net(Net("densenet", "DenseNet", "gray", trained=(0, 55), receptive_field=57), biased=biased)
+    title = f"Simplified DenseNet {'with' if biased else 'without'} biases, blind (own weights only)"
+    return Method(net.id, title, _PAPER, (net,), load_densenet, learned=True)
 
 
 METHODS = (
-    *(
-        method
-        for biased in (False, True)
-        for architecture in ("dncnn", "unet", "rcnn")
-        for method in _methods(architecture, biased=biased)
-    ),
-    _densenet(biased=False),
-    _densenet(biased=True),
+    *(method for biased in (False, True) for base in _NETS for method in _methods(base, biased=biased)),
+    _simplified(biased=False),
+    _simplified(biased=True),
 )

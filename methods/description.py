@@ -88,6 +88,9 @@ class Net:
         returns the denoised image in either case.
     published : tuple of str, optional
         Its `method` and `variant` in the ledger of published numbers.
+    architecture : str
+        Which network it is, where its method's `load` knows several of one layout, or a file may hold another one of
+        a family: ``"bias-free"``.
     trained_on : tuple of str
         Datasets of the registry that its weights were trained on, as far as its paper says; tables say where
         one of them holds a test image.
@@ -106,6 +109,7 @@ class Net:
     parameters: int | None = None
     output: str = "image"
     published: tuple[str, str] | None = None
+    architecture: str = ""
     trained_on: tuple[str, ...] = ()
 
     def covers(self, sigma: float) -> bool:

@@ -5,46 +5,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from methods.description import Method, Net
+from methods.loading import Layout, count, load_network
 
 if TYPE_CHECKING:
-    from torch import nn
-
-_FAMILY = "Ding Liu denoiser"
+    from torch import Tensor, nn
 
 
 def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
-    """Build the denoiser that a file of weights holds; batch normalisation is folded.
+    """Build the denoiser that a state dict of `DingLiu` in its training form or folded holds; it is folded then."""
+    from methods.networks.ding_liu import fold
 
-    Parameters
-    ----------
-    net : Net
-        Says for which colour.
-    weights : Path
-        State dict of `DingLiu` in its training form or folded; width and channels are read off `conv0.weight`.
-    options : mapping
-        Not used.
+    return fold(load_network(_LAYOUT, net, weights, options))
 
-    Raises
-    ------
-    ValueError
-        If there is no file, it holds another network or one for another colour.
-    """
-    from methods.formats import check_colour, fill, state_dict
-    from methods.networks.ding_liu import DingLiu, fold
 
-    if weights is None:
-        raise ValueError(f"{net.id}: needs weights")
-    tensors = state_dict(weights)
-    shape = tuple(tensors["conv0.weight"].shape) if "conv0.weight" in tensors else ()
+def _build(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -> "tuple[nn.Module, int]":
+    from methods.networks.ding_liu import DingLiu
+
+    shape = tuple(tensors["conv0.weight"].shape)
     if shape[2:] != (5, 5) or shape[0] < 2 or shape[0] % 2:
-        has = f"conv0.weight has shape {shape}" if shape else f"it has no conv0.weight, but {next(iter(tensors))}"
-        raise ValueError(f"weights {weights}: not a {_FAMILY}: {has}; expected conv0.weight of shape (64, 3, 5, 5)")
-    norm = any(".norm." in key for key in tensors)
-    check_colour(net.colour, shape[1], weights)
-    network = DingLiu(shape[0], norm=norm, channels=shape[1])
-    fill(network, tensors, weights, _FAMILY)
-    return fold(network) if norm else network.eval()
+        raise ValueError(f"conv0.weight has shape {shape}")
+    return DingLiu(shape[0], norm=count(tensors, r".*\.norm\.") > 0, channels=shape[1]), shape[1]
 
+
+_LAYOUT = Layout("a Ding Liu denoiser", _build, "conv0.weight of shape (64, 3, 5, 5)")
 
 METHODS = (
     Method(

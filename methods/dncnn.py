@@ -1,72 +1,43 @@
 """The DnCNN family with its authors' weights, and the PyTorch nets of SaoYan and KAIR."""
 
 from collections.abc import Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from methods.chains import chain, ends, named
 from methods.description import Method, Net, Weights, listed
+from methods.loading import Layout, load_network
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from methods.chains import Chain
+    from torch import Tensor, nn
 
 _PAPER = "Zhang, Zuo, Chen, Meng, Zhang: Beyond a Gaussian Denoiser, IEEE TIP 2017, https://arxiv.org/abs/1608.03981"
 
 
 def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
-    """Build the network that a file of weights holds.
+    """Build the network that a file of weights holds: MatConvNet's `.mat` (7.3), or the state dict of a chain.
 
-    Depth, channels and batch normalisation are read off the file; batch normalisation is folded.
-
-    Parameters
-    ----------
-    net : Net
-        Says whether the architecture is DnCNN or FDnCNN (`given_sigma`), and the colour.
-    weights : Path
-        MatConvNet `.mat` (7.3), a PyTorch state dict (SaoYan, KAIR, cszn layouts) or safetensors.
-    options : mapping
-        Not used.
-
-    Raises
-    ------
-    ValueError
-        If the file holds another architecture, or a net for another colour.
+    Depth, channels and batch normalisation are read off the file (SaoYan's, KAIR's, cszn's or our own names); batch
+    normalisation is folded. A net that is given sigma is FDnCNN, any other DnCNN.
     """
-    from methods.chains import epsilon_of, folded
-    from methods.formats import check_colour, is_hdf5, matconvnet_layers, state_dict
-    from methods.networks.dncnn import DnCNN, FDnCNN, fill
-
-    if weights is None:
-        raise ValueError(f"{net.id}: needs weights")
-    if is_hdf5(weights):
-        chain = matconvnet_layers(weights)
-    else:
-        tensors = state_dict(weights)
-        chain = folded(tensors, weights, epsilon_of(tensors))
-    outputs, features = _check(chain, weights, given_sigma=net.given_sigma)
-    check_colour(net.colour, outputs, weights)
-    network = (FDnCNN if net.given_sigma else DnCNN)(len(chain), outputs, features)
-    fill(network.stack, chain)
-    return network.eval()
+    return load_network(_FDNCNN if net.given_sigma else _DNCNN, net, weights, options)
 
 
-def _check(chain: "Chain", path: Path, *, given_sigma: bool) -> tuple[int, int]:
-    """Return colour channels and features, or say how the file is no (F)DnCNN."""
-    shapes = [tuple(weight.shape) for weight, _ in chain]
-    extra = 1 if given_sigma else 0
-    family = "FDnCNN" if given_sigma else "DnCNN"
-    if len(shapes) < 3 or any(a[0] != b[1] for a, b in pairwise(shapes)) or any(s[2:] != (3, 3) for s in shapes):
-        raise ValueError(
-            f"weights {path}: not a {family} ({len(shapes)} convolutions); expected a plain chain of 3x3 convolutions"
-        )
-    if shapes[0][1] != shapes[-1][0] + extra or shapes[-1][0] not in (1, 3):
-        raise ValueError(
-            f"weights {path}: not a {family}: {shapes[0][1]} channels in and {shapes[-1][0]} out; "
-            f"expected {'image plus noise level map in, image out' if extra else 'as many out as in, 1 or 3'}"
-        )
-    return shapes[-1][0], shapes[0][0]
+def _dncnn(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -> "tuple[nn.Module, int]":
+    from methods.networks.dncnn import DnCNN, FDnCNN
+
+    depth, inputs, outputs, features = ends(tensors)
+    if inputs != outputs + net.given_sigma or outputs not in (1, 3):
+        raise ValueError(f"{inputs} channels in and {outputs} out")
+    return (FDnCNN if net.given_sigma else DnCNN)(depth, outputs, features), outputs
+
+
+def _read(path: Path) -> "dict[str, Tensor]":
+    return named(chain(path), "stack")
+
+
+_DNCNN = Layout("a DnCNN", _dncnn, "3x3 convolutions, as many channels out as in, 1 or 3", _read)
+_FDNCNN = Layout("an FDnCNN", _dncnn, "3x3 convolutions, image and noise level map in, image out", _read)
 
 
 def _parameters(channels: int, maps: int, depth: int) -> int:

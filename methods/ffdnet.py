@@ -1,16 +1,16 @@
 """FFDNet with the weights of Tassano et al., and a reader of its authors' files."""
 
 from collections.abc import Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from methods.chains import Chain, ends, epsilon_of, folded, named
 from methods.description import Method, Net, listed
+from methods.formats import is_hdf5, matconvnet_layers, state_dict
+from methods.loading import Layout, count, load_network
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from methods.chains import Chain
+    from torch import Tensor, nn
 
 _PAPER = "Zhang, Zuo, Zhang: FFDNet, IEEE TIP 2018, https://arxiv.org/abs/1710.04026"
 
@@ -30,76 +30,54 @@ def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Modu
                                                                   colour channel
     this project              (0,0), (0,1), (1,0), (1,1)          last                bias      its name
     ========================  ==================================  ==================  ========  ========
-
-    Parameters
-    ----------
-    net : Net
-        Says for which colour.
-    weights : Path
-        One of the files above; PyTorch ones may be safetensors. Depth and width are read off it.
-    options : mapping
-        Not used.
-
-    Raises
-    ------
-    ValueError
-        If there is no file, it holds another architecture or a net for another colour.
     """
-    from methods.chains import epsilon_of, folded
-    from methods.formats import check_colour, is_hdf5, matconvnet_layers, state_dict
-    from methods.networks.dncnn import fill
+    return load_network(_LAYOUT, net, weights, options)
+
+
+def _build(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -> "tuple[nn.Module, int]":
     from methods.networks.ffdnet import FFDNet
 
-    if weights is None:
-        raise ValueError(f"{net.id}: needs weights")
-    predicts, maps_in_front = "image", False
-    if is_hdf5(weights):
-        chain = matconvnet_layers(weights)
-    else:
-        tensors = state_dict(weights)
-        chain = folded(tensors, weights, epsilon_of(tensors))
-        maps_in_front = any(".itermediate_dncnn." in key for key in tensors)  # their spelling
-        predicts = "noise" if maps_in_front or any(key.startswith("noise.") for key in tensors) else "image"
-    channels = _check(chain, weights, one_map=not maps_in_front)
-    if is_hdf5(weights):
-        chain = _by_row(chain)
-    if maps_in_front:
-        chain = _map_last(chain, channels)
-    check_colour(net.colour, channels, weights)
-    network = FFDNet(len(chain), channels, len(chain[0][0]), predicts=predicts)
-    fill(network.stack, chain)
-    return network.eval()
+    depth, inputs, outputs, features = ends(tensors)
+    if outputs not in (4, 12) or inputs != outputs + 1:
+        raise ValueError(f"{inputs} channels in and {outputs} out")
+    predicts = next(iter(tensors)).partition(".")[0]
+    return FFDNet(depth, outputs // 4, features, predicts=predicts), outputs // 4
 
 
-def _check(chain: "Chain", path: Path, *, one_map: bool) -> int:
-    """Return the colour channels, or say how the file is no FFDNet."""
-    shapes = [tuple(weight.shape) for weight, _ in chain]
-    if len(shapes) < 2 or any(a[0] != b[1] for a, b in pairwise(shapes)) or any(s[2:] != (3, 3) for s in shapes):
-        raise ValueError(
-            f"weights {path}: not an FFDNet ({len(shapes)} convolutions); expected a plain chain of 3x3 convolutions"
-        )
-    inputs, outputs = shapes[0][1], shapes[-1][0]
-    if outputs not in (4, 12) or inputs != outputs + (1 if one_map else outputs // 4):
-        raise ValueError(
-            f"weights {path}: not an FFDNet: {inputs} channels in and {outputs} out; "
-            f"expected 5 in and 4 out (gray), or {13 if one_map else 15} in and 12 out (RGB)"
-        )
-    return outputs // 4
+def _read(path: Path) -> "dict[str, Tensor]":
+    if is_hdf5(path):
+        return named(_by_row(matconvnet_layers(path)), "image")
+    tensors = state_dict(path)
+    layers = folded(tensors, path, epsilon_of(tensors))
+    if count(tensors, r".*\bitermediate_dncnn\."):  # their spelling
+        return named(_map_last(layers), "noise")
+    return named(layers, "noise" if count(tensors, r"noise\.") else "image")
 
 
-def _by_row(chain: "Chain") -> "Chain":
+_LAYOUT = Layout(
+    "an FFDNet",
+    _build,
+    "3x3 convolutions, 5 channels in and 4 out (gray), or 13 in and 12 out (RGB), where maps of the noise count once",
+    _read,
+)
+
+
+def _by_row(layers: Chain) -> Chain:
     """Turn the column-major squares of MatConvNet's files into torch's row-major ones."""
-    (first, first_bias), *middle, (last, last_bias) = chain
-    outputs = [4 * channel + place for channel in range(len(last) // 4) for place in (0, 2, 1, 3)]
+    outputs = [4 * channel + place for channel in range(len(layers[-1][0]) // 4) for place in (0, 2, 1, 3)]
     inputs = [*outputs, len(outputs)]  # the noise level map stays behind
+    if len(layers) < 2 or layers[0][0].shape[1] != len(inputs):
+        return layers  # no FFDNet
+    (first, first_bias), *middle, (last, last_bias) = layers
     return [(first[:, inputs], first_bias), *middle, (last[outputs], last_bias[outputs])]
 
 
-def _map_last(chain: "Chain", maps: int) -> "Chain":
-    """Turn the equal noise level maps in front into one behind the image: its kernel is their sum."""
+def _map_last(layers: Chain) -> Chain:
+    """Turn the equal noise level maps in front, one a colour, into one behind the image: its kernel is their sum."""
     import torch
 
-    (first, bias), *others = chain
+    (first, bias), *others = layers
+    maps = first.shape[1] // 5
     return [(torch.cat([first[:, maps:], first[:, :maps].sum(1, keepdim=True)], dim=1), bias), *others]
 
 

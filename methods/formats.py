@@ -126,7 +126,7 @@ def state_dict(path: Path) -> dict[str, Any]:
     return {k.removeprefix("module."): v for k, v in content.items() if isinstance(v, torch.Tensor)}
 
 
-def fill(network: "nn.Module", tensors: "Mapping[str, Tensor]", path: Path, family: str) -> None:
+def fill(network: "nn.Module", tensors: "Mapping[str, Tensor]", path: Path, what: str) -> None:
     """Copy named tensors into a network of the same names and shapes.
 
     Parameters
@@ -138,8 +138,8 @@ def fill(network: "nn.Module", tensors: "Mapping[str, Tensor]", path: Path, fami
         Of the file.
     path : Path
         The file, for the message.
-    family : str
-        What the file should hold, for the message: ``"BF-DnCNN"``.
+    what : str
+        What the file should hold, for the message: ``"a DnCNN"``.
 
     Raises
     ------
@@ -157,7 +157,7 @@ def fill(network: "nn.Module", tensors: "Mapping[str, Tensor]", path: Path, fami
         words += [
             f"{key} has shape {tuple(tensors[key].shape)}, expected {tuple(expected[key].shape)}" for key in unequal[:1]
         ]
-        raise ValueError(f"weights {path}: not a {family}: {'; '.join(words)}")
+        raise ValueError(f"weights {path}: not {what}: {'; '.join(words)}")
     network.load_state_dict({**{key: expected[key] for key in optional}, **tensors})
 
 

@@ -4,9 +4,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from methods.description import Method, Net, Weights, listed
+from methods.formats import state_dict
+from methods.loading import Layout, count, load_network, sizes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,75 +22,58 @@ _PAPER = (
 def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
     """Build the residual net, alone or in a Laplacian pyramid, that a file of weights holds.
 
-    The kind, the levels, the blocks and the channels are read off the file. Batch normalisation is
-    merged into the convolutions where that is exact.
-
-    Parameters
-    ----------
-    net : Net
-        Not used besides its name.
-    weights : Path
-        A TensorFlow checkpoint (``variables.index`` with its data file beside it), or a state dict of
-        `Centred`, before or after `merge`.
-    options : mapping
-        Not used.
-
-    Raises
-    ------
-    ValueError
-        If the file cannot be read or holds another architecture.
+    The file is a TensorFlow checkpoint (``variables.index`` with its data file beside it), or a state dict of
+    `Centred`, before or after `merge`. Batch normalisation is merged into the convolutions where that is exact.
     """
-    from methods.formats import fill, state_dict
     from methods.networks.multiscale import merge
-    from methods.tensorflow_files import tensor_bundle
 
-    if weights is None:
-        raise ValueError(f"{net.id}: needs weights")
-    author = weights.suffix == ".index"
-    tensors = _from_author(tensor_bundle(weights), weights) if author else state_dict(weights)
-    network = _empty(tensors, weights)
-    fill(network, tensors, weights, "multi-scale residual net (bfcnn)")
-    return merge(network)
+    return merge(load_network(_RESIDUAL, net, weights, options))
 
 
 def load_unet(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
-    """Build the Laplacian U-net that a file of weights holds.
+    """Build the Laplacian U-net that a Keras archive (``model_hydra.keras``) or a state dict of `Centred` holds."""
+    return load_network(_LAPLACIAN, net, weights, options)
 
-    Channels, scales, blocks a scale and sizes of kernels are read off the file.
 
-    Parameters
-    ----------
-    net : Net
-        Not used besides its name.
-    weights : Path
-        A Keras archive (``model_hydra.keras``), or a state dict of `Centred`.
-    options : mapping
-        Not used.
+def _residual(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -> "tuple[nn.Module, int]":
+    from methods.networks.multiscale import Centred, DirectResNet, SkipResNet
+    from methods.networks.pyramids import LaplacianPyramid, MultiScale
 
-    Raises
-    ------
-    ValueError
-        If the file cannot be read or holds another architecture.
-    """
-    from methods.formats import fill, state_dict
+    direct = "net.base.weight" in tensors
+    first = "net" if direct else "net.nets.0"
+    features, channels, size, _ = sizes(tensors, f"{first}.base.weight")
+    blocks = count(tensors, rf"{first}\.blocks\.\d+\.")
+    if features % 4 or channels != 3 or not blocks:
+        raise ValueError(f"it has {channels} channels, {features} features and {blocks} blocks")
+    merged = f"{first}.blocks.0.last.conv.bias" in tensors
+    if direct:
+        return Centred(DirectResNet(blocks, features, channels, size, merged=merged)), channels
+    nets = [
+        SkipResNet(blocks, features, channels, size, merged=merged) for _ in range(count(tensors, r"net\.nets\.\d+\."))
+    ]
+    return Centred(MultiScale(LaplacianPyramid(len(nets)), nets)), channels
+
+
+def _laplacian(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -> "tuple[nn.Module, int]":
     from methods.networks.laplacian_unet import LaplacianUNet
     from methods.networks.multiscale import Centred
+
+    features, channels = sizes(tensors, "net.base.weight")[0], sizes(tensors, "net.head.2.weight")[0]
+    scales, blocks = count(tensors, r"net\.encoder\.\d+\.") + 1, count(tensors, r"net\.encoder\.0\.\d+\.")
+    outer, inner = (sizes(tensors, f"net.{part}.0.0.depthwise.weight")[3] for part in ("encoder", "decoder"))
+    return Centred(LaplacianUNet(features, scales, blocks, outer, inner, channels)), channels
+
+
+def _read_residual(path: Path) -> "dict[str, Tensor]":
+    from methods.tensorflow_files import tensor_bundle
+
+    return _from_author(tensor_bundle(path), path) if path.suffix == ".index" else state_dict(path)
+
+
+def _read_laplacian(path: Path) -> "dict[str, Tensor]":
     from methods.tensorflow_files import keras_archive
 
-    if weights is None:
-        raise ValueError(f"{net.id}: needs weights")
-    author = weights.suffix == ".keras"
-    tensors = _from_keras(keras_archive(weights)[1], weights) if author else state_dict(weights)
-    family = "Laplacian U-net (bfcnn)"
-    base, head = tensors.get("net.base.weight"), tensors.get("net.head.2.weight")
-    blocks = _count(tensors, r"net\.encoder\.0\.(\d+)\.")
-    if base is None or head is None or base.ndim != 4 or not blocks:
-        raise ValueError(f"weights {weights}: not a {family}; expected net.base.weight, net.encoder, net.head")
-    outer, inner = (tensors.get(f"net.{part}.0.0.depthwise.weight", base).shape[-1] for part in ("encoder", "decoder"))
-    scales = _count(tensors, r"net\.encoder\.(\d+)\.") + 1
-    network = Centred(LaplacianUNet(base.shape[0], scales, blocks, outer, inner, head.shape[0]))
-    fill(network, tensors, weights, family)
-    return network.eval()
+    return _from_keras(keras_archive(path)[1], path) if path.suffix == ".keras" else state_dict(path)
 
 
 def _from_author(variables: "dict[str, np.ndarray]", path: Path) -> "dict[str, Tensor]":
@@ -124,29 +109,6 @@ def _from_author(variables: "dict[str, np.ndarray]", path: Path) -> "dict[str, T
             f"{len(gains)} multipliers; expected 3 kernels a block, and 2 besides, a level"
         ) from None
     return tensors
-
-
-def _empty(tensors: "Mapping[str, Tensor]", path: Path) -> "nn.Module":
-    """Build the network that the names and shapes of some tensors are for."""
-    from methods.networks.multiscale import Centred, DirectResNet, SkipResNet
-    from methods.networks.pyramids import LaplacianPyramid, MultiScale
-
-    direct = "net.base.weight" in tensors
-    first = "net" if direct else "net.nets.0"
-    base, blocks = tensors.get(f"{first}.base.weight"), _count(tensors, rf"{re.escape(first)}\.blocks\.(\d+)\.")
-    if base is None or base.ndim != 4 or not blocks:
-        raise ValueError(
-            f"weights {path}: not a multi-scale residual net (bfcnn); expected {first}.base.weight and {first}.blocks"
-        )
-    features, channels, size, _ = base.shape
-    if features % 4 or channels != 3:
-        raise ValueError(f"weights {path}: {channels} channels in, {features} features; expected 3 and a multiple of 4")
-    merged = f"{first}.blocks.0.last.conv.bias" in tensors
-    if direct:
-        return Centred(DirectResNet(blocks, features, channels, size, merged=merged))
-    levels = _count(tensors, r"net\.nets\.(\d+)\.")
-    nets = [SkipResNet(blocks, features, channels, size, merged=merged) for _ in range(levels)]
-    return Centred(MultiScale(LaplacianPyramid(levels), nets))
 
 
 def _from_keras(arrays: "dict[str, np.ndarray]", path: Path) -> "dict[str, Tensor]":
@@ -220,9 +182,15 @@ def _order(names: "set[str]") -> list[str]:
     return sorted(names, key=lambda name: [int(number) for number in re.findall(r"_(\d+)$", name)])
 
 
-def _count(tensors: "Mapping[str, Any]", pattern: str) -> int:
-    return len({match[1] for key in tensors if (match := re.match(pattern, key))})
-
+_RESIDUAL = Layout(
+    "a multi-scale residual net (bfcnn)", _residual, "3 channels, features in fours, and blocks", _read_residual
+)
+_LAPLACIAN = Layout(
+    "a Laplacian U-net (bfcnn)",
+    _laplacian,
+    "the layers of unet_laplacian_v5.6: net.base, net.encoder, net.head",
+    _read_laplacian,
+)
 
 _FILES = listed()
 
@@ -277,11 +245,11 @@ METHODS = (
     Method("bfcnn", "bfcnn: the best of the author's nets, the Laplacian U-net", _PAPER, (_UNET,), load_unet),
     Method("bfcnn-unet", "bfcnn unet_laplacian_v5.6: 3 scales, attention along rows", _PAPER, (_UNET,), load_unet),
     *(
-        Method(net.id, f"{net.label}: one scale, direct reconstruction", _PAPER, (net,), load)
-        for net in (_direct(6, 35_067), _direct(12, 67_707), _direct(18, 100_347))
+        Method(one.id, f"{one.label}: one scale, direct reconstruction", _PAPER, (one,), load)
+        for one in (_direct(6, 35_067), _direct(12, 67_707), _direct(18, 100_347))
     ),
     *(
-        Method(net.id, f"{net.label}: a net a level, each with a skip of its input", _PAPER, (net,), load)
-        for net in (_skip(1, 15, 27_184), _skip(2, 35, 54_368), _skip(3, 75, 81_552))
+        Method(one.id, f"{one.label}: a net a level, each with a skip of its input", _PAPER, (one,), load)
+        for one in (_skip(1, 15, 27_184), _skip(2, 35, 54_368), _skip(3, 75, 81_552))
     ),
 )

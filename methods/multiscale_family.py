@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from methods.description import Method, Net
+from methods.loading import Layout, load_network
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 _PAPER = (
     "N. Markou, blind image denoising, https://github.com/NikolasMarkou/blind_image_denoising, after Mohan et al. 2020"
@@ -15,41 +16,22 @@ _PAPER = (
 
 
 def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
-    """Build a net of the trainable family; the file itself says which one.
+    """Build the net that a state dict of `PyramidDenoiser` holds; its tensor `design` says which one."""
+    return load_network(_LAYOUT, net, weights, options)
 
-    Parameters
-    ----------
-    net : Net
-        Says which kind of block and which colour are expected.
-    weights : Path
-        A state dict of `PyramidDenoiser`, whose tensor `design` is the configuration.
-    options : mapping
-        Not used.
 
-    Raises
-    ------
-    ValueError
-        If the file cannot be read, does not say its design, or holds another kind or colour.
-    """
-    from methods.formats import check_colour, fill, state_dict
+def _build(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -> "tuple[nn.Module, int]":
     from methods.networks.pyramid_family import PyramidDenoiser, design_of
 
-    if weights is None:
-        raise ValueError(f"{net.id}: no weights are published; train some and give them with WEIGHTS=file")
-    tensors = state_dict(weights)
-    if "design" not in tensors:
-        raise ValueError(f"weights {weights}: hold no tensor 'design'; expected PyramidDenoiser(...).state_dict()")
-    try:
-        design = design_of(tensors["design"])
-    except ValueError as error:
-        raise ValueError(f"weights {weights}: {error}") from None
-    if not net.id.startswith(f"msbf-{design.block}"):
-        raise ValueError(f"weights {weights}: hold a net of {design.block} blocks; use METHOD=msbf-{design.block}")
-    check_colour(net.colour, design.channels, weights)
+    design = design_of(tensors["design"])
+    if design.block != net.architecture:
+        raise ValueError(f"its blocks are {design.block}: use METHOD=msbf-{design.block}")
     network = PyramidDenoiser(design)
-    fill(network, {**tensors, "design": network.design}, weights, net.label)
-    return network.eval()
+    tensors["design"] = network.design  # with the defaults of what the file does not say
+    return network, design.channels
 
+
+_LAYOUT = Layout("a net of this family", _build, "a state dict of methods.networks.pyramid_family.PyramidDenoiser")
 
 _FAMILY = {
     "resnet": "residual blocks",
@@ -60,7 +42,7 @@ _FAMILY = {
 
 def _family(block: str) -> Method:
     nets = tuple(
-        Net(f"msbf-{block}{suffix}", f"MSBF-{block}", colour, size_multiple=4)
+        Net(f"msbf-{block}{suffix}", f"MSBF-{block}", colour, size_multiple=4, architecture=block)
         for colour, suffix in (("rgb", ""), ("gray", "-gray"))
     )
     title = f"Multi-scale bias-free net for your own training (WEIGHTS): {_FAMILY[block]}"

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from methods.description import Method, Net
+from methods.formats import is_hdf5, state_dict
+from methods.loading import Layout, count, load_network
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,83 +36,47 @@ _SPAN = (-2.0, 2.0)
 
 
 def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
-    """Build the MWCNN that a file of weights holds.
+    """Build the MWCNN that a file of weights holds; batch normalisation is folded.
 
-    Widths and depth are read off the file; batch normalisation is folded.
-
-    Parameters
-    ----------
-    net : Net
-        Says the colour.
-    weights : Path
-        MatConvNet `.mat` (a DagNN as lpj0/MWCNN trains it, any MATLAB format since 5), a PyTorch
-        state dict in the layout of lpj0/MWCNN_PyTorch, or our own layout.
-    options : mapping
-        Not used.
-
-    Raises
-    ------
-    ValueError
-        If the file holds another architecture, or a net for another colour.
+    The file is a MatConvNet `.mat` (a DagNN as lpj0/MWCNN trains it, any MATLAB format since 5), a PyTorch
+    state dict in the layout of lpj0/MWCNN_PyTorch, or one of our own network.
     """
-    from methods.formats import check_colour, fill, is_hdf5, state_dict
-    from methods.networks.mwcnn import MWCNN
-    from methods.networks.wavelet import widths
-
-    if weights is None:
-        raise ValueError(f"{net.id}: needs weights")
-    with weights.open("rb") as file:
-        matlab = is_hdf5(weights) or file.read(10) == b"MATLAB 5.0"
-    tensors = _from_matconvnet(weights) if matlab else _renamed(state_dict(weights), _STAGES)
-    if not matlab and "span" not in tensors:
-        import torch
-
-        tensors["span"] = torch.tensor([0.0, 1.0])
-    try:
-        inputs, features = widths(tensors)
-    except KeyError as error:
-        raise ValueError(f"weights {weights}: not a MWCNN: it has no tensor {error}; {_EXPECTED}") from None
-    depth = len([key for key in tensors if re.fullmatch(r"core\.contract\.0\.\d+\.weight", key)])
-    network = MWCNN(max(inputs // 4, 1), features, depth)
-    fill(network, tensors, weights, "MWCNN")
-    check_colour(net.colour, inputs // 4, weights)
-    return network.eval()
+    return load_network(_MWCNN, net, weights, options)
 
 
 def load_v2(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
-    """Build the MWCNNv2 that a file of weights holds.
+    """Build the MWCNNv2 that a state dict of lpj-github-io/MWCNNv2 or of our own network holds."""
+    return load_network(_MWCNN_V2, net, weights, options)
 
-    The width is read off the file.
 
-    Parameters
-    ----------
-    net : Net
-        Says the colour.
-    weights : Path
-        A PyTorch state dict in the layout of lpj-github-io/MWCNNv2, or our own layout.
-    options : mapping
-        Not used.
+def _mwcnn(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -> "tuple[nn.Module, int]":
+    from methods.networks.mwcnn import MWCNN
+    from methods.networks.wavelet import widths
 
-    Raises
-    ------
-    ValueError
-        If the file holds another architecture, or a net for another colour.
-    """
-    from methods.formats import check_colour, fill, state_dict
+    inputs, features = widths(tensors)
+    return MWCNN(max(inputs // 4, 1), features, count(tensors, r"core\.contract\.0\.\d+\.weight")), inputs // 4
+
+
+def _mwcnn_v2(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -> "tuple[nn.Module, int]":
     from methods.networks.mwcnn import MWCNNv2
     from methods.networks.wavelet import widths
 
-    if weights is None:
-        raise ValueError(f"{net.id}: needs weights")
-    tensors = _renamed(state_dict(weights), _STAGES_V2)
-    try:
-        inputs, features = widths(tensors)
-    except KeyError as error:
-        raise ValueError(f"weights {weights}: not a MWCNNv2: it has no tensor {error}; {_EXPECTED}") from None
-    network = MWCNNv2(inputs, features[0])
-    fill(network, tensors, weights, "MWCNNv2")
-    check_colour(net.colour, inputs, weights)
-    return network.eval()
+    inputs, features = widths(tensors)
+    return MWCNNv2(inputs, features[0]), inputs
+
+
+def _read(path: Path) -> "dict[str, Tensor]":
+    import torch
+
+    with path.open("rb") as file:
+        matlab = is_hdf5(path) or file.read(10) == b"MATLAB 5.0"
+    if matlab:
+        return _from_matconvnet(path)
+    return {"span": torch.tensor([0.0, 1.0]), **_renamed(state_dict(path), _STAGES)}
+
+
+def _read_v2(path: Path) -> "dict[str, Tensor]":
+    return _renamed(state_dict(path), _STAGES_V2)
 
 
 def _renamed(tensors: "dict[str, Tensor]", stages: Mapping[str, tuple[str, ...]]) -> "dict[str, Tensor]":
@@ -164,7 +130,7 @@ def _from_matconvnet(path: Path) -> "dict[str, Tensor]":
                     tensors[f"core.{stage}.{2 * place}.bias"] = bias
     except (KeyError, ValueError, IndexError, RuntimeError) as error:
         reason = " ".join(str(error).split())
-        raise ValueError(f"weights {path}: not a MWCNN of MatConvNet ({reason}); {_EXPECTED}") from None
+        raise ValueError(f"weights {path}: not a MWCNN of MatConvNet ({reason}); expected {_EXPECTED}") from None
     return tensors
 
 
@@ -231,9 +197,9 @@ def _from_mat5(path: Path) -> "list[tuple[str, np.ndarray]]":
     return [(parameter["name"].item(), parameter["value"]) for parameter in parameters]
 
 
-_EXPECTED = (
-    "expected a state dict of the authors' PyTorch code or of methods/networks/mwcnn.py, or the authors' MatConvNet net"
-)
+_EXPECTED = "a state dict of the authors' PyTorch code or of methods/networks/mwcnn.py, or the authors' MatConvNet net"
+_MWCNN = Layout("a MWCNN", _mwcnn, _EXPECTED, _read)
+_MWCNN_V2 = Layout("a MWCNNv2", _mwcnn_v2, _EXPECTED, _read_v2)
 
 
 def _net(

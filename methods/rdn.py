@@ -1,21 +1,21 @@
 """RDN and the small RDN trained on CIFAR-100: networks for a person's own weights."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from methods.description import Method, Net
+from methods.loading import Layout, count, load_network, sizes
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 _PAPER = (
     "Zhang, Tian, Kong, Zhong, Fu: Residual Dense Network for Image Restoration, IEEE TPAMI 2020, "
     "https://arxiv.org/abs/1812.10477"
 )
 
-_LAYOUTS = (
+_NAMES = (
     # Names in yjn870/RDN-pytorch, in aptlin/noisy-cifar-100-rdn, and here.
     (r"^(sfe1|outer_shallow_features)\.", "shallow_first."),
     (r"^(sfe2|inner_shallow_features)\.", "shallow_second."),
@@ -27,58 +27,26 @@ _LAYOUTS = (
 
 
 def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
-    """Build the RDN that a file of weights holds.
+    """Build the RDN that a state dict of ours, yjn870/RDN-pytorch or aptlin/noisy-cifar-100-rdn holds.
 
-    The number of blocks (D), of their convolutions (C), and the channels (G, G0) are read off the
-    shapes. What the last layer means leaves no trace in them and is an option.
-
-    Parameters
-    ----------
-    net : Net
-        Says for which colour.
-    weights : Path
-        A state dict or safetensors with the names of `methods.networks.rdn.RDN`, of
-        yjn870/RDN-pytorch (without its upscaling part), or of aptlin/noisy-cifar-100-rdn.
-    options : mapping
-        `predicts`: ``"residual"`` (added to the noisy image, as in the paper), ``"noise"``
-        (subtracted from it), or ``"image"``.
-
-    Raises
-    ------
-    ValueError
-        If there is no file, it holds another architecture or a net for another colour.
+    What the last layer means leaves no trace in the file and is the option `predicts`: ``"residual"`` (added to the
+    noisy image, as in the paper), ``"noise"`` (subtracted from it), or ``"image"``.
     """
-    from methods.formats import check_colour, fill, state_dict
+    return load_network(_LAYOUT, net, weights, options)
+
+
+def _build(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -> "tuple[nn.Module, int]":
     from methods.networks.rdn import RDN
 
-    if weights is None:
-        raise ValueError(f"{net.id}: needs weights")
-    tensors = {_name(key): tensor for key, tensor in state_dict(weights).items()}
-    if any(key.startswith("upscale.") for key in tensors):
-        raise ValueError(f"weights {weights}: an RDN for super-resolution (it has upscaling layers), not for denoising")
-    blocks = _count(tensors, r"^blocks\.(\d+)\.")
-    layers = _count(tensors, r"^blocks\.0\.convolutions\.(\d+)\.weight$")
-    first, dense = tensors.get("shallow_first.weight"), tensors.get("blocks.0.convolutions.0.weight")
-    if first is None or dense is None or first.ndim != 4 or dense.ndim != 4:
-        raise ValueError(
-            f"weights {weights}: not an RDN ({len(tensors)} tensors, as {next(iter(tensors))}); "
-            "expected shallow features, residual dense blocks, global fusion and output"
-        )
-    features, channels = first.shape[:2]
-    check_colour(net.colour, channels, weights)
-    network = RDN(blocks, layers, len(dense), features, channels, predicts=options["predicts"])
-    fill(network, tensors, weights, f"RDN with D={blocks}, C={layers}, G={len(dense)}, G0={features}")
-    return network.eval()
+    if count(tensors, r"upscale\."):
+        raise ValueError("it has upscaling layers, for super-resolution")
+    blocks, layers = count(tensors, r"blocks\.\d+\."), count(tensors, r"blocks\.0\.convolutions\.\d+\.weight")
+    features, channels = sizes(tensors, "shallow_first.weight")[:2]
+    growth = sizes(tensors, "blocks.0.convolutions.0.weight")[0]
+    return RDN(blocks, layers, growth, features, channels, predicts=options["predicts"]), channels
 
 
-def _name(key: str) -> str:
-    for theirs, ours in _LAYOUTS:
-        key = re.sub(theirs, ours, key)
-    return key
-
-
-def _count(tensors: Mapping[str, object], pattern: str) -> int:
-    return len({match[1] for match in map(re.compile(pattern).match, tensors) if match})
+_LAYOUT = Layout("an RDN", _build, "shallow features, residual dense blocks, global fusion and output", names=_NAMES)
 
 
 def _net(id: str, label: str, colour: str, parameters: int, sigma: int) -> Net:

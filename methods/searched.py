@@ -1,65 +1,37 @@
 """Nets that `make search` found, with this project's weights or a person's own."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from methods.description import Method, Net
+from methods.loading import Layout, count, load_network
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-_FIRST = r"core\.contract\.0\.(\d+)\."
-"""Where the tensors of the first level's blocks begin; their number follows."""
-
-_TELLING = {"residual": "conv1.weight", "dense": "grow.0.weight", "attention": "attention.gate.0.weight"}
+_SIGNS = {"residual": "conv1.weight", "dense": "grow.0.weight", "attention": "attention.gate.0.weight"}
 """A tensor that a block of each type has one of. That of the attention block has the other's too: it is last."""
-
-_EXPECTED = "expected a state dict of SearchedNet in methods/networks/searched.py"
 
 
 def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
-    """Build the net that a file of weights holds; type and number of its blocks and its widths are read off the file.
+    """Build the net that a state dict of `SearchedNet` holds; type and number of its blocks are read off it too."""
+    return load_network(_LAYOUT, net, weights, options)
 
-    Parameters
-    ----------
-    net : Net
-        Says the colour.
-    weights : Path
-        A state dict of `methods.networks.searched.SearchedNet`.
-    options : mapping
-        Not used.
 
-    Raises
-    ------
-    ValueError
-        If the file holds another architecture, or a net for another colour.
-    """
-    from methods.formats import check_colour, fill, state_dict
+def _build(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -> "tuple[nn.Module, int]":
     from methods.networks.searched import SearchedNet
     from methods.networks.wavelet import widths
 
-    if weights is None:
-        raise ValueError(f"{net.id}: needs weights")
-    tensors = state_dict(weights)
-    try:
-        inputs, features = widths(tensors)
-    except KeyError as error:
-        raise ValueError(f"weights {weights}: not a searched net: it has no tensor {error}; {_EXPECTED}") from None
-    found = {block: _count(tensors, name) for block, name in _TELLING.items()}
-    block = next((block for block in reversed(_TELLING) if found[block]), None)
+    inputs, features = widths(tensors)
+    found = {kind: count(tensors, rf"core\.contract\.0\.\d+\.{name}") for kind, name in _SIGNS.items()}
+    block = next((kind for kind in reversed(found) if found[kind]), None)
     if block is None:
-        raise ValueError(f"weights {weights}: not a searched net: its first level has no block; {_EXPECTED}")
-    network = SearchedNet(max(inputs // 4, 1), block, found[block], features)
-    fill(network, tensors, weights, "SearchedNet")
-    check_colour(net.colour, inputs // 4, weights)
-    return network.eval()
+        raise ValueError("its first level has no block")
+    return SearchedNet(max(inputs // 4, 1), block, found[block], features), inputs // 4
 
 
-def _count(tensors: "Mapping[str, Tensor]", name: str) -> int:
-    return sum(bool(re.fullmatch(_FIRST + re.escape(name), key)) for key in tensors)
-
+_LAYOUT = Layout("a searched net", _build, "a state dict of SearchedNet in methods/networks/searched.py")
 
 METHODS = (
     Method(

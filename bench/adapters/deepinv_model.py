@@ -103,7 +103,7 @@ class Load:
             named = {
                 key.removeprefix("module."): value for key, value in inner.items() if isinstance(value, torch.Tensor)
             }
-            fill(network, named, weights, f"{kind.__name__} of deepinv for {net.colour} images")
+            fill(network, named, weights, f"a {kind.__name__} of deepinv for {net.colour} images")
         network.eval()
 
         def run(noisy: "Tensor", sigma: float | None) -> "Tensor":

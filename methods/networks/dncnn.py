@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 
 class DnCNN(nn.Module):
@@ -79,31 +80,26 @@ def fold(network: DnCNN) -> DnCNN:
     DnCNN
         A new network whose convolutions all have a bias.
     """
-    folded: list[tuple[Tensor, Tensor]] = []
+    layers: list[tuple[Tensor, Tensor]] = []
     for layer in network.stack:
         if isinstance(layer, nn.Conv2d):
             bias = layer.bias if layer.bias is not None else layer.weight.new_zeros(layer.out_channels)
-            folded.append((layer.weight.detach().clone(), bias.detach().clone()))
+            layers.append((layer.weight, bias))
         elif isinstance(layer, nn.BatchNorm2d):
             assert layer.running_mean is not None
             assert layer.running_var is not None
-            gain = layer.weight.detach() / torch.sqrt(layer.running_var + layer.eps)
-            weight, bias = folded[-1]
-            folded[-1] = (weight * gain[:, None, None, None], (bias - layer.running_mean) * gain + layer.bias.detach())
-    first = folded[0][0]
-    plain = DnCNN(len(folded), first.shape[1], first.shape[0])
-    fill(plain.stack, folded)
+            layers[-1] = fuse_conv_bn_weights(
+                *layers[-1], layer.running_mean, layer.running_var, layer.eps, layer.weight, layer.bias
+            )
+    plain = DnCNN(len(layers), layers[0][0].shape[1], layers[0][0].shape[0])
+    plain.load_state_dict(
+        {
+            f"stack.{2 * i}.{part}": t
+            for i, layer in enumerate(layers)
+            for part, t in zip(("weight", "bias"), layer, strict=True)
+        }
+    )
     return plain.eval()
-
-
-def fill(stack: nn.Sequential, layers: Sequence[tuple[Tensor, Tensor]]) -> None:
-    """Copy (weight, bias) pairs into the convolutions of a stack, first to last."""
-    convolutions = [layer for layer in stack if isinstance(layer, nn.Conv2d)]
-    with torch.no_grad():
-        for convolution, (weight, bias) in zip(convolutions, layers, strict=True):
-            convolution.weight.copy_(weight)
-            assert convolution.bias is not None
-            convolution.bias.copy_(bias)
 
 
 def _stack(depth: int, inputs: int, outputs: int, features: int, *, norm: bool, bias: Sequence[bool]) -> nn.Sequential:

@@ -7,7 +7,59 @@ from torch import Tensor, nn
 from methods.networks.wavelet import DWT, IWT, WaveletUNet
 
 
-class MWRCANet(nn.Module):
+class WaveletResidual(nn.Module):
+    """A U-Net between a wavelet transform and its inverse, whose output is added to the transformed image.
+
+    Parameters
+    ----------
+    channels : int
+        Of the image.
+    features : sequence of int
+        Width of every level, finest first; at least two.
+    middle, bottom : callable
+        Make what stands between the convolutions that change the width, at the lowest level and at the others.
+    activation : type of Module
+        Behind these convolutions but the last: the residual has both signs.
+
+    Attributes
+    ----------
+    size_multiple : int
+        Of height and width: 8 for three levels.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        features: Sequence[int],
+        middle: Callable[[int], list[nn.Module]],
+        bottom: Callable[[int], list[nn.Module]],
+        activation: Callable[[], nn.Module],
+    ) -> None:
+        super().__init__()
+        self.transform, self.inverse = DWT(channels, "interleaved"), IWT(channels, "interleaved")
+        above = [channels, *features[:-1]]  # of a level: what its wavelet channels are made from
+        levels = list(zip(above, features, strict=True))
+        down = [[_conv(4 * up, width), activation(), *middle(width)] for up, width in levels[:-1]]
+        back = [[*middle(width), _conv(width, 4 * up), activation()] for up, width in levels[:-1]]
+        back[0].pop()
+        up, width = levels[-1]
+        lowest = [_conv(4 * up, width), activation(), *bottom(width), _conv(width, 4 * up), activation()]
+        self.core = WaveletUNet(
+            [nn.Sequential(*stage) for stage in down],
+            nn.Sequential(*lowest),
+            [nn.Sequential(*stage) for stage in reversed(back)],
+            features[:-1],
+            "interleaved",
+        )
+        self.size_multiple = 2 ** len(features)
+
+    def forward(self, noisy: Tensor, sigma: float | None = None) -> Tensor:
+        """Denoise a batch (B, C, H, W), 1.0 = white; `sigma` is not used."""
+        bands = self.transform(noisy)
+        return self.inverse(self.core(bands) + bands)
+
+
+class MWRCANet(WaveletResidual):
     """Multi-level wavelet U-Net of residual channel attention groups; it predicts the residual.
 
     Cao et al., first place of the raw track of the NTIRE 2020 challenge on real image denoising, as
@@ -34,8 +86,6 @@ class MWRCANet(nn.Module):
     ----------
     receptive_field : None
         The whole image.
-    size_multiple : int
-        Of height and width: 8 for three levels.
     """
 
     receptive_field: int | None = None
@@ -43,22 +93,13 @@ class MWRCANet(nn.Module):
     def __init__(
         self, channels: int = 1, features: Sequence[int] = (96, 128, 128), blocks: int = 20, reduction: int = 16
     ) -> None:
-        super().__init__()
-
         def group(width: int) -> list[nn.Module]:
             return [ResidualGroup(width, blocks, reduction)]
 
-        self.transform, self.inverse = DWT(channels, "interleaved"), IWT(channels, "interleaved")
-        self.core = _u_net(channels, features, group, group, nn.PReLU)
-        self.size_multiple = 2 ** len(features)
-
-    def forward(self, noisy: Tensor, sigma: float | None = None) -> Tensor:
-        """Denoise a batch (B, C, H, W), 1.0 = white; `sigma` is not used."""
-        bands = self.transform(noisy)
-        return self.inverse(self.core(bands) + bands)
+        super().__init__(channels, features, group, group, nn.PReLU)
 
 
-class MWResNet(nn.Module):
+class MWResNet(WaveletResidual):
     """Multi-level wavelet U-Net of plain residual blocks; it predicts the residual.
 
     The companion of MWRCANet in the same repository, of which there is only a picture
@@ -82,28 +123,14 @@ class MWResNet(nn.Module):
     ----------
     receptive_field : int
         519 for the defaults.
-    size_multiple : int
-        Of height and width: 8 for three levels.
     """
 
     def __init__(self, channels: int = 1, features: Sequence[int] = (96, 128, 128), blocks: int = 4) -> None:
-        super().__init__()
-
         def chain(width: int) -> list[nn.Module]:
             return [ResidualBlock(width) for _ in range(blocks)]
 
-        def both(width: int) -> list[nn.Module]:
-            return [*chain(width), *chain(width)]
-
-        self.transform, self.inverse = DWT(channels, "interleaved"), IWT(channels, "interleaved")
-        self.core = _u_net(channels, features, chain, both, nn.ReLU)
+        super().__init__(channels, features, chain, lambda width: [*chain(width), *chain(width)], nn.ReLU)
         self.receptive_field = self.core.receptive_field(transformed=True)
-        self.size_multiple = 2 ** len(features)
-
-    def forward(self, noisy: Tensor, sigma: float | None = None) -> Tensor:
-        """Denoise a batch (B, C, H, W), 1.0 = white; `sigma` is not used."""
-        bands = self.transform(noisy)
-        return self.inverse(self.core(bands) + bands)
 
 
 class ResidualBlock(nn.Module):
@@ -163,30 +190,6 @@ class ResidualGroup(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Map a batch (B, width, H, W)."""
         return features + self.tail(self.body(features))
-
-
-def _u_net(
-    channels: int,
-    features: Sequence[int],
-    middle: Callable[[int], list[nn.Module]],
-    bottom: Callable[[int], list[nn.Module]],
-    activation: Callable[[], nn.Module],
-) -> WaveletUNet:
-    """`middle` and `bottom` make what stands between the convolutions that change the width."""
-    above = [channels, *features[:-1]]  # of a level: what its wavelet channels are made from
-    levels = list(zip(above, features, strict=True))
-    down = [[_conv(4 * up, width), activation(), *middle(width)] for up, width in levels[:-1]]
-    back = [[*middle(width), _conv(width, 4 * up), activation()] for up, width in levels[:-1]]
-    back[0].pop()  # the residual has both signs
-    up, width = levels[-1]
-    lowest = [_conv(4 * up, width), activation(), *bottom(width), _conv(width, 4 * up), activation()]
-    return WaveletUNet(
-        [nn.Sequential(*stage) for stage in down],
-        nn.Sequential(*lowest),
-        [nn.Sequential(*stage) for stage in reversed(back)],
-        features[:-1],
-        "interleaved",
-    )
 
 
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:

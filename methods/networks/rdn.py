@@ -35,8 +35,8 @@ class ResidualDenseBlock(nn.Module):
         """Return F_d of F_{d-1}, both (B, G0, H, W)."""
         memory = [features]
         for convolution in self.convolutions:
-            memory.append(self.relu(convolution(_together(memory))))
-        return features + self.local_fusion(_together(memory))
+            memory.append(self.relu(convolution(_concatenated(memory))))
+        return features + self.local_fusion(_concatenated(memory))
 
 
 class RDN(nn.Module):
@@ -100,12 +100,12 @@ class RDN(nn.Module):
         for block in self.blocks:
             features = block(features)
             local.append(features)
-        predicted: Tensor = self.output(self.global_fusion(_together(local)) + shallow)
+        predicted: Tensor = self.output(self.global_fusion(_concatenated(local)) + shallow)
         if self.predicts == "residual":
             return noisy + predicted
         return noisy - predicted if self.predicts == "noise" else predicted
 
 
-def _together(maps: list[Tensor]) -> Tensor:
+def _concatenated(maps: list[Tensor]) -> Tensor:
     """Concatenate channels; a single map stays as it is, since not every runtime joins one."""
     return torch.cat(maps, dim=1) if len(maps) > 1 else maps[0]

@@ -5,14 +5,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from methods.networks.mwrcanet import AttentionBlock, ResidualBlock, _u_net
-from methods.networks.wavelet import DWT, IWT
+from methods.networks.mwrcanet import AttentionBlock, ResidualBlock, WaveletResidual
 
 BLOCKS = ("residual", "dense", "attention")
 """What the authors of MWRCANet searched among (README of happycaoyue/NTIRE20_raw_image_denoising_winner_MWRCANet)."""
 
 
-class SearchedNet(nn.Module):
+class SearchedNet(WaveletResidual):
     """MWResNet with a chosen block; it predicts the residual.
 
     Parameters
@@ -25,30 +24,13 @@ class SearchedNet(nn.Module):
         Of a level on the way down, and again on the way up.
     features : sequence of int
         Width of every level, finest first; at least two.
-
-    Attributes
-    ----------
-    size_multiple : int
-        Of height and width: 8 for three levels.
     """
 
     def __init__(self, channels: int, block: str, blocks: int, features: Sequence[int]) -> None:
-        super().__init__()
-
         def chain(width: int) -> list[nn.Module]:
             return [_block(block, width) for _ in range(blocks)]
 
-        def both(width: int) -> list[nn.Module]:
-            return [*chain(width), *chain(width)]
-
-        self.transform, self.inverse = DWT(channels, "interleaved"), IWT(channels, "interleaved")
-        self.core = _u_net(channels, features, chain, both, nn.ReLU)
-        self.size_multiple = 2 ** len(features)
-
-    def forward(self, noisy: Tensor, sigma: float | None = None) -> Tensor:
-        """Denoise a batch (B, C, H, W), 1.0 = white; `sigma` is not used."""
-        bands = self.transform(noisy)
-        return self.inverse(self.core(bands) + bands)
+        super().__init__(channels, features, chain, lambda width: [*chain(width), *chain(width)], nn.ReLU)
 
 
 class DenseBlock(nn.Module):

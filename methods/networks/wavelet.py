@@ -15,7 +15,26 @@ _SIGNS = {  # of the pixels of a 2x2 square, by rows
 _BANDS = {"block": ("LL", "HL", "LH", "HH"), "interleaved": ("LL", "LH", "HL", "HH")}
 
 
-class DWT(nn.Module):
+class _Haar(nn.Module):
+    """What both transforms hold.
+
+    Parameters
+    ----------
+    channels : int
+        C of the image.
+    order : str
+        ``"block"`` or ``"interleaved"``.
+    """
+
+    weight: Tensor
+
+    def __init__(self, channels: int, order: str = "block") -> None:
+        super().__init__()
+        self.channels, self.block = channels, order == "block"
+        self.register_buffer("weight", kernels(order), persistent=not self.block)
+
+
+class DWT(_Haar):
     """One level of the orthonormal Haar transform: (B, C, H, W) to (B, 4C, H/2, W/2); H, W even.
 
     With a, b above c, d in a square of 2x2 pixels: LL = (a + b + c + d)/2, HL = (-a + b - c + d)/2,
@@ -28,21 +47,7 @@ class DWT(nn.Module):
     - ``"interleaved"``: LL, -LH, -HL, HH of the first channel, then of the second, ... (the
       MWRCANet code of Cao et al., NTIRE 2020). There the kernels are part of the state dict, and
       so they are here.
-
-    Parameters
-    ----------
-    channels : int
-        C of the input.
-    order : str
-        ``"block"`` or ``"interleaved"``.
     """
-
-    weight: Tensor
-
-    def __init__(self, channels: int, order: str = "block") -> None:
-        super().__init__()
-        self.channels, self.block = channels, order == "block"
-        self.register_buffer("weight", kernels(order), persistent=not self.block)
 
     def forward(self, image: Tensor) -> Tensor:
         """Transform a batch (B, C, H, W)."""
@@ -51,23 +56,8 @@ class DWT(nn.Module):
         return _transpose(bands, self.channels, 4) if self.block else bands
 
 
-class IWT(nn.Module):
-    """The inverse of `DWT`: (B, 4C, H, W) to (B, C, 2H, 2W).
-
-    Parameters
-    ----------
-    channels : int
-        C of the output.
-    order : str
-        ``"block"`` or ``"interleaved"``.
-    """
-
-    weight: Tensor
-
-    def __init__(self, channels: int, order: str = "block") -> None:
-        super().__init__()
-        self.channels, self.block = channels, order == "block"
-        self.register_buffer("weight", kernels(order), persistent=not self.block)
+class IWT(_Haar):
+    """The inverse of `DWT`: (B, 4C, H, W) to (B, C, 2H, 2W)."""
 
     def forward(self, bands: Tensor) -> Tensor:
         """Transform a batch (B, 4C, H, W)."""

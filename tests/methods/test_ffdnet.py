@@ -213,12 +213,12 @@ def test_files_that_are_no_such_ffdnet(tmp_path, case):
         tensors["model.1.weight"] = torch.zeros(1)  # a PReLU
     save_matconvnet(path, layers[:1]) if case == "mat" else torch.save(tensors, path)
     reason = {
-        "no chain": "expected a plain chain of 3x3 convolutions",
-        "map missing": r"4 channels in and 4 out; expected 5 in and 4 out \(gray\), or 13 in",
-        "5x5": "expected a plain chain of 3x3 convolutions",
+        "no chain": "no plain chain of 3x3 convolutions",
+        "map missing": r"4 channels in and 4 out; expected .* 5 channels in and 4 out \(gray\), or 13 in",
+        "5x5": "no plain chain of 3x3 convolutions",
         "other module": "not a net of convolutions and batch norms; model.1 is something else",
         "colour": "hold a rgb net, and the images are gray",
-        "mat": r"not an FFDNet \(1 convolutions\)",
+        "mat": r"not an FFDNet: its 1 convolutions",
     }[case]
     with pytest.raises(ValueError, match=f"^weights .*{reason}") as caught:
         load(GRAY, path, {})

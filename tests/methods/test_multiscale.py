@@ -460,7 +460,7 @@ def test_a_file_of_weights_says_its_design(tmp_path, design, suffix):
         ({"unknown": 4}, "holds no design"),
         ({"features": 32}, "not a"),
         (None, "holds no design"),
-        ("missing", "hold no tensor 'design'"),
+        ("missing", "it has no tensor 'design'"),
     ],
 )
 def test_designs_that_cannot_be(tmp_path, change, message):
@@ -481,7 +481,7 @@ def test_designs_that_cannot_be(tmp_path, change, message):
 def test_without_weights_the_family_says_what_to_do():
     method = METHODS["msbf-gated"]
     assert method.learned
-    with pytest.raises(ValueError, match="give them with WEIGHTS=file"):
+    with pytest.raises(ValueError, match="give a file of your own with WEIGHTS"):
         method.load(method.nets[0], None, {})
 
 

@@ -208,8 +208,8 @@ def test_files_that_are_no_such_rdn(tmp_path, case):
         tensors["upscale.0.weight"] = torch.zeros(24, 6, 3, 3)
     torch.save(tensors, tmp_path / "net.pth")
     reason = {
-        "other net": r"not an RDN \(1 tensors, as model\.0\.weight\)",
-        "missing": r"not a RDN with D=2, C=3, G=4, G0=6: 1 tensors are missing, as blocks\.1\.local_fusion\.bias",
+        "other net": r"not an RDN: it has no tensor 'shallow_first\.weight', but model\.0\.weight",
+        "missing": r"not an RDN: 1 tensors are missing, as blocks\.1\.local_fusion\.bias",
         "extra": r"1 do not belong to it, as attention\.weight",
         "other shape": r"output\.weight has shape \(1, 6, 5, 5\), expected \(1, 6, 3, 3\)",
         "upscaling": "for super-resolution",
