@@ -4,8 +4,8 @@ Nothing here knows `bench` or `datasets`.
 """
 
 import importlib
-import pkgutil
 from functools import cache
+from pathlib import Path
 
 from methods.description import Method, Net, Weights
 
@@ -34,10 +34,10 @@ def read() -> tuple[dict[str, Method], tuple[str, ...]]:
     from methods import trained_here
 
     found: dict[str, Method] = {}
-    for module in pkgutil.iter_modules(__path__):
-        for entry in getattr(importlib.import_module(f"{__name__}.{module.name}"), "METHODS", ()):
+    for module in sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py")):
+        for entry in getattr(importlib.import_module(f"{__name__}.{module}"), "METHODS", ()):
             if entry.name in found:
-                raise ValueError(f"two methods are named {entry.name!r}; the second stands in methods/{module.name}.py")
+                raise ValueError(f"two methods are named {entry.name!r}; the second stands in methods/{module}.py")
             found[entry.name] = entry
     trained, left_out = trained_here.read(found, trained_here.FOLDER)
     return found | {method.name: method for method in trained}, tuple(left_out)

@@ -1,14 +1,15 @@
 """Reading the weights that TensorFlow and Keras save, without either of them; nothing is executed."""
 
 import json
-import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zipfile import ZipFile
+
     import numpy as np
 
 MOST_BYTES = 1 << 30
@@ -82,6 +83,8 @@ def keras_archive(path: Path) -> "tuple[dict[str, Any], dict[str, np.ndarray]]":
         If the file is no such archive, is damaged, or claims a member larger than `MOST_BYTES`.
     """
     import io
+    import zipfile
+    import zlib
 
     import h5py
 
@@ -107,7 +110,7 @@ def crc32c(content: bytes, start: int = 0) -> int:
     '0xe3069283'
     """
     crc = start ^ 0xFFFFFFFF
-    table = _CRC_TABLE
+    table = _crc_table()
     for byte in content:
         crc = table[(crc ^ byte) & 0xFF] ^ (crc >> 8)
     return crc ^ 0xFFFFFFFF
@@ -122,6 +125,7 @@ def masked(crc: int) -> int:
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
 
+@cache
 def _crc_table() -> tuple[int, ...]:
     table = []
     for value in range(256):
@@ -129,9 +133,6 @@ def _crc_table() -> tuple[int, ...]:
             value = (value >> 1) ^ (0x82F63B78 if value & 1 else 0)
         table.append(value)
     return tuple(table)
-
-
-_CRC_TABLE = _crc_table()
 
 
 class _Parts:
@@ -278,7 +279,7 @@ def _names(graph: bytes) -> dict[str, str]:
     return {key: name for key, name in names.items() if name and uses[name] == 1}
 
 
-def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+def _member(archive: "ZipFile", name: str) -> bytes:
     """Unpack a member, and never more of it than it may hold."""
     claimed = archive.getinfo(name).file_size
     if claimed > MOST_BYTES:

@@ -1,11 +1,14 @@
 import hashlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import methods
 
+ROOT = Path(methods.__file__).parents[1]
 NETS = {net.id: net for method in methods.available().values() for net in method.nets}
 
 
@@ -41,3 +44,11 @@ def test_two_methods_of_one_name_are_refused(monkeypatch):
         methods.available()
     monkeypatch.undo()
     methods.read.cache_clear()
+
+
+def test_the_registry_needs_no_heavy_package():
+    """So that make list and an error in a word answer at once."""
+    heavy = ["torch", "numpy", "scipy", "skimage", "h5py", "safetensors", "bm3d", "zipfile"]
+    code = f"import sys, methods; methods.available(); print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
