@@ -92,7 +92,7 @@ report: $(READY)  ## Turn all finished runs into a page, tables and charts (PICT
 	@$(RUN) -m bench report $(call option,PICTURES,pictures) $(call option,FORMAT,format) $(call option,OUT,out)
 
 test: $(READY)  ## Prove the code and the published numbers (TESTS=tests/bench for a part)
-	$(RUN) -m pytest $(TESTS)
+	$(RUN) -m pytest --numprocesses=auto --dist=worksteal $(TESTS)
 
 check: $(READY)  ## Format, lint and types
 	$(RUN) -m ruff format --check .

@@ -11,6 +11,9 @@ from bench.common.errors import BenchError
 from bench.common.files import fetch
 from bench.plan.cell import Cell
 from bench.plan.request import Request, plan
+from bench.run.campaign import run_campaign
+from bench.store.records import Store
+from bench.store.results import Result, gather
 from datasets import available
 
 MIRROR = os.environ.get("BENCH_MIRROR", "")
@@ -24,10 +27,19 @@ def pytest_addoption(parser):
     )
 
 
+def pytest_configure(config):
+    """Give each test process a core of its own, so that they do not take each other's."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if worker and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+
+
 def pytest_collection_modifyitems(config, items):
-    """Leave tests out that need a CUDA device, where there is none."""
+    """Put the longest tests first, and leave those out that need a CUDA device, where there is none."""
     import torch
 
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     if not torch.cuda.is_available():
         left_out = [item for item in items if item.get_closest_marker("gpu")]
         items[:] = [item for item in items if item not in left_out]
@@ -52,6 +64,22 @@ def published_files(monkeypatch):
         if MIRROR:
             raise
         pytest.skip(f"no mirror and no network: {error}")
+
+
+@pytest.fixture(scope="session")
+def measured(tmp_path_factory):
+    """Return a function that gives the result of a cell; tests of all processes share the records of a session."""
+    own = tmp_path_factory.getbasetemp()
+    store = Store((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "runs")
+
+    def result(method: str, data: str, noise: str, **words: str) -> Result:
+        cells, failures = plan(Request(method, data, noise, **words))
+        done = run_campaign(cells, store, failures=failures)
+        assert not done.failures, done.failures
+        (one,) = gather(done.records())
+        return one
+
+    return result
 
 
 @pytest.fixture
