@@ -57,7 +57,8 @@ class Protocol:
         output = "clipped and rounded to 8 bit" if self.output == "uint8" else "clipped, not rounded"
         crop = f"; a border of {self.crop} left out" if self.crop else ""
         noise = f"noise {noisy}, {draw}; " if drawn else ""
-        return f"{noise}output {output}{crop}; mean of per-image PSNR, peak 255; SSIM Wang 2004"
+        psnr = "mean of per-image PSNR, peak 255, at most 58.92 dB an image"
+        return f"{noise}output {output}{crop}; {psnr}; SSIM Wang 2004"
 
 
 PROTOCOLS = {

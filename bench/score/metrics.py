@@ -3,6 +3,7 @@
 Adding a metric is adding one function with the signature of `psnr` to `METRICS`.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING
@@ -16,6 +17,10 @@ STRIP = 100_000
 """Pixels scored at a time on the CPU: its caches hold so many, and a large image needs little memory."""
 
 PEAK = 255.0
+LEAST_MSE = 1 / 12
+"""Squared grey levels that PSNR counts at least: the variance of rounding to 8 bit. Below it images differ by less than
+their rounding, and without it one image that comes out exact would make the mean of a set infinite."""
+
 WINDOW, WINDOW_SIGMA, K1, K2 = 11, 1.5, 0.01, 0.03
 
 
@@ -38,11 +43,22 @@ def mse(reference: "Tensor", image: "Tensor") -> "Tensor":
 
 
 def psnr(reference: "Tensor", image: "Tensor") -> "Tensor":
-    """Peak signal-to-noise ratio in dB of each image, peak 255; infinite for equal images.
+    """Peak signal-to-noise ratio in dB of each image, peak 255; at most 58.92 dB, also for equal images (`LEAST_MSE`).
 
     Parameters and return value as for `mse`.
     """
-    return 10 * (PEAK**2 / mse(reference, image)).log10()
+    return 10 * (PEAK**2 / mse(reference, image).clamp_min(LEAST_MSE)).log10()
+
+
+def decibels(error: float) -> float:
+    """Return the PSNR of a mean squared error, as `psnr` counts it.
+
+    Examples
+    --------
+    >>> round(decibels(25**2), 2), round(decibels(0), 2)
+    (20.17, 58.92)
+    """
+    return 10 * math.log10(PEAK**2 / max(error, LEAST_MSE))
 
 
 def ssim(reference: "Tensor", image: "Tensor") -> "Tensor":
@@ -112,7 +128,5 @@ def _window_mean(image: "Tensor") -> "Tensor":
 
 @cache
 def _weights() -> list[float]:
-    import math
-
     raw = [math.exp(-((i - WINDOW // 2) ** 2) / (2 * WINDOW_SIGMA**2)) for i in range(WINDOW)]
     return [value / sum(raw) for value in raw]

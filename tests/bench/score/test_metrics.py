@@ -5,7 +5,8 @@ import pytest
 import torch
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
-from bench.score.metrics import METRICS, mse, psnr, ssim
+from bench.plan.protocol import PROTOCOLS
+from bench.score.metrics import METRICS, decibels, mse, psnr, ssim
 
 
 def tensor(image: np.ndarray) -> torch.Tensor:
@@ -50,8 +51,27 @@ def test_worked_examples():
 
 def test_equal_images():
     image = torch.rand(1, 3, 12, 12, dtype=torch.float64) * 255
-    assert psnr(image, image).item() == math.inf
     assert ssim(image, image).item() == pytest.approx(1)
+    assert mse(image, image).item() == 0
+
+
+def test_psnr_ends_where_rounding_to_eight_bit_hides_the_difference():
+    """The error of rounding is uniform on half a level to both sides: its simulated MSE gives the highest PSNR."""
+    exact = torch.from_numpy(np.random.default_rng(0).uniform(1, 254, (1, 1, 1000, 1000)))
+    rounded = mse(exact, exact.round()).item()
+    assert rounded == pytest.approx(1 / 12, rel=4e-3)
+    highest = psnr(exact, exact).item()
+    assert highest == pytest.approx(
+        peak_signal_noise_ratio(exact.numpy(), exact.round().numpy(), data_range=255), abs=0.02
+    )
+    assert f"at most {highest:.2f} dB an image" in PROTOCOLS["standard"].summary()
+    image = torch.zeros(2, 1, 10, 12)
+    image[0, 0, 0, :9] = 1  # 9 of 120 samples off by a level: below a twelfth
+    image[1, 0, 0, :11] = 1
+    found = psnr(torch.zeros(2, 1, 10, 12), image).tolist()
+    assert found[0] == highest
+    assert found[1] == pytest.approx(10 * math.log10(255**2 * 120 / 11))
+    assert [decibels(error) for error in (9 / 120, 11 / 120)] == pytest.approx(found)
 
 
 def test_a_batch_is_scored_image_by_image(pair):
