@@ -3,6 +3,7 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
+from skimage.color import rgb2ycbcr
 
 import datasets
 from bench.judge.ledger import ledger
@@ -151,6 +152,26 @@ def test_luma_is_matlabs_rgb2ycbcr():
     assert luma(image)[..., 0].tolist() == [[81, 145, 41, 235, 16]]
     assert luma(image).dtype == np.uint8
     assert np.array_equal(luma(image[..., :1]), image[..., :1])
+
+
+@pytest.fixture(scope="module")
+def colours():
+    """Every 17th level of each channel, and a hundred thousand colours at random."""
+    grid = np.stack(np.meshgrid(*[np.arange(0, 256, 17)] * 3), axis=-1).reshape(1, -1, 3)
+    return np.concatenate([grid, np.random.default_rng(0).integers(0, 256, (1, 100_000, 3))], axis=1).astype(np.uint8)
+
+
+def test_luma_of_every_colour_is_scikit_images(colours):
+    error = luma(colours) - rgb2ycbcr(colours)[..., :1]
+    assert np.abs(error).max() < 0.5 + 1e-9  # of rounding; a few colours lie half way, where both ways are right
+
+
+def test_gray_of_every_colour_is_that_of_the_ntsc_matrix(colours):
+    """MATLAB documents its weights as the first row of the inverse of the matrix from YIQ to RGB."""
+    weights = np.linalg.inv([[1.0, 0.956, 0.621], [1.0, -0.272, -0.647], [1.0, -1.106, 1.703]])[0]
+    assert np.abs(to_gray(colours)[..., 0] - colours @ weights).max() < 0.5 + 1e-9
+    pillow = np.asarray(Image.fromarray(colours).convert("L"), int)  # weights of three digits, rounded otherwise
+    assert np.abs(to_gray(colours)[..., 0] - pillow).max() <= 1
 
 
 @pytest.mark.parametrize(("gray", "colour"), [("parrots", "kodim23"), ("caps", "kodim03")])
