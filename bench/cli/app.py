@@ -164,7 +164,8 @@ def speed(
     """Measure speed as ratios against references in the same run (make speed)."""
     import pandas as pd
 
-    from bench.studies.speed.study import forward, measure, training
+    from bench.studies.speed.study import forward, measure
+    from bench.train.speed import measure as training
 
     if what not in ("", "train"):
         raise unknown("WHAT", what, ("train",))

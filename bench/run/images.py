@@ -1,5 +1,6 @@
 """The images of a dataset, read one after another from wherever their files lie."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +91,17 @@ def degraded(cell: "Cell", picture: Picture) -> Degraded:
         noise_draw=cell.protocol.noise_draw,
         noisy=cell.protocol.noisy,
     )
+
+
+def spread(count: int, of: int) -> list[int]:
+    """Return up to `count` numbers below `of`, evenly spread.
+
+    Examples
+    --------
+    >>> spread(3, 12)
+    [2, 6, 10]
+    """
+    return [math.floor((i + 0.5) * of / count) for i in range(min(count, of))]
 
 
 def _chosen(dataset: "Dataset", names: Sequence[str] | None) -> "Sequence[Image]":

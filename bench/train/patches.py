@@ -1,13 +1,13 @@
 """Training images on the device, and the patches, turns and noise that are drawn from them there."""
 
 import hashlib
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.common.errors import BenchError
 from bench.degradation import Degradation, degrade_batch
+from bench.run.images import spread
 
 if TYPE_CHECKING:
     import numpy as np
@@ -155,11 +155,6 @@ def _turns(side: int, device: "torch.device") -> "tuple[Tensor, Tensor]":
         for grid in (down, right)
     ]
     return torch.stack(turned[::2]), torch.stack(turned[1::2])
-
-
-def spread(count: int, of: int) -> list[int]:
-    """Return so many numbers below `of`, evenly spread."""
-    return [math.floor((i + 0.5) * of / count) for i in range(min(count, of))]
 
 
 def aside(held_out: int, of: int) -> list[int]:

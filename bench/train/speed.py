@@ -12,7 +12,7 @@ from bench.plan.request import known_dataset
 from bench.run.images import pictures
 from bench.train import loop
 from bench.train.patches import stocked
-from bench.train.recipe import Recipe
+from bench.train.recipe import Recipe, asked
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +26,36 @@ MOST_WORKERS = 8
 
 TURNS = 3
 """The loops are timed in turns, so many each, so that a busy machine slows both down."""
+
+
+def measure(methods: str, data: str = "", seconds: float = 30.0) -> Iterator[dict[str, Any]]:
+    """Time training by several recipes against a plain loop, and yield a row each: see `against_plain`.
+
+    Parameters
+    ----------
+    methods : str
+        Comma list of recipes, or of methods that one trains; empty: ``dncnn-s``.
+    data : str
+        Training images instead of those of the recipes.
+    seconds : float
+        Of timing, for each.
+
+    Yields
+    ------
+    dict
+        As `against_plain` gives it.
+
+    Raises
+    ------
+    BenchError
+        If there is no such recipe, or its noise or images are none that both loops draw.
+    """
+    import torch
+
+    torch.set_num_threads(provenance.cores())
+    for method in split(methods or "dncnn-s"):
+        row = against_plain(asked(method, data, "", "", ""), seconds)
+        yield {word: float(f"{value:.4g}") if isinstance(value, float) else value for word, value in row.items()}
 
 
 def against_plain(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
+    from bench.studies.explain.explanation import Explanation
     from bench.studies.explain.filters import Filter
-    from bench.studies.explain.study import Explanation
 
 WIDTH = 7.16
 """Inches: two columns of a paper."""

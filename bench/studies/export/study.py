@@ -15,8 +15,8 @@ from bench.plan.cell import Cell, Failure, words
 from bench.plan.request import Request, plan
 from bench.store.records import slug
 from bench.studies.explain.pixels import window_of
-from bench.studies.explain.study import level, load, one_image
 from bench.studies.export.files import add_metadata, rounded_up, write_onnx, write_tflite
+from bench.studies.network import level, load, one_image
 
 if TYPE_CHECKING:
     import numpy as np

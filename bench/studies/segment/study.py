@@ -17,11 +17,11 @@ from bench.plan.cell import Cell, Failure, words
 from bench.plan.request import Request, plan
 from bench.report.terminal import Live, console
 from bench.run.campaign import run_campaign
+from bench.run.images import spread
 from bench.run.settings import Settings
 from bench.store.records import Store, slug
 from bench.studies.segment.labels import CLEAN, NOISY, Scores, compare, mean_iou, scheme, summary
 from bench.studies.segment.networks import Segmenter, fitting, load
-from bench.train.patches import spread
 
 if TYPE_CHECKING:
     from torch import nn

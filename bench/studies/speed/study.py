@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from bench.common import provenance
 from bench.common.errors import BenchError
-from bench.common.parsing import split
 from bench.plan.cell import Cell
 from bench.plan.request import Request, plan
 from bench.run.batches import weights_path
@@ -122,39 +121,6 @@ def forward(methods: str, data: str) -> Iterator[Row]:
             medians["plain"],
             f"{runner.runtime}; outputs differ by at most {gap:.0e}",
         )
-
-
-def training(methods: str, data: str = "", seconds: float = 30.0) -> Iterator[Row]:
-    """Time training by recipes against a plain loop: see `bench.train.speed.against_plain`.
-
-    Parameters
-    ----------
-    methods : str
-        Comma list of recipes, or of methods that one trains; empty: ``dncnn-s``.
-    data : str
-        Training images instead of those of the recipes.
-    seconds : float
-        Of timing, for each.
-
-    Yields
-    ------
-    dict
-        As for `measure`.
-
-    Raises
-    ------
-    BenchError
-        If there is no such recipe, or its noise or images are none that both loops draw.
-    """
-    import torch
-
-    from bench.train.recipe import asked
-    from bench.train.speed import against_plain
-
-    torch.set_num_threads(provenance.cores())
-    for method in split(methods or "dncnn-s"):
-        row = against_plain(asked(method, data, "", "", ""), seconds)
-        yield {word: float(f"{value:.4g}") if isinstance(value, float) else value for word, value in row.items()}
 
 
 def _first_image(cell: Cell) -> "Tensor":

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bench.plan.cell import Cell
-    from bench.studies.where.study import View
+    from bench.studies.where.errors import ErrorMaps
 
 WIDTH = 7.16
 """Inches: two columns of a paper."""
@@ -34,7 +34,7 @@ BOUNDARY = (0.9, 0.62, 0.0)
 """Colour of boundaries (Okabe and Ito's orange)."""
 
 
-def save(cell: "Cell", table: "pd.DataFrame", view: "View", path: Path) -> None:
+def save(cell: "Cell", table: "pd.DataFrame", maps: "ErrorMaps", path: Path) -> None:
     """Draw a summary and one image, and save them as PNG and PDF.
 
     Parameters
@@ -43,7 +43,7 @@ def save(cell: "Cell", table: "pd.DataFrame", view: "View", path: Path) -> None:
         Says dataset and noise.
     table : DataFrame
         What `bench.studies.where.table.summary` returns; the kind ``distance`` is drawn.
-    view : View
+    maps : ErrorMaps
         The image; the first two methods' error maps are shown.
     path : Path
         Of the PNG; the PDF is laid beside it.
@@ -59,7 +59,7 @@ def save(cell: "Cell", table: "pd.DataFrame", view: "View", path: Path) -> None:
     shown = methods[:2]
     columns = 1 + len(shown)
     room = (WIDTH - BETWEEN * (columns - 1) - BAR - RIGHT) / columns
-    tall, wide = view.clean.shape[:2]
+    tall, wide = maps.clean.shape[:2]
     across = min(room, TALLEST * wide / tall)
     height = HEAD + CURVES + AXIS + LEGEND + TITLE + across * tall / wide + 0.06
     style: dict[Any, Any] = {
@@ -96,7 +96,7 @@ def save(cell: "Cell", table: "pd.DataFrame", view: "View", path: Path) -> None:
             handles, names, ncols=len(names), frameon=False, loc="center", handlelength=1.6, columnspacing=1.4,
             bbox_to_anchor=(0.5, (height - HEAD - CURVES - AXIS - LEGEND / 2) / height),
         )  # fmt: skip
-        _pictures(figure, view, shown, across, cell)
+        _pictures(figure, maps, shown, across, cell)
         figure.savefig(path, dpi=RESOLUTION)
         figure.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None})
         plt.close(figure)
@@ -163,12 +163,12 @@ def _by_distance(axes: Any) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _pictures(figure: Any, view: "View", methods: list[str], across: float, cell: "Cell") -> None:
+def _pictures(figure: Any, maps: "ErrorMaps", methods: list[str], across: float, cell: "Cell") -> None:
     """Show the clean image with its boundaries, and beside it the methods' errors on one scale."""
     import numpy as np
 
     height = figure.get_figheight()
-    tall, wide = view.clean.shape[:2]
+    tall, wide = maps.clean.shape[:2]
     down = across * tall / wide
     count = 1 + len(methods)
     start = (WIDTH - across * count - BETWEEN * (count - 1) - BAR) / 2
@@ -176,10 +176,10 @@ def _pictures(figure: Any, view: "View", methods: list[str], across: float, cell
         figure.add_axes(((start + (across + BETWEEN) * i) / WIDTH, 0.06 / height, across / WIDTH, down / height))
         for i in range(count)
     ]
-    axes[0].imshow(_drawn(view, cell.dataset.void), interpolation="nearest")
-    annotators = len(view.labels)
-    axes[0].set_title(f"{view.name}, boundaries" + (f" by {annotators} annotators" if annotators > 1 else ""))
-    roots = [np.sqrt(view.errors[method]) for method in methods]
+    axes[0].imshow(_drawn(maps, cell.dataset.void), interpolation="nearest")
+    annotators = len(maps.labels)
+    axes[0].set_title(f"{maps.name}, boundaries" + (f" by {annotators} annotators" if annotators > 1 else ""))
+    roots = [np.sqrt(maps.errors[method]) for method in methods]
     # A few pixels are wrong by much more than all others, which would be black beside them.
     most = max(float(np.percentile(np.stack(roots), 99.5)), 1.0)
     for one, method, root in zip(axes[1:], methods, roots, strict=True):
@@ -190,17 +190,17 @@ def _pictures(figure: Any, view: "View", methods: list[str], across: float, cell
     left = start + (across + BETWEEN) * count
     strip = figure.add_axes((left / WIDTH, 0.06 / height, 0.07 / WIDTH, down / height))
     bar = figure.colorbar(picture, cax=strip, extend="max", extendfrac=0.03)
-    gray = view.clean.shape[2] == 1
+    gray = maps.clean.shape[2] == 1
     bar.set_label("|error| (grey levels)" if gray else "RMS error of the channels (grey levels)", labelpad=2)
     strip.tick_params(labelsize=6, length=2, width=0.4, pad=1)
     bar.outline.set_linewidth(0.4)
 
 
-def _drawn(view: "View", void: int | None) -> "np.ndarray":
+def _drawn(maps: "ErrorMaps", void: int | None) -> "np.ndarray":
     """Return the clean image in pale grey, with the boundaries the stronger the more annotators drew them."""
     import numpy as np
 
-    gray = np.clip(view.clean.astype(np.float64), 0, 255).mean(axis=2) / 255
+    gray = np.clip(maps.clean.astype(np.float64), 0, 255).mean(axis=2) / 255
     pale = np.repeat((0.25 + 0.75 * gray)[..., None], 3, axis=2)
-    share = boundaries(view.labels, void).mean(axis=0)[..., None]
+    share = boundaries(maps.labels, void).mean(axis=0)[..., None]
     return (1 - share) * pale + share * np.array(BOUNDARY)

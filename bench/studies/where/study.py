@@ -1,12 +1,10 @@
 """`make where`: where in an image a method's errors lie, by its distance from the boundaries of objects and by class.
 
-Datasets with label maps only. The pictures come from the records of `make bench`: 8 bit, as they are stored.
+Datasets with label maps only.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import datasets
 from bench.common.errors import BenchError, one_line
@@ -14,46 +12,11 @@ from bench.plan.cell import Cell, Failure, words
 from bench.plan.request import Request, plan
 from bench.report.terminal import Live, console
 from bench.run.campaign import run_campaign
-from bench.run.images import degraded, pictures
 from bench.run.settings import Settings
-from bench.score.metrics import PEAK
 from bench.store.records import Store, slug
-from bench.studies.where.table import NOISY, printed, summary, typical
-from bench.studies.where.zones import activity, partitions, totals
+from bench.studies.where.errors import by_part, error_maps
+from bench.studies.where.table import as_text, median_image, summary
 from datasets import Dataset
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-
-Methods = Mapping[str, Sequence[Cell]]
-"""Cells that differ in nothing but method and seed, by the method's name in tables."""
-
-
-@dataclass(frozen=True)
-class View:
-    """An image, and what is wrong with it at every pixel.
-
-    Attributes
-    ----------
-    name : str
-        The image's name.
-    clean : ndarray, shape (H, W, C)
-        Grey levels.
-    labels : ndarray of int, shape (A, H, W)
-        Label maps, one an annotator.
-    errors : mapping of str to ndarray, shape (H, W)
-        Squared error in squared grey levels, mean of channels and seeds, by method; `NOISY` first.
-    activity, noisy_activity : ndarray, shape (H, W)
-        Gradient energy of the clean and of the noisy image.
-    """
-
-    name: str
-    clean: "np.ndarray"
-    labels: "np.ndarray"
-    errors: "Mapping[str, np.ndarray]"
-    activity: "np.ndarray"
-    noisy_activity: "np.ndarray"
 
 
 def build(request: Request, out: Path, settings: Settings | None = None) -> Iterator[str | Failure]:
@@ -89,116 +52,20 @@ def build(request: Request, out: Path, settings: Settings | None = None) -> Iter
     yield from done.failures
     for (name, noise, protocol), methods in _groups(done.finished).items():
         try:
-            found = images(methods, store)
-            table = summary(found)
+            parts = by_part(methods, store)
+            table = summary(parts)
             stem = out / "where" / slug(f"{name}-{noise}-{protocol}")
             stem.parent.mkdir(parents=True, exist_ok=True)
-            found.to_csv(f"{stem}-images.csv", index=False, float_format="%.6g")
+            parts.to_csv(f"{stem}-images.csv", index=False, float_format="%.6g")
             table.to_csv(f"{stem}.csv", index=False, float_format="%.6g")
-            (view,) = views(methods, store, [typical(found)])
+            (maps,) = error_maps(methods, store, [median_image(parts)])
             cell = next(iter(methods.values()))[0]
-            save(cell, table, view, Path(f"{stem}.png"))
+            save(cell, table, maps, Path(f"{stem}.png"))
         except (BenchError, ValueError) as error:
             yield Failure({"dataset": name, "degradation": noise, "protocol": protocol}, one_line(error))
             continue
-        yield f"\n{cell.dataset.title}, {noise}, protocol {protocol}\n{printed(table)}"
+        yield f"\n{cell.dataset.title}, {noise}, protocol {protocol}\n{as_text(table)}"
         yield f"{name}, {noise}: {stem}.csv (and -images.csv, .png, .pdf)"
-
-
-def views(methods: Methods, store: Store, names: Sequence[str] | None = None) -> Iterator[View]:
-    """Read images, their label maps, and what methods made of them.
-
-    Parameters
-    ----------
-    methods : mapping
-        Finished cells.
-    store : Store
-        Where their records lie.
-    names : sequence of str, optional
-        Which images; all that have label maps if not given.
-
-    Raises
-    ------
-    BenchError, ValueError
-        If a file is missing or damaged.
-    """
-    import numpy as np
-
-    made: dict[str, dict[str, bytes]] = {}
-    for cell in (cell for cells in methods.values() for cell in cells):
-        rows = store.get(cell, ("image", "denoised")).images
-        made[cell.key] = {row["image"]: row["denoised"] for row in rows if names is None or row["image"] in names}
-    by_seed = {cell.seed: cell for cells in methods.values() for cell in cells}
-    dataset = next(iter(by_seed.values())).dataset
-    for picture in pictures(dataset, names, labels=True):
-        if picture.labels is None:
-            continue
-        drawn = [degraded(cell, picture) for cell in by_seed.values()]
-        clean = drawn[0].clean
-        if clean is None:
-            raise BenchError(f"dataset {dataset.name}, image {picture.name}: no clean image, which this needs")
-        noisy = [image.noisy.astype(np.float64) * 255 for image in drawn]
-        errors = {NOISY: _squared(noisy, clean)}
-        for label, cells in methods.items():
-            pixels = [np.frombuffer(made[cell.key][picture.name], np.uint8).reshape(clean.shape) for cell in cells]
-            errors[label] = _squared(pixels, clean)
-        height, width = clean.shape[:2]  # a degradation may have cropped the image
-        yield View(
-            picture.name,
-            clean,
-            picture.labels[:, :height, :width],
-            errors,
-            activity(clean),
-            np.mean([activity(image) for image in noisy], axis=0),
-        )
-
-
-def images(methods: Methods, store: Store) -> "pd.DataFrame":
-    """Measure every method in every part of every image.
-
-    Returns
-    -------
-    DataFrame
-        One row a part, an image and a method: `image`, `kind` and `part` (see `bench.studies.where.zones.partitions`),
-        `method`, `pixels` (mean number of the annotators), `pixels_share` of the pixels that count, `mse` in squared
-        grey levels, `psnr` in dB (peak 255), `error_share` of the squared error of the pixels that count,
-        `activity` and `noisy_activity` (see `bench.studies.where.zones.activity`). Parts without pixels are left out.
-
-    Raises
-    ------
-    BenchError, ValueError
-        If a file is missing or damaged, or no pixel counts.
-    """
-    import numpy as np
-    import pandas as pd
-
-    cell = next(iter(methods.values()))[0]
-    rows: list[tuple[int, int, dict[str, Any]]] = []
-    for view in views(methods, store):
-        divided = partitions(view.labels, cell.dataset.classes, cell.dataset.void, cell.crop)
-        for place, partition in enumerate(divided):
-            pixels = totals(partition, np.ones(view.labels.shape[1:]))
-            gradients = [totals(partition, values) for values in (view.activity, view.noisy_activity)]
-            for method, squared in view.errors.items():
-                wrong = totals(partition, squared)
-                for i in np.flatnonzero(pixels):
-                    row = {
-                        "image": view.name,
-                        "kind": partition.kind,
-                        "part": partition.names[i],
-                        "method": method,
-                        "pixels": pixels[i],
-                        "pixels_share": pixels[i] / pixels.sum(),
-                        "mse": wrong[i] / pixels[i],
-                        "psnr": 10 * np.log10(PEAK**2 * pixels[i] / wrong[i]) if wrong[i] else np.inf,
-                        "error_share": wrong[i] / wrong.sum() if wrong.any() else np.nan,
-                        "activity": gradients[0][i] / pixels[i],
-                        "noisy_activity": gradients[1][i] / pixels[i],
-                    }
-                    rows.append((place, int(i), row))
-    if not rows:
-        raise BenchError(f"dataset {cell.dataset.name}: no pixel of its label maps counts; is all of it void?")
-    return pd.DataFrame([row for *_, row in sorted(rows, key=lambda entry: entry[:2])])
 
 
 def _lacking(dataset: Dataset) -> str:
@@ -219,10 +86,3 @@ def _groups(cells: Sequence[Cell]) -> dict[tuple[str, str, str], dict[str, list[
         group = groups.setdefault((said["dataset"], said["degradation"], said["protocol"]), {})
         group.setdefault(cell.label, []).append(cell)
     return groups
-
-
-def _squared(versions: "Sequence[np.ndarray]", clean: "np.ndarray") -> "np.ndarray":
-    """Return the squared error at each pixel (H, W), mean of the versions and channels."""
-    import numpy as np
-
-    return np.mean([((version - clean.astype(np.float64)) ** 2).mean(axis=2) for version in versions], axis=0)

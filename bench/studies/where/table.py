@@ -15,13 +15,13 @@ CONFIDENCE = 0.95
 """Of the intervals."""
 
 
-def summary(found: "pd.DataFrame") -> "pd.DataFrame":
+def summary(parts: "pd.DataFrame") -> "pd.DataFrame":
     """Average over the images, with confidence intervals.
 
     Parameters
     ----------
-    found : DataFrame
-        What `images` returns.
+    parts : DataFrame
+        What `bench.studies.where.errors.by_part` returns.
 
     Returns
     -------
@@ -34,10 +34,10 @@ def summary(found: "pd.DataFrame") -> "pd.DataFrame":
     """
     import pandas as pd
 
-    first = next((method for method in found["method"] if method != NOISY), NOISY)
-    count = found["image"].nunique()
+    first = next((method for method in parts["method"] if method != NOISY), NOISY)
+    count = parts["image"].nunique()
     rows = []
-    for (kind, part), there in found.groupby(["kind", "part"], sort=False):
+    for (kind, part), there in parts.groupby(["kind", "part"], sort=False):
         of = {method: rows.set_index("image") for method, rows in there.groupby("method", sort=False)}
         for method, mine in of.items():
             row: dict[str, Any] = {"kind": kind, "part": part, "method": method, "images": len(mine)}
@@ -74,16 +74,16 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
     return mean - reach, mean + reach
 
 
-def typical(found: "pd.DataFrame") -> str:
+def median_image(parts: "pd.DataFrame") -> str:
     """Return the image in which the first method loses as much PSNR near boundaries as in the median image."""
-    methods = [method for method in found["method"].unique() if method != NOISY]
-    mine = found[(found["kind"] == "zone") & (found["method"] == methods[0])]
+    methods = [method for method in parts["method"].unique() if method != NOISY]
+    mine = parts[(parts["kind"] == "zone") & (parts["method"] == methods[0])]
     psnr = mine.pivot(index="image", columns="part", values="psnr").reindex(columns=["near", "inside"])
     loss = (psnr["inside"] - psnr["near"]).dropna().sort_values(kind="stable")
-    return str(loss.index[(len(loss) - 1) // 2] if len(loss) else found["image"].iloc[0])
+    return str(loss.index[(len(loss) - 1) // 2] if len(loss) else parts["image"].iloc[0])
 
 
-def printed(table: "pd.DataFrame") -> str:
+def as_text(table: "pd.DataFrame") -> str:
     """Return a summary as a person sees it in the terminal: the named parts, and MSE against distance."""
     import pandas as pd
     from rich.table import Table

@@ -16,10 +16,11 @@ from bench.common.errors import BenchError
 from bench.plan.cell import Failure
 from bench.plan.request import Request
 from bench.run.wrappers import padded
-from bench.studies.explain import study as explain_module
+from bench.studies.explain import explanation
+from bench.studies.explain.explanation import explain, rows
 from bench.studies.explain.filters import Filter, filter_at, linear_part, row
 from bench.studies.explain.pixels import Pixel, Window, choose, read_pixels, window_of
-from bench.studies.explain.study import build, explain, rows
+from bench.studies.explain.study import build
 from methods.networks.dncnn import DnCNN
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -173,7 +174,7 @@ class Attention(nn.Module):
 
 
 def test_attention_has_derivatives_too(photographs, own_weights, one_cell, monkeypatch):
-    monkeypatch.setattr(explain_module, "load", lambda cell: (Attention(), None, 1))
+    monkeypatch.setattr(explanation, "load", lambda cell: (Attention(), None, 1))
     done = explain(one_cell("dncnn", photographs, weights=own_weights(bias=True)))
     assert [found.locally_linear for found in done.filters] == [False] * 3
 
@@ -248,7 +249,7 @@ def test_what_cannot_be_explained_is_one_line(tmp_path, photographs, own_weights
     (failure,) = build(request, "cameraman", "", tmp_path)
     assert isinstance(failure, Failure)
     assert "unknown image of folder photographs 'cameraman': did you mean camera?" in failure.cause
-    monkeypatch.setattr(explain_module, "load", lambda cell: (Rounded(), None, 1))
+    monkeypatch.setattr(explanation, "load", lambda cell: (Rounded(), None, 1))
     (failure,) = build(request, "", "", tmp_path)
     assert isinstance(failure, Failure)
     assert "cannot be differentiated" in failure.cause

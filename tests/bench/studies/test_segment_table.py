@@ -117,7 +117,7 @@ def test_records_are_those_of_make_bench(tmp_path, scenes, segmenter, levels, on
     ran(tmp_path, str(levels), "scenes", "40")
     cell = one_cell(str(levels), "scenes", "40")
     assert Store(tmp_path / "out" / "runs").has(cell)
-    monkeypatch.setattr("bench.run.one_cell.engine.run_all", lambda *words: pytest.fail("a cell ran again"))
+    monkeypatch.setattr("bench.run.engine.run_cell", lambda *words: pytest.fail("a cell ran again"))
     texts, _ = ran(tmp_path, str(levels), "scenes", "40")
     assert "levels" in texts[0]
 

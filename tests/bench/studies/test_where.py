@@ -14,7 +14,8 @@ from bench.plan.request import Request
 from bench.run.settings import Settings
 from bench.store.records import Record, Store
 from bench.studies.where import study
-from bench.studies.where.study import build, images, views
+from bench.studies.where.errors import by_part, error_maps
+from bench.studies.where.study import build
 from bench.studies.where.table import NOISY, interval, summary
 from bench.studies.where.zones import DISTANCES, activity, boundaries, distances, partitions, totals
 from datasets.description import Dataset, File, Image, Part
@@ -143,7 +144,7 @@ def stored(labelled, one_cell, tmp_path):
             clean = np.asarray(Picture.open(image.clean.file.local)).astype(int)
             rows.append({"image": image.name, "denoised": (clean + error).astype(np.uint8).tobytes()})
         store.put(cell, Record(rows, {}))
-        return images({cell.label: [cell]}, store)
+        return by_part({cell.label: [cell]}, store)
 
     return measure
 
@@ -254,5 +255,5 @@ def test_dncnn_errs_more_where_people_saw_boundaries(published_files, tmp_path, 
     (cell,) = study.plan(request)[0]
     record = Store(tmp_path / "runs").get(cell)
     assert record.mean("mse") == pytest.approx(np.mean([mse[image.name, "all"] for image in some]), rel=1e-5)
-    (view,) = views({"DnCNN-S": [cell]}, Store(tmp_path / "runs"), [some[0].name])
-    assert view.labels.shape[0] >= 4  # the Berkeley images were segmented by several people
+    (maps,) = error_maps({"DnCNN-S": [cell]}, Store(tmp_path / "runs"), [some[0].name])
+    assert maps.labels.shape[0] >= 4  # the Berkeley images were segmented by several people
