@@ -84,6 +84,6 @@ METHODS = (
         options={"profile": "np", "lambda_thr3d": "auto", "mu2": "auto"},
         choices={"profile": ("np", "lc", "high", "vn", "vn_old")},
         processes=True,
-        packages=("bm3d", "bm4d"),
+        packages=("bm3d", "bm4d", "scipy", "PyWavelets"),
     ),
 )

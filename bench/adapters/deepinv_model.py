@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from bench.adapters.description import KEYS, code_of, known_keys, told
 from bench.adapters.optional_packages import checkpoint, version
@@ -69,6 +69,7 @@ class Load:
     name: str
     arguments: tuple[tuple[str, Any], ...]
     code: str
+    network: ClassVar[bool] = False
 
     def __call__(
         self, net: Net, weights: Path | None, options: Mapping[str, str]

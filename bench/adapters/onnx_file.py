@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from bench.adapters import arrays, description
 from bench.adapters.arrays import OPTIONS, Interface
@@ -77,6 +77,7 @@ class Load:
     level: tuple[str, str] | None
     output: str
     receptive_field: int | None
+    network: ClassVar[bool] = False
 
     def __call__(
         self, net: Net, weights: Path | None, options: Mapping[str, str]

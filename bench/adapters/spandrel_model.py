@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from bench.adapters.description import KEYS, code_of, is_true, known_keys, told
 from bench.adapters.optional_packages import checkpoint, version
@@ -51,6 +51,7 @@ class Load:
     """Builds the network of a file of weights when a cell runs."""
 
     code: str
+    network: ClassVar[bool] = False
 
     def __call__(
         self, net: Net, weights: Path | None, options: Mapping[str, str]

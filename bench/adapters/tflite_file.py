@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from bench.adapters import arrays, description
 from bench.adapters.arrays import OPTIONS, Interface
@@ -61,6 +61,7 @@ class Load:
     digest: str
     takes: Interface
     receptive_field: int | None
+    network: ClassVar[bool] = False
 
     def __call__(
         self, net: Net, weights: Path | None, options: Mapping[str, str]

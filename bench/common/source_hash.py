@@ -1,6 +1,5 @@
 """Hashes of Python source: of a whole file, and of all the code of this project that a function can reach."""
 
-import ast
 import functools
 import hashlib
 import inspect
@@ -13,7 +12,7 @@ from typing import Any
 
 from bench.common import source_tree
 from bench.common.paths import ROOT
-from bench.common.source_tree import ClassDefinition, Definition, Statements, is_ours
+from bench.common.source_tree import ClassDefinition, Definition, Module, is_ours
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def digest(content: Any) -> str:
 
 
 class Sources:
-    """The Python files of the project, each parsed once.
+    """The Python files of the project.
 
     Parameters
     ----------
@@ -76,8 +75,7 @@ class Sources:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._modules: dict[str, dict[str, Statements] | None] = {}
-        self._definitions: dict[str, Definition | ClassDefinition | None] = {}
+        self._modules: dict[str, Module | None] = {}
 
     def reach(self, things: Iterable[Any], stops: Collection[str] = ()) -> Reach:
         """Return what `of_code` returns."""
@@ -86,21 +84,14 @@ class Sources:
         walk.follow_all()
         return Reach(digest([sorted(walk.texts), data]), frozenset(walk.places), frozenset(walk.packages))
 
-    def module(self, name: str) -> dict[str, Statements] | None:
-        """Return the statements that bind each name of a module; None where it is none of this project."""
+    def module(self, name: str) -> Module | None:
+        """Return a module; None where it is none of this project."""
         if name not in self._modules:
             base = self.root.joinpath(*name.split("."))
             files = [path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()]
-            source = files[0].read_text(encoding="utf-8") if files and is_ours(name) else None
-            self._modules[name] = None if source is None else source_tree.bindings(ast.parse(source).body)
+            ours = files and is_ours(name)
+            self._modules[name] = source_tree.module(files[0].read_text(encoding="utf-8")) if ours else None
         return self._modules[name]
-
-    def definition(self, module: str, name: str) -> Definition | ClassDefinition | None:
-        """Return a definition of a module; None where it imports the name."""
-        place = f"{module}:{name}"
-        if place not in self._definitions:
-            self._definitions[place] = source_tree.define((self.module(module) or {})[name])
-        return self._definitions[place]
 
 
 SOURCES = Sources(ROOT)
@@ -128,7 +119,8 @@ class _Walk:
         """Begin at an object too, and return the plain data that it holds."""
         if isinstance(thing, str):
             module, _, name = thing.partition(":")
-            if name not in (self.sources.module(module) or {}):
+            known = self.sources.module(module)
+            if known is None or name not in known.names:
                 raise TypeError(f"{thing}: there is no such definition")
             self._waiting.append((module, name, False))
             return None
@@ -159,8 +151,8 @@ class _Walk:
         if name != "<lambda>":
             self._waiting.append((module, name, False))
             return
-        statements = {id(s): s for bound in (self.sources.module(module) or {}).values() for s in bound}
-        for definition in source_tree.lambdas(statements.values(), line):
+        known = self.sources.module(module)
+        for definition in known.lambdas(line) if known else ():
             self._reach(module, f"{module}:lambda {line}", definition)
 
     def _data(self, value: Any) -> Any:
@@ -180,27 +172,25 @@ class _Walk:
     def _follow(self, module: str, dotted: str, as_type: bool) -> None:
         """Go from a dotted name to where it is defined; an empty one is all of the module."""
         name, _, rest = dotted.partition(".")
-        place, bound = f"{module}:{name}", self.sources.module(module)
+        place, known = f"{module}:{name}", self.sources.module(module)
         if module in self.stops or place in self.stops:
             return
-        if bound is None:
+        if known is None:
             self._import(module)
         elif not name:
-            self._waiting += [(module, each, as_type) for each in bound]
-        elif name not in bound:
+            self._waiting += [(module, each, as_type) for each in known.names]
+        elif name not in known.names:
             if self.sources.module(f"{module}.{name}") is not None:
                 self._waiting.append((f"{module}.{name}", rest, as_type))
         else:
-            for statement in bound[name]:
-                source = source_tree.imported(statement).get(name)
-                if source is not None:
-                    self._follow_import(source, rest, as_type)
-                    if not as_type and not is_ours(source[0]):
-                        self.texts.add(f"{name} is {'.'.join(source)}")
-            definition = self.sources.definition(module, name)
+            for source in known.imports(name):
+                self._follow_import(source, rest, as_type)
+                if not as_type and not is_ours(source[0]):
+                    self.texts.add(f"{name} is {'.'.join(source)}")
+            definition = known.definition(name)
             if isinstance(definition, ClassDefinition):
                 self._reach_class(module, place, definition, as_type)
-            elif definition and not (as_type and not isinstance(bound[name][-1], ast.ClassDef)):
+            elif definition and (definition.is_class or not as_type):
                 self._reach(module, place, definition)
 
     def _follow_import(self, source: tuple[str, str], rest: str, as_type: bool) -> None:

@@ -7,6 +7,7 @@ import ast
 import symtable
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 OURS = ("bench", "methods", "datasets")
 """The packages of this project."""
@@ -32,6 +33,8 @@ class Definition:
         Attributes that it asks of anything.
     imports : mapping
         What the names stand for that it imports itself: module and name, which is empty for a whole module.
+    is_class : bool
+        Whether it is a class.
     """
 
     text: str
@@ -39,6 +42,7 @@ class Definition:
     types: frozenset[str] = frozenset()
     attributes: frozenset[str] = frozenset()
     imports: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    is_class: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,44 @@ class ClassDefinition:
 
     construction: Definition
     members: Mapping[str, tuple[Definition, ...]]
+
+
+class Module:
+    """A module, of which each definition is read when it is asked for.
+
+    Parameters
+    ----------
+    source : str
+        Its text.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.names = bindings(ast.parse(source).body)
+        self._definitions: dict[str, Definition | ClassDefinition | None] = {}
+
+    def imports(self, name: str) -> list[tuple[str, str]]:
+        """Return the modules, and the names in them, that a name is imported from."""
+        return [imported(s)[name] for s in self.names[name] if isinstance(s, ast.Import | ast.ImportFrom)]
+
+    def definition(self, name: str) -> Definition | ClassDefinition | None:
+        """Return what the module defines by a name; None where it only imports it."""
+        if name not in self._definitions:
+            own = [s for s in self.names[name] if not isinstance(s, ast.Import | ast.ImportFrom)]
+            self._definitions[name] = _define(own) if own else None
+        return self._definitions[name]
+
+    def lambdas(self, line: int) -> Iterator[Definition]:
+        """Give the lambda functions that begin on a line."""
+        statements = {id(s): s for bound in self.names.values() for s in bound}
+        for node in (node for statement in statements.values() for node in ast.walk(statement)):
+            if isinstance(node, ast.Lambda) and node.lineno == line:
+                yield _definition([ast.Expr(node)])
+
+
+@cache
+def module(source: str) -> Module:
+    """Return the module of a text."""
+    return Module(source)
 
 
 def is_ours(module: str) -> bool:
@@ -91,22 +133,11 @@ def imported(statement: ast.stmt) -> dict[str, tuple[str, str]]:
     return {}
 
 
-def define(statements: Statements) -> Definition | ClassDefinition | None:
-    """Return the definition that the statements of one name make; None where they only import it."""
-    own = [statement for statement in statements if not imported(statement)]
-    if not own:
-        return None
-    if len(own) == 1 and isinstance(own[0], ast.ClassDef) and not own[0].bases and not own[0].keywords:
-        return _class(own[0])
-    return _definition(own)
-
-
-def lambdas(statements: Iterable[ast.stmt], line: int) -> Iterator[Definition]:
-    """Give the lambda functions that begin on a line."""
-    for statement in statements:
-        for node in ast.walk(statement):
-            if isinstance(node, ast.Lambda) and node.lineno == line:
-                yield _definition([ast.Expr(node)])
+def _define(statements: Statements) -> Definition | ClassDefinition:
+    single = statements[0]
+    if len(statements) == 1 and isinstance(single, ast.ClassDef) and not single.bases and not single.keywords:
+        return _class(single)
+    return _definition(statements)
 
 
 def _inside(statement: ast.If | ast.Try) -> Iterator[ast.stmt]:
@@ -160,7 +191,8 @@ def _definition(statements: Statements) -> Definition:
         uses.visit(statement)
     free = _free_names(text)
     names = frozenset(name for name in uses.names if name.partition(".")[0] in free)
-    return Definition(text, names, frozenset(stripped.types), frozenset(uses.attributes), stripped.imports)
+    is_class = any(isinstance(statement, ast.ClassDef) for statement in kept)
+    return Definition(text, names, frozenset(stripped.types), frozenset(uses.attributes), stripped.imports, is_class)
 
 
 def _free_names(text: str) -> set[str]:

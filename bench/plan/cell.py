@@ -24,7 +24,8 @@ class Cell:
     """One method on one dataset, degraded in one way, under one protocol, with one seed.
 
     `method`, `dataset` and the rest are what running needs; `identity` holds the words and hashes
-    that determine the result, and `key` is their hash.
+    that determine the result, and `key` is their hash. `code`, `harness` and `packages` are as
+    `bench.plan.fingerprint.Fingerprint` has them, `data` is the hash of the dataset's images.
     """
 
     method: Method
@@ -36,6 +37,8 @@ class Cell:
     seed: int
     code: str = field(repr=False)
     data: str = field(repr=False)
+    harness: Mapping[str, str] = field(repr=False)
+    packages: Mapping[str, str] = field(repr=False)
     inference: Inference = field(default_factory=Inference)
 
     @property
@@ -55,11 +58,15 @@ class Cell:
     @property
     def identity(self) -> dict[str, Any]:
         """What determines the result."""
+        weights = self.net.weights
         return {
             "net": self.net.id,
+            "takes": [self.net.given_sigma, self.net.size_multiple, self.net.padding, self.net.receptive_field],
             "options": dict(sorted(self.options.items())),
-            "weights": self.net.weights.sha256 if self.net.weights else "",
+            "weights": [file.sha256 for file in (weights, *weights.beside)] if weights else [],
             "code": self.code,
+            "harness": dict(self.harness),
+            "packages": dict(self.packages),
             "dataset": self.dataset.name,
             "data": self.data,
             "degradation": str(self.degradation),

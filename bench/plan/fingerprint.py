@@ -1,17 +1,141 @@
-"""Fingerprints of code and data, by which a cell knows whether its result still stands."""
+"""Fingerprints of code, packages and data, by which a cell knows whether its result still stands.
+
+`HARNESS` names where the code of the harness begins that touches pixels or scores, `NEUTRAL` what of it does not.
+"""
 
 import importlib.metadata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from bench.common import files
-from bench.common.source_hash import digest, of_code
+from bench.common import files, source_hash
+from bench.common.source_hash import Reach, digest
+from bench.degradation import KINDS, PAIRS, Degradation
+from bench.plan.inference import Inference
 from datasets import Dataset, Part
-from methods import Method
+from methods import Method, Net
 
 
-def of_method(method: Method) -> str:
-    """Hash the code that a method's `load` can reach, and the versions of the packages that it stands on."""
-    return digest([of_code(method.load).digest, _versions(method.packages)])
+@dataclass(frozen=True)
+class Stage:
+    """A part of the harness that touches pixels or scores.
+
+    Attributes
+    ----------
+    entries : tuple of str
+        Where its code begins, ``"module:name"``; it ends where another stage begins.
+    packages : tuple of str
+        Distributions that it computes with besides those that its code imports.
+    """
+
+    entries: tuple[str, ...]
+    packages: tuple[str, ...] = ()
+
+
+HARNESS: Mapping[str, Stage] = {
+    "images": Stage(("bench.run.images:pictures",)),
+    "degradation": Stage(("bench.run.sample:samples", "bench.degradation.degrade:degrade")),
+    "noise level": Stage(("bench.run.noise_level:estimated",), ("PyWavelets",)),
+    "batches": Stage(("bench.run.batches:load", "bench.run.batches:in_batches")),
+    "processes": Stage(("bench.run.batches:_denoise_one",)),
+    "runtimes": Stage(("bench.run.runtimes:prepare",)),
+    "tiles": Stage(("bench.run.wrappers:tiled", "bench.run.wrappers:Tiles")),
+    "padding": Stage(("bench.run.wrappers:padded",)),
+    "ensemble": Stage(("bench.run.wrappers:ensembled",)),
+    "scorer": Stage(("bench.score.scorer:scores",)),
+    "metrics": Stage(("bench.score.metrics:METRICS",)),
+    "self-score": Stage(("bench.run.batches:_self_score", "methods.classical:load_nlm")),
+}
+"""The stages that cells go through; `stages` says which ones."""
+
+NEUTRAL = (
+    "bench.common.devices",
+    "bench.common.errors",
+    "bench.common.files",
+    "bench.common.parsing",
+    "bench.common.provenance",
+    "bench.degradation.kinds:KINDS",  # those of a cell count, each by itself
+    "bench.plan.cell:Cell.identity",
+    "bench.plan.cell:Cell.key",
+    "bench.plan.cell:Cell.label",
+    "bench.plan.cell:Cell.title",
+    "bench.plan.inference:Inference.label",
+    "bench.plan.protocol:Protocol.digest",
+    "bench.run.batches:weights_path",
+    "datasets.description:Dataset.label_maps",
+    "methods:available",
+)
+"""Modules and definitions that stages reach, and that change neither a pixel nor a score or count elsewhere."""
+
+_DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python-headless", "pywt": "PyWavelets", "skimage": "scikit-image"}
+"""Packages that are installed under another name than they are imported by."""
+
+_TOOLS = {"h5py", "loky", "safetensors"}
+"""Packages that move data as it is and compute nothing."""
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What of code and packages determines the result of a cell.
+
+    Attributes
+    ----------
+    code : str
+        Hash of the code that the method can reach.
+    harness : mapping
+        For each stage of the harness that the cell goes through, the hash of its code.
+    packages : mapping
+        Versions of the packages that compute.
+    """
+
+    code: str
+    harness: Mapping[str, str]
+    packages: Mapping[str, str]
+
+
+def of_code(method: Method, net: Net, dataset: Dataset, degradation: Degradation, inference: Inference) -> Fingerprint:
+    """Return the fingerprint of all code that a cell runs."""
+    load = source_hash.of_code(method.load, stops=NEUTRAL)
+    code = {
+        stage: reach_of_stage(stage, dataset, degradation)
+        for stage in stages(method, net, dataset, degradation, inference)
+    }
+    imported = (package for reach in (load, *code.values()) for package in reach.packages - _TOOLS)
+    packages = {_DISTRIBUTIONS.get(package, package) for package in imported}
+    packages |= {package for stage in code for package in HARNESS[stage].packages} | set(method.packages)
+    return Fingerprint(
+        load.digest,
+        {stage: reach.digest for stage, reach in code.items()},
+        {package: version(package) for package in sorted(packages, key=str.lower)},
+    )
+
+
+def stages(method: Method, net: Net, dataset: Dataset, degradation: Degradation, inference: Inference) -> Iterator[str]:
+    """Give the stages of `HARNESS` that a cell goes through."""
+    yield from ("images", "degradation", "processes" if method.processes else "batches", "scorer", "metrics")
+    network = not method.processes and getattr(method.load, "network", True)
+    if network:
+        yield "runtimes"
+    if network or "tile" in inference.changes(local=net.receptive_field is not None):
+        yield "tiles"
+    if network or net.size_multiple > 1:
+        yield "padding"
+    if inference.ensemble != 1:
+        yield "ensemble"
+    if net.given_sigma and inference.sigma is None and not degradation.additive_gaussian:
+        yield "noise level"
+    if not dataset.has_clean:
+        yield "self-score"
+
+
+@cache
+def version(package: str) -> str:
+    """Return the version of an installed package, or say that it is not installed."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def of_data(dataset: Dataset) -> str:
@@ -36,11 +160,26 @@ def of_data(dataset: Dataset) -> str:
     return digest([images, dataset.conversion, *([beside] if beside else [])])
 
 
-def _versions(packages: tuple[str, ...]) -> list[str]:
-    versions = []
-    for package in packages:
-        try:
-            versions.append(f"{package}=={importlib.metadata.version(package)}")
-        except importlib.metadata.PackageNotFoundError:
-            versions.append(f"{package} is not installed")
-    return versions
+def reach_of_stage(stage: str, dataset: Dataset | None = None, degradation: Degradation | None = None) -> Reach:
+    """Return the code of a stage, with that which a dataset or a degradation brings into it."""
+    things: tuple[Any, ...] = ()
+    if stage == "images" and dataset:
+        things = tuple(filter(None, (dataset.reader, dataset.convert)))
+    if stage == "degradation" and degradation:
+        things = tuple(dict.fromkeys(step.kind for step in degradation.steps if step.kind != PAIRS))
+    return _reach(stage, *things)
+
+
+def forget() -> None:
+    """Read the code of all stages again when it is next asked for."""
+    _reach.cache_clear()
+
+
+@cache
+def _reach(stage: str, *things: Any) -> Reach:
+    if stage == "degradation":
+        kinds = [KINDS[kind] for kind in things]
+        things = tuple(part for kind in kinds for part in (kind.apply, kind.multiple, *kind.parameters.values()))
+    entries = HARNESS[stage].entries
+    others = [entry for name, other in HARNESS.items() if name != stage for entry in other.entries]
+    return source_hash.of_code(*entries, *things, stops=(*NEUTRAL, *others))

@@ -148,7 +148,7 @@ class _Word(Generic[T]):
         return self.meaning
 
 
-def _resolve(text: str, everything: list[str], read: Callable[[str], T]) -> list[_Word[T]]:
+def _resolve(text: str, everything: Iterable[str], read: Callable[[str], T]) -> list[_Word[T]]:
     words: list[_Word[T]] = []
     for word in everything if text.strip() == "all" else split(text):
         try:
@@ -211,7 +211,7 @@ def known_dataset(word: str) -> Dataset:
 def _images(request: Request) -> "list[tuple[_Word[Dataset], _Word[Degradation], _Word[Protocol]]]":
     """Return every dataset with every noise and protocol asked for; each dataset says what stands for no word."""
     found = []
-    test_sets = [name for name, entry in datasets.available().items() if entry.in_all]
+    test_sets = (name for name, entry in datasets.available().items() if entry.in_all)  # counted where asked for
     for data in _resolve(request.data, test_sets, known_dataset):
         entry = data.meaning if isinstance(data.meaning, Dataset) else None
         usual = entry.default_noise if entry else "25"
@@ -272,6 +272,8 @@ def _cell(
         raise BenchError(f"dataset {dataset.name} has no clean images to add noise to; use NOISE=pairs")
     sigma = degradation.sigma if how.sigma is None else how.sigma
     net = choose(method, dataset.colour, sigma, degradation)
+    how = how if net.given_sigma else replace(how, sigma=None)
+    code = fingerprint.of_code(method, net, dataset, degradation, how)
     return Cell(
         method=method,
         net=net,
@@ -280,7 +282,9 @@ def _cell(
         degradation=degradation,
         protocol=protocol,
         seed=seed if degradation.random else 0,
-        code=fingerprint.of_method(method),
+        code=code.code,
         data=fingerprint.of_data(dataset),
-        inference=how if net.given_sigma else replace(how, sigma=None),
+        harness=code.harness,
+        packages=code.packages,
+        inference=how,
     )
