@@ -260,7 +260,7 @@ def _pneumonia(name: str, part: str, count: int, role: str) -> Dataset:
         name=name,
         title=f"PneumoniaMNIST ({part})",
         colour="gray",
-        images=Entries(count, partial(_numbered, file, f"{part}_images")),
+        images=Entries(count, partial(_numbered, file, f"{part}_images"), [file]),
         source="https://github.com/varun19424/pneumonia_mnist; not the official file (md5 28209eda...): val and test "
         "have its sizes, train has 3882 of 4708 images; 8 images are in both train and val, none in test",
         licence="CC BY 4.0 (MedMNIST, https://zenodo.org/records/10519652); the repository states none",

@@ -51,7 +51,7 @@ def _set(name: str, title: str, split: str) -> Dataset:
         name=name,
         title=title,
         colour="rgb",
-        images=Entries(_COUNTS[split], partial(_image, split)),
+        images=Entries(_COUNTS[split], partial(_image, split), [_FILE]),
         source="https://www.cs.toronto.edu/~kriz/cifar.html (Krizhevsky 2009); images are named by their row",
         licence="none stated; its page asks to cite Krizhevsky, Learning Multiple Layers of Features, 2009",
         published="the small residual dense network, nine Gaussian noises" if split == "test" else "",

@@ -128,10 +128,12 @@ class Entries(Sequence[Image]):
         How many.
     make : callable
         Gives image `i`.
+    files : sequence of File
+        Those in which their pictures are, each once.
     """
 
-    def __init__(self, count: int, make: Callable[[int], Image]) -> None:
-        self._count, self._make = count, make
+    def __init__(self, count: int, make: Callable[[int], Image], files: Sequence[File]) -> None:
+        self._count, self._make, self.files = count, make, tuple(files)
 
     def __len__(self) -> int:
         return self._count
@@ -215,6 +217,8 @@ class Dataset:
     @property
     def files(self) -> list[File]:
         """Every file of its clean and noisy images, each once; label maps are fetched when they are asked for."""
+        if isinstance(self.images, Entries):
+            return [*self.images.files, *self.needs]
         pictures = {part.file.path: part.file for image in self.images for part in image.parts}
         return [*pictures.values(), *self.needs]
 

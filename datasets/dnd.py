@@ -45,8 +45,16 @@ def _box(info: Path, number: int, box: int) -> tuple[slice, slice]:
 
 def _image(folder: str, place: int) -> Image:
     number, box = place // _BOXES + 1, place % _BOXES + 1
-    file = File(f"dnd_2017/{folder}/{number:04d}.mat", page=_PAGE)
-    return Image(f"{number:04d}-{box:02d}", noisy=Part(file, (number, box)))
+    return Image(f"{number:04d}-{box:02d}", noisy=Part(_file(folder, number), (number, box)))
+
+
+def _file(folder: str, number: int) -> File:
+    return File(f"dnd_2017/{folder}/{number:04d}.mat", page=_PAGE)
+
+
+def _boxes(folder: str) -> Entries:
+    files = [_file(folder, number + 1) for number in range(_PHOTOGRAPHS)]
+    return Entries(_PHOTOGRAPHS * _BOXES, partial(_image, folder), files)
 
 
 _NEEDS = (File("dnd_2017/info.mat", page=_PAGE),)
@@ -56,7 +64,7 @@ DATASETS = (
         name="dnd",
         title="DND (sRGB)",
         colour="rgb",
-        images=Entries(_PHOTOGRAPHS * _BOXES, partial(_image, "images_srgb")),
+        images=_boxes("images_srgb"),
         source=f"{_PAGE} (Plötz and Roth, CVPR 2017)",
         licence="see its page",
         published="sRGB denoising of real photographs, scored by its server only",
@@ -69,7 +77,7 @@ DATASETS = (
         name="dnd-raw",
         title="DND (raw)",
         colour="gray",
-        images=Entries(_PHOTOGRAPHS * _BOXES, partial(_image, "images_raw")),
+        images=_boxes("images_raw"),
         source=f"{_PAGE} (Plötz and Roth, CVPR 2017)",
         licence="see its page",
         conversion="boxes of info.mat, values 0 to 1 of the Bayer mosaic, one channel, times 255",

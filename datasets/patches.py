@@ -66,7 +66,7 @@ def _patches(name: str, title: str, whole: Dataset, count: int) -> Dataset:
         name=name,
         title=title,
         colour="rgb",
-        images=Entries(count, partial(_patch, name, files, count)),
+        images=Entries(count, partial(_patch, name, files, count), files),
         source=f"{count} patches of 32x32 that do not overlap, spread evenly over {whole.source}",
         licence=whole.licence,
         published="nowhere: they stand beside CIFAR-100, on which the small RDN was studied",

@@ -49,12 +49,12 @@ def _image(files: dict[str, File], per_scene: int, number: int) -> Image:
 
 def _validation(colour: str) -> Entries:
     files = _files("SIDD", f"Validation{{}}Blocks{colour}", _PAGE, ("Gt", "Noisy"))
-    return Entries(_SCENES * _BLOCKS, partial(_image, files, _BLOCKS))
+    return Entries(_SCENES * _BLOCKS, partial(_image, files, _BLOCKS), list(files.values()))
 
 
 def _validation_plus(colour: str) -> Entries:
     files = _files("SIDDplus", f"siddplus_valid_{{}}_{colour}", _PAGE_PLUS, ("gt", "noisy"))
-    return Entries(_BLOCKS_PLUS, partial(_image, files, 1))
+    return Entries(_BLOCKS_PLUS, partial(_image, files, 1), list(files.values()))
 
 
 _RAW = "values 0 to 1 of the Bayer mosaic, one channel, times 255"

@@ -78,7 +78,7 @@ def _set(name: str, title: str, split: str, role: str) -> Dataset:
         name=name,
         title=title,
         colour="rgb",
-        images=Entries(_COUNTS[split], partial(_image, split)),
+        images=Entries(_COUNTS[split], partial(_image, split), [_FILE]),
         source=f"{_PAGE}/; images are named by their line in ImageSets/Segmentation/{split}.txt",
         licence='photographs of Flickr under its terms, see its page ("Database Rights")',
         reader=_picture,
