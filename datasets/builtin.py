@@ -2,11 +2,13 @@
 
 import importlib.util
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from datasets.description import Dataset, File, whole
 from datasets.images import centre_crop, to_gray
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _FILES = {
     "astronaut.png": "88431cd9653ccd539741b555fb0a46b61558b301d4110412b5bc28b5e3ea6cb5",
@@ -22,7 +24,7 @@ _FILES = {
 }
 
 
-def _gray_256(image: np.ndarray) -> np.ndarray:
+def _gray_256(image: "np.ndarray") -> "np.ndarray":
     return centre_crop(to_gray(image), 256, 256)
 
 

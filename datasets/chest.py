@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache, partial
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from datasets.description import Dataset, Entries, File, Image, Part, listed
 from datasets.images import centre_crop, to_gray
 from datasets.labels import picture
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _FRAME = 2
 """Pixels at the border that may be transparent: one image is a screen shot and has such a frame."""
@@ -21,7 +23,7 @@ _SHORT_SIDE = 256
 _TESTED = 8
 
 
-def radiograph(path: Path, at: tuple[int | str, ...] = ()) -> np.ndarray:
+def radiograph(path: Path, at: tuple[int | str, ...] = ()) -> "np.ndarray":
     """Read a radiograph as gray, whatever pixel format its publisher chose.
 
     Equal channels become that one channel, coloured marks become gray as in MATLAB's `rgb2gray`. An alpha
@@ -43,6 +45,8 @@ def radiograph(path: Path, at: tuple[int | str, ...] = ()) -> np.ndarray:
     ValueError
         If the file cannot be read, has another pixel format, or is transparent inside.
     """
+    import numpy as np
+
     pixels, mode = picture(path)
     if mode not in ("L", "RGB", "RGBA"):
         raise ValueError(f"radiograph {path}: it is {mode}; expected 8-bit gray, RGB or RGBA")
@@ -64,7 +68,7 @@ def reduction(height: int, width: int) -> int:
     return max(1, min(height, width) // _SHORT_SIDE)
 
 
-def reduced(image: np.ndarray) -> np.ndarray:
+def reduced(image: "np.ndarray") -> "np.ndarray":
     """Average squares of f x f pixels, f = `reduction`; what is over at the borders is cropped off first.
 
     Parameters
@@ -76,11 +80,13 @@ def reduced(image: np.ndarray) -> np.ndarray:
     ndarray of uint8, shape (H // f, W // f, 1)
         Means in whole numbers, halves rounded up.
     """
+    import numpy as np
+
     sums, factor = _square_sums(image[..., 0])
     return ((sums + factor**2 // 2) // factor**2).astype(np.uint8)[..., None]
 
 
-def lung(path: Path, at: tuple[int | str, ...]) -> np.ndarray:
+def lung(path: Path, at: tuple[int | str, ...]) -> "np.ndarray":
     """Read the outline of one lung as a map of the whole image.
 
     Parameters
@@ -100,6 +106,8 @@ def lung(path: Path, at: tuple[int | str, ...]) -> np.ndarray:
     ValueError
         If the file cannot be read, is no such cut-out, or reaches outside the image.
     """
+    import numpy as np
+
     label, left, top, width, height = (int(value) for value in at)
     cut, mode = picture(path)
     if mode != "RGBA":
@@ -115,13 +123,17 @@ def lung(path: Path, at: tuple[int | str, ...]) -> np.ndarray:
     return drawn
 
 
-def reduced_lung(path: Path, at: tuple[int | str, ...]) -> np.ndarray:
+def reduced_lung(path: Path, at: tuple[int | str, ...]) -> "np.ndarray":
     """Read the outline of one lung for the image reduced: the label where more than half of a square is lung."""
+    import numpy as np
+
     sums, factor = _square_sums(lung(path, at)[0] > 0)
     return np.where(2 * sums > factor**2, int(at[0]), 0).astype(np.int32)[None]
 
 
-def _square_sums(plane: np.ndarray) -> tuple[np.ndarray, int]:
+def _square_sums(plane: "np.ndarray") -> "tuple[np.ndarray, int]":
+    import numpy as np
+
     factor = reduction(*plane.shape)
     height, width = (side // factor for side in plane.shape)
     inside = centre_crop(plane, height * factor, width * factor)
@@ -195,7 +207,7 @@ def _radiographs(name: str, title: str, role: str, *, small: bool = False) -> Da
     )
 
 
-def tiny(path: Path, at: tuple[int | str, ...]) -> np.ndarray:
+def tiny(path: Path, at: tuple[int | str, ...]) -> "np.ndarray":
     """Read one image of an archive of MedMNIST.
 
     Parameters
@@ -223,9 +235,11 @@ def tiny(path: Path, at: tuple[int | str, ...]) -> np.ndarray:
 
 
 @lru_cache(maxsize=3)
-def _array(path: Path, key: str, size: int, changed: int) -> np.ndarray:
+def _array(path: Path, key: str, size: int, changed: int) -> "np.ndarray":
     import zipfile
     import zlib
+
+    import numpy as np
 
     try:
         with np.load(path, allow_pickle=False) as archive:

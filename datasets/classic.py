@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from datasets.description import Dataset, File, Image, Part, listed
 from datasets.images import luma
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _CSZN = "cszn/DnCNN/e93b27812d3ff523a3a79d19e5e50d233d7a8d0a/testsets"
 _SOURCE = "https://github.com/cszn/DnCNN (testsets/{})"
@@ -18,7 +20,9 @@ def _images(files: Sequence[File]) -> tuple[Image, ...]:
     return tuple(Image(Path(file.path).stem.removesuffix("_GT"), Part(file)) for file in files)
 
 
-def _three_channels(image: np.ndarray) -> np.ndarray:
+def _three_channels(image: "np.ndarray") -> "np.ndarray":
+    import numpy as np
+
     return np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
 
 

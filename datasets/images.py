@@ -2,8 +2,11 @@
 
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
+
 
 _ENDINGS = (".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg", ".pgm", ".ppm", ".webp")
 _ADVICE = {
@@ -24,7 +27,7 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in _ENDINGS
 
 
-def read(path: Path, content: bytes | None = None) -> np.ndarray:
+def read(path: Path, content: bytes | None = None) -> "np.ndarray":
     """Read an 8-bit gray or RGB image without changing a value.
 
     Parameters
@@ -44,6 +47,7 @@ def read(path: Path, content: bytes | None = None) -> np.ndarray:
     ValueError
         If the file is missing, truncated, no image, or has another pixel format.
     """
+    import numpy as np
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -59,7 +63,7 @@ def read(path: Path, content: bytes | None = None) -> np.ndarray:
     return pixels.reshape(pixels.shape[0], pixels.shape[1], -1)
 
 
-def to_gray(image: np.ndarray) -> np.ndarray:
+def to_gray(image: "np.ndarray") -> "np.ndarray":
     """Convert to gray as MATLAB's `rgb2gray` does; gray images pass unchanged.
 
     BSD68 was made from CBSD68 with these weights; another gray formula moves PSNR by up to 0.5 dB.
@@ -72,13 +76,15 @@ def to_gray(image: np.ndarray) -> np.ndarray:
     -------
     ndarray of uint8, shape (H, W, 1)
     """
+    import numpy as np
+
     if image.shape[2] == 1:
         return image
     gray = image.astype(np.float64) @ np.array([0.298936021293775, 0.587043074451121, 0.114020904255103])
     return np.rint(gray).astype(np.uint8)[..., None]
 
 
-def luma(image: np.ndarray) -> np.ndarray:
+def luma(image: "np.ndarray") -> "np.ndarray":
     """Return the luma Y of RGB as MATLAB's `rgb2ycbcr` does; gray images pass unchanged.
 
     Y = 16 + 65.481 R + 128.553 G + 24.966 B with R, G, B from 0 to 1 (ITU-R BT.601, studio range), so black is
@@ -93,13 +99,15 @@ def luma(image: np.ndarray) -> np.ndarray:
     ndarray of uint8, shape (H, W, 1)
         Rounded, from 16 to 235 where the image is RGB.
     """
+    import numpy as np
+
     if image.shape[2] == 1:
         return image
     y = 16 + image.astype(np.float64) @ np.array([65.481, 128.553, 24.966]) / 255
     return np.rint(y).astype(np.uint8)[..., None]
 
 
-def centre_crop(image: np.ndarray, height: int, width: int) -> np.ndarray:
+def centre_crop(image: "np.ndarray", height: int, width: int) -> "np.ndarray":
     """Return the middle `height` x `width` pixels; odd remainders leave the extra pixel after them."""
     top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
     return image[top : top + height, left : left + width]

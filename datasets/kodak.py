@@ -1,16 +1,19 @@
 """Kodak24, in the two versions that circulate under one name."""
 
-import numpy as np
+from typing import TYPE_CHECKING
 
 from datasets.description import Dataset, listed, whole
 from datasets.images import centre_crop
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _FILES = listed("Kodak24", "cszn/IRCNN/d9dcd537bdac3ae5b753296cd675db8a303c8f72/testsets/Set24")
 _SOURCE = "https://github.com/cszn/IRCNN (testsets/Set24), from http://r0k.us/graphics/kodak/"
 _TERMS = "commonly cited as released by Kodak for unrestricted use; none stated in the repository"
 
 
-def _crop_500(image: np.ndarray) -> np.ndarray:
+def _crop_500(image: "np.ndarray") -> "np.ndarray":
     return centre_crop(image, 500, 500)
 
 

@@ -1,11 +1,13 @@
 """Reading label maps: indexed pictures, and the human segmentations of the Berkeley set."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 
-def indexed(path: Path, at: tuple[int | str, ...] = ()) -> np.ndarray:
+def indexed(path: Path, at: tuple[int | str, ...] = ()) -> "np.ndarray":
     """Read a label map that is stored as a picture: its values are the labels, a palette aside.
 
     Parameters
@@ -24,13 +26,15 @@ def indexed(path: Path, at: tuple[int | str, ...] = ()) -> np.ndarray:
     ValueError
         If the file cannot be read or has another pixel format.
     """
+    import numpy as np
+
     pixels, mode = picture(path)
     if mode not in ("L", "P"):
         raise ValueError(f"label map {path}: it is {mode}; expected 8-bit gray or a palette, one number a pixel")
     return pixels[None].astype(np.int32)
 
 
-def segmentations(path: Path, at: tuple[int | str, ...] = ()) -> np.ndarray:
+def segmentations(path: Path, at: tuple[int | str, ...] = ()) -> "np.ndarray":
     """Read the segmentations that several people drew of one Berkeley image.
 
     A file of BSDS500 (Arbelaez et al., TPAMI 2011) holds `groundTruth`, 1xN cells, one a person, each with
@@ -55,6 +59,7 @@ def segmentations(path: Path, at: tuple[int | str, ...] = ()) -> np.ndarray:
     """
     import zlib
 
+    import numpy as np
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 
@@ -73,7 +78,7 @@ def segmentations(path: Path, at: tuple[int | str, ...] = ()) -> np.ndarray:
     return np.stack(maps).astype(np.int32)
 
 
-def picture(path: Path) -> tuple[np.ndarray, str]:
+def picture(path: Path) -> "tuple[np.ndarray, str]":
     """Read a picture as it is stored, with the name that Pillow has for its pixel format.
 
     Returns
@@ -88,6 +93,7 @@ def picture(path: Path) -> tuple[np.ndarray, str]:
     ValueError
         If the file is missing, truncated, or no picture.
     """
+    import numpy as np
     from PIL import Image, UnidentifiedImageError
 
     try:

@@ -9,12 +9,14 @@ sha256 of ``set name/patch name``. One word modulo 450 is the place along the lo
 import hashlib
 from functools import cache, lru_cache, partial
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from datasets import bsd, training_sets
 from datasets.description import Dataset, Entries, File, Image, Part
 from datasets.images import read
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SIDE = 32
 _ALONG, _ACROSS = 481 - SIDE + 1, 321 - SIDE + 1
@@ -32,6 +34,8 @@ def _patch_name(count: int, number: int) -> str:
 @cache
 def _places(name: str, image: int, images: int, count: int) -> tuple[tuple[int, int], ...]:
     """Return the places (along, across) of all patches of one image, in the order of their numbers."""
+    import numpy as np
+
     taken: list[tuple[int, int]] = []
     for number in range(image, count, images):
         text = f"{name}/{_patch_name(count, number)}"
@@ -46,14 +50,14 @@ def _places(name: str, image: int, images: int, count: int) -> tuple[tuple[int, 
     return tuple(taken)
 
 
-def _cut(name: str, images: tuple[str, ...], count: int, path: Path, at: tuple[int | str, ...]) -> np.ndarray:
+def _cut(name: str, images: tuple[str, ...], count: int, path: Path, at: tuple[int | str, ...]) -> "np.ndarray":
     """Read a patch; `at` is its place along the long side and across it, whichever way the image stands."""
     patches = _all_of(path, _places(name, images.index(path.name), len(images), count))
     return patches[at].copy()
 
 
 @lru_cache(512)
-def _all_of(path: Path, places: tuple[tuple[int, int], ...]) -> dict[tuple[int | str, ...], np.ndarray]:
+def _all_of(path: Path, places: tuple[tuple[int, int], ...]) -> "dict[tuple[int | str, ...], np.ndarray]":
     # Neighbouring patches are of different images: each image is decoded once, and its patches are kept (31 MB).
     image = read(path)
     corners = {place: place if image.shape[0] > image.shape[1] else place[::-1] for place in places}

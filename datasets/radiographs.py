@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from datasets.description import Dataset, File, Image, Part
 from datasets.labels import picture
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _ENDINGS = (".dcm", ".dicom")
 _DEEP_PNG = ("I;16", "I;16B", "I")
@@ -89,7 +90,7 @@ def from_folder(path: Path) -> Dataset:
     )
 
 
-def radiograph(path: Path, at: tuple[int | str, ...] = ()) -> np.ndarray:
+def radiograph(path: Path, at: tuple[int | str, ...] = ()) -> "np.ndarray":
     """Read a DICOM file, or a gray PNG file of 8 or 16 bits.
 
     Parameters
@@ -109,6 +110,8 @@ def radiograph(path: Path, at: tuple[int | str, ...] = ()) -> np.ndarray:
     ValueError
         If the file cannot be read, has colour, or is compressed in a way that needs another package.
     """
+    import numpy as np
+
     if _is_dicom(path):
         header = _header(path)
         stored = _stored(path, header, int(at[0]) if at else 0)
@@ -185,7 +188,7 @@ def _number(path: Path, found: Any, tag: str, otherwise: float | None = None) ->
         raise ValueError(f"radiograph {path}: {tag} is no number; the file is damaged") from None
 
 
-def _stored(path: Path, header: _Header, frame: int) -> np.ndarray:
+def _stored(path: Path, header: _Header, frame: int) -> "np.ndarray":
     from pydicom.pixels.utils import pixel_array
 
     with _quiet():

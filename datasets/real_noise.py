@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from datasets import matlab
 from datasets.description import Dataset, File, Image, Part, listed
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _POLYU_ADDRESS = "csjunxu/PolyU-Real-World-Noisy-Images-Dataset/3af0f2646b267a00446fe4b7113a15e67bc80b4e/CroppedImages"
 _CC15_ADDRESS = "csjunxu/MCWNNM-ICCV2017/e6db69b01ff21e89461cc49893c89afb1a9a941c/Real_ccnoise_denoised_part"
@@ -36,7 +38,7 @@ def _scene(image: Image) -> str:
     return image.name.split("_")[4]
 
 
-def _variable(path: Path, at: tuple[int | str, ...]) -> np.ndarray:
+def _variable(path: Path, at: tuple[int | str, ...]) -> "np.ndarray":
     """Read the variable `at[0]` of a MATLAB file: uint8, shape (H, W, 3)."""
     return matlab.read(path, matlab.Variable(str(at[0]), (0, 0, 3), ("uint8",)))
 
