@@ -79,7 +79,7 @@ def run(
     done = run_campaign(cells, Store(out / "runs"), settings, terminal.Live(screen), failures)
     if done.finished:
         results = gather(done.records())
-        terminal.tables(screen, results)
+        terminal.print_results(screen, results)
         if table is not None:
             table.parent.mkdir(parents=True, exist_ok=True)
             table.write_text(to_csv(leaderboards(results)), encoding="utf-8")

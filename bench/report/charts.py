@@ -21,6 +21,7 @@ from bench.degradation import KINDS
 from bench.report import comparison, generalisation
 from bench.report.leaderboard import Leaderboard
 from bench.report.styles import Mark, marks, published, wrapped
+from bench.score.metrics import METRICS
 from bench.store.records import slug
 
 MAX_POINTS = 400
@@ -28,7 +29,7 @@ MAX_POINTS = 400
 FORMATS = ("svg", "pdf", "png")
 """Files that a chart may be; the first two always are written."""
 
-COMPARED = "PSNR, SSIM and MSE: mean, 95 % interval of the mean over the images, ring the published value"
+COMPARED = "mean, 95 % interval of the mean over the images, ring the published value"
 
 RESOLUTION = 200
 """Dots an inch of a PNG."""
@@ -50,7 +51,7 @@ def draw(boards: Sequence[Leaderboard], folder: Path, formats: Sequence[str] = (
 
     For each dataset, protocol and kind of noise: PSNR gained against sigma where there are several, with the published
     value as an open ring; where a method was run outside the range that it was trained on, PSNR against sigma within
-    and outside that range; the PSNR of every image with the mean and the published value; PSNR, SSIM and MSE.
+    and outside that range; the PSNR of every image with the mean and the published value; every metric.
 
     Parameters
     ----------
@@ -76,6 +77,8 @@ def draw(boards: Sequence[Leaderboard], folder: Path, formats: Sequence[str] = (
         context="paper", style="whitegrid", font_scale=1.1, rc={"svg.fonttype": "none", "axes.grid.axis": "x"}
     )
     charts = []
+    *others, last = (metric.title for metric in METRICS.values())
+    titles = f"{', '.join(others)} and {last}"
     scored = [board for board in boards if board.has_reference]
     for (dataset, protocol, kind), group in groupby(scored, key=lambda b: (b.dataset, b.protocol, b.kind)):
         members = list(group)
@@ -87,7 +90,7 @@ def draw(boards: Sequence[Leaderboard], folder: Path, formats: Sequence[str] = (
             (_curves(rising, looks) if len(rising) > 1 else None, "psnr", "PSNR against noise"),
             (generalisation.draw(rising, looks), "generalisation", "PSNR within and outside the training range"),
             (_images(members, looks), "images", "PSNR of each image"),
-            (comparison.compare(members, looks), "metrics", COMPARED),
+            (comparison.compare(members, looks), "metrics", f"{titles}: {COMPARED}"),
         ]
         for figure, name, said in drawn:
             if figure is not None:

@@ -1,4 +1,4 @@
-"""The comparison of methods in PSNR, SSIM and MSE: mean, 95 % interval and value of each, the best on top."""
+"""The comparison of methods in every metric: mean, 95 % interval and value of each, the best on top."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,28 +7,26 @@ from typing import TYPE_CHECKING
 
 from bench.report.leaderboard import Leaderboard
 from bench.report.styles import Mark, published, wrapped
+from bench.score.metrics import METRICS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-METRICS = {"psnr": ("PSNR (dB)", ".2f"), "ssim": ("SSIM", ".4f"), "mse": ("MSE (squared grey levels)", ".1f")}
-"""Panels, the name of each axis, and how its values are printed."""
-
-WIDTH = 7.6
-"""Inches: a page of a paper."""
+PANEL = 7.6 / 3
+"""Inches: three metrics fill the page of a paper."""
 ROW, HEAD = 0.235, 0.5
 """Inches of a line of a label, and beyond the rows of each noise."""
 
 LOGARITHMIC = 8.0
-"""Ratio of the largest and the least MSE from which on its axis is logarithmic."""
+"""Ratio of the largest and the least error from which on its axis is logarithmic."""
 
 NEAR = 0.35
 """Share of the methods' range by which the axis is made longer, if need be, to show the noisy input."""
 
 
 def compare(boards: Sequence[Leaderboard], marks: Mapping[str, Mark]) -> "Figure":
-    """Draw a row of three panels for each leaderboard.
+    """Draw a row of panels, one a metric, for each leaderboard.
 
     Points, not bars: nothing is told by the length of a bar of PSNR that begins somewhere, and one that begins at 0
     hides what is to be compared. The noisy input has the last line, and is a dashed line through the panel where that
@@ -46,18 +44,19 @@ def compare(boards: Sequence[Leaderboard], marks: Mapping[str, Mark]) -> "Figure
     names = [[wrapped(entry.result.label) for entry in board.entries] + ["noisy input"] for board in boards]
     lines = [sum(1 + 0.75 * name.count("\n") for name in row) for row in names]
     figure, grid = plt.subplots(
-        len(boards), 3, figsize=(WIDTH, sum(ROW * n + HEAD for n in lines) + 0.25), squeeze=False,
+        len(boards), len(METRICS), squeeze=False,
+        figsize=(PANEL * len(METRICS), sum(ROW * n + HEAD for n in lines) + 0.25),
         gridspec_kw={"height_ratios": [ROW * n + HEAD for n in lines]},
     )  # fmt: skip
     for row, board, labels in zip(grid, boards, names, strict=True):
         heights = _heights(labels)
         for axes, metric in zip(row, METRICS, strict=True):
             _panel(axes, board, metric, heights, marks)
-            axes.set_yticks(heights, labels if metric == "psnr" else [], fontsize=8)
+            axes.set_yticks(heights, labels if axes is row[0] else [], fontsize=8)
         row[0].get_yticklabels()[-1].set_color("0.4")
         row[0].set_title(board.noise, loc="left", fontsize=9, fontweight="bold")
-    for axes, (name, _) in zip(grid[-1], METRICS.values(), strict=True):
-        axes.set_xlabel(name, fontsize=9)
+    for axes, shown in zip(grid[-1], METRICS.values(), strict=True):
+        axes.set_xlabel(f"{shown.title} ({shown.unit})" if shown.unit else shown.title, fontsize=9)
     figure.set_layout_engine("constrained", w_pad=0.06)
     return figure
 
@@ -73,7 +72,7 @@ def _heights(labels: Sequence[str]) -> list[float]:
 
 
 def _panel(axes: "Axes", board: Leaderboard, metric: str, heights: Sequence[float], marks: Mapping[str, Mark]) -> None:
-    form = METRICS[metric][1]
+    form = METRICS[metric].form
     shown: list[float] = []
     for entry, height in zip(board.entries, heights[:-1], strict=True):
         values = list(entry.result.images(metric).values())
@@ -93,7 +92,7 @@ def _panel(axes: "Axes", board: Leaderboard, metric: str, heights: Sequence[floa
     noisy = board.entries[0].result.mean(f"noisy_{metric}")
     _value(axes, heights[-1], noisy, form, color="0.4")
     if shown:
-        _limits(axes, shown, noisy, heights[-1], logarithmic=metric == "mse")
+        _limits(axes, shown, noisy, heights[-1], logarithmic=METRICS[metric].better == "low")
     axes.set_ylim(heights[-1] + 0.6, 0)
     axes.tick_params(axis="x", labelsize=8)
     axes.tick_params(axis="y", length=0)

@@ -2,17 +2,18 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import jinja2
 from markupsafe import Markup
 
-from bench.judge.footnotes import PREDICTED_NOISE, SELF_SCORE
 from bench.plan.cell import Failure
 from bench.report.charts import Chart
+from bench.report.columns import PAGE, columns, heading, text
 from bench.report.leaderboard import Leaderboard
 from bench.report.pictures import ERROR_PEAK, SIDE, Strip
-from bench.store.results import PEAK_255_OF_UNIT, number
+from bench.score.metrics import METRICS
 
 
 def html(
@@ -42,8 +43,8 @@ def html(
         versions=entries[0].result.about["versions"],
         side=SIDE,
         error_peak=ERROR_PEAK,
-        number=number,
-        self_score=SELF_SCORE,
-        predicted_noise=PREDICTED_NOISE,
-        peak_255=PEAK_255_OF_UNIT,
+        units="; ".join(f"{metric.title} is in {metric.unit}" for metric in METRICS.values() if " " in metric.unit),
+        columns=partial(columns, PAGE),
+        heading=partial(heading, output=PAGE),
+        text=partial(text, missing="–"),
     )

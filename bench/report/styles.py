@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bench.report.leaderboard import Entry
+from bench.report.columns import Entry
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#7f7f7f")
 """Told apart by the colour-blind (Okabe and Ito, without their yellow, which is too light for a line)."""

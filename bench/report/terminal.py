@@ -1,4 +1,4 @@
-"""What a person sees in the terminal: progress, the table, the reasons."""
+"""The output of commands in the terminal: progress, tables, failures."""
 
 import math
 import sys
@@ -11,11 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.judge.footnotes import PREDICTED_NOISE, SELF_SCORE, footnotes
-from bench.judge.verdict import Verdict, judge, reference
 from bench.plan.cell import Cell, Failure
+from bench.report.columns import TERMINAL, Entry, badness, columns, entry, heading, text
 from bench.run.progress import CellProgress
 from bench.run.progress import Progress as CampaignProgress
-from bench.store.results import PEAK_255_OF_UNIT, Result, number
+from bench.store.results import Result
 
 _STYLE = {"reproduced": "green", "above": "cyan", "below": "yellow", "not comparable": "dim"}
 
@@ -112,94 +112,46 @@ def check(out: Console, colour: str, name: str, remark: str, *, passed: bool | N
     out.print(Text.assemble(words[passed], f"  {colour:4}  {name}", (f"  {remark}", "dim")), soft_wrap=True)
 
 
-def tables(out: Console, results: Sequence[Result]) -> None:
+def print_results(out: Console, results: Sequence[Result]) -> None:
     """Print results beside the published numbers, one table a protocol: the numbers of two never mix.
 
-    Images without a reference have a table of their own, by their self-supervised score.
+    Images without a reference have a table of their own, the best by the self-supervised score first.
     """
     for name in dict.fromkeys(result.protocol for result in results):
-        members = [result for result in results if result.protocol == name]
-        for kind, table in ((True, _table), (False, _unreferenced)):
-            shown = [result for result in members if result.has_reference == kind]
-            if shown:
+        members = [entry(result) for result in results if result.protocol == name]
+        scored = [row for row in members if row.result.has_reference]
+        others = [row for row in members if not row.result.has_reference]
+        for rows in (scored, sorted(others, key=lambda row: (row.result.dataset, badness(row)))):
+            if rows:
                 out.print()
-                table(out, shown)
-    for note in footnotes(results):
-        out.print(f"note: {note}", style="dim", markup=False)
+                _table(out, rows)
+    for line in footnotes(results):
+        out.print(f"note: {line}", style="dim", markup=False)
 
 
-def _table(out: Console, results: Sequence[Result]) -> None:
+def _table(out: Console, rows: Sequence[Entry]) -> None:
     """Print results of one protocol, and under them the reasons of the verdicts."""
     grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
-    for name in ("Method", "Data", "Noise"):
-        grid.add_column(name, overflow="fold", max_width=24)
-    with_noise = any(result.predicts_noise for result in results)
-    judged = [(result, judge(result), reference(result, "ssim")) for result in results]
-    # Columns of published numbers stand where there are any.
-    columns = {
-        "PSNR dB": True,
-        "paper": any(verdict for _, verdict, _ in judged),
-        "diff": any(verdict for _, verdict, _ in judged),
-        "SSIM": True,
-        "paper ": any(ssim for _, _, ssim in judged),
-        "MSE": True,
-        "noisy dB": True,
-        "noise dB": with_noise,
-        "peak 255": with_noise,
-        "s/image": True,
-    }
-    for name, shown in columns.items():
-        if shown:
-            grid.add_column(name.strip(), justify="right", no_wrap=True)
-    grid.add_column("Verdict", no_wrap=True)
-    reasons: list[str] = []
-    for result, verdict, ssim in judged:
-        noise = result.mean("noise_psnr")
-        cells = [
-            number(result.mean("psnr"), ".2f"),
-            verdict.published.value if verdict else "-",
-            f"{verdict.difference:+.3f}" if verdict else "-",
-            number(result.mean("ssim"), ".4f"),
-            ssim.value if ssim else "-",
-            number(result.mean("mse"), ".1f"),
-            number(result.mean("noisy_psnr"), ".2f"),
-            number(noise, ".2f"),
-            number(noise + PEAK_255_OF_UNIT, ".2f"),
-            f"{result.mean('seconds'):.3g}",
-        ]
-        kept = [cell for cell, shown in zip(cells, columns.values(), strict=True) if shown]
-        grid.add_row(result.label, result.dataset, result.noise, *kept, _verdict(verdict))
-        if verdict:
-            reasons.append(f"{result.label}, {result.dataset}, {result.degradation}: {verdict.word}: {verdict.reason}")
+    there = columns(TERMINAL, rows)
+    for column in there:
+        if column.left and column.name != "verdict":
+            grid.add_column(heading(column, TERMINAL), overflow="fold", max_width=24)
+        else:
+            grid.add_column(heading(column, TERMINAL), justify="left" if column.left else "right", no_wrap=True)
+    for row in rows:
+        style = _STYLE.get(row.verdict.word if row.verdict else "", "dim")
+        texts = (text(column, row, "-") for column in there)
+        grid.add_row(*(Text(t, style) if c.name == "verdict" else Text(t) for c, t in zip(there, texts, strict=True)))
     out.print(grid)
-    seeds = sorted({seed for result in results for seed in result.seeds})
-    out.print(f"protocol {results[0].protocol}; mean over seeds {', '.join(map(str, seeds))}", style="dim")
-    if with_noise:
-        out.print(PREDICTED_NOISE, style="dim", markup=False)
-    for reason in reasons:
-        out.print(reason, style="dim", markup=False)
-
-
-def _unreferenced(out: Console, results: Sequence[Result]) -> None:
-    """Print results on images without a reference, the best by the self-supervised score first."""
-    grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
-    for name in ("Method", "Data", "Noise"):
-        grid.add_column(name, overflow="fold", max_width=40)
-    for name in ("self-score", "±", "told sigma", "s/image"):
-        grid.add_column(name, justify="right", no_wrap=True)
-    for result in sorted(results, key=lambda r: (r.dataset, r.mean("self_mse"))):
-        grid.add_row(
-            result.label,
-            result.dataset,
-            result.noise,
-            number(result.mean("self_mse"), ".2f"),
-            number(result.mean("self_error"), ".2f"),
-            number(result.mean("told_sigma"), ".1f"),
-            f"{result.mean('seconds'):.3g}",
-        )
-    out.print(grid)
-    out.print(f"protocol {results[0].protocol}; no reference; {SELF_SCORE}", style="dim", markup=False)
-
-
-def _verdict(verdict: Verdict | None) -> Text:
-    return Text(verdict.word, _STYLE[verdict.word]) if verdict else Text("not published", "dim")
+    scored = rows[0].result.has_reference
+    seeds = sorted({seed for row in rows for seed in row.result.seeds})
+    remark = f"mean over seeds {', '.join(map(str, seeds))}" if scored else f"no reference; {SELF_SCORE}"
+    lines = [f"protocol {rows[0].result.protocol}; {remark}"]
+    lines += [PREDICTED_NOISE] if any(row.result.predicts_noise for row in rows) and scored else []
+    lines += [
+        f"{row.result.label}, {row.result.dataset}, {row.result.degradation}: {row.verdict.word}: {row.verdict.reason}"
+        for row in rows
+        if row.verdict
+    ]
+    for line in lines:
+        out.print(line, style="dim", markup=False)

@@ -8,7 +8,7 @@ from bench.plan.cell import Cell, Failure
 from bench.run.engine import run_all
 from bench.run.progress import Progress
 from bench.run.settings import Settings
-from bench.store.records import SCORES, Record, Store
+from bench.store.records import Record, Store, score_columns
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Campaign:
     finished: tuple[Cell, ...]
     failures: tuple[Failure, ...]
 
-    def records(self, columns: Sequence[str] | None = SCORES) -> list[Record]:
-        """Read the records of the finished cells; `columns` as for `Store.get`."""
-        return [self.store.get(cell, columns) for cell in self.finished]
+    def records(self) -> list[Record]:
+        """Read the records of the finished cells, without their pictures."""
+        return [self.store.get(cell, score_columns()) for cell in self.finished]
 
 
 def run_campaign(

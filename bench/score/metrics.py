@@ -1,17 +1,17 @@
 """Metrics: functions of a reference and an image, in float64, for a batch on any device.
 
-Adding a metric is adding one function with the signature of `psnr` to `METRICS`.
+Adding a metric is adding one function with the signature of `psnr` to `METRICS`: records, tables, files and charts then
+have it.
 """
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    Metric = Callable[[Tensor, Tensor], Tensor]
 
 STRIP = 100_000
 """Pixels scored at a time on the CPU: its caches hold so many, and a large image needs little memory."""
@@ -84,7 +84,34 @@ def ssim(reference: "Tensor", image: "Tensor") -> "Tensor":
     return total / (channels * (height - WINDOW + 1) * (width - WINDOW + 1))
 
 
-METRICS: "dict[str, Metric]" = {"psnr": psnr, "ssim": ssim, "mse": mse}
+@dataclass(frozen=True)
+class Metric:
+    """A metric, and how tables and charts show it.
+
+    Attributes
+    ----------
+    function : callable
+        Takes references and images, returns a value for each, as `psnr`.
+    title, unit : str
+        Of headings and axes.
+    form : str
+        How a value is printed, as `format` takes it.
+    better : str
+        ``"high"`` or ``"low"``: the direction of better values.
+    """
+
+    function: "Callable[[Tensor, Tensor], Tensor]"
+    title: str
+    unit: str
+    form: str
+    better: Literal["high", "low"]
+
+
+METRICS = {
+    "psnr": Metric(psnr, "PSNR", "dB", ".2f", "high"),
+    "ssim": Metric(ssim, "SSIM", "", ".4f", "high"),
+    "mse": Metric(mse, "MSE", "squared grey levels", ".1f", "low"),
+}
 
 
 def _strips(reference: "Tensor", image: "Tensor", overlap: int) -> "Iterator[tuple[Tensor, Tensor]]":

@@ -4,18 +4,21 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from bench.plan.cell import Cell
-from bench.score.metrics import METRICS
+from bench.score.metrics import METRICS, psnr
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
 
-SCORED = (*METRICS, *(f"noisy_{name}" for name in METRICS), "noise_psnr", "self_mse", "self_error")
-"""The scores in a record, NaN where there is none: of the output, of the noisy image, and `noise_psnr`, the PSNR
-(peak 255) of the noise that the method took away, held against the noise that was there (the output counts as it
-is, not clipped), and `self_mse`, the self-supervised score
-(`bench.score.self_score`), with its standard error `self_error`."""
+def scored() -> tuple[str, ...]:
+    """Return the names of the scores in a record, which are NaN where there is none.
+
+    Every metric of the output and of the noisy image; `noise_psnr`, the PSNR (peak 255) of the noise that the method
+    took away, held against the noise that was there (the output counts as it is, not clipped); `self_mse`, the
+    self-supervised score (`bench.score.self_score`), with its standard error `self_error`.
+    """
+    return (*METRICS, *(f"noisy_{name}" for name in METRICS), "noise_psnr", "self_mse", "self_error")
 
 
 def scores(
@@ -43,7 +46,7 @@ def scores(
     Returns
     -------
     list of dict
-        `SCORED` of each image, and `denoised`, its pixels in 8 bit, in the order H, W, C.
+        Those of `scored` of each image, and `denoised`, its pixels in 8 bit, in the order H, W, C.
     """
     # On a GPU the whole batch at once; on the CPU one by one, which its caches hold.
     step = len(noisy) if device != "cpu" else 1
@@ -62,10 +65,10 @@ def _scores(
     levels = denoised.to(device, torch.float64, copy=True).mul_(255)
     known = [image for image in clean if image is not None]
     reference = _stack(known, device) if len(known) == len(noisy) else None
-    found = dict.fromkeys(SCORED, [float("nan")] * len(noisy))
+    found = dict.fromkeys(scored(), [float("nan")] * len(noisy))
     if reference is not None:
         # What is left of the noise is what is wrong with the image, clipping aside.
-        found["noise_psnr"] = METRICS["psnr"](reference, levels).tolist()
+        found["noise_psnr"] = psnr(reference, levels).tolist()
     levels.clamp_(0, 255)
     if cell.protocol.output == "uint8":
         levels = levels.round_()
@@ -86,7 +89,7 @@ def _against(cell: Cell, clean: "Tensor", image: "Tensor", prefix: str) -> dict[
     crop = cell.crop
     inside = (..., slice(crop, clean.shape[-2] - crop), slice(crop, clean.shape[-1] - crop))
     pair = (clean[inside], image[inside]) if crop else (clean, image)
-    return {f"{prefix}{name}": metric(*pair).tolist() for name, metric in METRICS.items()}
+    return {f"{prefix}{name}": metric.function(*pair).tolist() for name, metric in METRICS.items()}
 
 
 def _stack(images: "Sequence[np.ndarray]", device: str) -> "Tensor":

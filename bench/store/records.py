@@ -10,7 +10,7 @@ from typing import Any
 from bench.common.atomic import write_whole
 from bench.common.errors import BenchError
 from bench.plan.cell import RECORD_FORMAT, Cell, Failure, words
-from bench.score.scorer import SCORED
+from bench.score.scorer import scored
 
 ADVICE = "make room there or give OUT=another/folder; finished cells stay"
 METADATA = b"bench"
@@ -36,7 +36,7 @@ class Record:
 
     def mean(self, column: str) -> float:
         """Return the mean of a column over the images; NaN where one of them has no value."""
-        values = [row[column] for row in self.images]
+        values: list[Any] = [row.get(column) for row in self.images]
         return float("nan") if None in values else sum(values) / len(values)
 
 
@@ -94,7 +94,7 @@ class Store:
 
     def scores(self) -> list[Record]:
         """Read every finished record without its pictures; those of an older format are left out."""
-        records = (read(path, SCORES) for path in self.paths())
+        records = (read(path, score_columns()) for path in self.paths())
         return [record for record in records if record.provenance["identity"].get("format") == RECORD_FORMAT]
 
     def failures(self) -> list[Failure]:
@@ -119,8 +119,9 @@ def read(path: Path, columns: Iterable[str] | None = None) -> Record:
         raise BenchError(f"record {path}: cannot be read ({error}); delete it and its cell runs again") from None
 
 
-SCORES = ("image", "height", "width", "told_sigma", *SCORED, "seconds")
-"""The columns of a record without its pictures."""
+def score_columns() -> tuple[str, ...]:
+    """Return the columns of a record without its pictures."""
+    return ("image", "height", "width", "told_sigma", *scored(), "seconds")
 
 
 def slug(text: str) -> str:

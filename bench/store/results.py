@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from bench.score.scorer import SCORED
 from bench.store.records import Record
 
 PEAK_255_OF_UNIT = 20 * math.log10(255)
@@ -103,26 +102,8 @@ class Result:
     def images(self, metric: str) -> dict[str, float]:
         """Return the mean over the seeds for each image."""
         names = [row["image"] for row in self.records[0].images]
-        return {name: fmean(r.images[i][metric] for r in self.records) for i, name in enumerate(names)}
-
-    def row(self) -> dict[str, Any]:
-        """Return the scores as one flat row, for a table or a CSV file."""
-        numbers = {name: self.mean(name) for name in SCORED}
-        numbers["noise_psnr_peak_255_of_white_1"] = numbers["noise_psnr"] + PEAK_255_OF_UNIT
-        return {
-            "method": self.label,
-            "net": self.about["identity"]["net"],
-            "dataset": self.dataset,
-            "degradation": self.degradation,
-            "protocol": self.protocol,
-            "seeds": len(self.seeds),
-            "images": len(self.records[0].images),
-        } | numbers
-
-
-def number(value: float, form: str) -> str:
-    """Return a number as tables show it; a dash where there is none."""
-    return "–" if math.isnan(value) else format(value, form)
+        missing = float("nan")
+        return {name: fmean(r.images[i].get(metric, missing) for r in self.records) for i, name in enumerate(names)}
 
 
 def current(results: Iterable[Result]) -> list[Result]:

@@ -78,7 +78,7 @@ def test_without_a_reference_the_order_is_that_of_the_score():
     (board,) = leaderboards([worse, better])
     assert [entry.result.label for entry in board.entries] == ["B", "A"]
     text = to_markdown([board])
-    assert "| B | 600.00 | 5.00 | 3.00 |" in text
+    assert "| B | 600.00 | 5.00 | 3.0 |" in text
     assert "nan" not in text.lower()
     rows = list(csv.DictReader(io.StringIO(to_csv([board]))))
     assert [row["psnr"] for row in rows] == ["", ""]

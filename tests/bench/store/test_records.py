@@ -10,13 +10,13 @@ import pytest
 
 from bench.common.errors import BenchError
 from bench.plan.cell import Failure, words
-from bench.store.records import SCORES, Record, Store
+from bench.store.records import Record, Store, score_columns
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 def record(cell) -> Record:
-    row = dict.fromkeys(SCORES, 1.0) | {"image": "camera", "height": 4, "width": 5, "denoised": b"png"}
+    row = dict.fromkeys(score_columns(), 1.0) | {"image": "camera", "height": 4, "width": 5, "denoised": b"png"}
     return Record([row], {"identity": cell.identity, "seed": cell.seed})
 
 
@@ -26,7 +26,7 @@ def test_a_record_comes_back_as_it_was(tmp_path, one_cell, photographs):
     store.put(cell, record(cell))
     assert store.has(cell)
     assert store.get(cell) == record(cell)
-    assert "denoised" not in store.get(cell, SCORES).images[0]
+    assert "denoised" not in store.get(cell, score_columns()).images[0]
     assert not store.has(one_cell("nlm", photographs, seed="1"))
 
 

@@ -1,0 +1,147 @@
+"""One list of columns feeds every table: what it says in one place it says in all."""
+
+import csv
+from dataclasses import replace
+from html.parser import HTMLParser
+from io import StringIO
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from bench.plan.request import Request, plan
+from bench.report import build
+from bench.report.terminal import print_results
+from bench.run.engine import run_all
+from bench.run.settings import Settings
+from bench.score.metrics import METRICS, Metric
+from bench.store.records import Store, read
+from bench.store.results import gather
+
+
+class Tables(HTMLParser):
+    """The tables of a page: for each the heading above it, and its rows of cells."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tables, self.title, self.place = [], "", ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "h3":
+            self.title, self.place = "", "h3"
+        if tag == "table":
+            self.tables.append((self.title, []))
+        if tag == "tr":
+            self.tables[-1][1].append([])
+        if tag in ("th", "td"):
+            self.tables[-1][1][-1].append("")
+            self.place = "cell"
+
+    def handle_endtag(self, tag):
+        if tag in ("h3", "th", "td"):
+            self.place = ""
+
+    def handle_data(self, data):
+        if self.place == "h3":
+            self.title += data
+        if self.place == "cell":
+            self.tables[-1][1][-1][-1] += data.strip()
+
+
+def run(folder, photographs, methods, noise, change=lambda about: about):
+    """Run methods on photographs, and return the store and the page; `change` is made to what records say."""
+    store = Store(folder / "runs")
+    cells, failures = plan(Request(methods, str(photographs), noise))
+    assert not failures
+    for cell, record in run_all(cells, Settings("cpu", jobs=1)):
+        store.put(cell, replace(record, provenance=change(record.provenance)))
+    return store, build(folder, pictures_each=1)
+
+
+def rows_of(path):
+    return list(csv.DictReader(path.open()))
+
+
+def mean_absolute_error(reference, image):
+    return (reference.double() - image.double()).abs().mean(dim=(1, 2, 3))
+
+
+def test_a_metric_that_is_added_is_in_records_tables_files_and_charts(tmp_path, photographs, monkeypatch):
+    monkeypatch.setitem(METRICS, "mae", Metric(mean_absolute_error, "MAE", "grey levels", ".3f", "low"))
+    store, page = run(tmp_path, photographs, "median,wavelet", "25")
+    expected = {}
+    for path in store.paths():
+        record = read(path)
+        for row in record.images:
+            clean = np.array(Image.open(next(photographs.glob(f"{row['image']}.*"))), float)
+            output = np.frombuffer(row["denoised"], np.uint8).reshape(clean.shape)
+            expected[record.provenance["label"], row["image"]] = np.abs(output - clean).mean()
+            assert row["mae"] == pytest.approx(expected[record.provenance["label"], row["image"]])
+            # The mean of the absolute value of a normal variable is sqrt(2 / pi) times its deviation.
+            assert row["noisy_mae"] == pytest.approx(25 * np.sqrt(2 / np.pi), rel=0.03)
+    assert {(r["method"], r["image"]): float(r["mae"]) for r in rows_of(page.parent / "images.csv")} == pytest.approx(
+        expected
+    )
+    means = {
+        label: np.mean([value for (method, _), value in expected.items() if method == label])
+        for label in ("Median", "Wavelet")
+    }
+    board = {row["method"]: row for row in rows_of(page.parent / "leaderboard.csv")}
+    assert {label: float(board[label]["mae"]) for label in means} == pytest.approx(means, abs=1e-4)
+    assert all(float(row["noisy_mae"]) == pytest.approx(19.95, rel=0.03) for row in board.values())
+
+    printed = {label: f"{value:.3f}" for label, value in means.items()}
+    ((_, (head, *shown)),) = Tables(page.read_text()).tables
+    assert {cells[0]: cells[head.index("MAE")] for cells in shown} == printed
+    head, _, *shown = [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in (page.parent / "report.md").read_text().splitlines()
+        if line.startswith("|")
+    ]
+    assert {cells[0]: cells[head.index("MAE")] for cells in shown} == printed
+    screen = StringIO()
+    print_results(Console(file=screen, width=160), gather(store.scores()))
+    head, *lines = screen.getvalue().splitlines()[1:4]
+    assert "MAE" in head.split()
+    for line, (label, value) in zip(lines, printed.items(), strict=True):
+        assert line.split()[0] == label
+        assert value in line.split()
+    drawn = next(page.parent.glob("charts/*-metrics.svg")).read_text()
+    assert all(text in drawn for text in ("MAE (grey levels)", *printed.values()))
+    assert "PSNR, SSIM, MSE and MAE" in page.read_text()
+
+
+def test_the_page_says_what_the_file_says(tmp_path, photographs):
+    def of_bsd68(about):
+        published = ["DnCNN", "S"] if about["label"] == "Wavelet" else None
+        return about | {
+            "net": about["net"] | {"published": published},
+            "dataset": about["dataset"] | {"ledger": ["bsd68", "gray"]},
+        }
+
+    _, page = run(tmp_path, photographs, "wavelet,median", "15,25,gaussian:mean=0.1,std=0.1", of_bsd68)
+    rows = {(r["method"], r["degradation"]): r for r in rows_of(page.parent / "leaderboard.csv")}
+    names = {
+        "PSNR (dB)": "psnr", "difference": "psnr_difference", "allowed ±": "psnr_allowed", "SSIM": "ssim",
+        "MSE": "mse", "noisy PSNR (dB)": "noisy_psnr", "noise (dB)": "noise_psnr",
+        "noise, peak 255 (dB)": "noise_psnr_peak_255_of_white_1", "seeds": "seeds",
+    }  # fmt: skip
+    seen = set()
+    for title, (head, *shown) in Tables(page.read_text()).tables:
+        noise = title.partition(", protocol")[0].replace("σ = ", "gaussian:")
+        for cells in shown:
+            row = rows[cells[0], noise]
+            for name, cell in zip(head, cells, strict=True):
+                if name in names and cell != "–":
+                    decimals = len(cell.partition(".")[2])
+                    assert float(cell) == pytest.approx(float(row[names[name]]), abs=0.5 * 10**-decimals + 1e-4)
+                    seen.add(name)
+                elif name in names:
+                    assert row[names[name]] == ""
+            assert cells[head.index("verdict")] == row["verdict"]
+            papers = [cell for name, cell in zip(head, cells, strict=True) if name == "paper"]
+            assert [c.replace("–", "") for c in papers] == [row["psnr_published"], row["ssim_published"]][: len(papers)]
+    assert seen == set(names)
+    assert {r["verdict"] for r in rows.values()} >= {"below", "not published"}
