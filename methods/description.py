@@ -88,6 +88,8 @@ class Net:
         returns the denoised image in either case.
     published : tuple of str, optional
         Its `method` and `variant` in the ledger of published numbers.
+    published_ensemble : tuple of str, optional
+        Those of its self-ensemble (ENSEMBLE=8), where the ledger has such rows.
     architecture : str
         Which network it is, where its method's `load` knows several of one layout, or a file may hold another one of
         a family: ``"bias-free"``.
@@ -109,6 +111,7 @@ class Net:
     parameters: int | None = None
     output: str = "image"
     published: tuple[str, str] | None = None
+    published_ensemble: tuple[str, str] | None = None
     architecture: str = ""
     trained_on: tuple[str, ...] = ()
 

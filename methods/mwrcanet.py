@@ -92,6 +92,7 @@ METHODS = (
                 parameters=27_215_965,
                 output="residual",
                 published=("MWRCANet", "no ensemble"),
+                published_ensemble=("MWRCANet", "8x self-ensemble"),
             ),
             Net(
                 "mwrcanet-rgb",

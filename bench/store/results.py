@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -82,8 +82,17 @@ class Result:
     @property
     def published_as(self) -> tuple[str, str] | None:
         """Method and variant in the ledger."""
-        names = self.about["net"]["published"]
-        return (names[0], names[1]) if names else None
+        return _pair(self.about["net"]["published"])
+
+    @property
+    def published_ensemble(self) -> tuple[str, str] | None:
+        """Method and variant in the ledger of its self-ensemble."""
+        return _pair(self.about["net"].get("published_ensemble"))
+
+    @property
+    def ensembled(self) -> bool:
+        """Whether it is the mean over flips and rotations."""
+        return "ensemble" in self.about["identity"].get("inference", {})
 
     @property
     def seeds(self) -> list[int]:
@@ -104,6 +113,10 @@ class Result:
         names = [row["image"] for row in self.records[0].images]
         missing = float("nan")
         return {name: fmean(r.images[i].get(metric, missing) for r in self.records) for i, name in enumerate(names)}
+
+
+def _pair(names: Sequence[str] | None) -> tuple[str, str] | None:
+    return (names[0], names[1]) if names else None
 
 
 def current(results: Iterable[Result]) -> list[Result]:

@@ -1,12 +1,15 @@
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
+import datasets
+import methods
 from bench.judge import verdict
 from bench.judge.ledger import PROTOCOLS as LEDGER_PROTOCOLS
 from bench.judge.ledger import Published, ledger, published
 from bench.judge.verdict import draw_deviation, judge
+from bench.plan.cell import describe
 from bench.plan.protocol import PROTOCOLS
 from bench.store.records import Record
 from bench.store.results import gather
@@ -14,8 +17,6 @@ from bench.store.results import gather
 
 def result(psnr: float, *, protocol="standard", seeds=1, names=("DnCNN", "S"), sigma=25, mse=65.0):
     """A result on BSD68 with a mean PSNR."""
-    from dataclasses import asdict
-
     shapes = [(481, 321)] * 53 + [(321, 481)] * 15
     records = []
     for seed in range(seeds):
@@ -118,6 +119,48 @@ def test_an_unstated_protocol_that_agrees_is_reproduced_and_says_so(against):
 
 def test_seed0_and_standard_differ_by_their_draws_only(against):
     assert against(result(29.23, protocol="seed0"), row()).word == "reproduced"
+
+
+def of_net(method, dataset, degradation, psnr, inference):
+    """A result of one 256x256 image by a method's first net, with what its record says of net and dataset."""
+    data = datasets.available()[dataset]
+    about = {
+        "identity": {"inference": inference} if inference else {},
+        "label": method,
+        "net": describe(methods.available()[method].nets[0]),
+        "dataset": {"name": dataset, "colour": data.colour, "ledger": data.ledger or (dataset, data.colour)},
+        "degradation": degradation,
+        "sigma": float(degradation.partition(":")[2]) if ":" in degradation else None,
+        "random": ":" in degradation,
+        "protocol": asdict(PROTOCOLS[data.protocol or "standard"]),
+        "seed": 0,
+    }
+    return gather([Record([{"image": "a", "height": 256, "width": 256, "psnr": psnr, "mse": 9.0}], about)])[0]
+
+
+# The README of the winner of the NTIRE 2020 raw track prints each number with and without self-ensemble.
+@pytest.mark.parametrize(
+    ("dataset", "inference", "psnr", "printed", "variant"),
+    [
+        ("siddplus-valid-raw", {}, 52.79, "52.79", "no ensemble"),
+        ("siddplus-valid-raw", {"ensemble": 8}, 52.80, "52.80", "8x self-ensemble"),
+        ("sidd-valid-raw", {}, 52.35, "52.35", "no ensemble"),
+        ("sidd-valid-raw", {"ensemble": 8}, 52.38, "52.38", "8x self-ensemble"),
+    ],
+)
+def test_a_self_ensemble_is_held_against_the_number_of_one(dataset, inference, psnr, printed, variant):
+    found = judge(of_net("mwrcanet", dataset, "pairs", psnr, inference))
+    assert (found.published.value, found.published.variant, found.word) == (printed, variant, "reproduced")
+    worse = judge(of_net("mwrcanet", dataset, "pairs", psnr - 0.02, inference))
+    assert (worse.published, worse.word) == (found.published, "not comparable")
+    assert "does not state its protocol" in worse.reason
+
+
+def test_a_self_ensemble_without_a_published_number_of_one_is_not_comparable():
+    plain, ensembled = (judge(of_net("dncnn", "set12", "gaussian:25", 30.44, how)) for how in ({}, {"ensemble": 8}))
+    assert plain.published == ensembled.published
+    assert (plain.word, ensembled.word) == ("reproduced", "not comparable")
+    assert "here with self-ensemble, there without" in ensembled.reason
 
 
 @pytest.mark.parametrize(
