@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from bench.common.atomic import write_whole
 from bench.common.errors import BenchError
 from bench.common.parsing import split, unknown
+from bench.common.tables import write_csv
 from bench.plan.cell import Failure
 from bench.plan.request import Request, plan
 
@@ -20,6 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+ADVICE = "make room there or give TABLE=another.csv"
 Out = Annotated[Path, typer.Option(help="Folder that holds runs/ and report/.")]
 
 
@@ -81,8 +84,7 @@ def run(
         results = gather(done.records())
         terminal.print_results(screen, results)
         if table is not None:
-            table.parent.mkdir(parents=True, exist_ok=True)
-            table.write_text(to_csv(leaderboards(results)), encoding="utf-8")
+            write_whole(table, to_csv(leaderboards(results)), advice=ADVICE)
     if done.failures:
         raise typer.Exit(1 if done.finished else 2)
 
@@ -146,11 +148,10 @@ def draws(
     from bench.run.settings import Settings
     from bench.studies.noise_draws import measure
 
-    found = pd.DataFrame(measure(method, data, noise, count, Settings()))
-    typer.echo(found.to_string(index=False))
+    rows = list(measure(method, data, noise, count, Settings()))
+    typer.echo(pd.DataFrame(rows).to_string(index=False))
     if table is not None:
-        table.parent.mkdir(parents=True, exist_ok=True)
-        found.to_csv(table, index=False)
+        write_csv(table, rows, advice=ADVICE)
 
 
 @app.command(short_help="Measure speed as ratios (make speed).")
@@ -162,8 +163,6 @@ def speed(
     table: Annotated[Path | None, typer.Option(help="Write the table as a CSV file too.")] = None,
 ) -> None:
     """Measure speed as ratios against references in the same run (make speed)."""
-    import pandas as pd
-
     from bench.studies.speed.study import forward, measure
     from bench.train.speed import measure as training
 
@@ -177,8 +176,7 @@ def speed(
             f"{row['what']}: {row['measured']:.3g} / {row['reference']:.3g} = {row['ratio']:.3g}  {row['remark']}"
         )
     if table is not None:
-        table.parent.mkdir(parents=True, exist_ok=True)
-        pd.DataFrame(rows).to_csv(table, index=False)
+        write_csv(table, rows, advice=ADVICE)
 
 
 @app.command(short_help="Filters that networks are equivalent to, and their net bias (make explain).")
@@ -355,12 +353,11 @@ def selfscore(
 
     from bench.studies.selfscore.study import study
 
-    rows = pd.DataFrame(study(method, data, noise, sigma=sigma, images=images, side=side))
-    for _, group in rows.groupby(["dataset", "degradation"], sort=False):
+    rows = list(study(method, data, noise, sigma=sigma, images=images, side=side))
+    for _, group in pd.DataFrame(rows).groupby(["dataset", "degradation"], sort=False):
         typer.echo(group.dropna(axis="columns", how="all").to_string(index=False, na_rep=""))
     if table is not None:
-        table.parent.mkdir(parents=True, exist_ok=True)
-        rows.to_csv(table, index=False)
+        write_csv(table, rows, advice=ADVICE)
 
 
 def _say(results: Iterable[str | Failure]) -> None:

@@ -2,11 +2,12 @@
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from itertools import groupby
 from pathlib import Path
 
 from bench.common.paths import ROOT
+from bench.common.tables import write_csv
 
 COMMITTED = ROOT / "results" / "audit.csv"
 """The findings on the registered datasets."""
@@ -70,11 +71,8 @@ class Finding:
 
 def write(findings: Iterable[Finding], table: Path) -> None:
     """Write findings as CSV, one a row; an unknown number is an empty field."""
-    table.parent.mkdir(parents=True, exist_ok=True)
-    with table.open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow([field.name for field in fields(Finding)])
-        rows.writerows([_text(value) for value in astuple(finding)] for finding in findings)
+    rows = ({name: _text(value) for name, value in asdict(finding).items()} for finding in findings)
+    write_csv(table, rows, columns=[field.name for field in fields(Finding)])
 
 
 def _text(value: str | float) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.common.atomic import write_whole
 from bench.common.errors import BenchError
 from bench.store.records import Store
 from bench.store.results import current, gather
@@ -40,13 +41,12 @@ def build(out: Path, pictures_each: int = 12, formats: Sequence[str] = ()) -> Pa
     if not results:
         raise BenchError(f"nothing to report: {store.folder} has no finished cell; run make bench first")
     folder = out / "report"
-    (folder / "charts").mkdir(parents=True, exist_ok=True)
     boards = leaderboard.leaderboards(results)
     drawn = charts.draw(boards, folder / "charts", formats)
     strips = pictures.strips(store, boards, pictures_each)
-    (folder / "leaderboard.csv").write_text(leaderboard.to_csv(boards), encoding="utf-8")
-    (folder / "images.csv").write_text(leaderboard.images_csv(results), encoding="utf-8")
-    (folder / "report.md").write_text(leaderboard.to_markdown(boards), encoding="utf-8")
+    write_whole(folder / "leaderboard.csv", leaderboard.to_csv(boards))
+    write_whole(folder / "images.csv", leaderboard.images_csv(results))
+    write_whole(folder / "report.md", leaderboard.to_markdown(boards))
     page = folder / "index.html"
-    page.write_text(pages.html(boards, drawn, strips, store.failures()), encoding="utf-8")
+    write_whole(page, pages.html(boards, drawn, strips, store.failures()))
     return page

@@ -16,6 +16,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from bench.common.atomic import whole, write_whole
 from bench.common.errors import BenchError
 from bench.degradation import KINDS
 from bench.report import comparison, generalisation
@@ -179,8 +180,9 @@ def _save(figure: Figure, path: Path, formats: Collection[str]) -> str:
     for name in sorted(formats):
         file = path.with_name(f"{path.name}.{name}")
         if name == "svg":
-            file.write_text(svg, encoding="utf-8")
+            write_whole(file, svg)
         else:
-            figure.savefig(file, dpi=RESOLUTION)
+            with whole(file) as beside:
+                figure.savefig(beside, dpi=RESOLUTION)
     plt.close(figure)
     return svg[svg.index("<svg") :]

@@ -1,11 +1,9 @@
 """Leaderboards: results by dataset and noise, best first, as CSV and Markdown."""
 
-import csv
-import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from bench.common.tables import csv_text
 from bench.degradation import PAIRS
 from bench.judge.footnotes import PREDICTED_NOISE, SELF_SCORE, footnotes
 from bench.plan.protocol import PROTOCOLS
@@ -85,7 +83,7 @@ def to_csv(boards: Sequence[Leaderboard]) -> str:
     """Return the leaderboards as CSV, one row a result."""
     entries = [row for board in boards for row in board.entries]
     there = columns(FILE, entries)
-    return _csv([{column.name: stored(column, row) for column in there} for row in entries])
+    return csv_text([{column.name: stored(column, row) for column in there} for row in entries])
 
 
 def images_csv(results: Iterable[Result]) -> str:
@@ -96,7 +94,7 @@ def images_csv(results: Iterable[Result]) -> str:
         for record in row.result.records:
             seed = {"seed": record.provenance["seed"]}
             flat += [head | seed | {name: image.get(name) for name in score_columns()} for image in record.images]
-    return _csv(flat)
+    return csv_text(flat)
 
 
 def to_markdown(boards: Sequence[Leaderboard]) -> str:
@@ -117,11 +115,3 @@ def to_markdown(boards: Sequence[Leaderboard]) -> str:
             "",
         ]
     return "\n".join(parts)
-
-
-def _csv(flat: Sequence[Mapping[str, Any]]) -> str:
-    file = io.StringIO()
-    writer = csv.DictWriter(file, list(flat[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(flat)
-    return file.getvalue()

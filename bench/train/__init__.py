@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.common import devices, provenance
+from bench.common.atomic import write_whole
 from bench.common.errors import BenchError, one_line
 from bench.common.files import sha256
 from bench.common.parsing import split
@@ -240,14 +241,7 @@ def _write(recipe: Recipe, run: Run, stem: Path, device: str, data: str, told: M
         "commit": provenance.commit(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    beside = record.with_name(f"{record.name}.part")
-    try:
-        beside.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-        beside.replace(record)
-    except OSError as error:
-        raise BenchError(
-            f"training: cannot write {record} ({error.strerror}); make room there, and run again"
-        ) from None
+    write_whole(record, json.dumps(about, indent=1) + "\n", advice="make room there, and run again")
     return weights, record
 
 

@@ -1,15 +1,18 @@
 """Checkpoints: all that a training run needs to go on as if it had never stopped."""
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from bench.common.atomic import whole
 from bench.common.errors import BenchError
+
+ADVICE = (
+    "make room there or give OUT=another/folder; the checkpoint before it stays, and the same command goes on from it"
+)
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write a checkpoint: beside, flushed, renamed, so that a reader sees the last whole one.
+    """Write a checkpoint; a reader sees the last whole one.
 
     Raises
     ------
@@ -18,23 +21,9 @@ def save(path: Path, state: dict[str, Any]) -> None:
     """
     import torch
 
-    beside = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-        with os.fdopen(handle, "wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(beside).replace(path)
-    except (OSError, RuntimeError) as error:  # torch says RuntimeError where the disk is full
-        if beside:
-            Path(beside).unlink(missing_ok=True)
-        cause = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise BenchError(
-            f"training: cannot write {path} ({cause}); make room there or give OUT=another/folder; "
-            "the checkpoint before it stays, and the same command goes on from it"
-        ) from None
+    # torch says RuntimeError where the disk is full.
+    with whole(path, advice=ADVICE, errors=(OSError, RuntimeError)) as beside:
+        torch.save(state, beside)
 
 
 def load(path: Path, digest: str, device: str) -> dict[str, Any] | None:

@@ -1,6 +1,5 @@
 """What a person sees of a search: a line a candidate, a table, a chart, and the recipe of what was found."""
 
-import csv
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,7 +7,8 @@ from dataclasses import MISSING, asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.common.errors import BenchError
+from bench.common.atomic import write_whole
+from bench.common.tables import csv_text
 from bench.train.programmes.search import NETWORK, best_of
 from bench.train.recipe import Recipe
 
@@ -26,6 +26,7 @@ TITLE = "MWRCANet, searched"
 STYLES = {"residual": ("#0072b2", "o"), "dense": ("#d55e00", "s"), "attention": ("#009e73", "^")}
 """Colour and marker of the block types, told apart by the colour-blind (Okabe and Ito) and in print."""
 
+ADVICE = "make room there; the record stays"
 RESOLUTION = 200
 """Dots an inch of the chart."""
 
@@ -110,24 +111,22 @@ def save(candidates: "Sequence[Candidate]", record: Path, noisy_psnr: float, tit
         If they cannot be written.
     """
     table, chart = record.with_suffix(".csv"), record.with_suffix(".png")
-    _written(table, to_csv(candidates).encode())
-    _written(chart, _drawn(candidates, noisy_psnr, title))
+    write_whole(table, to_csv(candidates), advice=ADVICE)
+    write_whole(chart, _drawn(candidates, noisy_psnr, title), advice=ADVICE)
     return table, chart
 
 
 def to_csv(candidates: "Sequence[Candidate]") -> str:
     """Return the candidates as CSV, a row each, by their numbers."""
     best = best_of([dict(candidate) for candidate in candidates])["number"]
-    text = io.StringIO()
     columns = ["number", "parent", "block", "blocks", "features", "parameters", "macs_per_megapixel", "psnr", "best"]
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
+    rows = []
     for candidate in candidates:
         row = {**candidate, **candidate["genes"], "best": int(candidate["number"] == best)}
         row["features"] = "-".join(map(str, row["features"]))
         row["psnr"], row["macs_per_megapixel"] = round(row["psnr"], 4), round(row["macs_per_megapixel"])
-        writer.writerow({name: row[name] for name in columns})
-    return text.getvalue()
+        rows.append({name: row[name] for name in columns})
+    return csv_text(rows)
 
 
 def _drawn(candidates: "Sequence[Candidate]", noisy_psnr: float, title: str) -> bytes:
@@ -209,7 +208,7 @@ def write(recipe: Recipe, path: Path, remarks: Sequence[str]) -> Path:
     for name in ("arguments", "options"):
         if words[name]:
             lines += ["", f"[{name}]", *(f"{word} = {_toml(value)}" for word, value in words[name].items())]
-    _written(path, ("\n".join(lines) + "\n").encode())
+    write_whole(path, "\n".join(lines) + "\n", advice=ADVICE)
     return path
 
 
@@ -219,12 +218,3 @@ def _toml(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_toml(one) for one in value) + "]"
     return json.dumps(value, ensure_ascii=False)  # texts, numbers and booleans are written alike in both
-
-
-def _written(path: Path, content: bytes) -> None:
-    beside = path.with_suffix(f"{path.suffix}.part")
-    try:
-        beside.write_bytes(content)
-        beside.replace(path)
-    except OSError as error:
-        raise BenchError(f"search: cannot write {path} ({error.strerror}); the record stays") from None

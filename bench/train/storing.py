@@ -1,16 +1,16 @@
 """Files of weights, in half precision where nothing is lost by it."""
 
-import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.common.errors import BenchError
+from bench.common.atomic import write_whole
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+ADVICE = "make room there or give TO=another/folder; the checkpoint has the weights, and the same command stores them"
 LARGEST_CHANGE = 0.005
 """In dB on the held-out images: what half precision may change."""
 
@@ -84,7 +84,7 @@ def fitting(network: "nn.Module", image: "Tensor") -> tuple[int, int]:
 
 
 def write(tensors: "Mapping[str, Tensor]", path: Path) -> None:
-    """Write weights as safetensors; the file appears whole, and whoever may read new files may read it.
+    """Write weights as safetensors; the file appears whole.
 
     Parameters
     ----------
@@ -98,22 +98,6 @@ def write(tensors: "Mapping[str, Tensor]", path: Path) -> None:
     BenchError
         If it cannot be written.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
-    beside = path.with_name(f"{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.touch()
-        mode = beside.stat().st_mode  # as the person's umask has it: safetensors lets nobody else read
-        save_file(dict(tensors), beside)
-        beside.chmod(mode)
-        beside.replace(path)
-    except (OSError, SafetensorError) as error:
-        with contextlib.suppress(OSError):
-            beside.unlink()
-        cause = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise BenchError(
-            f"training: cannot write {path} ({cause}); make room there or give TO=another/folder; "
-            "the checkpoint has the weights, and the same command stores them"
-        ) from None
+    write_whole(path, save(dict(tensors)), advice=ADVICE)

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.common.atomic import whole
+from bench.score.metrics import decibels
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -65,8 +68,9 @@ def save(explanations: "Sequence[Explanation]", path: Path) -> None:
                 for column in range(columns)
             ]  # fmt: skip
             _row(figure, boxes, explanation, reach)
-        figure.savefig(path, dpi=RESOLUTION)
-        figure.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None})
+        with whole(path) as png, whole(path.with_suffix(".pdf")) as pdf:
+            figure.savefig(png, dpi=RESOLUTION)
+            figure.savefig(pdf, metadata={"CreationDate": None})
         plt.close(figure)
 
 
@@ -174,7 +178,7 @@ def _psnr(explanation: "Explanation") -> float:
 
     output = np.rint(np.clip(explanation.denoised.astype(np.float64), 0, 1) * 255)
     error = np.mean((output - explanation.clean * 255) ** 2)
-    return float(10 * np.log10(255**2 / error)) if error else float("inf")
+    return decibels(float(error))
 
 
 def _number(number: float) -> str:

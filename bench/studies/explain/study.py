@@ -5,6 +5,7 @@ from itertools import groupby
 from pathlib import Path
 
 from bench.common.errors import BenchError, one_line
+from bench.common.tables import write_csv
 from bench.plan.cell import Failure, words
 from bench.plan.request import Request, plan
 from bench.store.records import slug
@@ -31,8 +32,6 @@ def build(request: Request, image: str, pixel: str, out: Path) -> Iterator[str |
     str or Failure
         A line for every file that was written, and what could not be explained.
     """
-    import pandas as pd
-
     from bench.studies.explain.figure import save
 
     wanted = read_pixels(pixel)
@@ -49,12 +48,9 @@ def build(request: Request, image: str, pixel: str, out: Path) -> Iterator[str |
         if not done:
             continue
         folder = out / "explain" / slug(f"{name}-{done[0].image}")
-        folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{slug(label)}.png"
         save(done, path)
-        pd.DataFrame([row for explanation in done for row in rows(explanation)]).to_csv(
-            path.with_suffix(".csv"), index=False, float_format="%.6g"
-        )
+        write_csv(path.with_suffix(".csv"), (row for explanation in done for row in rows(explanation)), digits=6)
         if any(f.locally_linear is False for explanation in done for f in explanation.filters):
             yield f"{label} is not piecewise linear: its filters are derivatives, and f(y) - J y is no constant"
         yield f"{label} on {name}, image {done[0].image}, {done[0].window}: {path} (and .pdf, .csv)"

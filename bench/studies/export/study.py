@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.common.atomic import whole, write_whole
 from bench.common.errors import BenchError, one_line
 from bench.common.parsing import unknown
 from bench.plan.cell import Cell, Failure, words
@@ -113,10 +114,8 @@ def export(cell: Cell, kind: str, path: Path, precision: str = "fp32") -> str:
     name, _, noisy = one_image(cell)
     window = window_of(noisy.shape, ())
     noisy = noisy[window.rows, window.columns]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part.{kind}")
     note = ""
-    try:
+    with whole(path) as part:
         if kind == "tflite":
             side = rounded_up(TFLITE_SIDE, multiple)
             given = "fixed" if cell.net.given_sigma else "blind"
@@ -138,10 +137,7 @@ def export(cell: Cell, kind: str, path: Path, precision: str = "fp32") -> str:
         if kind == "onnx":
             add_metadata(part, about)
         else:
-            path.with_suffix(".json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+            write_whole(path.with_suffix(".json"), json.dumps(about, indent=1) + "\n")
     sizes = ", ".join(f"{image.shape[0]}x{image.shape[1]}" for image in images)
     again = _again(path, about)
     return (

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.common.atomic import whole
 from bench.run.images import pictures
 from bench.studies.segment.labels import CLEAN, Scores, label_map, mean_iou, scheme, segmented, version
 
@@ -98,7 +99,8 @@ def save(
         last = panel(1, columns - 1)
         last.imshow(coloured(truth, classes.void), interpolation="nearest")
         last.set_title("truth (white: no class)")
-        figure.savefig(path, dpi=RESOLUTION)
+        with whole(path) as beside:
+            figure.savefig(beside, dpi=RESOLUTION)
         plt.close(figure)
 
 

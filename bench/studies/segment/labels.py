@@ -8,6 +8,7 @@ from bench.common.errors import BenchError
 from bench.plan.cell import Cell
 from bench.run.images import Picture, degraded, pictures
 from bench.run.wrappers import padded
+from bench.score.metrics import decibels
 from bench.store.records import Store
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def compare(
     found = []
     for name in (NOISY, *methods, CLEAN):
         made: dict[str, bytes] = {}
-        levels = noisy if name == NOISY else dict.fromkeys(noisy, float("inf"))
+        levels = noisy if name == NOISY else dict.fromkeys(noisy, decibels(0))
         if name in methods:
             rows = store.get(methods[name], ("image", "psnr", "denoised")).images
             made = {row["image"]: row["denoised"] for row in rows}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.common import devices, provenance
 from bench.common.errors import BenchError, one_line
+from bench.common.tables import write_csv
 from bench.plan import fingerprint
 from bench.plan.cell import Cell, Failure, words
 from bench.plan.request import Request, plan
@@ -97,12 +98,12 @@ def build(
             yield Failure(about, one_line(error))
             continue
         rows = [{**about, "segmenter": net.path.stem, **row} for row in rows]
-        _write(rows, Path(f"{stem}.csv"))
+        write_csv(Path(f"{stem}.csv"), rows, digits=6)
         everything += rows
         yield text
         yield f"{stem}.csv (and .png)"
     if table is not None and everything:
-        _write(everything, table)
+        write_csv(table, everything, digits=6, advice="make room there or give TABLE=another.csv")
 
 
 def over_seeds(rows: Sequence[Row], methods: Methods) -> list[Row]:
@@ -253,13 +254,3 @@ def _shown(total: int) -> "Iterator[Callable[[str, str], None]]":
     ) as progress:
         task = progress.add_task("", total=total)
         yield lambda version, image: progress.update(task, advance=1, description=version)
-
-
-def _write(rows: Sequence[Row], path: Path) -> None:
-    import pandas as pd
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pd.DataFrame(rows).to_csv(path, index=False, float_format="%.6g")
-    except OSError as error:
-        raise BenchError(f"cannot write {path} ({error.strerror}); make room there or give TABLE=another.csv") from None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bench.common.errors import BenchError
 from bench.plan.cell import Cell
 from bench.run.images import degraded, pictures
-from bench.score.metrics import PEAK
+from bench.score.metrics import decibels
 from bench.store.records import Store
 from bench.studies.where.table import NOISY
 from bench.studies.where.zones import activity, partitions, totals
@@ -134,7 +134,7 @@ def by_part(methods: Methods, store: Store) -> "pd.DataFrame":
                         "pixels": pixels[i],
                         "pixels_share": pixels[i] / pixels.sum(),
                         "mse": wrong[i] / pixels[i],
-                        "psnr": 10 * np.log10(PEAK**2 * pixels[i] / wrong[i]) if wrong[i] else np.inf,
+                        "psnr": decibels(wrong[i] / pixels[i]),
                         "error_share": wrong[i] / wrong.sum() if wrong.any() else np.nan,
                         "activity": gradients[0][i] / pixels[i],
                         "noisy_activity": gradients[1][i] / pixels[i],

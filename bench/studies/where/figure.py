@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.common.atomic import whole
 from bench.studies.where.table import NOISY
 from bench.studies.where.zones import DISTANCES, boundaries
 
@@ -97,8 +98,9 @@ def save(cell: "Cell", table: "pd.DataFrame", maps: "ErrorMaps", path: Path) -> 
             bbox_to_anchor=(0.5, (height - HEAD - CURVES - AXIS - LEGEND / 2) / height),
         )  # fmt: skip
         _pictures(figure, maps, shown, across, cell)
-        figure.savefig(path, dpi=RESOLUTION)
-        figure.savefig(path.with_suffix(".pdf"), metadata={"CreationDate": None})
+        with whole(path) as png, whole(path.with_suffix(".pdf")) as pdf:
+            figure.savefig(png, dpi=RESOLUTION)
+            figure.savefig(pdf, metadata={"CreationDate": None})
         plt.close(figure)
 
 

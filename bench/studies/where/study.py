@@ -8,6 +8,7 @@ from pathlib import Path
 
 import datasets
 from bench.common.errors import BenchError, one_line
+from bench.common.tables import write_csv
 from bench.plan.cell import Cell, Failure, words
 from bench.plan.request import Request, plan
 from bench.report.terminal import Live, console
@@ -55,9 +56,8 @@ def build(request: Request, out: Path, settings: Settings | None = None) -> Iter
             parts = by_part(methods, store)
             table = summary(parts)
             stem = out / "where" / slug(f"{name}-{noise}-{protocol}")
-            stem.parent.mkdir(parents=True, exist_ok=True)
-            parts.to_csv(f"{stem}-images.csv", index=False, float_format="%.6g")
-            table.to_csv(f"{stem}.csv", index=False, float_format="%.6g")
+            write_csv(Path(f"{stem}-images.csv"), parts.to_dict("records"), digits=6)
+            write_csv(Path(f"{stem}.csv"), table.to_dict("records"), digits=6)
             (maps,) = error_maps(methods, store, [median_image(parts)])
             cell = next(iter(methods.values()))[0]
             save(cell, table, maps, Path(f"{stem}.png"))

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.common.atomic import write_whole
 from bench.common.errors import BenchError
 from bench.run.runtimes import cost
 from bench.train import loop
@@ -274,10 +275,4 @@ def _recorded(out: Path, setting: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _write(out: Path, setting: Mapping[str, Any], candidates: "Sequence[dict[str, Any]]") -> None:
     record = {"setting": setting, "candidates": candidates, "best": best_of(candidates)}
-    beside = out.with_suffix(".part")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        beside.replace(out)
-    except OSError as error:
-        raise BenchError(f"search: cannot write {out} ({error.strerror}); what it held before stays") from None
+    write_whole(out, json.dumps(record, indent=1) + "\n", advice="make room there; what it held before stays")

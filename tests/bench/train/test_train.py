@@ -10,6 +10,7 @@ from torch import nn
 
 import methods
 from bench import train as training
+from bench.common import atomic
 from bench.common.errors import BenchError
 from bench.degradation import parse
 from bench.plan.request import Request, plan
@@ -231,7 +232,7 @@ def test_checkpoints_that_do_not_fit(tmp_path, stock, held, monkeypatch):
     def full(*words):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoint.os, "fsync", full)
+    monkeypatch.setattr(atomic.os, "fsync", full)
     with pytest.raises(BenchError, match=r"cannot write .*No space left on device.*the checkpoint before it stays"):
         checkpoint.save(path, {"digest": "d"})
     assert list(tmp_path.iterdir()) == [path]
