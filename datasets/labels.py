@@ -57,20 +57,18 @@ def segmentations(path: Path, at: tuple[int | str, ...] = ()) -> "np.ndarray":
     ValueError
         If the file is truncated or damaged, or is no such file.
     """
-    import zlib
-
     import numpy as np
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
+
+    from bench.common import matlab5
 
     try:
-        cells = loadmat(path)["groundTruth"].ravel()
-        maps = [cell["Segmentation"][0, 0] for cell in cells]
+        people = matlab5.cells(matlab5.read(path, matlab5.describe(path)["groundTruth"]))
+        maps = [matlab5.numbers(one) for person in people for one in matlab5.fields(person, "Segmentation")]
     except KeyError:
         raise ValueError(f"segmentations {path}: the file has no groundTruth; expected one of BSDS500") from None
-    except (OSError, ValueError, TypeError, IndexError, NotImplementedError, MatReadError, zlib.error) as error:
+    except (OSError, ValueError) as error:
         raise ValueError(
-            f"segmentations {path}: cannot be read to its end ({type(error).__name__}); expected a file of BSDS500: "
+            f"segmentations {path}: cannot be read to its end ({error}); expected a file of BSDS500: "
             "delete it and fetch it again"
         ) from None
     if not maps or any(one.ndim != 2 or one.shape != maps[0].shape or one.dtype.kind not in "iu" for one in maps):

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+HDF5_DAMAGE = (ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
+"""What reading damaged HDF5 files raises."""
+
 Layer = tuple[Any, Any]
 """Weight (O, I, H, W) and bias (O,) or None, as float32 tensors."""
 
@@ -67,12 +70,13 @@ def matconvnet_networks(path: Path, cell: str) -> list[list[Layer]]:
             yield tensor, torch.from_numpy(bias.astype("float32").ravel())
 
     try:
-        with h5py.File(path) as file:
+        with h5py.File(path, "r", locking=False) as file:
             several = [file[entry] for entry in file[cell][()].ravel()] if cell in file else [file["net/layers"]]
             return [list(convolutions(file, layers)) for layers in several]
-    except (OSError, KeyError, ValueError, AttributeError, TypeError) as error:
+    except HDF5_DAMAGE as error:
+        reason = " ".join(str(error).split())
         raise ValueError(
-            f"weights {path}: no readable MatConvNet network in MATLAB 7.3 format ({error}); expected "
+            f"weights {path}: no readable MatConvNet network in MATLAB 7.3 format ({reason}); expected "
             f"{f'a cell {cell} or ' if cell else ''}net.layers"
         ) from None
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from methods.description import Method, Net
-from methods.formats import is_hdf5, state_dict
+from methods.formats import HDF5_DAMAGE, is_hdf5, state_dict
 from methods.loading import Layout, count, load_network
 
 if TYPE_CHECKING:
@@ -161,19 +161,13 @@ def _swapped(tensor: "Tensor", axis: int) -> "Tensor":
 
 def _matlab_parameters(path: Path) -> "dict[str, np.ndarray]":
     """Read `net.params` of a saved DagNN: its values by name, float64, in MATLAB's order of the axes."""
-    import zlib
-
-    from scipy.io.matlab import MatReadError
-
-    from methods.formats import is_hdf5
-
     try:
         pairs = _from_hdf5(path) if is_hdf5(path) else _from_mat5(path)
-        return {str(name): value.astype("float64") for name, value in pairs}
-    except (OSError, KeyError, ValueError, IndexError, AttributeError, TypeError, MatReadError, zlib.error) as error:
-        reason = " ".join(str(error).split())
+        return {name: value.astype("float64") for name, value in pairs}
+    except HDF5_DAMAGE as error:
         raise ValueError(
-            f"weights {path}: no readable MatConvNet network ({reason}); expected net.params of a DagNN"
+            f"weights {path}: no readable MatConvNet network ({' '.join(str(error).split())}); expected net.params of "
+            "a DagNN"
         ) from None
 
 
@@ -181,7 +175,7 @@ def _from_hdf5(path: Path) -> "list[tuple[str, np.ndarray]]":
     """MATLAB 7.3: axes are reversed, and a structure array is an array of references for each field."""
     import h5py
 
-    with h5py.File(path) as file:
+    with h5py.File(path, "r", locking=False) as file:
         fields: list[list[Any]] = [
             [file[reference][()] for reference in file[f"net/params/{field}"][()].ravel()]
             for field in ("name", "value")
@@ -191,10 +185,11 @@ def _from_hdf5(path: Path) -> "list[tuple[str, np.ndarray]]":
 
 
 def _from_mat5(path: Path) -> "list[tuple[str, np.ndarray]]":
-    from scipy.io import loadmat
+    from bench.common.matlab5 import describe, fields, numbers, read, text
 
-    parameters = loadmat(path, variable_names=["net"])["net"]["params"][0, 0].ravel()
-    return [(parameter["name"].item(), parameter["value"]) for parameter in parameters]
+    (parameters,) = fields(read(path, describe(path)["net"]), "params")
+    names, values = fields(parameters, "name"), fields(parameters, "value")
+    return [(text(name), numbers(value)) for name, value in zip(names, values, strict=True)]
 
 
 _EXPECTED = "a state dict of the authors' PyTorch code or of methods/networks/mwcnn.py, or the authors' MatConvNet net"

@@ -1,7 +1,10 @@
 """Files by which an image goes to a program and comes back."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from bench.common import matlab5
 
 if TYPE_CHECKING:
     import numpy as np
@@ -98,12 +101,12 @@ def _array(path: Path, shape: tuple[int, ...]) -> Any:
 
             return tifffile.imread(path)
         case ".mat":
-            from scipy.io import loadmat
-
-            arrays = [value for name, value in loadmat(path).items() if not name.startswith("__")]
-            if len(arrays) != 1:
-                raise ValueError(f"{len(arrays)} variables; expected one")
-            return arrays[0]
+            found = [one for name, one in matlab5.describe(path).items() if name and not name.startswith("__")]
+            if len(found) != 1:
+                raise ValueError(f"{len(found)} variables; expected one")
+            if math.prod(found[0].shape) > math.prod(shape):
+                raise ValueError(f"an array of shape {found[0].shape}; expected {shape}")
+            return matlab5.load(path, found[0])
         case ".raw":
             values = np.fromfile(path, np.float32)
             if values.size != np.prod(shape):

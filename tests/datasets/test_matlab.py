@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from datasets import matlab5
+from bench.common import matlab5
 from datasets.matlab import Variable, element, grey_levels, read
 
 FLOAT = ("float32", "float64")

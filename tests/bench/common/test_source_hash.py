@@ -254,7 +254,7 @@ def test_the_real_methods_reach_their_networks_and_packages():
     from methods import available
 
     dncnn = source_hash.of_code(available()["dncnn"].load)
-    assert {"methods.networks.dncnn:DnCNN", "methods.networks.dncnn:fold"} <= dncnn.places
+    assert {"methods.networks.dncnn:DnCNN", "methods.chains:folded"} <= dncnn.places
     assert "torch" in dncnn.packages
     assert source_hash.of_code(available()["bm3d"].load).packages == {"bm3d", "numpy", "torch"}
     assert source_hash.of_code(available()["nlm"].load).packages == {"skimage", "numpy", "torch"}
