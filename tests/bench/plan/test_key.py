@@ -117,7 +117,12 @@ def changed(copy, keys):
     [
         ("bench/score/metrics.py", "return 10 * (PEAK**2", "return 20 * (PEAK**2", ALL),
         ("bench/score/metrics.py", "2 * cov + c2", "cov + c2", ALL),
-        ("bench/score/metrics.py", '"mse": mse}', '"mse": mse, "rmse": mse}', ALL),
+        (
+            "bench/score/metrics.py",
+            '    "mse": Metric(',
+            '    "rmse": Metric(mse, "RMSE", "", ".1f", "low"),\n    "mse": Metric(',
+            ALL,
+        ),
         ("bench/score/scorer.py", "levels = levels.round_()", "levels = levels.floor_()", ALL),
         ("bench/plan/cell.py", "return int(self.protocol.crop)", "return 1 + int(self.protocol.crop)", ALL),
         ("bench/degradation/degrade.py", "np.rint(levels, out=levels), 0, 255", "levels, 0, 255", ALL),

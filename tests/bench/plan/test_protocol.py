@@ -44,7 +44,7 @@ def test_a_name_moves_none(scores):
 def test_each_protocol_says_what_it_fixes():
     assert PROTOCOLS["standard"].summary() == (
         "noise not clipped, one field an image; output clipped and rounded to 8 bit; "
-        "mean of per-image PSNR, peak 255; SSIM Wang 2004"
+        "mean of per-image PSNR, peak 255, at most 58.92 dB an image; SSIM Wang 2004"
     )
     assert PROTOCOLS["seed0"].summary().startswith("noise not clipped, RandomState reset for each image;")
     assert PROTOCOLS["clipped"].summary().startswith("noise clipped and rounded to 8 bit,")
