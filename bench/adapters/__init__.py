@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.adapters.command import method_from_command
 from bench.adapters.deepinv_model import method_from_deepinv
-from bench.adapters.description import told
+from bench.adapters.description import declared
 from bench.adapters.entry_point import method_from_package, packaged
 from bench.adapters.onnx_file import method_from_onnx
 from bench.adapters.python_file import method_from_file
@@ -67,7 +67,7 @@ def _made(word: str, weights: str) -> tuple[Method, dict[str, str]] | None:
             method, path = make(given), given.get(key, weights)
             if path:
                 method = with_weights(method, Path(path).expanduser())
-                nets = tuple(told(f"METHOD={name}", given, net) for net in method.nets)
+                nets = tuple(declared(f"METHOD={name}", given, net) for net in method.nets)
                 method = replace(method, nets=tuple({net.colour: net for net in nets}.values()))
             return method, {}
     file = _FILE.fullmatch(word)

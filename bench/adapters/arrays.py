@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bench.adapters.description import KEYS, positive, told
+from bench.adapters.description import KEYS, declared, positive
 from bench.common.errors import BenchError
 from methods import Net
 
@@ -117,7 +117,7 @@ def net(where: str, identity: str, label: str, takes: Interface, said: Mapping[s
         If what it says is impossible, or contradicts what it takes.
     """
     colour = {1: "gray", 3: "rgb", None: "any"}[takes.channels]
-    described = told(where, said, Net(identity, label, colour, given_sigma=takes.given_sigma))
+    described = declared(where, said, Net(identity, label, colour, given_sigma=takes.given_sigma))
     if takes.channels and described.colour != colour:
         raise BenchError(f"{where}: says colour={described.colour} and takes {colour} images")
     fixed = said.get("sigma")
@@ -128,7 +128,7 @@ def net(where: str, identity: str, label: str, takes: Interface, said: Mapping[s
         return described
     if takes.given_sigma:
         raise BenchError(f"{where}: says sigma={fixed}, a fixed noise level, and has an input for it")
-    return told(where, {"trained": str(fixed)}, described)
+    return declared(where, {"trained": str(fixed)}, described)
 
 
 def denoiser(

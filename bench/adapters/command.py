@@ -70,7 +70,7 @@ def method_from_command(text: str) -> Method:
         raise BenchError(f"{where}: there is no program {tokens[0]!r} that can be run; give its path, as in {_EXAMPLE}")
     files = _files([program, *tokens[1:]])
     name = _name(tokens)
-    net = description.told(where, said, Net(f"cmd {name}", name, "any", given_sigma=not blind))
+    net = description.declared(where, said, Net(f"cmd {name}", name, "any", given_sigma=not blind))
     white = description.positive(where, "white", said.get("white", 1))
     limit = description.positive(where, "limit", said.get("limit", LIMIT))
     digests = [[token, sha256(file)] for token, file in files]

@@ -15,7 +15,7 @@ KEYS = ("label", "colour", "trained", "receptive_field", "size_multiple", "paddi
 """What any own method may say, each as `methods.Net` has it."""
 
 
-def told(where: str, said: Mapping[str, Any], net: Net, key: Any = str) -> Net:
+def declared(where: str, said: Mapping[str, Any], net: Net, key: Any = str) -> Net:
     """Return a net with what a method says of itself in place of what was assumed.
 
     Parameters

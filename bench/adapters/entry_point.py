@@ -7,7 +7,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from bench.adapters.description import KEYS, code_of, told
+from bench.adapters.description import KEYS, code_of, declared
 from bench.adapters.keywords import Default, bound, of_function
 from bench.common.errors import BenchError, one_line
 from bench.common.files import sha256
@@ -46,7 +46,7 @@ def method_from_package(name: str) -> Method | None:
     if not callable(function):
         raise BenchError(f"{where}: {entry.value} is no function denoise(noisy, sigma) and has none")
     net = Net(f"{name} ({_package(entry)})", name, "any", given_sigma=not getattr(subject, "BLIND", False))
-    net = told(where, {key: getattr(subject, key.upper(), None) for key in KEYS}, net, str.upper)
+    net = declared(where, {key: getattr(subject, key.upper(), None) for key in KEYS}, net, str.upper)
     options = of_function(function)
     load = Load(name, entry.value, _code(entry), options)
     return Method(

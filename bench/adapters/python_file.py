@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.adapters.description import KEYS, code_of, file_there, told
+from bench.adapters.description import KEYS, code_of, declared, file_there
 from bench.adapters.keywords import Default, bound, of_definition
 from bench.common import source_hash
 from bench.common.errors import BenchError
@@ -50,7 +50,7 @@ def method_from_file(path: Path) -> Method:
     said = _constants(tree)
     name = path.stem
     net = Net(f"{name}.py", name, "any", given_sigma=not said["BLIND"])
-    net = told(where, {key: said[key.upper()] for key in KEYS}, net, str.upper)
+    net = declared(where, {key: said[key.upper()] for key in KEYS}, net, str.upper)
     function = next((s for s in tree.body if isinstance(s, ast.FunctionDef) and s.name == "denoise"), None)
     options = of_definition(function) if function else {}
     return Method(

@@ -37,15 +37,15 @@ HARNESS: Mapping[str, Stage] = {
     "images": Stage(("bench.run.images:pictures",)),
     "degradation": Stage(("bench.run.sample:samples", "bench.degradation.degrade:degrade")),
     "noise level": Stage(("bench.run.noise_level:estimated",), ("PyWavelets",)),
-    "batches": Stage(("bench.run.batches:load", "bench.run.batches:in_batches")),
-    "processes": Stage(("bench.run.batches:_denoise_one",)),
-    "runtimes": Stage(("bench.run.runtimes:prepare",)),
+    "batches": Stage(("bench.run.loading:load", "bench.run.batches:in_batches")),
+    "processes": Stage(("bench.run.processes:denoise_one",)),
+    "runtimes": Stage(("bench.run.runtimes.choice:prepare",)),
     "tiles": Stage(("bench.run.wrappers:tiled", "bench.run.wrappers:Tiles")),
     "padding": Stage(("bench.run.wrappers:padded",)),
     "ensemble": Stage(("bench.run.wrappers:ensembled",)),
     "scorer": Stage(("bench.score.scorer:scores",)),
     "metrics": Stage(("bench.score.metrics:METRICS",)),
-    "self-score": Stage(("bench.run.batches:_self_score", "methods.classical:load_nlm")),
+    "self-score": Stage(("bench.run.batches:self_score", "methods.classical:load_nlm")),
 }
 """The stages that cells go through; `stages` says which ones."""
 
@@ -62,7 +62,7 @@ NEUTRAL = (
     "bench.plan.cell:Cell.title",
     "bench.plan.inference:Inference.label",
     "bench.plan.protocol:Protocol.digest",
-    "bench.run.batches:weights_path",
+    "bench.run.loading:weights_path",
     "datasets.description:Dataset.label_maps",
     "methods:available",
 )

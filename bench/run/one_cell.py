@@ -10,9 +10,11 @@ from typing import Any
 
 from bench.common import devices, provenance
 from bench.plan.cell import Cell, describe
-from bench.run.batches import in_batches, in_processes, load
+from bench.run.batches import in_batches
+from bench.run.loading import load
+from bench.run.processes import in_processes
 from bench.run.progress import CellProgress
-from bench.run.runtimes import only_networks
+from bench.run.runtimes.choice import only_networks
 from bench.run.runtimes.cost import Cost
 from bench.run.sample import Output, Sample, samples
 from bench.run.settings import Settings

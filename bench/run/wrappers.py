@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.common.errors import BenchError
 from bench.plan.inference import SMALLEST_TILE
@@ -82,7 +82,7 @@ class Tiles:
         An image of more is cut; 0: there is no such number.
     most : int
         An image of more does not fit into memory; 0: there is no such number.
-    together : int
+    at_once : int
         Windows that are run at a time.
     """
 
@@ -91,10 +91,10 @@ class Tiles:
     asked: int = 0
     pixels: int = 0
     most: int = 0
-    together: int = 1
+    at_once: int = 1
 
     def plan(self, height: int, width: int) -> tuple[int, int, int] | None:
-        """Return the side of the part that is kept of a window, the halo around it, and how many run together.
+        """Return the side of the part that is kept of a window, the halo around it, and how many run at one time.
 
         None: the image is not cut.
 
@@ -106,7 +106,7 @@ class Tiles:
         halo = self._up((self.receptive_field or 1) // 2)
         if self.asked:
             # Where nothing says how far the method looks, an eighth of the tile is a usual overlap.
-            return self._up(self.asked), halo if self.receptive_field else self._up(self.asked // 8), self.together
+            return self._up(self.asked), halo if self.receptive_field else self._up(self.asked // 8), self.at_once
         if self.receptive_field is None:
             if self.most and height * width > self.most:
                 raise BenchError(
@@ -117,12 +117,12 @@ class Tiles:
         if not self.pixels or height * width <= self.pixels:
             return None
         # One window at a time where several are so small that they would be halo for the most part.
-        for together in dict.fromkeys((self.together, 1)):
-            window = math.isqrt(max(1, self.pixels // together))
+        for at_once in dict.fromkeys((self.at_once, 1)):
+            window = math.isqrt(max(1, self.pixels // at_once))
             side = (window - 2 * halo) // self.multiple * self.multiple
             if side >= halo:
                 break
-        return max(self._up(SMALLEST_TILE), side), halo, together
+        return max(self._up(SMALLEST_TILE), side), halo, at_once
 
     def _up(self, length: int) -> int:
         return -(-length // self.multiple) * self.multiple
@@ -147,15 +147,15 @@ def tiled(run: "Run", tiles: Tiles) -> "Run":
         import torch
 
         height, width = noisy.shape[-2:]
-        side, halo, together = tiles.plan(height, width) or (max(height, width), 0, 1)
+        side, halo, at_once = tiles.plan(height, width) or (max(height, width), 0, 1)
         window = side + 2 * halo
         if height <= window and width <= window:
             return run(noisy, sigma)
         places = [(top, left) for top in _starts(height, window, side) for left in _starts(width, window, side)]
         h, w = min(window, height), min(window, width)
         output = torch.empty_like(noisy)
-        for begin in range(0, len(places), together):
-            group = places[begin : begin + together]
+        for begin in range(0, len(places), at_once):
+            group = places[begin : begin + at_once]
             windows = torch.cat([noisy[..., y : y + h, x : x + w] for y, x in group])
             outputs = run(windows, sigma).reshape(len(group), *noisy.shape[:2], h, w)
             for (y, x), part in zip(group, outputs, strict=True):
@@ -174,3 +174,33 @@ def _starts(length: int, window: int, step: int) -> Iterator[int]:
         return
     yield from range(0, length - window, step)
     yield length - window
+
+
+def checked(denoise: Callable[..., Any]) -> "Run":
+    """Return the method with its contract checked: a tensor like its input comes back, and finite.
+
+    The method gets a copy of its input, so that one which works in place changes nothing of anybody else's.
+
+    Raises
+    ------
+    BenchError
+        When it is called, if what comes back is none.
+    """
+
+    def run(noisy: "Tensor", sigma: float | None) -> "Tensor":
+        import torch
+
+        denoised = denoise(noisy.clone(memory_format=torch.contiguous_format), sigma)
+        try:
+            denoised = torch.as_tensor(denoised)
+        except (TypeError, ValueError, RuntimeError):
+            raise BenchError(f"returned a {type(denoised).__name__}; expected a tensor like its input") from None
+        if denoised.shape != noisy.shape:
+            raise BenchError(
+                f"returned shape {tuple(denoised.shape)}; expected {tuple(noisy.shape)}, that of its input"
+            )
+        if not torch.isfinite(denoised).all():
+            raise BenchError("returned NaN or infinite values")
+        return denoised
+
+    return run

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from bench.common.errors import BenchError
 from bench.plan.cell import Cell
-from bench.run.batches import weights_path
 from bench.run.images import degraded, pictures
+from bench.run.loading import weights_path
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,7 +13,7 @@ import methods
 from bench.common.files import fetch
 from bench.degradation import degrade, parse
 from bench.run.images import pictures
-from bench.run.runtimes import prepare
+from bench.run.runtimes.choice import prepare
 from methods.formats import fill, state_dict
 from methods.networks.bias_free import BiasFreeBatchNorm, DenseNet, DnCNN, RecurrentCNN, UNet, fold
 

@@ -3,19 +3,30 @@
 import io
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
+import numpy as np
 import torch
+from torch import Tensor, nn
 
-from bench.run.runtimes.fixed_sigma import Fixed
-
-if TYPE_CHECKING:
-    import numpy as np
+OneImage = Callable[[np.ndarray], np.ndarray]
 
 
-def export(
-    network: torch.nn.Module, channels: int, sigma: float | None
-) -> "Callable[[int], Callable[[np.ndarray], np.ndarray]]":
+class AtSigma(nn.Module):
+    """A network at one sigma: a function of the noisy image alone."""
+
+    def __init__(self, network: nn.Module, sigma: float | None) -> None:
+        super().__init__()
+        self.network, self.sigma = network, sigma
+
+    def forward(self, noisy: Tensor) -> Tensor:
+        """Denoise a batch (B, C, H, W)."""
+        denoised: Tensor = self.network(noisy, self.sigma)
+        return denoised
+
+
+def export(network: nn.Module, channels: int, sigma: float | None) -> Callable[[int], OneImage]:
     """Export a network at one sigma to ONNX.
 
     Parameters
@@ -39,7 +50,7 @@ def export(
         # The tracing exporter takes 0.3 s, the newer one 5 s.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            Fixed(network, sigma).eval(),
+            AtSigma(network, sigma).eval(),
             (torch.zeros(1, channels, 64, 64),),
             model,  # type: ignore[arg-type] # the tracing exporter takes a file object
             dynamo=False,
@@ -48,7 +59,7 @@ def export(
             dynamic_axes={"noisy": {2: "h", 3: "w"}, "denoised": {2: "h", 3: "w"}},
         )
 
-    def start(threads: int) -> "Callable[[np.ndarray], np.ndarray]":
+    def start(threads: int) -> OneImage:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         # Its threads would go on spinning after a run and take the cores from the metrics.
@@ -57,3 +68,25 @@ def export(
         return lambda image: session.run(None, {"noisy": image[None]})[0][0]
 
     return start
+
+
+def spread(start: Callable[[int], OneImage], threads: int) -> Callable[[Tensor, float | None], Tensor]:
+    """Run the images of a batch side by side, each on its share of the cores.
+
+    An image a core keeps the cores busier than several cores an image.
+
+    Parameters
+    ----------
+    start : callable
+        Given a number of threads, returns what runs one image (C, H, W) on so many.
+    threads : int
+        Cores to use.
+    """
+    pool = ThreadPoolExecutor(threads)
+    one = cache(start)
+
+    def run(noisy: Tensor, sigma: float | None) -> Tensor:
+        outputs = pool.map(one(max(1, threads // len(noisy))), noisy.numpy())
+        return torch.from_numpy(np.stack(list(outputs)))
+
+    return run

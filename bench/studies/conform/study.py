@@ -12,8 +12,8 @@ from bench.common import provenance
 from bench.common.errors import BenchError, one_line
 from bench.plan.cell import Cell
 from bench.plan.request import single
-from bench.run.batches import arranged, weights_path
-from bench.run.runtimes import prepare
+from bench.run.loading import arranged, weights_path
+from bench.run.runtimes.choice import prepare
 
 if TYPE_CHECKING:
     from torch import Tensor

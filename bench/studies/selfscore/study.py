@@ -11,8 +11,8 @@ from bench.common.errors import BenchError
 from bench.common.parsing import split
 from bench.plan.cell import Cell
 from bench.plan.request import Request, plan
-from bench.run.batches import load
 from bench.run.images import degraded, pictures
+from bench.run.loading import load
 from bench.run.noise_level import sigma_for
 from bench.run.settings import Settings
 from bench.score.metrics import psnr

@@ -12,10 +12,10 @@ from bench.common import provenance
 from bench.common.errors import BenchError
 from bench.plan.cell import Cell
 from bench.plan.request import Request, plan
-from bench.run.batches import weights_path
 from bench.run.images import degraded, pictures
+from bench.run.loading import weights_path
 from bench.run.one_cell import run_cell
-from bench.run.runtimes import prepare
+from bench.run.runtimes.choice import prepare
 from bench.run.settings import Settings
 from bench.store.records import Record
 

@@ -135,9 +135,9 @@ def changed(copy, keys):
         ("bench/run/wrappers.py", '"zero": "constant"', '"zero": "reflect"', NETWORKS),
         ("bench/run/wrappers.py", "range(0, length - window, step)", "range(0, length, step)", NETWORKS),
         ("bench/run/runtimes/onnx_network.py", "dynamo=False", "dynamo=True", NETWORKS),
-        ("bench/run/runtimes/__init__.py", "CLOSE = 1e-4", "CLOSE = 1e-3", NETWORKS),
+        ("bench/run/runtimes/choice.py", "CLOSE = 1e-4", "CLOSE = 1e-3", NETWORKS),
         ("bench/run/batches.py", "noisy[..., :64, :64]", "noisy", ALL - ONE_BY_ONE),
-        ("bench/run/batches.py", "tensor = torch.from_numpy(image.noisy)", "tensor = image.noisy", ONE_BY_ONE),
+        ("bench/run/processes.py", "tensor = torch.from_numpy(image.noisy)", "tensor = image.noisy", ONE_BY_ONE),
         ("bench/run/batches.py", "return found.error,", "return -found.error,", {"noisy"}),
         ("bench/score/held_out.py", "GRIDS = ", "GRIDS = 1 + ", {"noisy"}),
         ("bench/run/images.py", "dataset.picture(image.clean", "0 + dataset.picture(image.clean", ALL),
@@ -171,7 +171,7 @@ def test_what_touches_pixels_or_scores_changes_the_keys_of_cells_that_use_it(cha
         ("bench/plan/cell.py", 'return f"{self.label} on', 'return f"{self.label} of'),
         ("bench/plan/inference.py", '"ensemble": "x8"', '"ensemble": "plus"'),
         ("bench/plan/protocol.py", "clipped and rounded to 8 bit", "8 bit"),
-        ("bench/run/runtimes/__init__.py", "it cannot be exported to ONNX", "no ONNX of it"),
+        ("bench/run/runtimes/choice.py", "it cannot be exported to ONNX", "no ONNX of it"),
         ("bench/run/campaign.py", "waiting = [", "waiting = 1 and ["),
         ("bench/run/one_cell.py", '"total"] = time.perf_counter() - start', '"total"] = 0'),
         ("bench/common/files.py", "ThreadPoolExecutor(8)", "ThreadPoolExecutor(4)"),
@@ -198,7 +198,7 @@ def test_all_that_running_a_cell_reaches_belongs_to_a_stage():
     listing = {"Dataset.files", "Dataset.image_names", "Entries", "Image"}
     around = {"run_cell", "_rows", "_timed", "Clock", "Clock.part"}
     assert whole.places - stages == {
-        "bench.run.batches:in_processes",
+        "bench.run.processes:in_processes",
         *(f"datasets.description:{name}" for name in listing),
         *(f"bench.run.one_cell:{name}" for name in around),
     }

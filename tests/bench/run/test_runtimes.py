@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from bench.common.errors import BenchError
-from bench.run.runtimes import prepare
+from bench.run.runtimes.choice import prepare
 from bench.run.settings import RUNTIMES
 from methods.networks.dncnn import DnCNN, FDnCNN
 

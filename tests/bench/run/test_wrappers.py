@@ -73,10 +73,10 @@ def test_tiles_give_the_result_of_the_whole_image(size, together):
     for network, field, multiple in ((DnCNN(5, 1, 8), 11, 1), (Strided(), 11, 2)):
         whole = padded(network, multiple, "reflect")(noisy, 0.1)
         for asked in (16, 33):
-            tiles = Tiles(field, multiple, asked, together=together)
+            tiles = Tiles(field, multiple, asked, at_once=together)
             parts = padded(tiled(network, tiles), multiple, "reflect")(noisy, 0.1)
             torch.testing.assert_close(parts, whole, rtol=0, atol=1e-6)
-        by_memory = padded(tiled(network, Tiles(field, multiple, 0, 60 * 60, together=together)), multiple, "reflect")
+        by_memory = padded(tiled(network, Tiles(field, multiple, 0, 60 * 60, at_once=together)), multiple, "reflect")
         torch.testing.assert_close(by_memory(noisy, 0.1), whole, rtol=0, atol=1e-6)
 
 
@@ -88,15 +88,15 @@ def test_no_window_is_larger_than_memory_allows():
         return image
 
     noisy = torch.rand(1, 1, 700, 500)
-    assert torch.equal(tiled(run, Tiles(41, 1, 0, 40_000, together=2))(noisy, 0), noisy)
+    assert torch.equal(tiled(run, Tiles(41, 1, 0, 40_000, at_once=2))(noisy, 0), noisy)
     assert len(set(shapes[:-1])) == 1
     assert max(shape.numel() for shape in shapes) <= 40_000
 
 
 def test_windows_that_would_be_halo_for_the_most_part_run_one_at_a_time():
-    wide = Tiles(265, 1, 0, pixels=140_000, together=2)
+    wide = Tiles(265, 1, 0, pixels=140_000, at_once=2)
     assert wide.plan(4000, 6000) == (374 - 264, 132, 1)
-    assert Tiles(41, 1, 0, pixels=140_000, together=2).plan(4000, 6000) == (
+    assert Tiles(41, 1, 0, pixels=140_000, at_once=2).plan(4000, 6000) == (
         264 - 40,
         20,
         2,

@@ -1,0 +1,79 @@
+"""Methods that take one image at a time, over the images of a cell: spread over worker processes."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from typing import TYPE_CHECKING, Any
+
+from bench.common import provenance
+from bench.plan.cell import Cell
+from bench.run.batches import call, self_score, unscored
+from bench.run.loading import arranged, weights_path
+from bench.run.sample import Output, Sample
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def in_processes(cell: Cell, images: Iterable[Sample], how: dict[str, Any]) -> Iterator[Output]:
+    """Spread images over one-threaded worker processes, and give them back as they come.
+
+    The memory of the workers is put into `how`.
+    """
+    import torch
+
+    if how["jobs"] == 1:
+        for image in images:
+            denoised, seconds, scores, _ = denoise_one(cell, image)
+            yield Output([image], torch.from_numpy(denoised), seconds, scores)
+        return
+    from loky import get_reusable_executor
+
+    single = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    executor = get_reusable_executor(max_workers=how["jobs"], env=single, timeout=60)
+    running: dict[Future[Any], Sample] = {}
+
+    def finished() -> Iterator[Output]:
+        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            denoised, seconds, scores, memory = future.result()
+            how["workers_memory"] = max(how.get("workers_memory", 0), memory * how["jobs"])
+            yield Output([running.pop(future)], torch.from_numpy(denoised), seconds, scores)
+
+    try:
+        for image in images:
+            running[executor.submit(denoise_one, cell, image)] = image
+            if len(running) >= 2 * how["jobs"]:
+                yield from finished()
+        while running:
+            yield from finished()
+    except BaseException:
+        for future in running:
+            future.cancel()
+        raise
+
+
+def denoise_one(cell: Cell, image: Sample) -> tuple["np.ndarray", float, list[tuple[float, float]], int]:
+    """Denoise one image in this process; returns (1, C, H, W), the seconds, self scores, and the peak of memory."""
+    import torch
+
+    torch.set_num_threads(1)
+    denoise = _loaded(cell)
+    tensor = torch.from_numpy(image.noisy).permute(2, 0, 1)[None]
+    start = time.perf_counter()
+    denoised = call(cell, denoise, tensor, image)
+    seconds = time.perf_counter() - start
+    scores = [self_score(cell, denoise, tensor, denoised, image) for _ in unscored([image])]
+    return denoised.numpy(), seconds, scores, provenance.peak_memory()
+
+
+def _loaded(cell: Cell) -> Callable[..., Any]:
+    """Load a method once a worker process."""
+    key = (cell.net.id, cell.code, tuple(sorted(cell.options.items())), cell.inference)
+    if key not in _LOADED:
+        denoise = cell.method.load(cell.net, weights_path(cell), cell.options)
+        _LOADED[key] = arranged(denoise, denoise, cell, None)
+    return _LOADED[key]
+
+
+_LOADED: dict[tuple[Any, ...], Callable[..., Any]] = {}

@@ -1,0 +1,49 @@
+"""Networks in PyTorch, on the CPU or a GPU."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from bench.common.errors import BenchError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+def run_pytorch(
+    network: "nn.Module", device: str, precision: str, *, compiled: bool
+) -> "Callable[[Tensor, float | None], Tensor]":
+    """Return what runs a network in PyTorch, in channels-last layout.
+
+    Parameters
+    ----------
+    network : Module
+        Called with (noisy, sigma).
+    device : str
+        ``"cpu"`` or ``"cuda:N"``.
+    precision : str
+        One of `bench.plan.inference.PRECISIONS`: ``"fp32"`` is exact, TF32 is off.
+    compiled : bool
+        Whether it is compiled (`torch.compile`).
+
+    Raises
+    ------
+    BenchError
+        If the device has no such precision.
+    """
+    import torch
+
+    if precision == "tf32" and device == "cpu":
+        raise BenchError("PRECISION=tf32: only NVIDIA GPUs have it, and this runs on the CPU; use fp32 or bf16")
+    network = network.to(device)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # missing in its stubs
+    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
+    forward = torch.compile(network, dynamic=True) if compiled else network
+
+    def run(noisy: "Tensor", sigma: float | None) -> "Tensor":
+        # Autocast, not weights and input cast as a whole: a residual network then still subtracts in fp32.
+        with torch.inference_mode(), torch.autocast(torch.device(device).type, half, enabled=half is not None):
+            return forward(noisy.contiguous(memory_format=torch.channels_last), sigma).float()
+
+    return run
