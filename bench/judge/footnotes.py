@@ -22,10 +22,11 @@ PREDICTED_NOISE = (
 def footnotes(results: Sequence[Result]) -> list[str]:
     """Return the footnotes of a table of results, a line each.
 
-    They name methods that were given an estimate of sigma, and test images that stand, whole or in part, in a set that
-    the method was trained on or in another test set of the table (`bench.judge.audit_findings`).
+    They name methods that were given an estimate of sigma, networks that onnxruntime could not run, and test images
+    that stand, whole or in part, in a set that the method was trained on or in another test set of the table
+    (`bench.judge.audit_findings`).
     """
-    lines = _estimates(results)
+    lines = _estimates(results) + _fallbacks(results)
     names = list(dict.fromkeys(result.dataset for result in results))
     for name in names:
         here = [result for result in results if result.dataset == name]
@@ -44,4 +45,15 @@ def _estimates(results: Sequence[Result]) -> list[str]:
     return [
         f"{dataset}, {noise}: {', '.join(labels)} told an estimate of sigma, from each image itself ({span})"
         for (dataset, noise, span), labels in estimated.items()
+    ]
+
+
+def _fallbacks(results: Sequence[Result]) -> list[str]:
+    labels: dict[str, list[str]] = {}
+    for result in results:
+        for reason in {record.provenance["fallback"] for record in result.records} - {""}:
+            labels.setdefault(reason, []).append(result.label)
+    return [
+        f"{', '.join(dict.fromkeys(group))} ran in PyTorch, since onnxruntime cannot: {reason}"
+        for reason, group in labels.items()
     ]

@@ -110,8 +110,8 @@ def text(column: Column, row: Entry, missing: str) -> str:
 def stored(column: Column, row: Entry) -> Value:
     """Return what a file holds in a row: four decimals, or four digits of what tables show by its digits."""
     value = column.value(row)
-    if not isinstance(value, float) or value != value:
-        return None if value != value else value
+    if not isinstance(value, float):
+        return value
     return float(f"{value:.4g}") if column.form.endswith("g") else round(value, 4)
 
 
@@ -154,7 +154,8 @@ def _columns() -> Iterator[Column]:
         "told_sigma", "told sigma", _mean("told_sigma"),
         form=".1f", outputs=(TERMINAL, MARKDOWN, PAGE), when=_unreferenced,
     )  # fmt: skip
-    yield Column("seconds", "s/image", _mean("seconds"), form=".3g", better="low", outputs=(TERMINAL, PAGE))
+    yield Column("seconds", "s/image", _mean("seconds"), form=".3g", better="low")
+    yield Column("runtime", "runtime", lambda e: e.result.runtime, short="Runtime", left=True)
     yield Column(
         "seeds", "seeds", lambda e: len(e.result.seeds),
         form="d", origin="request", outputs=(PAGE, FILE), when=_referenced,

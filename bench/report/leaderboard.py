@@ -1,7 +1,7 @@
 """Leaderboards: results by dataset and noise, best first, as CSV and Markdown."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.common.tables import csv_text
 from bench.degradation import PAIRS
@@ -93,7 +93,9 @@ def images_csv(results: Iterable[Result]) -> str:
         head = {c.name: stored(c, row) for c in columns(FILE, [row]) if c.name in OF_IMAGES}
         for record in row.result.records:
             seed = {"seed": record.provenance["seed"]}
-            flat += [head | seed | {name: image.get(name) for name in score_columns()} for image in record.images]
+            runtime = {"runtime": replace(row.result, records=(record,)).runtime}
+            for image in record.images:
+                flat.append(head | seed | {name: image.get(name) for name in score_columns()} | runtime)
     return csv_text(flat)
 
 

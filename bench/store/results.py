@@ -100,6 +100,11 @@ class Result:
         return [record.provenance["seed"] for record in self.records]
 
     @property
+    def runtime(self) -> str:
+        """What computed it and where, as `onnxruntime, 2 threads`; that of every seed, where they differ."""
+        return "; ".join(dict.fromkeys(_runtime(record.provenance) for record in self.records))
+
+    @property
     def started(self) -> str:
         """When its last record was begun (ISO 8601, UTC)."""
         return max(str(record.provenance["started"]) for record in self.records)
@@ -113,6 +118,14 @@ class Result:
         names = [row["image"] for row in self.records[0].images]
         missing = float("nan")
         return {name: fmean(r.images[i].get(metric, missing) for r in self.records) for i, name in enumerate(names)}
+
+
+def _runtime(about: dict[str, Any]) -> str:
+    if about["device"] != "cpu":
+        return f"{about['runtime']}, {about['device']}"
+    number, unit = (about["jobs"], "process") if about["jobs"] > 1 else (about["threads"], "thread")
+    plural = {"process": "processes", "thread": "threads"}
+    return f"{about['runtime']}, {number} {unit if number == 1 else plural[unit]}"
 
 
 def _pair(names: Sequence[str] | None) -> tuple[str, str] | None:

@@ -64,6 +64,11 @@ def rows_of(path):
     return list(csv.DictReader(path.open()))
 
 
+def markdown_rows(page):
+    lines = (page.parent / "report.md").read_text().splitlines()
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("|")]
+
+
 def mean_absolute_error(reference, image):
     return (reference.double() - image.double()).abs().mean(dim=(1, 2, 3))
 
@@ -95,11 +100,7 @@ def test_a_metric_that_is_added_is_in_records_tables_files_and_charts(tmp_path, 
     printed = {label: f"{value:.3f}" for label, value in means.items()}
     ((_, (head, *shown)),) = Tables(page.read_text()).tables
     assert {cells[0]: cells[head.index("MAE")] for cells in shown} == printed
-    head, _, *shown = [
-        [cell.strip() for cell in line.split("|")[1:-1]]
-        for line in (page.parent / "report.md").read_text().splitlines()
-        if line.startswith("|")
-    ]
+    head, _, *shown = markdown_rows(page)
     assert {cells[0]: cells[head.index("MAE")] for cells in shown} == printed
     screen = StringIO()
     print_results(Console(file=screen, width=160), gather(store.scores()))
@@ -145,3 +146,35 @@ def test_the_page_says_what_the_file_says(tmp_path, photographs):
             assert [c.replace("–", "") for c in papers] == [row["psnr_published"], row["ssim_published"]][: len(papers)]
     assert seen == set(names)
     assert {r["verdict"] for r in rows.values()} >= {"below", "not published"}
+
+
+def test_the_runtime_stands_beside_the_seconds(tmp_path, photographs):
+    """Two results that differ in nothing but what computed them look different wherever seconds stand."""
+    ran = {
+        "Median": {"runtime": "plain", "device": "cpu", "jobs": 4, "threads": 1},
+        "Wavelet": {"runtime": "torch compiled", "device": "cuda:0 (NVIDIA H100)", "jobs": 1, "threads": 2},
+        "NLM": {"runtime": "torch", "device": "cpu", "jobs": 1, "threads": 1, "fallback": "it cannot be exported"},
+    }
+    expected = {
+        "Median": "plain, 4 processes", "Wavelet": "torch compiled, cuda:0 (NVIDIA H100)", "NLM": "torch, 1 thread"
+    }  # fmt: skip
+    store, page = run(tmp_path, photographs, "median,wavelet,nlm", "25", lambda about: about | ran[about["label"]])
+    results = gather(store.scores())
+    seconds = {result.label: np.mean([row["seconds"] for row in result.records[0].images]) for result in results}
+
+    files = rows_of(page.parent / "leaderboard.csv"), rows_of(page.parent / "images.csv")
+    for rows in files:
+        assert {row["method"]: row["runtime"] for row in rows} == expected
+    assert {row["method"]: float(row["seconds"]) for row in files[0]} == pytest.approx(seconds, rel=1e-3)
+    ((_, (head, *shown)),) = Tables(page.read_text()).tables
+    markdown_head, _, *markdown_shown = markdown_rows(page)
+    for names, rows in ((head, shown), (markdown_head, markdown_shown)):
+        place = names.index("s/image")
+        assert names[place + 1] == "runtime"
+        assert {row[0]: row[place + 1] for row in rows} == expected
+        assert {row[0]: float(row[place]) for row in rows} == pytest.approx(seconds, rel=1e-2)
+    screen = StringIO()
+    print_results(Console(file=screen, width=240), results)
+    assert all(word in screen.getvalue() for text in expected.values() for word in text.split())  # folded where long
+    footnote = "NLM ran in PyTorch, since onnxruntime cannot: it cannot be exported"
+    assert all(footnote in said for said in (screen.getvalue(), page.read_text(), files[0][0]["notes"]))
