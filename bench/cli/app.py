@@ -128,7 +128,7 @@ def report(
     out: Out = Path("results"),
 ) -> None:
     """Turn all finished cells into tables, charts and pictures (make report)."""
-    from bench.report import build
+    from bench.report.build import build
 
     page = build(out, pictures, split(format))
     typer.echo(f"report: {page}")

@@ -1,36 +1,30 @@
-"""Charts: drawn once, as SVG for the page and PDF for a paper, and as other files that a person asks for."""
+"""Charts of each dataset: drawn once, as SVG for the page, PDF for a paper, and in other formats that are asked for."""
 
-import io
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import matplotlib as mpl
-
-mpl.use("Agg")
-
-import matplotlib.pyplot as plt
-import pandas as pd
-import seaborn as sns
-from matplotlib.figure import Figure
-
-from bench.common.atomic import whole, write_whole
 from bench.common.errors import BenchError
 from bench.degradation import KINDS
-from bench.report import comparison, generalisation
+from bench.report import styles
+from bench.report.columns import published_value
+from bench.report.comparison import comparison_figure
+from bench.report.generalisation import generalisation_figure
 from bench.report.leaderboard import Leaderboard
-from bench.report.styles import Mark, marks, published, wrapped
+from bench.report.styles import Style, wrapped
 from bench.score.metrics import METRICS
 from bench.store.records import slug
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MAX_POINTS = 400
 
 FORMATS = ("svg", "pdf", "png")
 """Files that a chart may be; the first two always are written."""
-
-COMPARED = "mean, 95 % interval of the mean over the images, ring the published value"
 
 RESOLUTION = 200
 """Dots an inch of a PNG."""
@@ -47,7 +41,7 @@ class Chart:
     wide: bool = False
 
 
-def draw(boards: Sequence[Leaderboard], folder: Path, formats: Sequence[str] = ()) -> list[Chart]:
+def make_charts(boards: Sequence[Leaderboard], folder: Path, formats: Sequence[str] = ()) -> list[Chart]:
     """Draw the charts of every dataset, and save each in a folder as SVG and PDF.
 
     For each dataset, protocol and kind of noise: PSNR gained against sigma where there are several, with the published
@@ -74,40 +68,48 @@ def draw(boards: Sequence[Leaderboard], folder: Path, formats: Sequence[str] = (
     for name in formats:
         if name not in FORMATS:
             raise BenchError(f"FORMAT={name}: charts are saved as {', '.join(FORMATS)}")
-    sns.set_theme(
-        context="paper", style="whitegrid", font_scale=1.1, rc={"svg.fonttype": "none", "axes.grid.axis": "x"}
-    )
-    charts = []
     *others, last = (metric.title for metric in METRICS.values())
-    titles = f"{', '.join(others)} and {last}"
+    compared = (
+        f"{', '.join(others)} and {last}: mean, 95 % interval of the mean over the images, ring the published value"
+    )
     scored = [board for board in boards if board.has_reference]
-    for (dataset, protocol, kind), group in groupby(scored, key=lambda b: (b.dataset, b.protocol, b.kind)):
-        members = list(group)
-        looks = marks(entry.result.label for board in scored if board.dataset == dataset for entry in board.entries)
-        title, stem = members[0].title, slug(f"{dataset}-{protocol}{'' if kind == 'gaussian' else f'-{kind}'}")
-        rising = [board for board in members if board.strength is not None]
-
-        drawn = [
-            (_curves(rising, looks) if len(rising) > 1 else None, "psnr", "PSNR against noise"),
-            (generalisation.draw(rising, looks), "generalisation", "PSNR within and outside the training range"),
-            (_images(members, looks), "images", "PSNR of each image"),
-            (comparison.compare(members, looks), "metrics", f"{titles}: {COMPARED}"),
-        ]
-        for figure, name, said in drawn:
-            if figure is not None:
-                svg = _save(figure, folder / f"{stem}-{name}", {"svg", "pdf", *formats})
-                charts.append(Chart(dataset, protocol, f"{title}: {said}", svg, wide=name == "metrics"))
+    charts = []
+    with styles.charts():
+        for (dataset, protocol, kind), group in groupby(scored, key=lambda b: (b.dataset, b.protocol, b.kind)):
+            members = list(group)
+            labels = (row.result.label for board in scored if board.dataset == dataset for row in board.entries)
+            looks = styles.styles(labels)
+            stem = slug(f"{dataset}-{protocol}{'' if kind == 'gaussian' else f'-{kind}'}")
+            rising = [board for board in members if board.strength is not None]
+            figures = {
+                "psnr": ("PSNR against noise", _curves(rising, looks) if len(rising) > 1 else None),
+                "generalisation": (
+                    "PSNR within and outside the training range", generalisation_figure(rising, looks)
+                ),
+                "images": ("PSNR of each image", _images(members, looks)),
+                "metrics": (compared, comparison_figure(members, looks)),
+            }  # fmt: skip
+            for name, (title, figure) in figures.items():
+                if figure is not None:
+                    path = folder / f"{stem}-{name}"
+                    styles.save(figure, path, list(dict.fromkeys(["svg", "pdf", *formats])), RESOLUTION)
+                    svg = path.with_name(f"{path.name}.svg").read_text(encoding="utf-8")
+                    title = f"{members[0].title}: {title}"
+                    charts.append(Chart(dataset, protocol, title, svg[svg.index("<svg") :], wide=name == "metrics"))
     return charts
 
 
-def _curves(boards: Sequence[Leaderboard], looks: Mapping[str, Mark]) -> Figure:
+def _curves(boards: Sequence[Leaderboard], looks: Mapping[str, Style]) -> "Figure":
     """PSNR gained over the noisy input, so that methods that lie close are told apart."""
+    import matplotlib.pyplot as plt
+    import pandas as pd
+
     rows = [
         {
             "method": entry.result.label,
             "strength": board.strength,
             "gain": entry.result.mean("psnr") - entry.result.mean("noisy_psnr"),
-            "published": (published(entry, "psnr") or math.nan) - entry.result.mean("noisy_psnr"),
+            "published": (published_value(entry, "psnr") or math.nan) - entry.result.mean("noisy_psnr"),
         }
         for board in boards
         for entry in board.entries
@@ -130,8 +132,12 @@ def _curves(boards: Sequence[Leaderboard], looks: Mapping[str, Mark]) -> Figure:
     return figure
 
 
-def _images(boards: Sequence[Leaderboard], looks: Mapping[str, Mark]) -> Figure:
+def _images(boards: Sequence[Leaderboard], looks: Mapping[str, Style]) -> "Figure":
     """PSNR of every image as a dot, the mean as a diamond, the published mean as a line."""
+    import matplotlib.pyplot as plt
+    import pandas as pd
+    import seaborn as sns
+
     height = 0.9 + sum(0.34 * len(board.entries) + 0.25 for board in boards)
     figure, grid = plt.subplots(
         len(boards), 1, figsize=(6.4, height), sharex=True, squeeze=False, layout="constrained",
@@ -160,7 +166,7 @@ def _images(boards: Sequence[Leaderboard], looks: Mapping[str, Mark]) -> Figure:
         for place, entry in enumerate(board.entries):
             mean = entry.result.mean("psnr")
             axes.plot(mean, place, "D", ms=6, mfc=looks[entry.result.label].colour, mec="black", mew=0.8, zorder=5)
-            paper = published(entry, "psnr")
+            paper = published_value(entry, "psnr")
             if paper is not None:
                 axes.plot([paper, paper], [place - 0.36, place + 0.36], color="black", linewidth=1.4, zorder=4)
         axes.set(ylabel="", xlabel="")
@@ -169,20 +175,3 @@ def _images(boards: Sequence[Leaderboard], looks: Mapping[str, Mark]) -> Figure:
         sns.despine(ax=axes, left=True)
     grid[-1, 0].set_xlabel("PSNR (dB)\ndots: images, diamond: mean, bar: published mean")
     return figure
-
-
-def _save(figure: Figure, path: Path, formats: Collection[str]) -> str:
-    """Save a chart under a path without ending, and return its SVG."""
-    text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None})
-    figure.set_layout_engine("none")  # what it found holds for the other formats, and takes long to find
-    svg = text.getvalue()
-    for name in sorted(formats):
-        file = path.with_name(f"{path.name}.{name}")
-        if name == "svg":
-            write_whole(file, svg)
-        else:
-            with whole(file) as beside:
-                figure.savefig(beside, dpi=RESOLUTION)
-    plt.close(figure)
-    return svg[svg.index("<svg") :]

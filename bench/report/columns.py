@@ -115,6 +115,13 @@ def stored(column: Column, row: Entry) -> Value:
     return float(f"{value:.4g}") if column.form.endswith("g") else round(value, 4)
 
 
+def published_value(row: Entry, metric: str) -> float | None:
+    """Return the published mean of a metric, in the unit of the metric; None where there is none."""
+    if metric == "psnr" and row.verdict and row.verdict.published.metric == "psnr":
+        return row.verdict.published.number
+    return float(row.ssim) if metric == "ssim" and row.ssim else None
+
+
 def badness(row: Entry) -> float:
     """Return what rows are sorted by, the best first: the first column of a direction."""
     first = next(column for column in columns(TERMINAL, [row]) if column.better)

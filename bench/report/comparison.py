@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
+from bench.report.columns import published_value
 from bench.report.leaderboard import Leaderboard
-from bench.report.styles import Mark, published, wrapped
+from bench.report.styles import Style, wrapped
 from bench.score.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -25,18 +26,17 @@ NEAR = 0.35
 """Share of the methods' range by which the axis is made longer, if need be, to show the noisy input."""
 
 
-def compare(boards: Sequence[Leaderboard], marks: Mapping[str, Mark]) -> "Figure":
+def comparison_figure(boards: Sequence[Leaderboard], styles: Mapping[str, Style]) -> "Figure":
     """Draw a row of panels, one a metric, for each leaderboard.
 
-    Points, not bars: nothing is told by the length of a bar of PSNR that begins somewhere, and one that begins at 0
-    hides what is to be compared. The noisy input has the last line, and is a dashed line through the panel where that
-    lies near enough; an arrow says where it is otherwise.
+    Points, not bars: a bar of PSNR says nothing by its length unless it begins at 0, and then it hides the
+    differences. The noisy input has the last row: a dashed line through the panel where it is near, an arrow otherwise.
 
     Parameters
     ----------
     boards : sequence of Leaderboard
         Of one dataset and protocol, with references.
-    marks : mapping
+    styles : mapping
         Of every label.
     """
     import matplotlib.pyplot as plt
@@ -51,7 +51,7 @@ def compare(boards: Sequence[Leaderboard], marks: Mapping[str, Mark]) -> "Figure
     for row, board, labels in zip(grid, boards, names, strict=True):
         heights = _heights(labels)
         for axes, metric in zip(row, METRICS, strict=True):
-            _panel(axes, board, metric, heights, marks)
+            _panel(axes, board, metric, heights, styles)
             axes.set_yticks(heights, labels if axes is row[0] else [], fontsize=8)
         row[0].get_yticklabels()[-1].set_color("0.4")
         row[0].set_title(board.noise, loc="left", fontsize=9, fontweight="bold")
@@ -71,7 +71,9 @@ def _heights(labels: Sequence[str]) -> list[float]:
     return heights
 
 
-def _panel(axes: "Axes", board: Leaderboard, metric: str, heights: Sequence[float], marks: Mapping[str, Mark]) -> None:
+def _panel(
+    axes: "Axes", board: Leaderboard, metric: str, heights: Sequence[float], styles: Mapping[str, Style]
+) -> None:
     form = METRICS[metric].form
     shown: list[float] = []
     for entry, height in zip(board.entries, heights[:-1], strict=True):
@@ -80,12 +82,12 @@ def _panel(axes: "Axes", board: Leaderboard, metric: str, heights: Sequence[floa
         _value(axes, height, mean, form)
         if not math.isfinite(mean):
             continue
-        mark = marks[entry.result.label]
+        style = styles[entry.result.label]
         axes.errorbar(
-            mean, height, xerr=error, fmt=mark.marker, color=mark.colour, ms=6, mew=0, elinewidth=1.3, zorder=3
+            mean, height, xerr=error, fmt=style.marker, color=style.colour, ms=6, mew=0, elinewidth=1.3, zorder=3
         )
         shown += [mean - error, mean + error]
-        paper = published(entry, metric)
+        paper = published_value(entry, metric)
         if paper is not None:
             axes.plot(paper, height, "o", ms=10, mfc="none", mec="black", mew=0.9, zorder=4)
             shown.append(paper)

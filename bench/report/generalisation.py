@@ -1,4 +1,4 @@
-"""How methods generalise beyond the noise they were trained on: PSNR against sigma, within and outside that range."""
+"""The chart of generalisation: PSNR against sigma, within and outside the range that methods were trained on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from bench.report.leaderboard import Leaderboard
-from bench.report.styles import Mark, wrapped
+from bench.report.styles import Style, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -50,25 +50,25 @@ def points(boards: Sequence[Leaderboard]) -> dict[str, list[Point]]:
     boards : sequence of Leaderboard
         Of one dataset and protocol; those that are not Gaussian noise of one sigma are left out.
     """
-    found: dict[str, dict[float, Point]] = {}
+    levels: dict[str, dict[float, Point]] = {}
     for board in boards:
         if board.kind != "gaussian" or board.strength is None:
             continue
         for entry in board.entries:
-            said = entry.result.about["net"]["trained"]
-            trained = (float(said[0]), float(said[1])) if said else None
+            ends = entry.result.about["net"]["trained"]
+            trained = (float(ends[0]), float(ends[1])) if ends else None
             point = Point(board.strength, entry.result.mean("psnr"), trained)
-            found.setdefault(entry.result.label, {}).setdefault(board.strength, point)
-    rows = {label: [levels[sigma] for sigma in sorted(levels)] for label, levels in found.items()}
+            levels.setdefault(entry.result.label, {}).setdefault(board.strength, point)
+    rows = {label: [at[sigma] for sigma in sorted(at)] for label, at in levels.items()}
     return dict(sorted(rows.items(), key=lambda row: (-row[1][-1].sigma, -row[1][-1].psnr)))
 
 
-def worth(found: Mapping[str, Sequence[Point]]) -> bool:
+def is_shown(rows: Mapping[str, Sequence[Point]]) -> bool:
     """Whether a method was run at enough noise levels, one of them outside its range."""
-    return any(len(row) >= LEVELS and not all(point.within for point in row) for row in found.values())
+    return any(len(row) >= LEVELS and not all(point.within for point in row) for row in rows.values())
 
 
-def pieces(first: Point, second: Point) -> list[tuple[Range, Range, bool]]:
+def cut_at_range(first: Point, second: Point) -> list[tuple[Range, Range, bool]]:
     """Cut the line between two points of a method at the end of its range.
 
     Parameters
@@ -83,7 +83,7 @@ def pieces(first: Point, second: Point) -> list[tuple[Range, Range, bool]]:
 
     Examples
     --------
-    >>> pieces(Point(5, 38.0, (0, 10)), Point(25, 30.0, (0, 10)))
+    >>> cut_at_range(Point(5, 38.0, (0, 10)), Point(25, 30.0, (0, 10)))
     [((5, 10), (38.0, 36.0), True), ((10, 25), (36.0, 30.0), False)]
     """
     ends, values = (first.sigma, second.sigma), (first.psnr, second.psnr)
@@ -97,7 +97,7 @@ def pieces(first: Point, second: Point) -> list[tuple[Range, Range, bool]]:
     return [piece for piece in cut if piece[0][0] < piece[0][1]]
 
 
-def draw(boards: Sequence[Leaderboard], marks: Mapping[str, Mark]) -> "Figure | None":
+def generalisation_figure(boards: Sequence[Leaderboard], styles: Mapping[str, Style]) -> "Figure | None":
     """Draw PSNR against sigma: solid and filled within the range of training, dashed and open outside it.
 
     Where all trained nets share one range, it is shaded too.
@@ -106,7 +106,7 @@ def draw(boards: Sequence[Leaderboard], marks: Mapping[str, Mark]) -> "Figure | 
     ----------
     boards : sequence of Leaderboard
         Of one dataset and protocol, with references.
-    marks : mapping
+    styles : mapping
         Of every label.
 
     Returns
@@ -114,24 +114,26 @@ def draw(boards: Sequence[Leaderboard], marks: Mapping[str, Mark]) -> "Figure | 
     Figure or None
         None where no method was run at three noise levels of which one is outside its range.
     """
-    found = points(boards)
-    if not worth(found):
+    rows = points(boards)
+    if not is_shown(rows):
         return None
     import matplotlib.pyplot as plt
     from matplotlib.lines import Line2D
 
-    figure, axes = plt.subplots(figsize=(7.0, max(4.0, 0.9 + 0.26 * (len(found) + 4))), layout="constrained")
+    figure, axes = plt.subplots(figsize=(7.0, max(4.0, 0.9 + 0.26 * (len(rows) + 4))), layout="constrained")
     handles: list[Artist] = []
-    for place, (label, row) in enumerate(found.items()):
-        mark, above = marks[label], 3 - place / len(found)  # the best is drawn over the others
+    for place, (label, row) in enumerate(rows.items()):
+        style, above = styles[label], 3 - place / len(rows)  # the best is drawn over the others
         for first, second in pairwise(row):
-            for ends, values, within in pieces(first, second):
-                axes.plot(ends, values, "-" if within else "--", color=mark.colour, lw=1.4, zorder=above - 1)
+            for ends, values, within in cut_at_range(first, second):
+                axes.plot(ends, values, "-" if within else "--", color=style.colour, lw=1.4, zorder=above - 1)
         for point in row:
-            face = mark.colour if point.within else "white"
-            axes.plot(point.sigma, point.psnr, mark.marker, color=mark.colour, mfc=face, mew=1.2, ms=5.5, zorder=above)
-        name = wrapped(f"{label}{_said(label, row)}")
-        handles.append(Line2D([], [], color=mark.colour, marker=mark.marker, ms=5.5, lw=1.4, label=name))
+            face = style.colour if point.within else "white"
+            axes.plot(
+                point.sigma, point.psnr, style.marker, color=style.colour, mfc=face, mew=1.2, ms=5.5, zorder=above
+            )
+        name = wrapped(f"{label}{_range_text(label, row)}")
+        handles.append(Line2D([], [], color=style.colour, marker=style.marker, ms=5.5, lw=1.4, label=name))
     noisy = {b.strength: b.entries[0].result.mean("noisy_psnr") for b in boards if b.kind == "gaussian"}
     sigmas = sorted(sigma for sigma in noisy if sigma is not None)
     axes.plot(sigmas, [noisy[sigma] for sigma in sigmas], ":", color="0.35", lw=1.4, zorder=1)
@@ -141,7 +143,7 @@ def draw(boards: Sequence[Leaderboard], marks: Mapping[str, Mark]) -> "Figure | 
     )
     outside = {"marker": "o", "ms": 5.5, "mfc": "white", "ls": "--", "lw": 1.2}
     handles.append(Line2D([], [], color="0.2", label="outside it", **outside))  # type: ignore[arg-type]
-    ranges = {point.trained for row in found.values() for point in row if point.trained}
+    ranges = {point.trained for row in rows.values() for point in row if point.trained}
     if len(ranges) == 1:
         low, high = next(iter(ranges))
         right = axes.get_xlim()[1]
@@ -156,7 +158,7 @@ def draw(boards: Sequence[Leaderboard], marks: Mapping[str, Mark]) -> "Figure | 
     return figure
 
 
-def _said(label: str, row: Sequence[Point]) -> str:
+def _range_text(label: str, row: Sequence[Point]) -> str:
     """Say the range of a method with one net, where its label does not."""
     ranges = {point.trained for point in row}
     only = next(iter(ranges))

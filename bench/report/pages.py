@@ -12,14 +12,14 @@ from bench.plan.cell import Failure
 from bench.report.charts import Chart
 from bench.report.columns import PAGE, columns, heading, text
 from bench.report.leaderboard import Leaderboard
-from bench.report.pictures import ERROR_PEAK, SIDE, Strip
+from bench.report.pictures import ERROR_PEAK, SIDE, PictureStrip
 from bench.score.metrics import METRICS
 
 
 def html(
     boards: Sequence[Leaderboard],
     charts: Sequence[Chart],
-    strips: Mapping[str, Sequence[Strip]],
+    strips: Mapping[str, Sequence[PictureStrip]],
     failures: Sequence[Failure],
 ) -> str:
     """Return the whole report as one HTML document."""

@@ -35,7 +35,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Strip:
+class PictureStrip:
     """The pictures of one image: clean (where there is one) and noisy, then each method's and, below it, its error."""
 
     image: str
@@ -44,7 +44,7 @@ class Strip:
     errors: tuple[Panel, ...]
 
 
-def strips(store: Store, boards: Sequence[Leaderboard], each: int) -> dict[str, list[Strip]]:
+def picture_strips(store: Store, boards: Sequence[Leaderboard], each: int) -> dict[str, list[PictureStrip]]:
     """Make strips for every leaderboard, by its anchor.
 
     Parameters
@@ -62,16 +62,16 @@ def strips(store: Store, boards: Sequence[Leaderboard], each: int) -> dict[str, 
         Empty lists where the clean images are not to be had any more.
     """
     paths = {path.stem.rpartition("_")[2]: path for path in store.paths()}
-    made: dict[str, list[Strip]] = {}
+    made: dict[str, list[PictureStrip]] = {}
     for board in boards:
         records = [entry.result.records[0] for entry in board.entries]
         chosen = _spread(_hardest_first(records), each)
-        found = _pictures(records[0].provenance, chosen)
+        known = _pictures(records[0].provenance, chosen)
         denoised = [
             {row["image"]: row for row in read(paths[record.provenance["key"]], ("image", "psnr", "denoised")).images}
             for record in records
         ]
-        made[board.anchor] = [_strip(board, picture, [rows[picture.name] for rows in denoised]) for picture in found]
+        made[board.anchor] = [_strip(board, picture, [rows[picture.name] for rows in denoised]) for picture in known]
     return made
 
 
@@ -116,7 +116,7 @@ def _dataset(about: "dict[str, object]") -> Dataset | None:
         return None
 
 
-def _strip(board: Leaderboard, picture: Picture, rows: Sequence[dict[str, object]]) -> Strip:
+def _strip(board: Leaderboard, picture: Picture, rows: Sequence[dict[str, object]]) -> PictureStrip:
     import numpy as np
 
     protocol = PROTOCOLS[board.protocol]
@@ -147,7 +147,7 @@ def _strip(board: Leaderboard, picture: Picture, rows: Sequence[dict[str, object
         levels = np.clip(size / ERROR_PEAK * 255, 0, 255).astype(np.uint8)[..., None]
         what = "error" if clean is not None else "change"
         errors.append(Panel(f"|{what}| {entry.result.label}", f"mean {size.mean():.2f}", _webp(levels)))
-    return Strip(picture.name, tuple(inputs), tuple(outputs), tuple(errors))
+    return PictureStrip(picture.name, tuple(inputs), tuple(outputs), tuple(errors))
 
 
 def _webp(pixels: "np.ndarray") -> str:

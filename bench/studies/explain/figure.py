@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.common.atomic import whole
+from bench.report import styles
 from bench.score.metrics import decibels
 
 if TYPE_CHECKING:
@@ -19,12 +19,8 @@ NARROWEST = 1.0
 """Inches of a column; with many pixels the figure becomes wider."""
 LEFT, GAP, HEAD, TITLE, BAR = 0.2, 0.06, 0.24, 0.28, 0.26
 """Inches for the noise level, between columns, for the heading, and above and below each panel."""
-RESOLUTION = 300
-"""Dots an inch of the PNG."""
 MOST_REACH = 20
 """Pixels that are shown on each side of a filter's pixel, at most."""
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Of the pixels, told apart by the colour-blind (Okabe and Ito)."""
 
 
 def save(explanations: "Sequence[Explanation]", path: Path) -> None:
@@ -37,9 +33,6 @@ def save(explanations: "Sequence[Explanation]", path: Path) -> None:
     path : Path
         Of the PNG; the PDF is laid beside it.
     """
-    import matplotlib as mpl
-
-    mpl.use("Agg")
     import matplotlib.pyplot as plt
 
     first = explanations[0]
@@ -49,14 +42,7 @@ def save(explanations: "Sequence[Explanation]", path: Path) -> None:
     row = TITLE + side + BAR
     height = HEAD + row * len(explanations)
     reach = _reach([found for explanation in explanations for found in explanation.filters])
-    style: dict[Any, Any] = {
-        "font.size": 7,
-        "axes.titlesize": 7,
-        "axes.titlepad": 3,
-        "axes.linewidth": 0.5,
-        "pdf.fonttype": 42,
-    }
-    with plt.rc_context(style):
+    with styles.panels():
         figure = plt.figure(figsize=(width, height))
         figure.text(0.5, 1 - 0.6 * HEAD / height, _heading(first), ha="center", va="center", fontsize=8)
         for index, explanation in enumerate(explanations):
@@ -68,10 +54,7 @@ def save(explanations: "Sequence[Explanation]", path: Path) -> None:
                 for column in range(columns)
             ]  # fmt: skip
             _row(figure, boxes, explanation, reach)
-        with whole(path) as png, whole(path.with_suffix(".pdf")) as pdf:
-            figure.savefig(png, dpi=RESOLUTION)
-            figure.savefig(pdf, metadata={"CreationDate": None})
-        plt.close(figure)
+        styles.save(figure, path.with_suffix(""), ("png", "pdf"))
 
 
 def _heading(first: "Explanation") -> str:
@@ -89,7 +72,7 @@ def _row(figure: Any, axes: Any, explanation: "Explanation", reach: int) -> None
     _picture(axes[1], explanation.denoised, explanation, reach)
     axes[1].set_title(f"denoised, {_psnr(explanation):.2f} dB")
     for index, (panel, found) in enumerate(zip(axes[2:-1], explanation.filters, strict=True)):
-        colour = COLOURS[index % len(COLOURS)]
+        colour = styles.style(index).colour
         shown = _around(found, reach)
         _signed(figure, panel, shown, float(np.abs(shown).max()) or 1.0)
         name = found.pixel.kind if found.pixel.kind != "given" else f"{found.pixel.y},{found.pixel.x}"
@@ -113,7 +96,7 @@ def _picture(axes: Any, image: "np.ndarray", explanation: "Explanation", reach: 
     for index, found in enumerate(explanation.filters):
         y, x = found.pixel.y - explanation.window.top, found.pixel.x - explanation.window.left
         side = 2 * reach + 1
-        for colour, thick in (("white", 1.8), (COLOURS[index % len(COLOURS)], 0.9)):
+        for colour, thick in (("white", 1.8), (styles.style(index).colour, 0.9)):
             axes.add_patch(
                 Rectangle((x - reach - 0.5, y - reach - 0.5), side, side, fill=False, color=colour, linewidth=thick)
             )

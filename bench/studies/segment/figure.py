@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.common.atomic import whole
+from bench.report import styles
 from bench.run.images import pictures
 from bench.studies.segment.labels import CLEAN, Scores, label_map, mean_iou, scheme, segmented, version
 
@@ -22,8 +22,6 @@ TITLE, HEAD = 0.42, 0.24
 """Inches: above a picture of the upper row, for three lines, and of the heading."""
 LETTERS = 36
 """Of a line above a picture."""
-RESOLUTION = 300
-"""Dots an inch."""
 VOID = (255, 255, 255)
 """Colour of pixels that have no class."""
 PALETTE = (
@@ -56,9 +54,6 @@ def save(
     path : Path
         Of the PNG.
     """
-    import matplotlib as mpl
-
-    mpl.use("Agg")
     import matplotlib.pyplot as plt
 
     cell = next(iter(methods.values()))
@@ -74,7 +69,7 @@ def save(
     columns, down = len(scores) + 1, ACROSS * tall / wide
     width = 2 * MARGIN + columns * ACROSS + (columns - 1) * GAP
     height = HEAD + TITLE + 2 * down + GAP + MARGIN
-    with plt.rc_context({"font.size": 7, "axes.titlesize": 7, "axes.titlepad": 3, "axes.linewidth": 0.4}):
+    with styles.panels():
         figure = plt.figure(figsize=(width, height))
         heading = f"{cell.dataset.title}, image {image}, {_noise(cell)}"
         figure.text(0.5, 1 - 0.12 / height, heading, ha="center", va="center", fontsize=8)
@@ -99,9 +94,7 @@ def save(
         last = panel(1, columns - 1)
         last.imshow(coloured(truth, classes.void), interpolation="nearest")
         last.set_title("truth (white: no class)")
-        with whole(path) as beside:
-            figure.savefig(beside, dpi=RESOLUTION)
-        plt.close(figure)
+        styles.save(figure, path.with_suffix(""), ("png",))
 
 
 def coloured(classes: "Tensor", void: int) -> "np.ndarray":

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.common.atomic import whole
+from bench.report import styles
 from bench.studies.where.table import NOISY
 from bench.studies.where.zones import DISTANCES, boundaries
 
@@ -24,13 +24,8 @@ TITLE, BAR, BETWEEN = 0.2, 0.62, 0.08
 """Inches: above the pictures, right of them for the colour bar, and between them."""
 TALLEST = 2.4
 """Inches that a picture is high at most."""
-RESOLUTION = 300
-"""Dots an inch of the PNG."""
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Of the methods, told apart by the colour-blind (Okabe and Ito)."""
 BARS = "0.86"
 """Grey of the shares of the pixels."""
-MARKERS = "osD^vP"
 BOUNDARY = (0.9, 0.62, 0.0)
 """Colour of boundaries (Okabe and Ito's orange)."""
 
@@ -49,9 +44,6 @@ def save(cell: "Cell", table: "pd.DataFrame", maps: "ErrorMaps", path: Path) -> 
     path : Path
         Of the PNG; the PDF is laid beside it.
     """
-    import matplotlib as mpl
-
-    mpl.use("Agg")
     import matplotlib.pyplot as plt
     from matplotlib.patches import Patch
 
@@ -63,16 +55,7 @@ def save(cell: "Cell", table: "pd.DataFrame", maps: "ErrorMaps", path: Path) -> 
     tall, wide = maps.clean.shape[:2]
     across = min(room, TALLEST * wide / tall)
     height = HEAD + CURVES + AXIS + LEGEND + TITLE + across * tall / wide + 0.06
-    style: dict[Any, Any] = {
-        "font.size": 7,
-        "axes.titlesize": 7,
-        "axes.titlepad": 3,
-        "axes.linewidth": 0.5,
-        "xtick.major.width": 0.5,
-        "ytick.major.width": 0.5,
-        "pdf.fonttype": 42,
-    }
-    with plt.rc_context(style):
+    with styles.panels():
         figure = plt.figure(figsize=(WIDTH, height))
         sigma = cell.degradation.sigma
         noise = f"σ = {sigma:g}" if sigma is not None and cell.degradation.additive_gaussian else str(cell.degradation)
@@ -98,10 +81,7 @@ def save(cell: "Cell", table: "pd.DataFrame", maps: "ErrorMaps", path: Path) -> 
             bbox_to_anchor=(0.5, (height - HEAD - CURVES - AXIS - LEGEND / 2) / height),
         )  # fmt: skip
         _pictures(figure, maps, shown, across, cell)
-        with whole(path) as png, whole(path.with_suffix(".pdf")) as pdf:
-            figure.savefig(png, dpi=RESOLUTION)
-            figure.savefig(pdf, metadata={"CreationDate": None})
-        plt.close(figure)
+        styles.save(figure, path.with_suffix(""), ("png", "pdf"))
 
 
 def _error(axes: Any, far: "pd.DataFrame", methods: list[str]) -> None:
@@ -115,7 +95,7 @@ def _error(axes: Any, far: "pd.DataFrame", methods: list[str]) -> None:
 
 def _difference(axes: Any, far: "pd.DataFrame", methods: list[str]) -> None:
     """PSNR in the same zone of the same images, less that of the first method."""
-    axes.axhline(0, color=COLOURS[0], linewidth=1)
+    axes.axhline(0, color=styles.style(0).colour, linewidth=1)
     for index, method in enumerate(methods[1:], 1):
         rows = far[far["method"] == method]
         _curve(axes, rows, index, ("psnr_difference", "difference_low", "difference_high"), method)
@@ -134,9 +114,9 @@ def _shares(axes: Any, far: "pd.DataFrame", methods: list[str]) -> None:
             [place + step * (index - (len(methods) - 1) / 2) for place in _places(rows)],
             100 * rows["error_share"],
             linestyle="none",
-            marker=MARKERS[index % len(MARKERS)],
+            marker=styles.style(index).marker,
             markersize=2.6,
-            color=COLOURS[index % len(COLOURS)],
+            color=styles.style(index).colour,
         )
     axes.set_ylim(bottom=0)
     axes.set_title("share of the squared error")
@@ -145,12 +125,10 @@ def _shares(axes: Any, far: "pd.DataFrame", methods: list[str]) -> None:
 
 def _curve(axes: Any, rows: "pd.DataFrame", index: int, columns: tuple[str, str, str], label: str) -> None:
     middle, low, high = columns
-    colour = COLOURS[index % len(COLOURS)]
+    style = styles.style(index)
     places = _places(rows)
-    axes.fill_between(places, rows[low], rows[high], color=colour, alpha=0.2, linewidth=0)
-    axes.plot(
-        places, rows[middle], color=colour, linewidth=1, marker=MARKERS[index % len(MARKERS)], markersize=3, label=label
-    )
+    axes.fill_between(places, rows[low], rows[high], color=style.colour, alpha=0.2, linewidth=0)
+    axes.plot(places, rows[middle], color=style.colour, linewidth=1, marker=style.marker, markersize=3, label=label)
 
 
 def _places(rows: "pd.DataFrame") -> list[int]:

@@ -11,7 +11,7 @@ from PIL import Image
 from rich.console import Console
 
 from bench.plan.request import Request, plan
-from bench.report import build
+from bench.report.build import build
 from bench.report.terminal import print_results
 from bench.run.engine import run_all
 from bench.run.settings import Settings

@@ -14,12 +14,15 @@ from skimage import data
 from bench.common.errors import BenchError
 from bench.degradation import degrade, parse
 from bench.plan.request import Request, plan
-from bench.report import build, comparison, generalisation
-from bench.report.charts import draw
-from bench.report.generalisation import Point
+from bench.report import comparison
+from bench.report.build import build
+from bench.report.charts import make_charts
+from bench.report.columns import published_value
+from bench.report.comparison import comparison_figure
+from bench.report.generalisation import Point, cut_at_range, generalisation_figure
 from bench.report.leaderboard import leaderboards
-from bench.report.pictures import strips
-from bench.report.styles import marks, published
+from bench.report.pictures import picture_strips
+from bench.report.styles import styles
 from bench.run.engine import run_all
 from bench.run.one_cell import run_cell
 from bench.run.settings import Settings
@@ -81,6 +84,8 @@ def test_charts_are_saved_for_a_paper(made):
     names = {path.name for path in (made.parent / "charts").iterdir()}
     for chart in ("folder-photographs-standard-psnr", "folder-photographs-standard-images"):
         assert {f"{chart}.svg", f"{chart}.pdf"} <= names
+        # Publishers refuse fonts of Type 3, which are matplotlib's default.
+        assert b"/Type3" not in (made.parent / "charts" / f"{chart}.pdf").read_bytes()
 
 
 def test_the_pictures_show_what_was_scored(made, crops):
@@ -141,23 +146,23 @@ def labels_of(boards):
 
 def test_one_picture_is_shown_where_one_is_asked_for(runs):
     boards = leaderboards(gather(Store(runs / "runs").scores()))
-    assert [len(shown) for shown in strips(Store(runs / "runs"), boards, 1).values()] == [1, 1]
-    assert [len(shown) for shown in strips(Store(runs / "runs"), boards, 0).values()] == [2, 2]
+    assert [len(shown) for shown in picture_strips(Store(runs / "runs"), boards, 1).values()] == [1, 1]
+    assert [len(shown) for shown in picture_strips(Store(runs / "runs"), boards, 0).values()] == [2, 2]
 
 
 def test_charts_are_saved_in_the_format_that_is_asked_for(tmp_path, measured):
     boards = leaderboards(gather(measured[:1]))
-    draw(boards, tmp_path, ("png",))
+    make_charts(boards, tmp_path, ("png",))
     with Image.open(next(tmp_path.glob("*-metrics.png"))) as image:
         assert image.format == "PNG"
     assert {path.suffix for path in tmp_path.iterdir()} == {".svg", ".pdf", ".png"}
     with pytest.raises(BenchError, match="FORMAT=gif: charts are saved as svg, pdf, png"):
-        draw(boards, tmp_path, ("gif",))
+        make_charts(boards, tmp_path, ("gif",))
 
 
 def test_the_comparison_shows_mean_interval_and_noisy_input(measured):
     boards = leaderboards(gather(measured))[1:2]
-    figure = comparison.compare(boards, marks(labels_of(boards)))
+    figure = comparison_figure(boards, styles(labels_of(boards)))
     for axes, metric, form in zip(figure.axes, ("psnr", "ssim", "mse"), (".2f", ".4f", ".1f"), strict=True):
         rows = {r.provenance["label"]: [i[metric] for i in r.images] for r in measured if r.provenance["sigma"] == 25}
         means = {label: np.mean(values) for label, values in rows.items()}
@@ -196,23 +201,27 @@ def test_the_noisy_input_is_a_line_where_it_is_near():
 def test_only_what_was_published_in_the_unit_of_the_chart_is_a_ring():
     row = SimpleNamespace(metric="psnr_noise_255", number=60.0)
     entry = SimpleNamespace(verdict=SimpleNamespace(published=row), ssim="0.91")
-    assert published(entry, "psnr") is None
+    assert published_value(entry, "psnr") is None
     row.metric = "psnr"
-    assert (published(entry, "psnr"), published(entry, "ssim"), published(entry, "mse")) == (60.0, 0.91, None)
-    assert published(SimpleNamespace(verdict=None, ssim=""), "psnr") is None
+    assert (published_value(entry, "psnr"), published_value(entry, "ssim"), published_value(entry, "mse")) == (
+        60.0,
+        0.91,
+        None,
+    )
+    assert published_value(SimpleNamespace(verdict=None, ssim=""), "psnr") is None
 
 
 def test_methods_are_told_apart():
-    looks = marks(f"method {i}" for i in range(56))
+    looks = styles(f"method {i}" for i in range(56))
     assert len(set(looks.values())) == 56
-    few = marks(f"method {i}" for i in range(7))
+    few = styles(f"method {i}" for i in range(7))
     assert len({look.colour for look in few.values()}) == len({look.marker for look in few.values()}) == 7
 
 
 def test_generalisation_is_open_and_dashed_outside_the_range(measured):
     boards = leaderboards(gather(measured))
-    looks = marks(labels_of(boards))
-    (axes,) = generalisation.draw(boards, looks).axes
+    looks = styles(labels_of(boards))
+    (axes,) = generalisation_figure(boards, looks).axes
     colour = looks["Wavelet"].colour
     mine = [line for line in axes.lines if line.get_color() == colour]
     faces = {line.get_xdata()[0]: line.get_markerfacecolor() for line in mine if line.get_marker() != "None"}
@@ -228,11 +237,11 @@ def test_generalisation_is_open_and_dashed_outside_the_range(measured):
 
 
 def test_generalisation_needs_three_levels_and_one_outside(measured):
-    looks = marks(labels_of(leaderboards(gather(measured))))
+    looks = styles(labels_of(leaderboards(gather(measured))))
     two = [record for record in measured if record.provenance["sigma"] != 50]
     untrained = [record for record in measured if record.provenance["label"] == "Gaussian"]
     for records in (two, untrained):
-        assert generalisation.draw(leaderboards(gather(records)), looks) is None
+        assert generalisation_figure(leaderboards(gather(records)), looks) is None
 
 
 @pytest.mark.parametrize(
@@ -245,4 +254,4 @@ def test_generalisation_needs_three_levels_and_one_outside(measured):
     ],
 )
 def test_lines_are_cut_where_the_range_ends(first, second, expected):
-    assert generalisation.pieces(first, second) == expected
+    assert cut_at_range(first, second) == expected

@@ -14,7 +14,7 @@ from bench.judge.verdict import judge
 from bench.plan import request as planning
 from bench.plan.protocol import protocol
 from bench.plan.request import Request, plan
-from bench.report import build
+from bench.report.build import build
 from bench.run.images import degraded, pictures
 from bench.run.noise_level import estimated, sigma_for
 from bench.run.one_cell import run_cell

@@ -1,0 +1,53 @@
+"""`make report`: all finished cells as one page, Markdown, CSV and charts. A function of the records."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.common.atomic import write_whole
+from bench.common.errors import BenchError
+from bench.store.records import Store
+from bench.store.results import current, gather
+
+
+def build(out: Path, pictures_each: int = 12, formats: Sequence[str] = ()) -> Path:
+    """Write `report/` in an output folder from the records in its `runs/`.
+
+    Parameters
+    ----------
+    out : Path
+        Holds `runs/`; `report/` is made beside it.
+    pictures_each : int
+        Picture strips for each dataset and noise, spread over the images from the hardest to the
+        easiest; 0 for all images.
+    formats : sequence of str
+        Of the files of charts, besides SVG and PDF: png.
+
+    Returns
+    -------
+    Path
+        The page `index.html`, which needs no other file.
+
+    Raises
+    ------
+    BenchError
+        If no cell is finished, or there is no such format.
+    """
+    from bench.report.charts import make_charts
+    from bench.report.leaderboard import images_csv, leaderboards, to_csv, to_markdown
+    from bench.report.pages import html
+    from bench.report.pictures import picture_strips
+
+    store = Store(out / "runs")
+    results = current(gather(store.scores()))
+    if not results:
+        raise BenchError(f"nothing to report: {store.folder} has no finished cell; run make bench first")
+    folder = out / "report"
+    boards = leaderboards(results)
+    charts = make_charts(boards, folder / "charts", formats)
+    strips = picture_strips(store, boards, pictures_each)
+    write_whole(folder / "leaderboard.csv", to_csv(boards))
+    write_whole(folder / "images.csv", images_csv(results))
+    write_whole(folder / "report.md", to_markdown(boards))
+    page = folder / "index.html"
+    write_whole(page, html(boards, charts, strips, store.failures()))
+    return page
