@@ -97,7 +97,7 @@ def summary(findings: Sequence[Finding], sizes: Mapping[str, int]) -> Iterator[s
     Parameters
     ----------
     findings : sequence of Finding
-        What was found.
+        Of an audit.
     sizes : mapping
         How many images a dataset has.
     """
@@ -158,8 +158,8 @@ def _sentence(problem: str, a: str, b: str, group: Sequence[Finding], total: int
     """Say what group of images of `a` is to `b`."""
     images = list(dict.fromkeys(finding.image_a for finding in group))
     if len(images) == 1:
-        # The share says what is part of what; how else the pixels differ is worth a word.
-        changes = [word for word in group[0].relation.split(", ") if word not in _PARTS]
+        # The share says what is part of what; how the pixels differ otherwise is said too.
+        changes = [change for change in group[0].relation.split(", ") if change not in _PARTS]
         how = f" ({', '.join(changes)})" if changes else ""
         return f"{a}: {images[0]} shares {_percent(group[0].share)} of its pixels with {b}/{group[0].image_b}{how}"
     count = f" of {total}" if total else ""

@@ -8,7 +8,7 @@ from bench.common.paths import ROOT
 
 LEDGER = ROOT / "results" / "published.csv"
 PROTOCOLS = ("standard", "float", "clipped", "sr", "other", "unstated", "derived")
-"""What a row may say of its protocol; see results/README.md."""
+"""The protocols of rows; results/README.md explains them."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Published:
     Attributes
     ----------
     method, variant, dataset, colour, degradation, metric : str
-        What it is a number of; `colour` is the paper's word.
+        What was measured; `colour` is the paper's word.
     protocol : str
         One of `PROTOCOLS`.
     value : str
@@ -69,12 +69,12 @@ def ledger() -> tuple[Published, ...]:
 
 @cache
 def _means() -> dict[tuple[str, ...], list[Published]]:
-    found: dict[tuple[str, ...], list[Published]] = {}
+    means: dict[tuple[str, ...], list[Published]] = {}
     for row in ledger():
         if not row.image:
             key = (row.method, row.variant, row.dataset, row.colour, row.degradation, row.metric)
-            found.setdefault(key, []).append(row)
-    return found
+            means.setdefault(key, []).append(row)
+    return means
 
 
 def published(

@@ -1,4 +1,4 @@
-"""Verdicts: a result held against the published number, with the tolerance that honesty allows."""
+"""Verdicts: a result held against the published number, within a tolerance that is measured."""
 
 import math
 from collections import Counter
@@ -21,7 +21,7 @@ ten 256x256 photographs of `builtin`, 20 draws).
 
 @dataclass(frozen=True)
 class Verdict:
-    """What holding a result against the ledger says.
+    """A result held against the ledger.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Verdict:
 def judge(result: Result) -> Verdict | None:
     """Hold a result's PSNR against the reference row of the ledger; None where nothing was published.
 
-    The allowed difference is what cannot be told from agreement: the rounding of the printed
+    The allowed difference is the largest that two agreeing measurements may have: the rounding of the printed
     number, and twice the standard deviation that the two noise draws have (`draw_deviation`), the
     published one and the mean over the seeds measured here. Where the paper scored float outputs
     and this protocol rounds them (or the reverse), the known effect of rounding is allowed too.
@@ -55,7 +55,7 @@ def judge(result: Result) -> Verdict | None:
     Parameters
     ----------
     result : Result
-        What was measured.
+        The measured result.
     """
     if not result.has_reference:
         return None

@@ -78,16 +78,16 @@ def make_charts(boards: Sequence[Leaderboard], folder: Path, formats: Sequence[s
         for (dataset, protocol, kind), group in groupby(scored, key=lambda b: (b.dataset, b.protocol, b.kind)):
             members = list(group)
             labels = (row.result.label for board in scored if board.dataset == dataset for row in board.entries)
-            looks = styles.styles(labels)
+            label_styles = styles.styles(labels)
             stem = slug(f"{dataset}-{protocol}{'' if kind == 'gaussian' else f'-{kind}'}")
             rising = [board for board in members if board.strength is not None]
             figures = {
-                "psnr": ("PSNR against noise", _curves(rising, looks) if len(rising) > 1 else None),
+                "psnr": ("PSNR against noise", _curves(rising, label_styles) if len(rising) > 1 else None),
                 "generalisation": (
-                    "PSNR within and outside the training range", generalisation_figure(rising, looks)
+                    "PSNR within and outside the training range", generalisation_figure(rising, label_styles)
                 ),
-                "images": ("PSNR of each image", _images(members, looks)),
-                "metrics": (compared, comparison_figure(members, looks)),
+                "images": ("PSNR of each image", _images(members, label_styles)),
+                "metrics": (compared, comparison_figure(members, label_styles)),
             }  # fmt: skip
             for name, (title, figure) in figures.items():
                 if figure is not None:
@@ -99,8 +99,8 @@ def make_charts(boards: Sequence[Leaderboard], folder: Path, formats: Sequence[s
     return charts
 
 
-def _curves(boards: Sequence[Leaderboard], looks: Mapping[str, Style]) -> "Figure":
-    """PSNR gained over the noisy input, so that methods that lie close are told apart."""
+def _curves(boards: Sequence[Leaderboard], label_styles: Mapping[str, Style]) -> "Figure":
+    """PSNR gained over the noisy input, so that methods that lie close stay apart."""
     import matplotlib.pyplot as plt
     import pandas as pd
 
@@ -118,9 +118,9 @@ def _curves(boards: Sequence[Leaderboard], looks: Mapping[str, Style]) -> "Figur
     figure, axes = plt.subplots(figsize=(6.4, max(3.8, 0.9 + 0.26 * data["method"].nunique())), layout="constrained")
     last = data.sort_values(["strength", "gain"], ascending=False).drop_duplicates("method")
     for method in last["method"]:  # the legend in the order of the lines' ends
-        look, mine = looks[method], data[data["method"] == method].sort_values("strength")
-        axes.plot(mine["strength"], mine["gain"], color=look.colour, marker=look.marker, ms=4.5, label=method)
-        axes.plot(mine["strength"], mine["published"], "o", ms=9, mfc="none", mec=look.colour, mew=1)
+        style, points = label_styles[method], data[data["method"] == method].sort_values("strength")
+        axes.plot(points["strength"], points["gain"], color=style.colour, marker=style.marker, ms=4.5, label=method)
+        axes.plot(points["strength"], points["published"], "o", ms=9, mfc="none", mec=style.colour, mew=1)
     if data["published"].notna().any():
         axes.plot([], [], "o", ms=9, mfc="none", mec="0.4", label="published")
     kind = boards[0].kind
@@ -132,7 +132,7 @@ def _curves(boards: Sequence[Leaderboard], looks: Mapping[str, Style]) -> "Figur
     return figure
 
 
-def _images(boards: Sequence[Leaderboard], looks: Mapping[str, Style]) -> "Figure":
+def _images(boards: Sequence[Leaderboard], label_styles: Mapping[str, Style]) -> "Figure":
     """PSNR of every image as a dot, the mean as a diamond, the published mean as a line."""
     import matplotlib.pyplot as plt
     import pandas as pd
@@ -156,7 +156,7 @@ def _images(boards: Sequence[Leaderboard], looks: Mapping[str, Style]) -> "Figur
             x="psnr",
             y="method",
             hue="method",
-            palette={label: look.colour for label, look in looks.items()},
+            palette={label: style.colour for label, style in label_styles.items()},
             size=3,
             alpha=0.55,
             jitter=0.18,
@@ -165,7 +165,9 @@ def _images(boards: Sequence[Leaderboard], looks: Mapping[str, Style]) -> "Figur
         )
         for place, entry in enumerate(board.entries):
             mean = entry.result.mean("psnr")
-            axes.plot(mean, place, "D", ms=6, mfc=looks[entry.result.label].colour, mec="black", mew=0.8, zorder=5)
+            axes.plot(
+                mean, place, "D", ms=6, mfc=label_styles[entry.result.label].colour, mec="black", mew=0.8, zorder=5
+            )
             paper = published_value(entry, "psnr")
             if paper is not None:
                 axes.plot([paper, paper], [place - 0.36, place + 0.36], color="black", linewidth=1.4, zorder=4)

@@ -20,7 +20,7 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Point:
-    """What a method reached at a noise level.
+    """The PSNR of a method at a noise level.
 
     Attributes
     ----------

@@ -104,12 +104,12 @@ def _dataset(about: "dict[str, object]") -> Dataset | None:
 
     from datasets.own import from_path
 
-    said = about["dataset"]
-    assert isinstance(said, dict)
-    known = datasets.available().get(said["name"])
+    recorded = about["dataset"]
+    assert isinstance(recorded, dict)
+    known = datasets.available().get(recorded["name"])
     if known is not None:
         return known
-    path = Path(said["source"])
+    path = Path(recorded["source"])
     try:
         return from_path(path, noisy=about["degradation"] == PAIRS) if path.exists() else None
     except ValueError:

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#7f7f7f")
-"""Told apart by the colour-blind (Okabe and Ito, without their yellow, which is too light for a line)."""
+"""Different for the colour-blind too (Okabe and Ito, without their yellow, which is too light for a line)."""
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-"""As many as are told apart when small. Their number and that of the colours have no common divisor, so that 56 methods
+"""As many as differ when small. Their number and that of the colours have no common divisor, so that 56 methods
 look different."""
 
 LABEL = 26
@@ -104,6 +104,6 @@ def save(figure: "Figure", path: Path, formats: Sequence[str], resolution: int |
     for name in formats:
         content = io.BytesIO()
         figure.savefig(content, format=name, dpi=resolution or RESOLUTION, metadata=_UNDATED[name])
-        figure.set_layout_engine("none")  # what it found holds for the other formats, and takes long to find
+        figure.set_layout_engine("none")  # it took long, and holds for the other formats
         write_whole(path.with_name(f"{path.name}.{name}"), content.getvalue())
     plt.close(figure)

@@ -10,13 +10,13 @@ from typing import Any
 from bench.store.records import Record
 
 PEAK_255_OF_UNIT = 20 * math.log10(255)
-"""What a PSNR gains, in dB, where peak 255 is put in for images whose white is 1: the CIFAR-100 study of the small RDN
-prints the PSNR of the predicted noise so."""
+"""Decibels that a PSNR gains where peak 255 is put in for images whose white is 1, as the CIFAR-100 study of the small
+RDN prints the PSNR of the predicted noise."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What was measured of one net, dataset, degradation and protocol.
+    """The measurement of one net, dataset, degradation and protocol.
 
     Attributes
     ----------
@@ -101,7 +101,7 @@ class Result:
 
     @property
     def runtime(self) -> str:
-        """What computed it and where, as `onnxruntime, 2 threads`; that of every seed, where they differ."""
+        """Its runtime and device, as `onnxruntime, 2 threads`; those of every seed, where they differ."""
         return "; ".join(dict.fromkeys(_runtime(record.provenance) for record in self.records))
 
     @property
@@ -148,7 +148,7 @@ def current(results: Iterable[Result]) -> list[Result]:
 
 
 def gather(records: Iterable[Record]) -> list[Result]:
-    """Put the records together that differ in nothing but the seed; order of first appearance."""
+    """Gather the records that differ in nothing but the seed; order of first appearance."""
     groups: dict[str, list[Record]] = {}
     for record in records:
         identity = {k: v for k, v in record.provenance["identity"].items() if k != "seed"}
