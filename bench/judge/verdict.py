@@ -102,10 +102,9 @@ def reference(result: Result, metric: str) -> Published | None:
 def draw_deviation(shapes: list[tuple[int, int]], channels: int, sigma: float, *, shared: bool) -> float:
     """Return the standard deviation in dB of a method's mean PSNR over noise draws.
 
-    The PSNR of N noisy samples has deviation (10 / ln 10) sqrt(2 / N). What is left after denoising
-    varies more, `DRAW_RATIO` sqrt(sigma) times as much, since fewer of its samples are independent.
-    Over a dataset independent fields average out; where the generator is reset for every image,
-    images of one shape share one field and move together in part (`DRAW_CORRELATION`).
+    What is left after denoising varies `DRAW_RATIO` sqrt(sigma) times as much as the input, since fewer of its samples
+    are independent. Where the generator is reset for every image, images of one shape share one field, and their PSNRs
+    correlate (`DRAW_CORRELATION`).
 
     Parameters
     ----------
@@ -118,11 +117,25 @@ def draw_deviation(shapes: list[tuple[int, int]], channels: int, sigma: float, *
     shared : bool
         Whether images of one shape have the same noise field.
     """
+    return DRAW_RATIO * math.sqrt(sigma) * input_deviation(shapes, channels, DRAW_CORRELATION if shared else 0.0)
+
+
+def input_deviation(shapes: list[tuple[int, int]], channels: int, correlation: float) -> float:
+    """Return the standard deviation in dB of the mean PSNR of noisy images over noise draws.
+
+    The PSNR of N noisy samples has deviation (10 / ln 10) sqrt(2 / N).
+
+    Parameters
+    ----------
+    shapes, channels
+        As for `draw_deviation`.
+    correlation : float
+        Of the PSNRs of two images of one shape: 0 with independent noise fields, 1 with a shared one.
+    """
     variance = 0.0
     for (height, width), n in Counter(shapes).items():
-        single = DRAW_RATIO * math.sqrt(sigma) * 10 / math.log(10) * math.sqrt(2 / (height * width * channels))
-        together = n * (n - 1) * DRAW_CORRELATION if shared else 0.0
-        variance += (n + together) * single**2
+        single = (10 / math.log(10)) ** 2 * 2 / (height * width * channels)
+        variance += n * (1 + (n - 1) * correlation) * single
     return math.sqrt(variance) / len(shapes)
 
 
