@@ -44,6 +44,13 @@ class Definition:
     imports: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     is_class: bool = False
 
+    @property
+    def entries(self) -> str:
+        """The keys of its tables and the names that it uses, as one text."""
+        tables = (node for node in ast.walk(ast.parse(self.text)) if isinstance(node, ast.Dict))
+        keys = (ast.unparse(key) for table in tables for key in table.keys if key is not None)
+        return " ".join((*keys, *sorted(self.names)))
+
 
 @dataclass(frozen=True)
 class ClassDefinition:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from bench.plan.protocol import Protocol
 from datasets import Dataset
 from methods import Method, Net
 
-WORDS = ("method", "dataset", "degradation", "protocol", "seed")
+REQUESTED = ("method", "dataset", "degradation", "protocol", "seed")
+"""The parts of a request, as failures name them."""
 
 RECORD_FORMAT = 3
 """Goes into every key: a change of what records mean makes all cells run again."""
@@ -75,10 +77,16 @@ class Cell:
             "format": RECORD_FORMAT,
         } | ({"inference": changes} if (changes := self.inference.changes(local=self.local)) else {})
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Hash of the identity."""
         return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:20]
+
+    @property
+    def request(self) -> dict[str, str]:
+        """What was asked for, as `Failure` has it."""
+        asked = (self.label, self.dataset.name, str(self.degradation), self.protocol.name, str(self.seed))
+        return dict(zip(REQUESTED, asked, strict=True))
 
     @property
     def title(self) -> str:
@@ -109,39 +117,28 @@ class Cell:
 
 @dataclass(frozen=True)
 class Failure:
-    """A cell, or words that are no cell, that cannot be run or did not finish.
+    """A cell that did not finish, or a part of a request that is no cell.
 
     Attributes
     ----------
-    words : mapping
-        What was asked for: method, dataset, degradation, protocol, seed.
+    request : mapping
+        What was asked for, by `REQUESTED`.
     cause : str
         Why it failed, in one line.
     """
 
-    words: Mapping[str, str]
+    request: Mapping[str, str]
     cause: str
 
     @property
     def title(self) -> str:
         """Say the request in a line."""
-        return ", ".join(filter(None, self.words.values()))
+        return ", ".join(filter(None, self.request.values()))
 
     @property
     def key(self) -> str:
-        """Hash of the words."""
-        return hashlib.sha256(json.dumps(dict(self.words), sort_keys=True).encode()).hexdigest()[:20]
-
-
-def words(cell: Cell) -> dict[str, str]:
-    """Return what was asked for, as `Failure` carries it."""
-    return {
-        "method": cell.label,
-        "dataset": cell.dataset.name,
-        "degradation": str(cell.degradation),
-        "protocol": cell.protocol.name,
-        "seed": str(cell.seed),
-    }
+        """Hash of what was asked for."""
+        return hashlib.sha256(json.dumps(dict(self.request), sort_keys=True).encode()).hexdigest()[:20]
 
 
 def describe(net: Net) -> dict[str, Any]:

@@ -68,6 +68,9 @@ NEUTRAL = (
 )
 """Modules and definitions that stages reach, and that change neither a pixel nor a score or count elsewhere."""
 
+REGISTRIES = ("bench.score.metrics:METRICS", "bench.score.metrics:Metric")
+"""Definitions that name code which counts, and say how tables and charts show it, which does not."""
+
 _DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python-headless", "pywt": "PyWavelets", "skimage": "scikit-image"}
 """Packages that are installed under another name than they are imported by."""
 
@@ -96,7 +99,7 @@ class Fingerprint:
 
 def of_code(method: Method, net: Net, dataset: Dataset, degradation: Degradation, inference: Inference) -> Fingerprint:
     """Return the fingerprint of all code that a cell runs."""
-    load = source_hash.of_code(method.load, stops=NEUTRAL)
+    load = _reach_of_load(method.load)
     code = {
         stage: reach_of_stage(stage, dataset, degradation)
         for stage in stages(method, net, dataset, degradation, inference)
@@ -171,8 +174,19 @@ def reach_of_stage(stage: str, dataset: Dataset | None = None, degradation: Degr
 
 
 def forget() -> None:
-    """Read the code of all stages again when it is next asked for."""
+    """Read all code again when it is next asked for."""
     _reach.cache_clear()
+    _LOADS.clear()
+
+
+_LOADS: dict[int, tuple[Any, Reach]] = {}
+"""What each `load` reaches, by its id; it is kept beside, so that no other object gets that id."""
+
+
+def _reach_of_load(load: Any) -> Reach:
+    if id(load) not in _LOADS:
+        _LOADS[id(load)] = (load, source_hash.of_code(load, stops=NEUTRAL))
+    return _LOADS[id(load)][1]
 
 
 @cache
@@ -182,4 +196,4 @@ def _reach(stage: str, *things: Any) -> Reach:
         things = tuple(part for kind in kinds for part in (kind.apply, kind.multiple, *kind.parameters.values()))
     entries = HARNESS[stage].entries
     others = [entry for name, other in HARNESS.items() if name != stage for entry in other.entries]
-    return source_hash.of_code(*entries, *things, stops=(*NEUTRAL, *others))
+    return source_hash.of_code(*entries, *things, stops=(*NEUTRAL, *others), registries=REGISTRIES)

@@ -1,6 +1,7 @@
 """Protocols: every choice besides the noise itself that moves a number, named and hashed."""
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 from bench.common.parsing import unknown
 from bench.common.source_hash import digest
@@ -38,7 +39,7 @@ class Protocol:
     output: str = "uint8"
     crop: int | str = 0
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Hash of the choices that are not the usual ones: a choice added later leaves it as it is."""
         choices = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "name"}

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from bench.common import provenance
 from bench.common.errors import BenchError, one_line
-from bench.plan.cell import Cell, Failure, words
+from bench.plan.cell import Cell, Failure
 from bench.run.one_cell import run_cell
 from bench.run.progress import CellProgress
 from bench.run.settings import Settings
@@ -51,7 +51,7 @@ def run_all(
     for cell in lost:
         for _, outcome in _submit(get_reusable_executor(max_workers=1, timeout=60), [cell], share):
             if isinstance(outcome, BrokenExecutor):
-                outcome = Failure(words(cell), f"its worker process died: {one_line(outcome)}")
+                outcome = Failure(cell.request, f"its worker process died: {one_line(outcome)}")
             yield cell, outcome
 
 
@@ -74,4 +74,4 @@ def _attempt(cell: Cell, settings: Settings, progress: CellProgress) -> Record |
             traceback.print_exc()
         expected = isinstance(error, BenchError | ValueError)
         hint = "" if expected else " (BENCH_TRACEBACK=1 shows where)"
-        return Failure(words(cell), one_line(error) + hint)
+        return Failure(cell.request, one_line(error) + hint)

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.common.atomic import write_whole
 from bench.common.errors import BenchError
-from bench.plan.cell import RECORD_FORMAT, Cell, Failure, words
+from bench.plan.cell import RECORD_FORMAT, Cell, Failure
 from bench.score.scorer import scored
 
 ADVICE = "make room there or give OUT=another/folder; finished cells stay"
@@ -70,7 +70,7 @@ class Store:
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, compression="zstd")
         write_whole(self.path(cell), sink.getvalue().to_pybytes(), advice=ADVICE)
-        self._failure_path(Failure(words(cell), "")).unlink(missing_ok=True)
+        self._failure_path(Failure(cell.request, "")).unlink(missing_ok=True)
 
     def get(self, cell: Cell, columns: Iterable[str] | None = None) -> Record:
         """Read the record of a finished cell."""
@@ -85,7 +85,7 @@ class Store:
 
     def put_failure(self, failure: Failure, prefix: str = "") -> None:
         """Note that something failed, and why; it is tried again by the next run that asks for it."""
-        text = json.dumps({"words": dict(failure.words), "cause": failure.cause}, indent=1)
+        text = json.dumps({"request": dict(failure.request), "cause": failure.cause}, indent=1)
         write_whole(self._failure_path(failure, prefix), text, advice=ADVICE)
 
     def paths(self) -> list[Path]:
@@ -100,7 +100,7 @@ class Store:
     def failures(self) -> list[Failure]:
         """Return every failure that was noted and not mended since."""
         found = [json.loads(path.read_text()) for path in sorted(self.folder.glob("failed/*.json"))]
-        return [Failure(entry["words"], entry["cause"]) for entry in found]
+        return [Failure(entry["request"], entry["cause"]) for entry in found if "request" in entry]
 
     def _failure_path(self, failure: Failure, prefix: str = "") -> Path:
         return self.folder / "failed" / f"{prefix}{failure.key}.json"

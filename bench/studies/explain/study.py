@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.common.errors import BenchError, one_line
 from bench.common.tables import write_csv
-from bench.plan.cell import Failure, words
+from bench.plan.cell import Failure
 from bench.plan.request import Request, plan
 from bench.store.records import slug
 from bench.studies.explain.explanation import explain, rows
@@ -44,7 +44,7 @@ def build(request: Request, image: str, pixel: str, out: Path) -> Iterator[str |
             try:
                 done.append(explain(cell, image, wanted))
             except (BenchError, ValueError) as error:
-                yield Failure(words(cell), one_line(error))
+                yield Failure(cell.request, one_line(error))
         if not done:
             continue
         folder = out / "explain" / slug(f"{name}-{done[0].image}")

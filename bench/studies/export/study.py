@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from bench.common.atomic import whole, write_whole
 from bench.common.errors import BenchError, one_line
 from bench.common.parsing import unknown
-from bench.plan.cell import Cell, Failure, words
+from bench.plan.cell import Cell, Failure
 from bench.plan.request import Request, plan
 from bench.store.records import slug
 from bench.studies.explain.pixels import window_of
@@ -78,7 +78,7 @@ def build(request: Request, kind: str, to: str, out: Path) -> Iterator[str | Fai
         try:
             yield export(cell, kind, path, precision)
         except (BenchError, ValueError, OSError) as error:
-            yield Failure(words(cell), one_line(error))
+            yield Failure(cell.request, one_line(error))
 
 
 def _target(cell: Cell, kind: str, precision: str, to: str, out: Path) -> Path:

@@ -14,7 +14,7 @@ from bench.common import devices, provenance
 from bench.common.errors import BenchError, one_line
 from bench.common.tables import write_csv
 from bench.plan import fingerprint
-from bench.plan.cell import Cell, Failure, words
+from bench.plan.cell import Cell, Failure
 from bench.plan.request import Request, plan
 from bench.report.terminal import Live, console
 from bench.run.campaign import run_campaign
@@ -235,7 +235,7 @@ def _groups(cells: Sequence[Cell]) -> list[tuple[dict[str, str], dict[str, Cell]
     """Put those cells together that differ in the method alone, with the words that they share."""
     groups: dict[tuple[str, ...], tuple[dict[str, str], dict[str, Cell]]] = {}
     for cell in cells:
-        about = {key: value for key, value in words(cell).items() if key != "method"}
+        about = {key: value for key, value in cell.request.items() if key != "method"}
         groups.setdefault(tuple(about.values()), (about, {}))[1][cell.label] = cell
     return list(groups.values())
 

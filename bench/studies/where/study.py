@@ -9,7 +9,7 @@ from pathlib import Path
 import datasets
 from bench.common.errors import BenchError, one_line
 from bench.common.tables import write_csv
-from bench.plan.cell import Cell, Failure, words
+from bench.plan.cell import Cell, Failure
 from bench.plan.request import Request, plan
 from bench.report.terminal import Live, console
 from bench.run.campaign import run_campaign
@@ -82,7 +82,7 @@ def _groups(cells: Sequence[Cell]) -> dict[tuple[str, str, str], dict[str, list[
     """Put those cells together whose errors can be compared, by dataset, noise and protocol."""
     groups: dict[tuple[str, str, str], dict[str, list[Cell]]] = {}
     for cell in cells:
-        said = words(cell)
+        said = cell.request
         group = groups.setdefault((said["dataset"], said["degradation"], said["protocol"]), {})
         group.setdefault(cell.label, []).append(cell)
     return groups

@@ -117,12 +117,7 @@ def changed(copy, keys):
     [
         ("bench/score/metrics.py", "return 10 * (PEAK**2", "return 20 * (PEAK**2", ALL),
         ("bench/score/metrics.py", "2 * cov + c2", "cov + c2", ALL),
-        (
-            "bench/score/metrics.py",
-            '    "mse": Metric(',
-            '    "rmse": Metric(mse, "RMSE", "", ".1f", "low"),\n    "mse": Metric(',
-            ALL,
-        ),
+        ("bench/score/metrics.py", "METRICS = {", 'METRICS = {"rmse": Metric(mse, "", "", "", "low"),', ALL),
         ("bench/score/scorer.py", "levels = levels.round_()", "levels = levels.floor_()", ALL),
         ("bench/plan/cell.py", "return int(self.protocol.crop)", "return 1 + int(self.protocol.crop)", ALL),
         ("bench/degradation/degrade.py", "np.rint(levels, out=levels), 0, 255", "levels, 0, 255", ALL),
@@ -163,6 +158,7 @@ def test_what_touches_pixels_or_scores_changes_the_keys_of_cells_that_use_it(cha
     ("path", "old", "new"),
     [
         ("bench/score/metrics.py", '"""Mean squared error over', '"""The mean squared error over'),
+        ("bench/score/metrics.py", '"PSNR", "dB", ".2f"', '"Peak SNR", "decibel", ".3f"'),
         ("bench/score/metrics.py", "SSIM needs images of at least", "SSIM takes images of at least"),
         ("bench/score/scorer.py", "# On a GPU the whole batch", "# On a card the whole batch"),
         ("bench/degradation/kinds.py", '"multiplicative:0.2",', '"multiplicative:0.3",'),
@@ -205,7 +201,11 @@ def test_all_that_running_a_cell_reaches_belongs_to_a_stage():
 
 
 def test_stages_and_exceptions_are_there():
-    for place in (*(e for stage in fingerprint.HARNESS.values() for e in stage.entries), *fingerprint.NEUTRAL):
+    for place in (
+        *(e for stage in fingerprint.HARNESS.values() for e in stage.entries),
+        *fingerprint.NEUTRAL,
+        *fingerprint.REGISTRIES,
+    ):
         module, _, name = place.partition(":")
         known = source_hash.SOURCES.module(module)
         assert known is not None, place

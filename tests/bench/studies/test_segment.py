@@ -12,7 +12,7 @@ from torch import nn
 import datasets
 from bench.common.errors import BenchError
 from bench.common.files import sha256
-from bench.plan.request import known_dataset
+from bench.plan.resolve import known_dataset
 from bench.run.one_cell import run_cell
 from bench.run.settings import Settings
 from bench.store.records import Store

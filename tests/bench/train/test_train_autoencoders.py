@@ -14,7 +14,8 @@ import methods
 from bench import train as training
 from bench.common.errors import BenchError
 from bench.degradation import degrade, parse
-from bench.plan.request import Request, known_dataset, plan
+from bench.plan.request import Request, plan
+from bench.plan.resolve import known_dataset
 from bench.run.images import pictures
 from bench.train import checkpoint, loop
 from bench.train.patches import batch, stocked

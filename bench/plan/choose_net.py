@@ -1,0 +1,50 @@
+"""Which of its nets a method uses for some images and their noise."""
+
+from functools import cache
+
+from bench import degradation
+from bench.common.errors import BenchError
+from bench.degradation import Degradation
+from methods import Method, Net
+from methods.description import names
+
+_parsed = cache(degradation.parse)
+
+
+def choose_net(method: Method, colour: str, sigma: float | None, noise: Degradation | None = None) -> Net:
+    """Return the net that a method uses for a colour and a sigma (0-255 scale; None: not known).
+
+    The first that was made for this very noise, where there is one; else the first that was trained for both;
+    else, where the method may leave its range, the first of that colour. Where sigma is not known, the first
+    blind one, else the first that is not bound to one sigma.
+
+    Raises
+    ------
+    BenchError
+        If there is none, with what there is.
+    """
+    fitting = [net for net in method.nets if net.colour in (colour, "any")]
+    if not fitting:
+        has = " and ".join(sorted({net.colour for net in method.nets}))
+        raise BenchError(f"method {method.name} has {has} nets only, and the images are {colour}; see make list")
+    if method.learned and all(net.weights is None for net in fitting):
+        raise BenchError(
+            f"method {method.name}: no trained weights of it can be had; give a file of yours with WEIGHTS=path"
+        )
+    for net in fitting:
+        if noise is not None and net.noise and _parsed(net.noise) == noise:
+            return net
+    if sigma is None:
+        wide = [net for net in fitting if net.covers_a_range]
+        if not wide:
+            raise BenchError(
+                f"method {method.name}: its nets are each for one sigma ({names(tuple(fitting))}), and these "
+                "images come with no known noise level; say which one with SIGMA, or use a blind method"
+            )
+        return next((net for net in wide if not net.given_sigma), wide[0])
+    trained = [net for net in fitting if net.covers(sigma)]
+    if not trained and not method.extrapolates:
+        raise BenchError(
+            f"method {method.name}: no {colour} net was trained for sigma {sigma:g}; there are {names(tuple(fitting))}"
+        )
+    return (trained or fitting)[0]

@@ -1,0 +1,154 @@
+"""What the words of a request mean: each a method, a dataset, a seed ..., or the error that says why it is none."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import datasets
+import methods
+from bench import degradation
+from bench.common.errors import BenchError
+from bench.common.parsing import name_and_options, split, unknown
+from bench.plan.inference import SMALLEST_TILE
+from datasets import Dataset
+from methods import Method
+
+T = TypeVar("T")
+
+EXPECTED = (BenchError, ValueError, OSError)
+"""What a word that means nothing raises."""
+
+
+@dataclass(frozen=True)
+class Resolved(Generic[T]):
+    """A word, and what it means or why it means nothing."""
+
+    word: str
+    meaning: T | Exception
+
+    def value(self) -> T:
+        """Return what it means, or raise why it means nothing."""
+        if isinstance(self.meaning, Exception):
+            raise self.meaning
+        return self.meaning
+
+
+@dataclass(frozen=True)
+class ConfiguredMethod:
+    """A method with the values of all its options."""
+
+    method: Method
+    options: Mapping[str, str]
+
+
+def resolve(text: str, everything: Iterable[str], read: Callable[[str], T]) -> list[Resolved[T]]:
+    """Read each word of a comma list.
+
+    Parameters
+    ----------
+    text : str
+        The list, or ``"all"``.
+    everything : iterable of str
+        What ``"all"`` means.
+    read : callable
+        Returns what a word means, or raises one of `EXPECTED`.
+    """
+    resolved: list[Resolved[T]] = []
+    for word in everything if text.strip() == "all" else split(text):
+        try:
+            resolved.append(Resolved(word, read(word)))
+        except EXPECTED as error:
+            resolved.append(Resolved(word, error))
+    return resolved
+
+
+def ready_methods(weights: str) -> Iterable[str]:
+    """Return the methods that can run: those that only a person can bring weights for need WEIGHTS."""
+    known = methods.available().values()
+    return (m.name for m in known if weights or not m.learned or any(net.weights for net in m.nets))
+
+
+def ready_datasets() -> Iterable[str]:
+    """Return the test sets that come by themselves."""
+    return (name for name, entry in datasets.available().items() if entry.in_all)
+
+
+def known_method(word: str, weights: str) -> ConfiguredMethod:
+    """Return the method of a word on METHOD: a name of the registry or of a package, or a person's own.
+
+    Parameters
+    ----------
+    word : str
+        With options behind a colon: ``"bm3d:profile=lc"``.
+    weights : str
+        Path of a person's own file of weights for it, or empty.
+    """
+    from bench.adapters import method_from_package, method_of, packaged, with_weights
+
+    own = method_of(word, weights)
+    if own is not None:
+        configured, given = own
+    else:
+        name, given = name_and_options(word)
+        known = methods.available()
+        registered = known.get(name) or method_from_package(name)
+        if registered is None:
+            more = "; see make list, or give the path of a Python, ONNX or TensorFlow Lite file, or cmd:PROGRAM"
+            raise unknown("method", name, [*known, *packaged()], more)
+        configured = registered
+    for key, value in given.items():
+        if key not in configured.options:
+            has = f"it has {', '.join(configured.options)}" if configured.options else "it has none"
+            raise BenchError(f"method {configured.name} has no option {key!r}; {has}")
+        if key in configured.choices and value not in configured.choices[key]:
+            choices = ", ".join(configured.choices[key])
+            raise BenchError(f"method {configured.name}: {key}={value}; expected one of {choices}")
+    if weights and own is None:
+        configured = with_weights(configured, Path(weights))
+    return ConfiguredMethod(configured, {**configured.options, **given})
+
+
+def known_dataset(word: str) -> Dataset:
+    """Return the dataset of a word on DATA: a name of the registry, or a path."""
+    known = datasets.available()
+    if word in known:
+        return known[word]
+    path = Path(word).expanduser()
+    if path.exists():
+        from datasets.own import from_path
+
+        return from_path(path)
+    raise unknown("dataset", word, known, "; see make list, or give the path of a folder, an archive or one image")
+
+
+def degradations(text: str) -> str:
+    """Write out those words of a list on NOISE that mean several degradations."""
+    return ",".join(",".join(degradation.GROUPS.get(word, (word,))) for word in split(text))
+
+
+def seed(word: str) -> int:
+    """Read SEED, or raise `BenchError`."""
+    if not word.isdecimal():
+        raise BenchError(f"SEED={word}: expected a whole number from 0 up")
+    return int(word)
+
+
+def sigma(word: str) -> float | None:
+    """Read SIGMA, which may be empty, or raise `BenchError`."""
+    if not word:
+        return None
+    try:
+        number = float(word)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= 255:
+        raise BenchError(f"SIGMA={word}: expected the number that methods are told, above 0 and up to 255")
+    return number
+
+
+def tile(side: int) -> int:
+    """Check TILE, or raise `BenchError`."""
+    if side and side < SMALLEST_TILE:
+        raise BenchError(f"TILE={side}: expected 0 (the harness decides) or at least {SMALLEST_TILE} pixels")
+    return side
