@@ -3,7 +3,6 @@
 `HARNESS` names where the code of the harness begins that touches pixels or scores, `NEUTRAL` what of it does not.
 """
 
-import importlib.metadata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -135,9 +134,11 @@ def stages(method: Method, net: Net, dataset: Dataset, degradation: Degradation,
 @cache
 def version(package: str) -> str:
     """Return the version of an installed package, or say that it is not installed."""
+    from importlib import metadata  # takes 10 ms, which not every command needs
+
     try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
         return "not installed"
 
 

@@ -5,6 +5,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from bench.common.paths import ROOT
 from bench.plan import fingerprint
 from bench.plan.request import Request, plan
@@ -43,10 +45,13 @@ def test_a_cell_travels_small(one_cell):
     assert len(pickle.dumps(one_cell("nlm", "builtin"))) < 10_000
 
 
-def test_planning_imports_nothing_heavy():
-    code = (
-        "import sys; from bench.plan.request import Request, plan; plan(Request('dncnn,bm3d,nlmm', 'builtin,cifar'));"
-        "print(*{name.partition('.')[0] for name in sys.modules})"
-    )
-    words = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert not HEAVY & set(words.split())
+@pytest.mark.parametrize(
+    ("words", "allowed"),
+    [("--help", set()), ("list", {"rich"}), ("list nlmm", {"rich"}), ("run --method nlmm", {"rich"})],
+)
+def test_a_list_or_an_error_imports_nothing_heavy(words, allowed, tmp_path):
+    command = [sys.executable, "-X", "importtime", "-m", "bench", *words.split()]
+    report = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stderr
+    imported = {line.split("|")[-1].strip().partition(".")[0] for line in report.splitlines() if "|" in line}
+    assert "typer" in imported
+    assert not HEAVY & imported - allowed
