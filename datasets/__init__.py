@@ -4,8 +4,9 @@ Nothing here knows `bench` or `methods`.
 """
 
 import importlib
-import pkgutil
+from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 from datasets.description import Dataset, Entries, File, Image, Part
 
@@ -14,7 +15,7 @@ __all__ = ["Dataset", "Entries", "File", "Image", "Part", "available"]
 
 @cache
 def available() -> dict[str, Dataset]:
-    """Return every registered dataset by name.
+    """Return every registered dataset by name. Only these are in the ledger of published numbers.
 
     Raises
     ------
@@ -22,11 +23,9 @@ def available() -> dict[str, Dataset]:
         If two entries have one name.
     """
     found: dict[str, Dataset] = {}
-    for module in pkgutil.iter_modules(__path__):
-        for entry in getattr(importlib.import_module(f"{__name__}.{module.name}"), "DATASETS", ()):
+    for module in sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py")):
+        for entry in getattr(importlib.import_module(f"{__name__}.{module}"), "DATASETS", ()):
             if entry.name in found:
-                raise ValueError(
-                    f"two datasets are named {entry.name!r}; the second stands in datasets/{module.name}.py"
-                )
-            found[entry.name] = entry
+                raise ValueError(f"two datasets are named {entry.name!r}; the second stands in datasets/{module}.py")
+            found[entry.name] = replace(entry, ledger=entry.ledger or (entry.name, entry.colour))
     return found

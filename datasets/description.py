@@ -192,7 +192,8 @@ class Dataset:
     needs : tuple of File
         Files that the reader looks into besides those of the images.
     ledger : tuple of str, optional
-        Its `dataset` and `colour` in the ledger, where they are not `name` and `colour`.
+        Its `dataset` and `colour` in the ledger of published numbers, where they are not `name` and `colour`: the
+        registry puts those in. None of a person's own images: no number is known for them, whatever they are named.
     """
 
     name: str
@@ -314,6 +315,19 @@ class Dataset:
                     f"{', '.join(str(value) for value in sorted(known))}: it is another kind of map"
                 )
         return maps
+
+
+def own_name(path: Path) -> str:
+    """Return the name of a person's own images: with a space or a dot, which no registered dataset has.
+
+    Examples
+    --------
+    >>> own_name(Path("photos/set12.png")), own_name(Path("photos/set12"))
+    ('set12.png', 'file set12')
+    """
+    if path.is_dir():
+        return f"folder {path.resolve().name}"
+    return path.name if path.suffix else f"file {path.name}"
 
 
 def whole(files: Sequence[File]) -> tuple[Image, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from datasets.description import Dataset, File, Image, Part
+from datasets.description import Dataset, File, Image, Part, own_name
 from datasets.images import is_image, read
 
 CLEAN, NOISY = "clean", "noisy"
@@ -35,11 +35,9 @@ def from_path(path: Path) -> Dataset:
         found = _images(path)
         images = [Image(name, Part(_file(file, file.parent))) for name, file in found.items()]
         first = next(iter(found.values()))
-    # A name that no registered dataset has: a folder called set12 is not judged as Set12.
-    name = f"folder {path.resolve().name}" if path.is_dir() else path.name
     return Dataset(
-        name=name,
-        title=name,
+        name=own_name(path),
+        title=own_name(path),
         colour="gray" if read(first).shape[2] == 1 else "rgb",
         images=tuple(images),
         source=str(path),

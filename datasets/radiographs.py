@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datasets.description import Dataset, File, Image, Part
+from datasets.description import Dataset, File, Image, Part, own_name
 from datasets.labels import picture
 
 if TYPE_CHECKING:
@@ -76,10 +76,9 @@ def from_folder(path: Path) -> Dataset:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"DATA={path}: two images are named {twice[0]!r}; give each its own name")
-    name = f"folder {path.resolve().name}" if path.is_dir() else path.name
     return Dataset(
-        name=name,
-        title=name,
+        name=own_name(path),
+        title=own_name(path),
         colour="gray",
         images=tuple(images),
         source=str(path),

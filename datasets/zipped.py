@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from datasets.archives import members, read_member
-from datasets.description import Dataset, File, Image, Part
+from datasets.description import Dataset, File, Image, Part, own_name
 from datasets.images import is_image, read
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ def from_archive(path: Path) -> Dataset:
     with path.open("rb") as content:
         file = File(path.name, hashlib.file_digest(content, "sha256").hexdigest(), local=str(path))
     return Dataset(
-        name=path.name,
-        title=path.name,
+        name=own_name(path),
+        title=own_name(path),
         colour="gray" if _picture(path, (found[0],)).shape[2] == 1 else "rgb",
         images=tuple(Image(name, Part(file, (member,))) for name, member in by_name.items()),
         source=str(path),

@@ -91,6 +91,8 @@ def reference(result: Result, metric: str) -> Published | None:
 
     A self-ensemble is held against the row of one, and against the plain row where there is none.
     """
+    if result.ledger is None:
+        return None
     dataset, colour = result.ledger
     for names in [result.published_ensemble] * result.ensembled + [result.published_as]:
         rows = published(names, dataset=dataset, colour=colour, degradation=result.degradation, metric=metric)

@@ -4,7 +4,6 @@ import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-import datasets
 from bench import degradation
 from bench.common.errors import BenchError, one_line
 from bench.degradation import Degradation
@@ -182,7 +181,7 @@ class _Planner:
             raise BenchError(f"dataset {dataset.name} has no clean images to add noise to; use NOISE=pairs")
         if not degradation.recorded or dataset.has_noisy:
             return dataset
-        if dataset.name in datasets.available():
+        if dataset.ledger is not None:
             raise BenchError(f"dataset {dataset.name} has no noisy images of its own for NOISE=pairs; give NOISE=25")
         # A person's own photographs, with the noise that is in them.
         return self._noisy.setdefault(id(dataset), as_noisy(dataset))

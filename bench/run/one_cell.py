@@ -135,7 +135,7 @@ def _about(cell: Cell) -> dict[str, Any]:
             "title": cell.dataset.title,
             "colour": cell.dataset.colour,
             "source": cell.dataset.source,
-            "ledger": list(cell.dataset.ledger or (cell.dataset.name, cell.dataset.colour)),
+            "ledger": list(cell.dataset.ledger) if cell.dataset.ledger else None,
         },
         "degradation": str(cell.degradation),
         "kind": cell.degradation.kind,

@@ -42,10 +42,10 @@ class Result:
         return str(self.about["dataset"]["name"])
 
     @property
-    def ledger(self) -> tuple[str, str]:
-        """The dataset and the colour under which the ledger has its numbers."""
-        dataset, colour = self.about["dataset"]["ledger"]
-        return str(dataset), str(colour)
+    def ledger(self) -> tuple[str, str] | None:
+        """The dataset and the colour under which the ledger has its numbers; None for a person's own images."""
+        names = self.about["dataset"]["ledger"]
+        return (str(names[0]), str(names[1])) if names else None
 
     @property
     def degradation(self) -> str:

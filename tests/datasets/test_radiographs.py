@@ -91,6 +91,8 @@ def test_eight_bits_stay_as_they_are(tmp_path):
 
 def test_each_frame_is_an_image(tmp_path):
     pixels = np.arange(24, dtype=np.uint16).reshape(2, 3, 4)
+    named = from_folder(dicom(tmp_path / "classic5", pixels))
+    assert (named.name, named.ledger) == ("file classic5", None)  # not the dataset of that name
     entry = from_folder(dicom(tmp_path / "loop.dcm", pixels))
     assert (entry.name, entry.image_names()) == ("loop.dcm", ["loop-0", "loop-1"])
     second = entry.picture(entry.images[1].clean, tmp_path / "loop.dcm")

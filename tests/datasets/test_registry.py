@@ -7,7 +7,12 @@ from skimage.color import rgb2ycbcr
 
 import datasets
 from bench.judge.ledger import ledger
+from bench.judge.verdict import judge
 from bench.run.images import pictures
+from bench.run.one_cell import run_cell
+from bench.run.settings import Settings
+from bench.store.results import Result
+from datasets import own
 from datasets.folder import from_path
 from datasets.images import centre_crop, luma, read, to_gray
 
@@ -107,7 +112,7 @@ def test_the_first_and_the_last_image_are_there(published_files, name):
 
 def test_names_of_the_ledger_are_in_the_ledger():
     known = {(row.dataset, row.colour) for row in ledger()}
-    named = {ALL[name].ledger for name in COUNTS} - {None}
+    named = {ALL[name].ledger for name in COUNTS if ALL[name].ledger != (name, ALL[name].colour)}
     assert named == {("set5", "Y"), ("set14", "Y"), ("classic5", "Y"), ("live1", "Y"), ("cc15", "sRGB")}
     assert named <= known
     assert ("urban100", "rgb") in known
@@ -137,7 +142,7 @@ def test_the_ten_of_urban100_are_its_first_and_no_table_holds_for_them():
     assert [bool(file.sha256) for file in whole.files] == [True] * 10 + [False] * 90
     assert all(file.url.endswith(f"_{i:03d}_SRF_4_HR.png") for i, file in enumerate(whole.files, 1))
     assert ten.name not in {row.dataset for row in ledger()}
-    assert ten.ledger is None
+    assert ten.ledger == (ten.name, "rgb")
 
 
 def test_builtin_is_eight_or_more_gray_photographs():
@@ -245,6 +250,45 @@ def test_a_folder_or_a_file_is_a_dataset(photographs):
     (photographs / "camera.bmp").write_bytes(b"")
     with pytest.raises(ValueError, match="two images are named 'camera'"):
         from_path(photographs)
+
+
+@pytest.fixture
+def named_set12(photographs, tmp_path):
+    """Return a person's own images of every kind, each named as a registered dataset is."""
+    import zipfile
+
+    folder = tmp_path / "set12"
+    folder.mkdir()
+    for path in photographs.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    content = (photographs / "camera.png").read_bytes()
+    files = tmp_path / "files"
+    files.mkdir()
+    for name in ("set12", "set12.png", "bsd68"):
+        (files / name).write_bytes(content)
+    with zipfile.ZipFile(files / "bsd68.zip", "w") as archive:
+        archive.writestr("a.png", content)
+    Image.fromarray(np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)).save(files / "kodak24.png")
+    return [folder, *sorted(files.iterdir())]
+
+
+def test_own_images_are_in_no_ledger_whatever_they_are_named(named_set12):
+    assert len(named_set12) == 6
+    for path in named_set12:
+        entry = own.from_path(path)
+        assert entry.ledger is None
+        assert entry.name not in ALL
+        assert own.from_path(path, noisy=True).ledger is None
+    assert all(re.fullmatch(r"[a-z0-9-]+", name) for name in ALL)  # an own name has a dot or a space
+
+
+def test_own_images_named_as_a_dataset_are_not_judged(named_set12, one_cell):
+    for path in named_set12:
+        record = run_cell(one_cell("bm3d", path), Settings("cpu", jobs=1))
+        assert judge(Result((record,))) is None
+    # Were it taken for Set12, there would be a verdict: BM3D has a published number there.
+    record.provenance["dataset"]["ledger"] = ["set12", "gray"]
+    assert judge(Result((record,))) is not None
 
 
 def test_an_empty_folder(tmp_path):

@@ -227,7 +227,7 @@ def _fewer(cell: Cell, images: int) -> Cell:
     dataset = cell.dataset
     if not 0 < images < len(dataset.images):
         return cell
-    kept = replace(dataset, images=tuple(dataset.images[i] for i in spread(images, len(dataset.images))))
+    kept = replace(dataset, images=tuple(dataset.images[i] for i in spread(images, len(dataset.images))), ledger=None)
     return replace(cell, dataset=kept, data=fingerprint.of_data(kept))
 
 

@@ -161,7 +161,7 @@ def of_net(method, dataset, degradation, psnr, inference):
         "identity": {"inference": inference} if inference else {},
         "label": method,
         "net": describe(methods.available()[method].nets[0]),
-        "dataset": {"name": dataset, "colour": data.colour, "ledger": data.ledger or (dataset, data.colour)},
+        "dataset": {"name": dataset, "colour": data.colour, "ledger": data.ledger},
         "degradation": degradation,
         "sigma": float(degradation.partition(":")[2]) if ":" in degradation else None,
         "random": ":" in degradation,

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
+import datasets
 from bench.common.errors import BenchError
 from bench.common.files import sha256
 from bench.degradation import parse
 from bench.judge.verdict import judge
-from bench.plan import request as planning
 from bench.plan.protocol import protocol
 from bench.plan.request import Request, plan
 from bench.report.build import build
@@ -55,7 +55,8 @@ def known(monkeypatch):
     """Return a function that lets a dataset be named on DATA."""
 
     def register(dataset):
-        monkeypatch.setattr(planning.datasets, "available", lambda: {dataset.name: dataset})
+        registered = replace(dataset, ledger=(dataset.name, dataset.colour))
+        monkeypatch.setattr(datasets, "available", lambda: {dataset.name: registered})
         return dataset.name
 
     return register
