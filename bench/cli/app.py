@@ -164,7 +164,7 @@ def speed(
 ) -> None:
     """Measure speed as ratios against references in the same run (make speed)."""
     from bench.studies.speed.study import forward, measure
-    from bench.train.speed import measure as training
+    from bench.train.throughput import measure as training
 
     if what not in ("", "train"):
         raise unknown("WHAT", what, ("train",))
@@ -236,7 +236,7 @@ def train(
     out: Out = Path("results"),
 ) -> None:
     """Train a method by its recipe, to be used as METHOD=name@own (make train)."""
-    from bench import train as training
+    from bench.train import trainer
 
     repeated = None
     if record or method.endswith(".json"):
@@ -244,19 +244,17 @@ def train(
         given = [word for word, text in others.items() if text]
         if given:
             raise BenchError(f"RECORD says all of a training; leave out {', '.join(given)}, or train without RECORD")
-        repeated = training.repetition(Path(record or method), name, to)
+        repeated = trainer.repetition(Path(record or method), name, to)
         asked, jobs = repeated.recipe, jobs or repeated.threads
     else:
-        asked = training.asked(method, data, noise, change, name, start)
+        asked = trainer.asked(method, data, noise, change, name, start)
 
-    def seen(progress: training.Progress) -> None:
-        typer.echo(training.line(progress))
+    def seen(progress: trainer.Progress) -> None:
+        typer.echo(trainer.line(progress))
 
-    place = Path(to) if to else training.WEIGHTS
-    sitting = training.seconds(budget)
-    _say(
-        training.build(asked, out, to=place, device=device, threads=jobs, budget=sitting, seen=seen, repeated=repeated)
-    )
+    place = Path(to) if to else trainer.WEIGHTS
+    sitting = trainer.seconds(budget)
+    _say(trainer.build(asked, out, to=place, device=device, threads=jobs, budget=sitting, seen=seen, repeated=repeated))
 
 
 @app.command(short_help="Search for a network's block, number and channels (make search).")
@@ -275,11 +273,12 @@ def search(
     out: Out = Path("results"),
 ) -> None:
     """Search by evolution, and write the recipe of the best network for make train (make search)."""
-    from bench.train import searching, seconds
+    from bench.train.search import searcher
+    from bench.train.trainer import seconds
 
-    base, asked = searching.planned(method, data, noise, change, name, seed)
+    base, asked = searcher.planned(method, data, noise, change, name, seed)
     sitting = seconds(budget)
-    _say(searching.build(base, asked, out, name=name, device=device, threads=jobs, budget=sitting, seen=typer.echo))
+    _say(searcher.build(base, asked, out, name=name, device=device, threads=jobs, budget=sitting, seen=typer.echo))
 
 
 @app.command(short_help="Test images in training sets, and other unfair company (make audit).")

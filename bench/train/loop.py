@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.degradation import parse
-from bench.train import checkpoint, together
+from bench.train import checkpoint, distributed
+from bench.train.budget import Pace
+from bench.train.divergence import Watch, astray
 from bench.train.losses import denoising, loss_of
-from bench.train.pace import Pace
 from bench.train.patches import Stock, batch
 from bench.train.recipe import Recipe
-from bench.train.storing import fitting
-from bench.train.watch import Watch, astray
+from bench.train.weights_file import fitting
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -194,7 +194,7 @@ def train(
     state = checkpoint.load(path, digest, device)
     if state is not None:
         _restore(run, state)
-    run.model, run.held_out = together.joined(run.model, device), held_out
+    run.model, run.held_out = distributed.joined(run.model, device), held_out
     noise = parse(recipe.noise)
     watch = Watch(device)
     losses: list[Tensor] = []
@@ -208,17 +208,17 @@ def train(
         now = time.perf_counter()
         spent = bool(budget) and now - started > budget
         look = now - looked > LOOK_EVERY or spent
-        told_look, told_spent, wanted = together.agreed(look, spent, pace.wanted(run))
+        told_look, told_spent, wanted = distributed.agreed(look, spent, pace.wanted(run))
         run.planned(wanted)
         if told_look or run.step >= run.steps:
             run.seconds += now - looked
-            if together.rank() == 0:
+            if distributed.rank() == 0:
                 _look(run, recipe, losses, held_out, measure or validation_psnr, digest, path, seen)
             losses.clear()
             looked = time.perf_counter()
         if told_spent:
             break
-    run.best, run.best_psnr, run.history = together.told((run.best, run.best_psnr, run.history))
+    run.best, run.best_psnr, run.history = distributed.told((run.best, run.best_psnr, run.history))
     return run
 
 
@@ -251,8 +251,8 @@ def step(run: Run, recipe: Recipe, stock: Stock, noise: Any, criterion: "Criteri
     """Draw a batch and take one step; returns the loss, which stays on the device."""
     import torch
 
-    key = (recipe.seed, run.step, *([together.rank()] if together.size() > 1 else []))
-    clean, noisy = batch(stock, together.share(recipe.batch), noise, key, augment=recipe.augment)
+    key = (recipe.seed, run.step, *([distributed.rank()] if distributed.size() > 1 else []))
+    clean, noisy = batch(stock, distributed.share(recipe.batch), noise, key, augment=recipe.augment)
     if recipe.corruption:
         noisy = recipe.corrupted(clean, key)
     for group in run.optimiser.param_groups:

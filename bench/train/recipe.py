@@ -12,7 +12,7 @@ from typing import Any
 from bench.common.errors import BenchError, one_line
 from bench.common.parsing import name_and_options, unknown
 from bench.common.paths import ROOT
-from bench.train.change import KINDS, SCHEDULE, changed
+from bench.train.overrides import KINDS, SCHEDULE, changed
 
 FOLDER = ROOT / "methods" / "recipes"
 LOSSES = ("squared", "mse", "l1", "cross_entropy")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from bench.common import devices, provenance
 from bench.common.errors import BenchError
 from bench.common.files import sha256
-from bench.train import checkpoint, loop, together
+from bench.train import checkpoint, distributed, loop
+from bench.train.initial_weights import recipe_of
 from bench.train.loop import Progress, Run
-from bench.train.names import recipe_of
 from bench.train.patches import Stock
 from bench.train.recipe import Recipe
 
@@ -118,7 +118,7 @@ class Repetition:
         budget : float
             There is none: the steps are those of then.
         """
-        if together.size() > 1:
+        if distributed.size() > 1:
             raise BenchError(f"RECORD={self.path}: a training is repeated in one process, without torchrun")
         if recipe.programme:
             how: dict[str, Any] = {"device": device, "path": path, "digest": digest, "seen": seen}
@@ -191,7 +191,11 @@ def of(run: Run) -> dict[str, Any]:
     """Return what a record says of a run so that it can be repeated: see `Repetition`."""
     import torch
 
-    return {"plan": [list(row) for row in run.plan], "threads": torch.get_num_threads(), "processes": together.size()}
+    return {
+        "plan": [list(row) for row in run.plan],
+        "threads": torch.get_num_threads(),
+        "processes": distributed.size(),
+    }
 
 
 def _at(looks: Sequence[int]) -> "loop.Measure":

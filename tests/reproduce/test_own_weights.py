@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from bench.train.names import recipe_of
+from bench.train.initial_weights import recipe_of
 
 ROOT = Path(__file__).resolve().parents[2]
 WEIGHTS = ROOT / "methods" / "weights"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bench.common.errors import BenchError
 from bench.common.parsing import unknown
 from bench.degradation import parse
-from bench.train import together
+from bench.train import distributed
 from bench.train.loop import Progress, Run
 from bench.train.patches import Stock, batch
 from bench.train.programmes.stages import Sitting, Stage
@@ -199,7 +199,7 @@ def _masked(fraction: float, key: Sequence[int], step: int) -> "Criterion":
 
     def criterion(network: Any, clean: "Tensor", noisy: "Tensor") -> "Tensor":
         nonlocal step
-        generator = _generator(("masked", *key, step, together.rank()), clean.device)
+        generator = _generator(("masked", *key, step, distributed.rank()), clean.device)
         step += 1
         loss: Tensor = network(clean, fraction=fraction, generator=generator)
         return loss

@@ -27,7 +27,7 @@ from bench.train.programmes import stages
 from bench.train.programmes.stages import ByProduct, Ended, Sitting, beside
 from bench.train.recipe import Recipe
 from bench.train.recipe import recipe as recipe_named
-from bench.train.unprocess import RawStock, raw_pair
+from bench.train.synthetic_raw import RawStock, raw_pair
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -140,7 +140,7 @@ def raw(
     budget: float = 0.0,
     seen: Callable[[Progress], None] = lambda progress: None,
 ) -> Run:
-    """Train as `run`, on synthetic raw: the images are clean sRGB, and noise and mosaic are `bench.train.unprocess`'s.
+    """Train as `run`, on synthetic raw: the images are clean sRGB, and noise and mosaic are of `synthetic_raw`.
 
     The held-out images are made raw once, on the CPU, so that they are the same on every device.
 

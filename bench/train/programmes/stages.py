@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.train import checkpoint, loop, together
+from bench.train import checkpoint, distributed, loop
 from bench.train.loop import Progress, Run
 from bench.train.patches import Stock
 from bench.train.recipe import Recipe
@@ -186,8 +186,8 @@ class Sitting:
             seen=lambda progress: self.seen(replace(progress, stage=stage.title, unit=stage.unit)),
         )  # fmt: skip
         made = Ended(_kept(run.weights()), _kept(run.best), run.best_psnr, run.step, run.seconds, run.history, run.plan)
-        ended: Ended = together.told(made)
-        if stage is not self.stages[-1] and together.rank() == 0:
+        ended: Ended = distributed.told(made)
+        if stage is not self.stages[-1] and distributed.rank() == 0:
             checkpoint.save(self._file(stage, "sealed"), {"digest": self._known(stage), **vars(ended)})
         self.ended[stage.name], self._last = ended, run
 

@@ -17,7 +17,7 @@ from bench.store.records import Store
 from bench.studies.segment.figure import PALETTE, VOID, coloured
 from bench.studies.segment.labels import Scores, confusion
 from bench.studies.segment.study import build, over_seeds, printed, typical
-from bench.train import storing
+from bench.train import weights_file
 from datasets.description import Dataset, File, Part
 from datasets.description import Image as Entry
 from datasets.labels import indexed
@@ -68,7 +68,7 @@ def segmenter(tmp_path):
         net.head.weight[0] = 0
         net.head.bias[0] = 0.05
     path = tmp_path / "weights" / "segmenter@own-scenes.safetensors"
-    storing.write(net.state_dict(), path)
+    weights_file.write(net.state_dict(), path)
     record = {"kind": "segmenter", "classes": ["dark", "bright"], "held_out_mean_iou": 93.21}
     path.with_suffix(".json").write_text(json.dumps(record))
     return path

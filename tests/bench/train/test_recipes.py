@@ -10,12 +10,12 @@ from skimage import data
 from torch import nn
 
 import methods
-from bench import train as training
 from bench.common.errors import BenchError
 from bench.degradation import parse
+from bench.train import trainer
 from bench.train.patches import batch, stocked
 from bench.train.recipe import asked, recipe
-from bench.train.speed import against_plain
+from bench.train.throughput import against_plain
 from methods.trained_here import trained
 
 # What is made small for the sake of time: the kind of network stays that of the recipe.
@@ -67,7 +67,7 @@ def test_a_recipe_trains_what_its_method_loads(name, crops, tmp_path):
     folder = crops["rgb" if name in COLOUR else "gray"]
     short = asked(name, str(folder), "", change, recipe(name).variant)
     weights = tmp_path / "weights"
-    list(training.build(short, tmp_path / "out", to=weights, device="cpu", threads=1))
+    list(trainer.build(short, tmp_path / "out", to=weights, device="cpu", threads=1))
     (method,) = trained(methods.available(), weights)
     (net,) = method.nets
     assert method.name == short.own_name
@@ -188,7 +188,7 @@ def test_speed_against_a_plain_loop():
 
 
 def test_both_loops_draw_the_same_noise():
-    from bench.train.speed import _patches
+    from bench.train.throughput import _patches
 
     image = np.full((40, 40, 1), 128, np.uint8)
     found = recipe("dncnn-s")
@@ -211,7 +211,7 @@ def test_images_that_a_network_does_not_take(name, images, said, crops, tmp_path
     folders = ",".join(str(crops[colour]) for colour in images.split(","))
     short = asked(name, folders, "", "steps=2,batch=2,patch=16,held_out=1", "")
     with pytest.raises(BenchError, match=said) as caught:
-        list(training.build(short, tmp_path / "out", to=tmp_path, device="cpu", threads=1))
+        list(trainer.build(short, tmp_path / "out", to=tmp_path, device="cpu", threads=1))
     assert "\n" not in str(caught.value)
 
 
@@ -220,7 +220,7 @@ def test_few_images(crops, tmp_path):
 
     assert [len(aside(8, of)) for of in (2, 7, 8, 31, 32, 400)] == [1, 1, 2, 7, 8, 8]
     short = asked("dncnn-small", str(crops["gray"]), "", "steps=2,batch=2,patch=16", "")  # two images, 8 to hold out
-    assert list(training.build(short, tmp_path / "out", to=tmp_path, device="cpu", threads=1))
+    assert list(trainer.build(short, tmp_path / "out", to=tmp_path, device="cpu", threads=1))
     (crops["gray"] / "0.png").unlink()
     with pytest.raises(BenchError, match="has 1 image; expected two or more"):
-        list(training.build(short, tmp_path / "out", to=tmp_path, device="cpu", threads=1))
+        list(trainer.build(short, tmp_path / "out", to=tmp_path, device="cpu", threads=1))

@@ -11,12 +11,11 @@ from skimage import data
 from typer.testing import CliRunner
 
 import methods
-from bench import train as training
 from bench.cli.app import app
 from bench.common.errors import BenchError
-from bench.train import search_report, searching
-from bench.train.programmes import search
+from bench.train import trainer
 from bench.train.recipe import recipe
+from bench.train.search import evolution, report, searcher
 from methods.networks.searched import BLOCKS, SearchedNet
 from methods.trained_here import trained
 
@@ -40,7 +39,7 @@ def fitness(monkeypatch):
     def score(genes, *_):
         return 30 + sum(genes["features"]) + genes["blocks"] / 10 + BLOCKS.index(genes["block"]) / 100
 
-    monkeypatch.setattr(search, "_fitness", score)
+    monkeypatch.setattr(evolution, "_fitness", score)
 
 
 TINY = "steps=1,population=2,sample=1,generations=1,features=2+4,blocks=1+2,levels=2,patch=16,batch=2,held_out=1"
@@ -68,10 +67,10 @@ def test_a_person_searches_trains_the_best_and_measures_it(crops, tmp_path):
     assert f"best: {best['number']:3d} of 4" in result.output
     assert Image.open(out / "search/tiny.png").size[0] > 1000
     # The recipe of the best trains in the four stages of MWRCANet, and METHOD finds the weights.
-    short = training.asked(str(out / "search/tiny.toml"), "", "", "steps=2", "")
+    short = trainer.asked(str(out / "search/tiny.toml"), "", "", "steps=2", "")
     assert (short.own_name, short.programme) == ("searched@own-tiny", "bench.train.programmes.mwrcanet:run")
     assert short.arguments == {"channels": 1, **best["genes"]}
-    list(training.build(short, out, to=tmp_path / "weights", device="cpu", threads=1))
+    list(trainer.build(short, out, to=tmp_path / "weights", device="cpu", threads=1))
     known = {method.name: method for method in trained(methods.available(), tmp_path / "weights")}
     (net,) = known["searched@own-tiny"].nets
     network = known["searched@own-tiny"].load(net, Path(net.weights.local), {})
@@ -79,12 +78,12 @@ def test_a_person_searches_trains_the_best_and_measures_it(crops, tmp_path):
 
 
 def test_a_search_within_a_budget_goes_on(crops, tmp_path, fitness):
-    base, plan = searching.planned("search-siamese", str(crops), "25", TINY, "")
+    base, plan = searcher.planned("search-siamese", str(crops), "25", TINY, "")
     whole = tmp_path / "whole"
-    list(searching.build(base, plan, whole, device="cpu", threads=1))
+    list(searcher.build(base, plan, whole, device="cpu", threads=1))
     seen = []
     for sitting in range(1, 5):
-        said = list(searching.build(base, plan, tmp_path, device="cpu", threads=1, budget=1e-9, seen=seen.append))
+        said = list(searcher.build(base, plan, tmp_path, device="cpu", threads=1, budget=1e-9, seen=seen.append))
         assert [line for line in said if line.startswith("stopped after")] == (
             [f"stopped after {sitting} of 4 candidates; the same command goes on"] if sitting < 4 else []
         )
@@ -94,8 +93,8 @@ def test_a_search_within_a_budget_goes_on(crops, tmp_path, fitness):
 
 
 def test_the_table_has_a_row_a_candidate(crops, tmp_path, fitness):
-    base, plan = searching.planned("search-siamese", str(crops), "25", TINY, "", 2)
-    list(searching.build(base, plan, tmp_path, name="t", device="cpu", threads=1))
+    base, plan = searcher.planned("search-siamese", str(crops), "25", TINY, "", 2)
+    list(searcher.build(base, plan, tmp_path, name="t", device="cpu", threads=1))
     rows = list(csv.DictReader((tmp_path / "search/t.csv").open()))
     candidates = json.loads((tmp_path / "search/t.json").read_text())["candidates"]
     for row, candidate in zip(rows, candidates, strict=True):
@@ -108,7 +107,7 @@ def test_the_table_has_a_row_a_candidate(crops, tmp_path, fitness):
 
 
 def test_words_of_change_are_the_searchs_or_the_trainings():
-    base, plan = searching.planned(
+    base, plan = searcher.planned(
         "mwrcanet-small", "", "", "block=dense,features=4+8,most_macs=2e9,steps=9,batch=3", ""
     )
     assert (plan.space.block, plan.space.features, plan.space.most_macs) == (("dense",), (4, 8), 2e9)
@@ -116,7 +115,7 @@ def test_words_of_change_are_the_searchs_or_the_trainings():
     # Steps are a candidate's: the found net is trained as long as the recipe says.
     assert (plan.steps, base.steps, base.batch) == (9, recipe("mwrcanet-small").steps, 3)
     assert (base.own_name, plan.seed, plan.candidates) == ("mwrcanet@own-found", 0, 8 * (1 + 3))
-    assert searching.planned("mwrcanet-small", "", "", "seed=4", "", 7)[1].seed == 7
+    assert searcher.planned("mwrcanet-small", "", "", "seed=4", "", 7)[1].seed == 7
 
 
 @pytest.mark.parametrize(
@@ -135,33 +134,33 @@ def test_words_of_change_are_the_searchs_or_the_trainings():
 )
 def test_searches_that_cannot_be(method, change, message):
     with pytest.raises(BenchError, match=message):
-        searching.planned(method, "", "", change, "")
+        searcher.planned(method, "", "", change, "")
 
 
 def test_a_search_among_other_candidates_is_another_one(crops, tmp_path, fitness):
     for seed in (1, 2):
-        base, plan = searching.planned("search-siamese", str(crops), "25", TINY, "", seed)
+        base, plan = searcher.planned("search-siamese", str(crops), "25", TINY, "", seed)
         if seed == 1:
-            list(searching.build(base, plan, tmp_path, name="t", device="cpu", threads=1))
+            list(searcher.build(base, plan, tmp_path, name="t", device="cpu", threads=1))
             continue
         with pytest.raises(BenchError, match="of a search with another seed; delete it, or give NAME=another"):
-            list(searching.build(base, plan, tmp_path, name="t", device="cpu", threads=1))
+            list(searcher.build(base, plan, tmp_path, name="t", device="cpu", threads=1))
 
 
 def test_a_line_says_what_was_changed():
     first = {"number": 0, "parent": None, "genes": GENES, "parameters": 1234, "macs_per_megapixel": 5.6e9, "psnr": 30.0}
     wider = {**first, "number": 1, "parent": 0, "genes": {**GENES, "features": [2, 8]}}
     back = {**first, "number": 2, "parent": 1, "genes": GENES}
-    assert search_report.line(first, 9, []).split("  ")[-1] == "drawn"
-    assert search_report.line(wider, 9, [first]).endswith(
+    assert report.line(first, 9, []).split("  ")[-1] == "drawn"
+    assert report.line(wider, 9, [first]).endswith(
         "1,234 parameters    5.60 GMAC/MP  30.00 dB  of 0, level 2: 4 -> 8 channels"
     )
-    assert search_report.line(back, 9, [first, wider]).endswith("of 1, level 2: 8 -> 4 channels (is 0 again)")
+    assert report.line(back, 9, [first, wider]).endswith("of 1, level 2: 8 -> 4 channels (is 0 again)")
 
 
 def test_a_found_recipe_is_read_as_it_was_written(tmp_path):
     base = replace(recipe("search-siamese"), schedule=((0.5, 0.1),), title='A "title" \\ é', cosine=False)
-    path = search_report.write(replace(base, name="x"), tmp_path / "x.toml", ["remark"])
+    path = report.write(replace(base, name="x"), tmp_path / "x.toml", ["remark"])
     assert path.read_text().startswith("# remark\n")
     again = recipe(str(path))
     assert again == replace(base, name="x", arguments=again.arguments, options=again.options)

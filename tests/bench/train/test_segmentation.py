@@ -8,13 +8,12 @@ import torch
 from PIL import Image
 from torch import nn
 
-from bench import train as training
 from bench.common.errors import BenchError
 from bench.common.files import sha256
 from bench.degradation import parse
 from bench.studies.segment.labels import Scheme, predicted
 from bench.studies.segment.networks import fitting, load, segmenters
-from bench.train import loop
+from bench.train import loop, trainer
 from bench.train.loop import Run
 from bench.train.patches import batch, stocked
 from bench.train.programmes import segmentation
@@ -66,14 +65,14 @@ def scenes(tmp_path, monkeypatch):
         name="scenes", title="Scenes", colour="rgb", images=tuple(entries), source="made", licence="none",
         label_reader=indexed, classes={0: "sky", 1: "tree", 2: "road", VOID: "none"}, void=VOID,
     )  # fmt: skip
-    for module in (training, segmentation):
+    for module in (trainer, segmentation):
         monkeypatch.setattr(module, "known_dataset", lambda word: made)
     return made
 
 
 def trained_by(how, path, **words):
     torch.set_num_threads(1)
-    stock, held, data = training.read(how, "cpu")
+    stock, held, data = trainer.read(how, "cpu")
     return segmentation.run(how, stock, held, device="cpu", path=path, digest=how.digest + data, **words)
 
 
@@ -117,7 +116,7 @@ def test_labels_stay_with_their_pixels_under_all_turns():
 
 
 def test_the_label_map_is_the_fourth_channel_of_the_stock(scenes):
-    stock, held, _ = training.read(TINY, "cpu")
+    stock, held, _ = trainer.read(TINY, "cpu")
     images = [scene(i) for i in (0, 2)]  # of three, the one in the middle is held out
     expected = np.concatenate([np.dstack(pair).reshape(-1, 4).T for pair in images], axis=1)
     np.testing.assert_array_equal(stock.levels.numpy(), expected)
@@ -189,7 +188,7 @@ def test_the_segmentation_net_is_measured_by_mean_iou():
 
 
 def test_smaller_patches_of_the_same_stock(scenes):
-    stock, _, _ = training.read(TINY, "cpu")
+    stock, _, _ = trainer.read(TINY, "cpu")
     small, straight = cut(stock, 8), stocked([np.dstack(scene(i)) for i in (0, 2)], 8, "cpu")
     generators = [torch.Generator().manual_seed(0) for _ in range(2)]
     first, second = (s.patches(20, g, augment=True) for s, g in zip((small, straight), generators, strict=True))
@@ -269,7 +268,7 @@ def test_stages_are_named_while_they_run(tmp_path, scenes):
     seen = []
     trained_by(TINY, tmp_path / "x.ckpt", seen=seen.append)
     assert [progress.stage for progress in seen] == list(STAGES)
-    lines = [training.line(progress) for progress in seen]
+    lines = [trainer.line(progress) for progress in seen]
     assert lines[0].startswith("segmenter: step 4/4")
     assert "% mean IoU" in lines[0]
     assert "dB" in lines[1]
@@ -278,7 +277,7 @@ def test_stages_are_named_while_they_run(tmp_path, scenes):
 def test_from_labelled_images_to_a_method(tmp_path, scenes):
     import methods
 
-    lines = list(training.build(TINY, tmp_path, to=tmp_path / "weights", device="cpu", threads=1))
+    lines = list(trainer.build(TINY, tmp_path, to=tmp_path / "weights", device="cpu", threads=1))
     assert "METHOD=ding-liu@own-joint" in lines[-1]
     assert "% mean IoU" in next(line for line in lines if "segmenter@own-scenes" in line)
     files = sorted((tmp_path / "weights").iterdir())
@@ -315,7 +314,7 @@ def test_from_labelled_images_to_a_method(tmp_path, scenes):
 
 def test_the_segmentation_network_that_is_stored_is_found_by_its_classes(tmp_path, scenes):
     weights = tmp_path / "weights"
-    list(training.build(TINY, tmp_path, to=weights, device="cpu", threads=1))
+    list(trainer.build(TINY, tmp_path, to=weights, device="cpu", threads=1))
     found = fitting(scenes, folder=weights)
     assert (found.path.name, found.classes) == ("segmenter@own-scenes.safetensors", ("sky", "tree", "road"))
     (sealed,) = (tmp_path / "training").glob("*.segmenter.sealed")
@@ -332,7 +331,7 @@ def test_what_comes_besides_overwrites_no_other_weights(tmp_path, scenes):
     weights = tmp_path / "weights"
     weights.mkdir()
     (weights / "segmenter@own-scenes.safetensors").write_bytes(b"of somebody")
-    lines = list(training.build(TINY, tmp_path, to=weights, device="cpu", threads=1))
+    lines = list(trainer.build(TINY, tmp_path, to=weights, device="cpu", threads=1))
     (line,) = (line for line in lines if line.startswith("not stored besides: "))
     assert "segmenter@own-scenes.safetensors has no readable training record" in line
     assert (weights / "segmenter@own-scenes.safetensors").read_bytes() == b"of somebody"
@@ -345,7 +344,7 @@ def test_several_seeds_lie_beside_each_other(tmp_path, scenes):
     weights, texts = tmp_path / "weights", []
     for seed in (0, 1):
         how = replace(TINY, seed=seed, variant=f"joint-{seed}")
-        texts += training.build(how, tmp_path, to=weights, device="cpu", threads=1)
+        texts += trainer.build(how, tmp_path, to=weights, device="cpu", threads=1)
     names = [f"ding-liu@own-{kind}-{seed}" for kind in ("alone", "joint") for seed in (0, 1)]
     assert sorted(method.name for method in trained(methods.available(), weights)) == names
     assert [found.path.stem for found in segmenters(weights)] == ["segmenter@own-scenes-0", "segmenter@own-scenes-1"]
@@ -353,11 +352,11 @@ def test_several_seeds_lie_beside_each_other(tmp_path, scenes):
     assert len({file.read_bytes() for file in weights.glob("*.safetensors")}) == 6
     # The same command stores the same again.
     before = {file.name: file.read_bytes() for file in weights.glob("*.safetensors")}
-    again = list(training.build(how, tmp_path, to=weights, device="cpu", threads=1))
+    again = list(trainer.build(how, tmp_path, to=weights, device="cpu", threads=1))
     assert sum(line.startswith("besides: ") for line in again) == 2
     assert {file.name: file.read_bytes() for file in weights.glob("*.safetensors")} == before
     assert not any(line.startswith("not stored") for line in texts + again)
-    asked = training.asked("ding-liu-joint", "", "", "seed=1", "joint-1")
+    asked = trainer.asked("ding-liu-joint", "", "", "seed=1", "joint-1")
     assert (asked.seed, asked.own_name) == (1, "ding-liu@own-joint-1")
 
 
@@ -375,7 +374,7 @@ def test_several_seeds_lie_beside_each_other(tmp_path, scenes):
     ],
 )
 def test_recipes_that_do_not_fit(tmp_path, scenes, changes, cause):
-    stock, held, _ = training.read(TINY, "cpu")
+    stock, held, _ = trainer.read(TINY, "cpu")
     how = replace(TINY, **({"options": {"weight": 1}} if "patch" in changes else {}), **changes)
     with pytest.raises(BenchError, match=cause):
         segmentation.run(how, stock, held, device="cpu", path=tmp_path / "x.ckpt", digest="d")
@@ -386,9 +385,9 @@ def test_images_and_files_that_do_not_fit(tmp_path, scenes, monkeypatch):
     with pytest.raises(BenchError, match=r"x\.segmenter\.sealed belongs to another recipe or other images"):
         trained_by(replace(TINY, rate=1e-4), tmp_path / "x.ckpt")
     bare = replace(scenes, images=tuple(replace(image, labels=None) for image in scenes.images))
-    monkeypatch.setattr(training, "known_dataset", lambda word: bare)
+    monkeypatch.setattr(trainer, "known_dataset", lambda word: bare)
     with pytest.raises(BenchError, match="0 has no label map; take a set that has them, as camvid-train"):
-        training.read(TINY, "cpu")
+        trainer.read(TINY, "cpu")
 
 
 def test_the_recipes_are_those_of_the_authors_files():

@@ -5,16 +5,15 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from bench import train as training
 from bench.common import devices, provenance
 from bench.common.errors import BenchError
 from bench.common.parsing import name_and_options, unknown
 from bench.store.records import slug
-from bench.train import search_report as report
-from bench.train.programmes import search
-from bench.train.programmes.search import Space
+from bench.train import trainer
 from bench.train.recipe import Recipe, asked, recipe
-from bench.train.storing import psnr
+from bench.train.search import evolution, report
+from bench.train.search.evolution import Space
+from bench.train.weights_file import psnr
 
 DEFAULT = "search-siamese"
 """The recipe whose ``[options.search]`` holds for recipes that have none."""
@@ -37,7 +36,7 @@ TRAINING = (
 
 @dataclass(frozen=True)
 class Plan:
-    """What is searched, and how; the arguments of `bench.train.programmes.search.search`.
+    """What is searched, and how; the arguments of `bench.train.search.evolution.search`.
 
     Attributes
     ----------
@@ -154,7 +153,7 @@ def _plan(values: Mapping[str, Any], base: Recipe) -> Plan:
         key: tuple(value) if key in LISTS else value for key, value in values.items() if key in spaced
     }
     plan = Plan(Space(**given), **{key: value for key, value in values.items() if key not in spaced})
-    search.check(plan.population, plan.sample, plan.generations, plan.steps)
+    evolution.check(plan.population, plan.sample, plan.generations, plan.steps)
     return plan
 
 
@@ -205,7 +204,7 @@ def build(
 
     where = devices.chosen(device)
     torch.set_num_threads(threads or provenance.cores())
-    stock, held_out, data = training.read(base, where)
+    stock, held_out, data = trainer.read(base, where)
     base = replace(base, arguments={"channels": held_out[0][0].shape[1]})
     record = out / "search" / f"{slug(name or f'{base.name}-{base.images}-{base.noise}-seed{plan.seed}')}.json"
     untouched = psnr(torch.nn.Identity(), held_out)
@@ -219,7 +218,7 @@ def build(
 
     known: list[Mapping[str, Any]] = []
     words = {key: value for key, value in vars(plan).items() if key != "space"}
-    made = search.search(
+    made = evolution.search(
         base,
         stock,
         held_out,

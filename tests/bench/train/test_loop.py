@@ -9,12 +9,11 @@ from skimage import data
 from torch import nn
 
 import methods
-from bench import train as training
 from bench.common import atomic
 from bench.common.errors import BenchError
 from bench.degradation import parse
 from bench.plan.request import Request, plan
-from bench.train import checkpoint, loop, pace
+from bench.train import budget, checkpoint, loop, trainer
 from bench.train.loop import loss_of
 from bench.train.patches import batch, spread, stocked
 from bench.train.recipe import Recipe, asked, recipe, recipes
@@ -175,8 +174,8 @@ def test_a_plan_that_changes_leads_on_to_the_end_of_the_schedule():
 
 def test_a_budget_is_planned_again_where_the_machine_turns_slower(monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr(pace.time, "perf_counter", lambda: clock[0])
-    run, watch = loop.Run(None, None, 10_000), pace.Pace(1000.0, 10_000, "cpu", 0.0)
+    monkeypatch.setattr(budget.time, "perf_counter", lambda: clock[0])
+    run, watch = loop.Run(None, None, 10_000), budget.Pace(1000.0, 10_000, "cpu", 0.0)
     while run.step < run.steps:
         run.step += 1
         clock[0] += 1.0 if clock[0] < 500 else 2.0  # seconds a step
@@ -189,7 +188,7 @@ def test_a_budget_is_planned_again_where_the_machine_turns_slower(monkeypatch):
 
 def test_a_budget_ends_in_time_with_the_best_weights(tmp_path, stock, held):
     run = trained_by(replace(TINY, steps=1_000_000), stock, held, tmp_path / "x.ckpt", budget=1.5)
-    assert pace.MEASURED <= run.step < 1_000_000
+    assert budget.MEASURED <= run.step < 1_000_000
     assert run.seconds < 3
     assert run.best
     # The schedule is stretched to the steps that are done: the last one has the last rate.
@@ -278,7 +277,7 @@ def test_bad_words(words, cause):
 @pytest.mark.parametrize("text", ["fast", "-3m", "9x"])
 def test_bad_budget(text):
     with pytest.raises(BenchError, match=r"expected a time as 90s, 9m or 1\.5h"):
-        training.seconds(text)
+        trainer.seconds(text)
 
 
 def test_held_out_images_are_spread():
@@ -290,7 +289,7 @@ def test_from_images_to_a_method(tmp_path, photographs_to_train, monkeypatch):
     short = asked(
         "dncnn", str(photographs_to_train), "25", "steps=3,batch=2,depth=3,features=4,held_out=1,patch=16", "x"
     )
-    lines = list(training.build(short, tmp_path, to=tmp_path / "weights", device="cpu", threads=1))
+    lines = list(trainer.build(short, tmp_path, to=tmp_path / "weights", device="cpu", threads=1))
     assert "measure it: make bench METHOD=dncnn@own-x" in lines[-1]
     (record,) = (tmp_path / "weights").glob("*.json")
     said = json.loads(record.read_text())

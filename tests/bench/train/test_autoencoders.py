@@ -11,13 +11,12 @@ from skimage import data
 from torch.nn import functional
 
 import methods
-from bench import train as training
 from bench.common.errors import BenchError
 from bench.degradation import degrade, parse
 from bench.plan.request import Request, plan
 from bench.plan.resolve import known_dataset
 from bench.run.images import pictures
-from bench.train import checkpoint, loop
+from bench.train import checkpoint, loop, trainer
 from bench.train.patches import batch, stocked
 from bench.train.programmes import autoencoders
 from bench.train.programmes.autoencoders import lowest, principal_start
@@ -225,7 +224,7 @@ def test_from_images_to_a_method(tmp_path, monkeypatch):
     for i, image in enumerate(crops(data.camera(), 4, 28)):
         Image.fromarray(image[:, :, 0]).save(folder / f"{i}.png")
     short = asked("dae", str(folder), "masking:0.25", "steps=3,batch=2,hidden=20,held_out=1", "x")
-    lines = list(training.build(short, tmp_path, to=tmp_path / "weights", device="cpu", threads=1))
+    lines = list(trainer.build(short, tmp_path, to=tmp_path / "weights", device="cpu", threads=1))
     assert "measure it: make bench METHOD=dae@own-x" in lines[-1]
     (record,) = (tmp_path / "weights").glob("*.json")
     said = json.loads(record.read_text())

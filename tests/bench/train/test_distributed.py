@@ -13,12 +13,11 @@ from PIL import Image
 from skimage import data
 from torch import nn
 
-from bench import train as training
 from bench.common.errors import BenchError
-from bench.train import loop, together
+from bench.train import distributed, loop, trainer
 from bench.train.patches import batch, stocked
 from bench.train.recipe import Recipe, asked
-from bench.train.storing import stored
+from bench.train.weights_file import stored
 
 ROOT = Path(__file__).resolve().parents[3]
 CAMERA = data.camera()[:120, :90, None]
@@ -40,10 +39,10 @@ def fit(path, recipe=PLAIN, **how):
 def of_a_process(folder):
     """Train in a process of several, and leave what it has in a file."""
     said = []
-    run = fit(folder / f"{together.rank()}.ckpt", seen=said.append)
+    run = fit(folder / f"{distributed.rank()}.ckpt", seen=said.append)
     best = {name: value.flatten().tolist() for name, value in run.best.items()}
     words = {"best": best, "psnr": run.best_psnr, "rows": len(run.history), "said": len(said)}
-    (folder / f"{together.rank()}.json").write_text(json.dumps(words))
+    (folder / f"{distributed.rank()}.json").write_text(json.dumps(words))
 
 
 COMMAND = "patch=16,batch=4,depth=3,features=4,held_out=1,steps=6"  # of a recipe with batch normalisation
@@ -66,7 +65,7 @@ def killed_at_step_3(folder):
         patched.setattr(loop, "LOOK_EVERY", 0.0)  # a checkpoint after each step
         short = asked("dncnn", str(folder / "train"), "25", COMMAND, "")
         with pytest.raises(KeyboardInterrupt):
-            list(training.build(short, folder / "out", to=folder / "w", device="cpu", threads=1))
+            list(trainer.build(short, folder / "out", to=folder / "w", device="cpu", threads=1))
     return [
         "bench", "train", "--method", "dncnn", "--data", str(folder / "train"), "--noise", "25", "--change", COMMAND,
         "--device", "cpu", "--jobs", "1", "--out", str(folder / "out"), "--to", str(folder / "w"),
@@ -83,7 +82,7 @@ def two_processes(tmp_path_factory):
         port = free.getsockname()[1]
     code = (
         f"import pathlib, runpy, sys; runpy.run_path({__file__!r})['of_a_process'](pathlib.Path({str(folder)!r})); "
-        f"sys.argv = {command!r}; from bench import cli; cli.main()"
+        f"sys.argv = {command!r}; from bench.cli import app; app.main()"
     )
     place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "PYTHONPATH": str(ROOT)}
     started = [
@@ -131,7 +130,7 @@ def test_two_processes_by_command_go_on_after_a_kill(two_processes):
 
 
 def test_a_process_ends_with_what_started_it():
-    child = "import time; from bench.train import together; together._end_with_parent(); print(1, flush=True); "
+    child = "import time; from bench.train import distributed; distributed._end_with_parent(); print(1, flush=True); "
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child + 'time.sleep(100)'!r}])"
     place = os.environ | {"PYTHONPATH": str(ROOT)}
     started = subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True, env=place)
@@ -141,19 +140,19 @@ def test_a_process_ends_with_what_started_it():
 
 
 def test_a_batch_is_shared_evenly(monkeypatch):
-    assert together.share(7) == 7
+    assert distributed.share(7) == 7
     monkeypatch.setenv("WORLD_SIZE", "4")
-    assert together.share(128) == 32
+    assert distributed.share(128) == 32
     with pytest.raises(BenchError, match=r"a batch of 126 .* by 4 processes; .* CHANGE=batch=128"):
-        together.share(126)
+        distributed.share(126)
 
 
 def test_each_process_has_its_own_gpu(monkeypatch):
-    assert together.placed("cuda:0") == "cuda:0"
+    assert distributed.placed("cuda:0") == "cuda:0"
     monkeypatch.setenv("WORLD_SIZE", "4")
     monkeypatch.setenv("LOCAL_RANK", "3")
-    assert together.placed("cuda:0") == "cuda:3"
-    assert together.placed("cpu") == "cpu"
+    assert distributed.placed("cuda:0") == "cuda:3"
+    assert distributed.placed("cpu") == "cpu"
 
 
 def test_what_cannot_be_compiled_runs_as_it_is(monkeypatch):
@@ -227,7 +226,7 @@ def test_a_weight_too_large_for_half_precision():
 
 def test_held_out_images_are_cropped_to_what_the_network_takes(tmp_path):
     pyramid = replace(
-        PLAIN, network="bench.train.builders:pyramid", patch=16, steps=2,
+        PLAIN, network="bench.train.networks:pyramid", patch=16, steps=2,
         arguments={"channels": 1, "features": 4, "blocks": 1, "levels": 3},
     )  # fmt: skip
     assert math.isfinite(fit(tmp_path / "x.ckpt", pyramid).best_psnr)  # of an image of 65x66 pixels

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from bench.common.atomic import write_whole
 from bench.common.tables import csv_text
-from bench.train.programmes.search import NETWORK, best_of
 from bench.train.recipe import Recipe
+from bench.train.search.evolution import NETWORK, best_of
 
 if TYPE_CHECKING:
-    from bench.train.searching import Plan
+    from bench.train.search.searcher import Plan
 
     Candidate = Mapping[str, Any]
 

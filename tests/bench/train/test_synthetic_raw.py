@@ -7,9 +7,9 @@ from skimage import data
 
 from bench.common.errors import BenchError
 from bench.degradation import parse
-from bench.train import unprocess
+from bench.train import synthetic_raw
 from bench.train.patches import batch, stocked
-from bench.train.unprocess import RawStock
+from bench.train.synthetic_raw import RawStock
 
 PAIRS = parse("pairs")
 LEVELS = torch.linspace(0, 1, 1001)
@@ -25,56 +25,63 @@ def photograph():
 
 
 def test_tone_curve_and_its_inverse():
-    assert unprocess.tone_mapped(torch.tensor([0.0, 0.25, 0.5, 1.0])).tolist() == [0, 0.15625, 0.5, 1]  # 3x^2 - 2x^3
-    torch.testing.assert_close(unprocess.tone_mapped(unprocess.tone_inverted(LEVELS)), LEVELS, atol=1e-6, rtol=0)
-    assert unprocess.tone_inverted(torch.tensor([-0.1, 1.1])).tolist() == pytest.approx([0, 1], abs=1e-6)
+    assert synthetic_raw.tone_mapped(torch.tensor([0.0, 0.25, 0.5, 1.0])).tolist() == [
+        0,
+        0.15625,
+        0.5,
+        1,
+    ]  # 3x^2 - 2x^3
+    torch.testing.assert_close(
+        synthetic_raw.tone_mapped(synthetic_raw.tone_inverted(LEVELS)), LEVELS, atol=1e-6, rtol=0
+    )
+    assert synthetic_raw.tone_inverted(torch.tensor([-0.1, 1.1])).tolist() == pytest.approx([0, 1], abs=1e-6)
 
 
 def test_gamma_and_its_inverse():
     torch.testing.assert_close(
-        unprocess.gamma_compressed(unprocess.gamma_expanded(LEVELS)), LEVELS, atol=2.4e-4, rtol=0
+        synthetic_raw.gamma_compressed(synthetic_raw.gamma_expanded(LEVELS)), LEVELS, atol=2.4e-4, rtol=0
     )  # 1e-8 ** (1 / 2.2) = 2.3e-4
-    assert float(unprocess.gamma_expanded(torch.tensor(0.5))) == pytest.approx(0.5**2.2)
+    assert float(synthetic_raw.gamma_expanded(torch.tensor(0.5))) == pytest.approx(0.5**2.2)
 
 
 def test_colours_go_back_through_the_inverse_matrix_and_white_stays(photograph):
-    matrix = unprocess.colour_matrices(1, seeded())
-    back = unprocess.colours_changed(unprocess.colours_changed(photograph, matrix), matrix.inverse())
+    matrix = synthetic_raw.colour_matrices(1, seeded())
+    back = synthetic_raw.colours_changed(synthetic_raw.colours_changed(photograph, matrix), matrix.inverse())
     torch.testing.assert_close(back, photograph, atol=1e-4, rtol=0)
-    white = unprocess.colours_changed(torch.full((1, 3, 1, 1), 0.7), matrix)
+    white = synthetic_raw.colours_changed(torch.full((1, 3, 1, 1), 0.7), matrix)
     assert white.flatten().tolist() == pytest.approx([0.7] * 3, abs=1e-6)
 
 
 def test_one_camera_alone_has_its_own_matrix():
-    srgb = np.array(unprocess.SRGB_TO_XYZ)
-    for i, camera in enumerate(unprocess.XYZ_TO_CAMERA):
+    srgb = np.array(synthetic_raw.SRGB_TO_XYZ)
+    for i, camera in enumerate(synthetic_raw.XYZ_TO_CAMERA):
         expected = np.array(camera) @ srgb
         expected /= expected.sum(1, keepdims=True)
-        found = unprocess.mixed_matrices(torch.eye(4)[i : i + 1] * 5)[0]
+        found = synthetic_raw.mixed_matrices(torch.eye(4)[i : i + 1] * 5)[0]
         np.testing.assert_allclose(found.numpy(), expected, atol=1e-6)
 
 
 def test_gains_divide_the_dark_and_leave_white():
     gain = torch.tensor([[2.0, 1.25, 1.6]])
     dark = torch.tensor([0.8, 0.4, 0.6])[None, :, None, None]  # mean 0.6: below the highlights
-    assert unprocess.gains_inverted(dark, gain).flatten().tolist() == pytest.approx([0.4, 0.32, 0.375])
-    white = unprocess.gains_inverted(torch.ones(1, 3, 1, 1), gain)
+    assert synthetic_raw.gains_inverted(dark, gain).flatten().tolist() == pytest.approx([0.4, 0.32, 0.375])
+    white = synthetic_raw.gains_inverted(torch.ones(1, 3, 1, 1), gain)
     assert white.flatten().tolist() == pytest.approx([1, 1, 1])
     # Half-way in the highlights a = (0.05 / 0.1)^2 = 0.25: 0.75 x / g + 0.25 x.
-    bright = unprocess.gains_inverted(torch.full((1, 3, 1, 1), 0.95), gain).flatten().tolist()
+    bright = synthetic_raw.gains_inverted(torch.full((1, 3, 1, 1), 0.95), gain).flatten().tolist()
     assert bright == pytest.approx([0.95 * (0.75 / g + 0.25) for g in (2, 1.25, 1.6)], abs=1e-4)
     # Where the gain is below 1 the division is the larger of the two.
-    below = unprocess.gains_inverted(torch.full((1, 3, 1, 1), 0.95), torch.full((1, 3), 0.5)).flatten().tolist()
+    below = synthetic_raw.gains_inverted(torch.full((1, 3, 1, 1), 0.95), torch.full((1, 3), 0.5)).flatten().tolist()
     assert below == pytest.approx([1.9] * 3)
 
 
 def test_a_camera_that_goes_forward_gives_the_photograph_again(photograph):
-    matrix, gain = unprocess.colour_matrices(1, seeded()), torch.tensor([[2.1, 1.0, 1.7]])
+    matrix, gain = synthetic_raw.colour_matrices(1, seeded()), torch.tensor([[2.1, 1.0, 1.7]])
     dim = photograph * 0.8  # no highlights, which do not come back
-    raw = unprocess.unprocessed(dim, matrix, gain)
+    raw = synthetic_raw.unprocessed(dim, matrix, gain)
     assert 0 <= float(raw.min()) <= float(raw.max()) <= 1
-    linear = unprocess.colours_changed(raw * gain[:, :, None, None], matrix.inverse())
-    again = unprocess.tone_mapped(unprocess.gamma_compressed(linear))
+    linear = synthetic_raw.colours_changed(raw * gain[:, :, None, None], matrix.inverse())
+    again = synthetic_raw.tone_mapped(synthetic_raw.gamma_compressed(linear))
     inside = (raw > 0).all(1)  # what the sensor cannot record is clipped
     assert float(inside.float().mean()) > 0.9
     torch.testing.assert_close(again.movedim(1, -1)[inside], dim.movedim(1, -1)[inside], atol=2e-3, rtol=0)
@@ -83,21 +90,21 @@ def test_a_camera_that_goes_forward_gives_the_photograph_again(photograph):
 def test_the_pattern_is_rggb():
     image = torch.tensor([0.1, 0.2, 0.3])[None, :, None, None].expand(2, 3, 3, 4)
     expected = torch.tensor([[0.1, 0.2, 0.1, 0.2], [0.2, 0.3, 0.2, 0.3], [0.1, 0.2, 0.1, 0.2]])
-    torch.testing.assert_close(unprocess.mosaic(image), expected.expand(2, 1, 3, 4))
+    torch.testing.assert_close(synthetic_raw.mosaic(image), expected.expand(2, 1, 3, 4))
     assert float(image[0, 1, 0, 0]) == pytest.approx(0.2)  # the image itself is left alone
 
 
 @pytest.mark.parametrize(("shot", "read", "level"), [(0.012, 2e-4, 0.5), (1e-3, 1e-5, 0.1), (0.01, 1e-3, 0.0)])
 def test_variance_of_the_noise(shot, read, level):
     clean = torch.full((1, 1, 1000, 1000), level)
-    noisy = unprocess.with_camera_noise(clean, torch.tensor([shot]), torch.tensor([read]), seeded()).double()
+    noisy = synthetic_raw.with_camera_noise(clean, torch.tensor([shot]), torch.tensor([read]), seeded()).double()
     variance = shot * level + read
     assert float(noisy.var()) == pytest.approx(variance, rel=4 * math.sqrt(2 / 1e6))
     assert float(noisy.mean()) == pytest.approx(level, abs=4 * math.sqrt(variance / 1e6))
 
 
 def test_noise_levels_lie_along_the_line_of_real_cameras():
-    shot, read = unprocess.noise_levels(100_000, seeded())
+    shot, read = synthetic_raw.noise_levels(100_000, seeded())
     logs = shot.log().double()
     low, high = math.log(1e-4), math.log(0.012)
     assert low <= float(logs.min()) < low + 0.01
@@ -110,7 +117,7 @@ def test_noise_levels_lie_along_the_line_of_real_cameras():
 
 
 def test_gains_are_those_of_cameras():
-    gain = unprocess.gains(50_000, seeded()).double()
+    gain = synthetic_raw.gains(50_000, seeded()).double()
     red, blue = gain[:, 0] / gain[:, 1], gain[:, 2] / gain[:, 1]
     assert (float(red.min()), float(red.max())) == pytest.approx((1.9, 2.4), abs=0.01)
     assert (float(blue.min()), float(blue.max())) == pytest.approx((1.5, 1.9), abs=0.01)

@@ -9,10 +9,9 @@ from skimage import data
 from torch import nn
 
 import methods
-from bench import train as training
 from bench.common.errors import BenchError
 from bench.plan.request import Request, plan
-from bench.train import loop
+from bench.train import loop, trainer
 from bench.train.loop import loss_of
 from bench.train.patches import stocked
 from bench.train.programmes import mwrcanet
@@ -218,7 +217,7 @@ def test_progress_says_the_stage(whole):
     assert [progress.stage for progress in seen] == [
         "stage 1, original", "stage 2, siamese", "stage 3, original", "stage 3, siamese", "stage 4, siamese",
     ]  # fmt: skip
-    assert "stage 4, siamese: step 2/2" in training.line(seen[-1])
+    assert "stage 4, siamese: step 2/2" in trainer.line(seen[-1])
 
 
 def test_what_does_not_fit(stock, held, tmp_path):
@@ -256,7 +255,7 @@ def test_from_colour_images_to_a_method_for_raw(tmp_path, monkeypatch):
     small = {"channels": 1, "features": [4, 4], "blocks": 1, "reduction": 2}
     words = {"images": str(folder), "patch": 16, "batch": 2, "steps": 2, "held_out": 1}
     tiny = recipe("mwrcanet-raw", arguments=small, **words)
-    list(training.build(tiny, tmp_path, to=tmp_path / "weights", device="cpu", threads=1))
+    list(trainer.build(tiny, tmp_path, to=tmp_path / "weights", device="cpu", threads=1))
     made = {method.name: method for method in trained(methods.available(), tmp_path / "weights")}
     assert {name: method.nets[0].colour for name, method in made.items()} == {
         "mwrcanet@own-raw": "gray", "mwresnet@own-raw": "gray",

@@ -8,15 +8,14 @@ import torch
 from PIL import Image
 from skimage import data
 
-from bench import train as training
 from bench.cli import app
 from bench.common import devices
 from bench.common.errors import BenchError
-from bench.train import checkpoint, loop, names
+from bench.train import checkpoint, initial_weights, loop, trainer
 from bench.train.patches import stocked
 from bench.train.recipe import Recipe, asked, recipe
 from bench.train.record import repetition
-from bench.train.speed import against_plain
+from bench.train.throughput import against_plain
 
 SMALL = "patch=16,batch=2,depth=3,features=4,held_out=1"
 
@@ -35,7 +34,7 @@ def crops(tmp_path):
 
 def built(recipe, folder, **how):
     """Train, and return the record."""
-    lines = list(training.build(recipe, folder / "out", to=folder / "w", device="cpu", threads=1, **how))
+    lines = list(trainer.build(recipe, folder / "out", to=folder / "w", device="cpu", threads=1, **how))
     return json.loads((folder / "w" / lines[-2].rpartition("record: ")[2]).read_text()), lines
 
 
@@ -139,9 +138,9 @@ def test_patches_begin_at_multiples():
 
 def test_align_and_mirror_reach_the_patches(crops, monkeypatch):
     seen = []
-    original = training.stocked
-    monkeypatch.setattr(training, "stocked", lambda *words, **more: seen.append(original(*words, **more)) or seen[0])
-    training.read(asked("dncnn", str(crops["gray"]), "", f"{SMALL},align=2,mirror=true", ""), "cpu")
+    original = trainer.stocked
+    monkeypatch.setattr(trainer, "stocked", lambda *words, **more: seen.append(original(*words, **more)) or seen[0])
+    trainer.read(asked("dncnn", str(crops["gray"]), "", f"{SMALL},align=2,mirror=true", ""), "cpu")
     assert (seen[0].align, seen[0].mirror) == (2, True)
 
 
@@ -173,20 +172,20 @@ def test_another_recipe_does_not_overwrite(crops, tmp_path):
 def test_training_starts_from_weights(crops, tmp_path):
     first = asked("dncnn", str(crops["gray"]), "25", f"{SMALL},norm=false,steps=3", "a")
     record, _ = built(first, tmp_path)
-    stored = names._loaded(replace(first, start="x"), tmp_path / "w" / record["weights"])
+    stored = initial_weights._loaded(replace(first, start="x"), tmp_path / "w" / record["weights"])
     # Training that learns nothing: what is stored is what it started from.
     again = asked("dncnn", str(crops["gray"]), "15", f"{SMALL},norm=false,steps=1,rate=0", "b", "dncnn@own-a")
     later, _ = built(again, tmp_path)
     assert later["recipe"]["start"] == "dncnn@own-a"
     assert later["recipe"]["start_sha256"] == record["sha256"]
-    ended = names._loaded(replace(first, start="x"), tmp_path / "w" / later["weights"])
+    ended = initial_weights._loaded(replace(first, start="x"), tmp_path / "w" / later["weights"])
     assert ended.keys() == stored.keys()
     for name, value in ended.items():
         assert torch.equal(value, stored[name])
         assert value.dtype == torch.float32
     by_path = replace(again, start=str(tmp_path / "w" / record["weights"]))
-    assert names.begun(by_path)[0].start_sha256 == record["sha256"]
-    assert names.begun(by_path)[0].digest != replace(by_path, start="").digest
+    assert initial_weights.begun(by_path)[0].start_sha256 == record["sha256"]
+    assert initial_weights.begun(by_path)[0].digest != replace(by_path, start="").digest
 
 
 def test_of_several_weights_those_of_the_noise(tmp_path):
@@ -194,12 +193,12 @@ def test_of_several_weights_those_of_the_noise(tmp_path):
         words = {"name": "dncnn@own", "recipe": {"noise": noise}, "weights": f"dncnn@own-{noise}.safetensors"}
         (tmp_path / f"dncnn@own-{noise}.json").write_text(json.dumps(words))
     plain = replace(recipe("dncnn-s"), start="dncnn@own")
-    assert names.found(replace(plain, noise="15"), tmp_path).name == "dncnn@own-15.safetensors"
-    assert names.found(replace(plain, start="dncnn@own-25"), tmp_path).name == "dncnn@own-25.safetensors"
+    assert initial_weights.found(replace(plain, noise="15"), tmp_path).name == "dncnn@own-15.safetensors"
+    assert initial_weights.found(replace(plain, start="dncnn@own-25"), tmp_path).name == "dncnn@own-25.safetensors"
     with pytest.raises(BenchError, match="none for 50; expected one of dncnn@own-15, dncnn@own-25"):
-        names.found(replace(plain, noise="50"), tmp_path)
+        initial_weights.found(replace(plain, noise="50"), tmp_path)
     with pytest.raises(BenchError, match="unknown weights on START: 'dncn@own': did you mean dncnn@own"):
-        names.found(replace(plain, start="dncn@own"), tmp_path)
+        initial_weights.found(replace(plain, start="dncn@own"), tmp_path)
 
 
 def test_weights_that_do_not_fit(crops, tmp_path):
@@ -213,17 +212,17 @@ def test_weights_that_do_not_fit(crops, tmp_path):
         ),
     ):
         with pytest.raises(BenchError, match=cause):
-            names.begun(asked("dncnn", "", "", change, "", str(path)))
+            initial_weights.begun(asked("dncnn", "", "", change, "", str(path)))
     with pytest.raises(BenchError, match=r"recipe dae trains in several stages"):
-        names.begun(asked("dae", "", "", "", "", str(path)))
+        initial_weights.begun(asked("dae", "", "", "", "", str(path)))
     with pytest.raises(BenchError, match="there is no such file"):
-        names.begun(asked("dncnn", "", "", "", "", "none.safetensors"))
+        initial_weights.begun(asked("dncnn", "", "", "", "", "none.safetensors"))
     (tmp_path / "broken.safetensors").write_bytes(b"none")
     with pytest.raises(BenchError, match="cannot be read as safetensors"):
-        names.begun(asked("dncnn", "", "", "", "", str(tmp_path / "broken.safetensors")))
+        initial_weights.begun(asked("dncnn", "", "", "", "", str(tmp_path / "broken.safetensors")))
     fitting = asked("dncnn", "", "", f"{SMALL},norm=false", "", str(path))
     with pytest.raises(BenchError, match=r"has SHA-256 .* and the training began with 0000"):
-        names.begun(replace(fitting, start_sha256="0" * 64))
+        initial_weights.begun(replace(fitting, start_sha256="0" * 64))
 
 
 # RECORD
@@ -233,7 +232,7 @@ def test_a_training_repeated_from_its_record(crops, tmp_path, monkeypatch):
     # As a budget leaves it: a schedule that was planned three times, looks by the clock, and an end before the plan's.
     plan = {5: 40, 12: 31, 20: 25}
     monkeypatch.setattr(loop.Pace, "wanted", lambda self, run: plan.get(run.step, run.steps))
-    monkeypatch.setattr(loop.together, "agreed", lambda look, spent, steps: (int(looks(steps)), 0, steps))
+    monkeypatch.setattr(loop.distributed, "agreed", lambda look, spent, steps: (int(looks(steps)), 0, steps))
     seen = iter(range(1, 1000))
     looks = lambda steps: next(seen) in (4, 9, 17)  # noqa: E731
     change = f"{SMALL},steps=60,cosine=true,warm_up=10,rate=0.02,average=0.5"
@@ -277,7 +276,7 @@ def test_a_repetition_goes_on_after_a_kill(crops, tmp_path, monkeypatch):
     assert torch.load(left, weights_only=True)["step"] == 7
     ended = []
     how = {"device": "cpu", "path": left, "digest": torch.load(left, weights_only=True)["digest"]}
-    stock, held, _ = training.read(again.recipe, "cpu")
+    stock, held, _ = trainer.read(again.recipe, "cpu")
     run = again.train(again.recipe, stock, held, seen=ended.append, **how)
     assert [(progress.step, progress.steps, progress.left) for progress in ended] == [(12, 12, 0)]
     whole = checkpoint.load(tmp_path / "out" / "training" / "dncnn@own-25.ckpt", _digest(tmp_path), "cpu")
@@ -336,10 +335,10 @@ def test_what_record_refuses(words, cause, tmp_path, capsys, monkeypatch):
 
 
 def test_speed_of_training_from_the_command_line(crops, tmp_path, monkeypatch, capsys):
-    from bench.studies.speed import study
+    from bench.train import throughput
 
-    original = study.training
-    monkeypatch.setattr(study, "training", lambda method, images: original(method, images, seconds=0.2))
+    original = throughput.measure
+    monkeypatch.setattr(throughput, "measure", lambda method, images: original(method, images, seconds=0.2))
     table = tmp_path / "study.csv"
     words = ["speed", "--what", "train", "--method", "dncnn-small", "--data", str(crops["gray"]), "--table", str(table)]
     monkeypatch.setattr("sys.argv", ["bench", *words])
@@ -357,7 +356,7 @@ def test_speed_of_training_from_the_command_line(crops, tmp_path, monkeypatch, c
 
 
 def test_the_plain_loop_with_workers(monkeypatch):
-    import bench.train.speed as module
+    import bench.train.throughput as module
 
     small = asked("dncnn-small", "", "", "batch=2,patch=16,depth=3,features=4", "")
     row = against_plain(small, 0.2, [data.camera()[:80, :80, None]], device="cpu", workers=1)
@@ -385,7 +384,7 @@ def test_held_out_images_of_a_range_have_a_level_each(crops):
     short = asked("dncnn", str(crops["gray"]), "gaussian:0-55", f"{SMALL},held_out=6", "")
     for i in range(2, 24):
         Image.open(crops["gray"] / "0.png").save(crops["gray"] / f"{i}.png")
-    first, again = (training.read(short, "cpu")[1] for _ in range(2))
+    first, again = (trainer.read(short, "cpu")[1] for _ in range(2))
     sigmas = [float((noisy - clean).std()) * 255 for clean, noisy in first]
     assert all(0 <= sigma <= 58 for sigma in sigmas)  # 55, and four standard errors of 2050 samples
     assert max(sigmas) - min(sigmas) > 5

@@ -10,9 +10,9 @@ from skimage import data
 from bench.common.errors import BenchError
 from bench.train import loop
 from bench.train.patches import stocked
-from bench.train.programmes import search
-from bench.train.programmes.search import Space, best_of
 from bench.train.recipe import Recipe
+from bench.train.search import evolution
+from bench.train.search.evolution import Space, best_of
 from methods.networks.mwrcanet import MWResNet
 from methods.networks.searched import BLOCKS, DenseBlock, SearchedNet
 
@@ -44,7 +44,7 @@ def held():
 def searched(stock, held, folder, **words):
     torch.set_num_threads(1)
     asked = {"seed": 3, "population": 3, "sample": 2, "generations": 2, "steps": 1, "space": SMALL, **words}
-    return search.search(TINY, stock, held, out=folder / "s.json", device="cpu", digest="d", **asked)
+    return evolution.search(TINY, stock, held, out=folder / "s.json", device="cpu", digest="d", **asked)
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def fitness(monkeypatch):
     def score(genes, *_):
         return 30 + sum(genes["features"]) + genes["blocks"] / 10 + BLOCKS.index(genes["block"]) / 100
 
-    monkeypatch.setattr(search, "_fitness", score)
+    monkeypatch.setattr(evolution, "_fitness", score)
     return score
 
 
@@ -120,7 +120,7 @@ def test_a_search_that_was_killed_ends_as_one_that_was_not(stock, held, tmp_path
 def test_fitness_is_the_psnr_of_the_held_out_images_after_the_last_step(stock, held, tmp_path):
     record = searched(stock, held, tmp_path, population=1, sample=1, generations=0)
     (only,) = record["candidates"]
-    network = {"network": search.NETWORK, "arguments": {"channels": 1, **only["genes"]}, "steps": 1, "programme": ""}
+    network = {"network": evolution.NETWORK, "arguments": {"channels": 1, **only["genes"]}, "steps": 1, "programme": ""}
     made = loop.train(
         replace(TINY, **network), stock, held, device="cpu", path=tmp_path / "y.ckpt", digest="e"
     ).network.eval()
@@ -132,7 +132,7 @@ def test_fitness_is_the_psnr_of_the_held_out_images_after_the_last_step(stock, h
 
 
 def test_searches_that_cannot_be(stock, held, tmp_path, fitness, monkeypatch):
-    monkeypatch.setattr(search, "TRIES", 10)
+    monkeypatch.setattr(evolution, "TRIES", 10)
     with pytest.raises(BenchError, match="at most 10 parameters"):
         searched(stock, held, tmp_path, space=replace(SMALL, most_parameters=10))
     with pytest.raises(BenchError, match=r"sample 4.* expected 1 <= sample <= population"):

@@ -1,0 +1,1 @@
+"""The search for a network: evolution over block type, number of blocks and channels."""
