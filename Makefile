@@ -64,7 +64,7 @@ help:  ## Explain the commands (the default)
 	@echo "        SIGMA=15 (what methods are told, whatever the noise)"
 	@echo "Others: WEIGHTS=file  DEVICE=auto|cpu|cuda|cuda:1  BACKEND=auto|torch|onnxruntime  ENGINE=serial|loky  JOBS=n"
 	@echo "        TABLE=file.csv  PICTURES=n (images a report shows for each noise; 0: all)  OUT=folder (default results)"
-	@echo "        CHANGE='steps=2000,depth=8,features=16+24,schedule=0.6:0.1;0.8:0.1,options.weight=0.1'  NAME=mine (train)"
+	@echo "        CHANGE='steps=2000 depth=8 features=[16,24] schedule=[[0.6,0.1],[0.8,0.1]] options.weight=0.1'  NAME=mine (train)"
 	@echo "        START=rdn-small@own (train from these weights)  RECORD=methods/weights/X.json NAME=again (train as it says)"
 	@echo "        IMAGE=01 PIXEL='12,30;7,8' (explain: rows and columns)  FORMAT=onnx|tflite TO=file (export)"
 	@echo "        SEGMENTER=file IMAGES=n (segment: weights of a segmentation network; so many images)"
@@ -109,15 +109,15 @@ list: $(READY)  ## Say which methods, datasets, noise and protocols there are (W
 speed: $(READY)  ## Measure speed as ratios in the same run (METHOD: its forward pass; WHAT=train METHOD: its training)
 	@$(RUN) -m bench speed $(call option,WHAT,what) $(call option,METHOD,method) $(call option,DATA,data) $(call option,TABLE,table)
 
-train: $(READY)  ## Train METHOD by its recipe (DATA, NOISE, BUDGET=9m, CHANGE=batch=32,..., NAME); then METHOD=name@own
+train: $(READY)  ## Train METHOD by its recipe (DATA, NOISE, SEED, BUDGET=9m, CHANGE='batch=32 ...', NAME); then METHOD=name@own
 	@$(RUN) -m bench train $(call option,METHOD,method) $(call option,DATA,data) $(call option,NOISE,noise) \
-	  $(call option,BUDGET,budget) $(call option,CHANGE,change) $(call option,NAME,name) \
+	  $(call option,SEED,seed) $(call option,BUDGET,budget) $(call option,CHANGE,set) $(call option,NAME,name) \
 	  $(call option,START,start) $(call option,RECORD,record) \
 	  $(call option,DEVICE,device) $(call option,JOBS,jobs) $(call option,TO,to) $(call option,OUT,out)
 
 search: $(READY)  ## Search for a network's block, number and channels (METHOD=recipe, SEED, BUDGET, CHANGE; results/search/)
 	@$(RUN) -m bench search $(call option,METHOD,method) $(call option,DATA,data) $(call option,NOISE,noise) \
-	  $(call option,SEED,seed) $(call option,BUDGET,budget) $(call option,CHANGE,change) $(call option,NAME,name) \
+	  $(call option,SEED,seed) $(call option,BUDGET,budget) $(call option,CHANGE,set) $(call option,NAME,name) \
 	  $(call option,DEVICE,device) $(call option,JOBS,jobs) $(call option,OUT,out)
 
 explain: $(READY)  ## Filters and net bias of networks (METHOD, DATA, NOISE, IMAGE, PIXEL; results/explain/)

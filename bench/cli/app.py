@@ -221,12 +221,13 @@ def train(
     data: Annotated[str, typer.Option(help="Training images instead of the recipe's: datasets, or paths.")] = "",
     noise: Annotated[str, typer.Option(help="Noise instead of the recipe's; a range is drawn for each patch.")] = "",
     budget: Annotated[str, typer.Option(help="Training time, as 9m: the steps are made to fit.")] = "",
-    change: Annotated[
-        str,
-        typer.Option(
-            help="What else is different: steps=2000,features=16+24,schedule=0.6:0.1;0.8:0.1,options.weight=0.1."
-        ),
-    ] = "",
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of weights, patches and noise; the recipe's otherwise.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="What else is different, NAME=VALUE in TOML: steps=2000, 'features=[16,24]'."),
+    ] = None,
     start: Annotated[str, typer.Option(help="Weights to go on from: rdn-small@own, or a .safetensors file.")] = "",
     record: Annotated[str, typer.Option(help="Train again as a training record says (JSON); with NAME or TO.")] = "",
     name: Annotated[str, typer.Option(help="What tells the weights apart: dncnn@own-NAME.")] = "",
@@ -236,25 +237,28 @@ def train(
     out: Out = Path("results"),
 ) -> None:
     """Train a method by its recipe, to be used as METHOD=name@own (make train)."""
-    from bench.train import trainer
+    from bench.train.budget import budget_seconds
+    from bench.train.overrides import recipe_for
+    from bench.train.record import read_record
+    from bench.train.trainer import progress_line, train_and_store
+    from bench.train.weights_file import FOLDER
 
-    repeated = None
+    recorded = None
     if record or method.endswith(".json"):
-        others = {"DATA": data, "NOISE": noise, "BUDGET": budget, "CHANGE": change, "START": start}
-        given = [word for word, text in others.items() if text]
+        others = {"DATA": data, "NOISE": noise, "BUDGET": budget, "CHANGE": changes, "START": start, "SEED": seed}
+        given = [word for word, value in others.items() if value not in (None, "", [])]
         if given:
             raise BenchError(f"RECORD says all of a training; leave out {', '.join(given)}, or train without RECORD")
-        repeated = trainer.repetition(Path(record or method), name, to)
-        asked, jobs = repeated.recipe, jobs or repeated.threads
+        recorded = read_record(Path(record or method), name, to)
+        recipe, jobs = recorded.recipe, jobs or recorded.threads
     else:
-        asked = trainer.asked(method, data, noise, change, name, start)
-
-    def seen(progress: trainer.Progress) -> None:
-        typer.echo(trainer.line(progress))
-
-    place = Path(to) if to else trainer.WEIGHTS
-    sitting = trainer.seconds(budget)
-    _say(trainer.build(asked, out, to=place, device=device, threads=jobs, budget=sitting, seen=seen, repeated=repeated))
+        recipe = recipe_for(method, data, noise, " ".join(changes or ()), name, start, seed)
+    _say(
+        train_and_store(
+            recipe, out, to=Path(to) if to else FOLDER, device=device, threads=jobs, budget=budget_seconds(budget),
+            report=lambda progress: typer.echo(progress_line(progress)), recorded=recorded,
+        )
+    )  # fmt: skip
 
 
 @app.command(short_help="Search for a network's block, number and channels (make search).")
@@ -264,21 +268,26 @@ def search(
     noise: Annotated[str, typer.Option(help="Noise instead of the recipe's; a range is drawn for each patch.")] = "",
     seed: Annotated[int | None, typer.Option(min=0, help="Of the choices; the recipe's otherwise.")] = None,
     budget: Annotated[str, typer.Option(help="Time of this sitting, as 9m; the same command goes on.")] = "",
-    change: Annotated[
-        str, typer.Option(help="What else is different: population=4,generations=2,steps=100,block=dense+attention.")
-    ] = "",
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="What else is different, NAME=VALUE in TOML: population=4, 'blocks=[1,2]'."),
+    ] = None,
     name: Annotated[str, typer.Option(help="Of the record, and of the weights: searched@own-NAME.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
     jobs: Annotated[int, typer.Option(min=0, help="Threads on the CPU; 0: one a core.")] = 0,
     out: Out = Path("results"),
 ) -> None:
     """Search by evolution, and write the recipe of the best network for make train (make search)."""
-    from bench.train.search import searcher
-    from bench.train.trainer import seconds
+    from bench.train.budget import budget_seconds
+    from bench.train.search.searcher import requested_search, search_and_store
 
-    base, asked = searcher.planned(method, data, noise, change, name, seed)
-    sitting = seconds(budget)
-    _say(searcher.build(base, asked, out, name=name, device=device, threads=jobs, budget=sitting, seen=typer.echo))
+    base, plan = requested_search(method, data, noise, " ".join(changes or ()), name, seed)
+    seconds = budget_seconds(budget)
+    _say(
+        search_and_store(
+            base, plan, out, name=name, device=device, threads=jobs, budget=seconds, report_line=typer.echo
+        )
+    )
 
 
 @app.command(short_help="Test images in training sets, and other unfair company (make audit).")

@@ -1,15 +1,13 @@
 """How many steps a budget of time allows, found out while the run goes."""
 
+import math
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from bench.common import devices
+from bench.common.errors import BenchError
 
-if TYPE_CHECKING:
-    from bench.train.loop import Run
-
-WARM = 10
+WARM_UP = 10
 """Steps that are not timed: the first ones set things up."""
 
 MEASURED = 30
@@ -22,20 +20,43 @@ CHANGED = 0.02
 """Share of the steps by which a plan must be wrong before it is changed."""
 
 RESERVE = 0.97
-"""Share of a budget that is planned for; the rest is for looking and writing."""
+"""Share of a budget that is planned for; the rest is for validation and writing."""
 
 AGAIN = 20.0
-"""Seconds after which it is found out again, since a machine is not always equally busy."""
+"""Seconds after which the speed is measured again."""
+
+
+def budget_seconds(text: str) -> float:
+    """Read a BUDGET: `90`, `90s`, `9m` or `1.5h`, in seconds.
+
+    Raises
+    ------
+    BenchError
+        If it is none.
+
+    Examples
+    --------
+    >>> budget_seconds("9m"), budget_seconds("90"), budget_seconds("")
+    (540.0, 90.0, 0.0)
+    """
+    unit = {"s": 1, "m": 60, "h": 3600}.get(text[-1:], 0)
+    try:
+        value = float(text[:-1] if unit else text or 0) * (unit or 1)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < math.inf:
+        raise BenchError(f"BUDGET={text}: expected a time as 90s, 9m or 1.5h")
+    return value
 
 
 @dataclass
-class Pace:
-    """Fits the steps of a run to its budget, and its schedule with them.
+class Budget:
+    """Fits the steps of a run to its budget.
 
     Attributes
     ----------
-    budget : float
-        Seconds; 0: none, and the steps stay.
+    seconds : float
+        0: no budget, and the steps stay.
     most : int
         Steps of the recipe, which a budget never makes more.
     device : str
@@ -44,27 +65,38 @@ class Pace:
         When it was, by `time.perf_counter`.
     """
 
-    budget: float
+    seconds: float
     most: int
     device: str
     started: float
-    marked: float = field(default=0.0, init=False)
-    done: int = field(default=0, init=False)
+    measured_at: float = field(default=0.0, init=False)
+    measured_step: int = field(default=0, init=False)
     due: float = field(default=0.0, init=False)
 
-    def wanted(self, run: "Run") -> int:
-        """Return the steps in all that the budget allows at the present speed; called after every step of a new run."""
-        if not self.budget or run.step < WARM:
-            return run.steps
-        if run.step == WARM:
+    def steps(self, step: int, planned: int, *, first: bool) -> int:
+        """Return the steps in all that the budget allows at the present speed; called after every step of a new run.
+
+        Parameters
+        ----------
+        step : int
+            Steps done.
+        planned : int
+            What was planned before; it stays where it is nearly right.
+        first : bool
+            Whether that is still the number of the recipe.
+        """
+        if not self.seconds or step < WARM_UP:
+            return planned
+        if step == WARM_UP:
             devices.synchronise(self.device)  # steps are only queued on CUDA
-            self.marked, self.done, self.due = time.perf_counter(), run.step, self.started + TIMED * self.budget
-        if run.step < MEASURED or time.perf_counter() < self.due:
-            return run.steps
+            self.measured_at, self.measured_step = time.perf_counter(), step
+            self.due = self.started + TIMED * self.seconds
+        if step < MEASURED or time.perf_counter() < self.due:
+            return planned
         devices.synchronise(self.device)
         now = time.perf_counter()
-        each = (now - self.marked) / (run.step - self.done)
-        self.marked, self.done, self.due = now, run.step, now + AGAIN
-        left = self.budget - (now - self.started)
-        steps = max(run.step + 1, min(self.most, run.step + int(left * RESERVE / each)))
-        return steps if not run.plan or abs(steps - run.steps) > CHANGED * run.steps else run.steps
+        each = (now - self.measured_at) / (step - self.measured_step)
+        self.measured_at, self.measured_step, self.due = now, step, now + AGAIN
+        left = self.seconds - (now - self.started)
+        steps = max(step + 1, min(self.most, step + int(left * RESERVE / each)))
+        return steps if first or abs(steps - planned) > CHANGED * planned else planned

@@ -26,14 +26,14 @@ def save(path: Path, state: dict[str, Any]) -> None:
         torch.save(state, beside)
 
 
-def load(path: Path, digest: str, device: str) -> dict[str, Any] | None:
+def load(path: Path, identity: str, device: str) -> dict[str, Any] | None:
     """Read the checkpoint of a run; None where there is none.
 
     Parameters
     ----------
     path : Path
         The checkpoint.
-    digest : str
+    identity : str
         What the run is known by.
     device : str
         Where its tensors go.
@@ -49,12 +49,12 @@ def load(path: Path, digest: str, device: str) -> dict[str, Any] | None:
         return None
     try:
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-        known = state["digest"]
+        known = state["identity"]
     except Exception as error:
         raise BenchError(
             f"training: checkpoint {path} cannot be read ({type(error).__name__}); delete it, and training starts anew"
         ) from error
-    if known != digest:
+    if known != identity:
         raise BenchError(
             f"training: checkpoint {path} belongs to another recipe or other images; delete it to start anew, "
             "or give OUT=another/folder"

@@ -17,16 +17,16 @@ def size() -> int:
 
 
 def rank() -> int:
-    """Return the number of this process, from 0; the first one looks, stores and prints."""
+    """Return the number of this process, from 0; the first one validates, stores and prints."""
     return int(os.environ.get("RANK", "0"))
 
 
-def placed(device: str) -> str:
-    """Return the device of this process: together, each has the GPU of its number on its machine (LOCAL_RANK)."""
+def local_device(device: str) -> str:
+    """Return the device of this process: each has the GPU of its number on its machine (LOCAL_RANK)."""
     return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if size() > 1 and device != "cpu" else device
 
 
-def share(batch: int) -> int:
+def local_batch(batch: int) -> int:
     """Return the part of a batch that this process draws: batch / processes.
 
     Raises
@@ -42,7 +42,7 @@ def share(batch: int) -> int:
     return batch // size()
 
 
-def joined(network: "nn.Module", device: str) -> "nn.Module":
+def data_parallel(network: "nn.Module", device: str) -> "nn.Module":
     """Return a network whose gradients are the mean over all processes; alone, the network itself.
 
     Gradients go over NCCL on CUDA and over Gloo on the CPU. Batch normalisation is local, on the CPU as on CUDA: it
@@ -80,33 +80,33 @@ def _end_with_parent() -> None:
     """End this process when the one that started it has ended, which it sees by having another parent then."""
     parent = os.getppid()
 
-    def watch() -> None:
+    def wait() -> None:
         while os.getppid() == parent:
             time.sleep(1)
         os._exit(1)
 
-    threading.Thread(target=watch, daemon=True).start()
+    threading.Thread(target=wait, daemon=True).start()
 
 
-def agreed(*numbers: int) -> tuple[int, ...]:
+def broadcast_numbers(*numbers: int) -> tuple[int, ...]:
     """Return the numbers of the first process, so that all of them stop at the same step."""
     if size() == 1:
         return numbers
     import torch
     from torch import distributed
 
-    said = torch.tensor(numbers, dtype=torch.int64)
-    distributed.broadcast(said, 0)
-    return tuple(said.tolist())
+    tensor = torch.tensor(numbers, dtype=torch.int64)
+    distributed.broadcast(tensor, 0)
+    return tuple(tensor.tolist())
 
 
-def told(what: Any) -> Any:
+def broadcast(value: Any) -> Any:
     """Return what the first process has, for example its best weights, in every process."""
     if size() == 1:
-        return what
+        return value
     import torch
     from torch import distributed
 
-    box = [what]
+    box = [value]
     distributed.broadcast_object_list(box, 0, device=torch.device("cpu"))
     return box[0]

@@ -1,87 +1,30 @@
-"""Names of own weights: whether one is free, and which file START means."""
+"""START: the weights that a training goes on from."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.common.errors import BenchError
 from bench.common.files import sha256
 from bench.common.parsing import unknown
-from bench.common.paths import ROOT
 from bench.train.recipe import Recipe
+from bench.train.weights_file import FOLDER
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-WEIGHTS = ROOT / "methods" / "weights"
-"""Where own weights lie: METHOD=name@own finds what is here."""
 
-
-def recipe_of(record: Mapping[str, Any]) -> Recipe:
-    """Return the recipe that a training record holds.
-
-    Parameters
-    ----------
-    record : mapping
-        As it stands in the file. Fields that recipes did not have when it was written take their defaults.
-
-    Raises
-    ------
-    KeyError, TypeError, ValueError
-        If it is no record of a training.
-    """
-    words = dict(record["recipe"])
-    strange = sorted(set(words) - {field.name for field in fields(Recipe)})
-    if strange:
-        raise ValueError(f"recipes have no {strange[0]} any more")
-    words["schedule"] = tuple((float(share), float(factor)) for share, factor in words.get("schedule", ()))
-    return Recipe(**words)
-
-
-def free(recipe: Recipe, weights: Path) -> None:
-    """Refuse to overwrite the weights of another recipe; the same recipe may overwrite its own.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        What is about to be trained.
-    weights : Path
-        The file that it would write; the record of what is there stands beside it.
-
-    Raises
-    ------
-    BenchError
-        If what is there belongs to another recipe, for example to that of a gray net where this one is of colour.
-    """
-    if not weights.exists():
-        return
-    record = weights.with_name(f"{weights.stem}.json")
-    try:
-        before = recipe_of(json.loads(record.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError):
-        different = "has no readable training record"
-    else:
-        names = [field.name for field in fields(Recipe) if getattr(before, field.name) != getattr(recipe, field.name)]
-        if before.digest == recipe.digest:
-            return
-        different = f"was trained by another recipe ({before.name} on {before.images}; other: {', '.join(names)})"
-    raise BenchError(
-        f"training: {weights} {different}; give NAME=another to keep both (METHOD={recipe.method}@own-another), "
-        "or delete it"
-    )
-
-
-def begun(recipe: Recipe, *folders: Path) -> "tuple[Recipe, dict[str, Tensor] | None]":
+def initial_weights(recipe: Recipe, *folders: Path) -> "tuple[Recipe, dict[str, Tensor] | None]":
     """Return the weights that a recipe starts from, and the recipe with their SHA-256; None: it starts untrained.
 
     Parameters
     ----------
     recipe : Recipe
-        Its `start` is a file of safetensors, or an own name, of which a folder has a record.
+        Its `start` is a file of safetensors, or a name as METHOD has it, of which a folder has a record.
     *folders : Path
-        Of own weights, besides `WEIGHTS`.
+        Of weights and their records, besides `weights_file.FOLDER`.
 
     Raises
     ------
@@ -96,7 +39,7 @@ def begun(recipe: Recipe, *folders: Path) -> "tuple[Recipe, dict[str, Tensor] | 
             f"START={recipe.start}: recipe {recipe.name} trains in several stages ({recipe.programme}), each of which "
             "has its own start; expected a recipe of one stage"
         )
-    path = found(recipe, WEIGHTS, *folders)
+    path = weights_of(recipe, FOLDER, *folders)
     digest = sha256(path)
     if recipe.start_sha256 not in ("", digest):
         raise BenchError(
@@ -106,7 +49,7 @@ def begun(recipe: Recipe, *folders: Path) -> "tuple[Recipe, dict[str, Tensor] | 
     return replace(recipe, start_sha256=digest), _loaded(recipe, path)
 
 
-def found(recipe: Recipe, *folders: Path) -> Path:
+def weights_of(recipe: Recipe, *folders: Path) -> Path:
     """Return the file that `start` of a recipe means: of several with one name, that of the recipe's noise."""
     if recipe.start.endswith(".safetensors"):
         path = Path(recipe.start).expanduser()

@@ -1,71 +1,42 @@
-"""The loop: draw a batch, step, look at held-out images now and then, and keep what is needed to go on."""
+"""The training loop: draw a batch, step, validate now and then, and keep what is needed to go on."""
 
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.degradation import parse
 from bench.train import checkpoint, distributed
-from bench.train.budget import Pace
-from bench.train.divergence import Watch, astray
-from bench.train.losses import denoising, loss_of
-from bench.train.patches import Stock, batch
+from bench.train.budget import Budget
+from bench.train.divergence import DivergenceCheck, diverged
+from bench.train.losses import denoising
+from bench.train.patches import TrainingImages, draw_batch
 from bench.train.recipe import Recipe
-from bench.train.weights_file import fitting
+from bench.train.registry import OPTIMISERS
+from bench.train.session import Progress, Session
+from bench.train.validation import held_out_psnr
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from bench.train.programmes.stages import ByProduct
+    from bench.train.validation import Pair
 
-    Pair = tuple[Tensor, Tensor]
-    Criterion = Callable[[nn.Module, Tensor, Tensor], Tensor]
-    Measure = Callable[["Run", Sequence[Pair]], float]
+Criterion = Callable[..., "Tensor"]
+"""``criterion(network, clean, noisy, step)`` gives the loss of a batch, a mean over its examples. Clean has every
+channel of the training images. The network may only be called: it may be compiled, or shared with other processes."""
 
-__all__ = ["Progress", "Run", "begin", "denoising", "loss_of", "state_of", "step", "train", "validation_psnr"]
+Validation = Callable[["Run", "Sequence[Pair]"], float]
+"""``validation(run, held_out)`` gives the score of the weights that would be stored; higher is better."""
 
-LOOK_EVERY = 20.0
-"""Seconds between looks at the held-out images, a checkpoint each."""
+VALIDATE_EVERY = 20.0
+"""Seconds between validations, a checkpoint each."""
 
-WATCHED = 50
-"""Steps between glances at the loss, which stop a run that has gone astray before the next look."""
+CHECK_EVERY = 50
+"""Steps between checks of the loss, which stop a run that has diverged before the next validation."""
 
-COMPILED = 120.0
+COMPILE_FROM = 120.0
 """Seconds of training from which on compiling the network pays, on CUDA."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How a run goes, at a look.
-
-    Attributes
-    ----------
-    step, steps : int
-        Steps done, and in all.
-    loss : float
-        Mean since the look before.
-    psnr : float
-        Mean of the held-out images, in dB, with the weights that would be stored.
-    patches_per_second, seconds, left : float
-        Speed, training time so far (without looks), and what is left of it.
-    stage : str
-        Which one, where a programme has several.
-    unit : str
-        Of `psnr`, where a stage measures something else there.
-    """
-
-    step: int
-    steps: int
-    loss: float
-    psnr: float
-    patches_per_second: float
-    seconds: float
-    left: float
-    stage: str = ""
-    unit: str = "dB"
 
 
 @dataclass
@@ -88,15 +59,11 @@ class Run:
         From this step on, where this share of the schedule was done, so many steps in all were planned. A machine that
         turns slower or faster under a budget adds a row, so that the schedule ends with the time.
     seconds : float
-        Training time so far, over all sittings.
+        Training time so far, also that before a kill.
     history : list of dict
-        A row a look.
-    held_out : sequence of (Tensor, Tensor)
-        The images that were looked at.
-    stages : list of dict
-        What the training record says of each stage of a programme; empty where there is one stage.
-    others : sequence of ByProduct
-        Networks that a programme trained besides.
+        A row a validation.
+    best, best_score
+        The weights with the highest score on the held-out images, and that score.
     """
 
     network: "nn.Module"
@@ -108,11 +75,8 @@ class Run:
     seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
     best: "dict[str, Tensor]" = field(default_factory=dict)
-    best_psnr: float = -math.inf
+    best_score: float = -math.inf
     model: Any = None
-    held_out: "Sequence[Pair]" = ()
-    stages: list[dict[str, Any]] = field(default_factory=list)
-    others: "Sequence[ByProduct]" = ()
 
     def weights(self) -> "dict[str, Tensor]":
         """Return the weights that would be stored now."""
@@ -123,7 +87,7 @@ class Run:
         step, share, steps = self.plan[-1] if self.plan else (0, 0.0, self.steps)
         return share + (1 - share) * (self.step - step) / max(steps - step, 1)
 
-    def planned(self, steps: int) -> None:
+    def plan_steps(self, steps: int) -> None:
         """From here on, so many steps in all."""
         if steps != self.steps:
             self.plan.append((self.step, self.share(), steps))
@@ -132,133 +96,130 @@ class Run:
 
 def train(
     recipe: Recipe,
-    stock: Stock,
+    images: TrainingImages,
     held_out: "Sequence[Pair]",
+    session: Session,
     *,
-    device: str,
-    path: Path,
-    digest: str,
-    budget: float = 0.0,
+    stage: str = "",
     criterion: "Criterion | None" = None,
-    measure: "Measure | None" = None,
+    validation: "Validation | None" = None,
     start: "Mapping[str, Tensor] | None" = None,
-    seen: Callable[[Progress], None] = lambda progress: None,
+    network: "nn.Module | None" = None,
 ) -> Run:
     """Train a network by a recipe, from the last checkpoint on where there is one.
 
     Every batch is a pure function of seed and step, so that a run that was killed and goes on ends as one
     that was not: bit-equal on the CPU with the same number of threads.
 
-    Several processes (`torchrun`) share each batch: every one draws its own part of it, and the first one looks,
+    Several processes (`torchrun`) share each batch: every one draws its own part of it, and the first one validates,
     stores and prints. All return the same best weights.
 
     Parameters
     ----------
     recipe : Recipe
         How.
-    stock : Stock
-        The training images.
+    images : TrainingImages
+        What patches are drawn from.
     held_out : sequence of (Tensor, Tensor)
         Clean and noisy images (1, C, H, W) that are not trained on, 1.0 = white.
-    device : str
-        ``"cpu"`` or ``"cuda:N"``.
-    path : Path
-        The checkpoint.
-    digest : str
-        What recipe and data are known by.
-    budget : float
-        Seconds of training for this sitting; the steps are made to fit, and the schedule with them. 0: none.
+    session : Session
+        Where, and how long.
+    stage : str
+        The name of the stage, where there are several.
     criterion : callable, optional
-        ``criterion(network, clean, noisy)`` gives the loss of a batch, a mean over its examples; not given: that of the
-        recipe. Clean has every channel of the stock, as the noise leaves it. The network should only be called: it may
-        be compiled, or shared with other processes.
-    measure : callable, optional
-        ``measure(run, held_out)`` is looked at instead of the PSNR; higher is better.
+        Not given: the loss of the recipe.
+    validation : callable, optional
+        Not given: `validation_psnr`.
     start : mapping of Tensor, optional
         Weights that the network starts from.
-    seen : callable
-        Told at every look.
-
-    Returns
-    -------
-    Run
-        Its `best` holds the weights with the highest PSNR on the held-out images.
+    network : Module, optional
+        What is trained; not given: the recipe's.
 
     Raises
     ------
     BenchError
-        If the loss is no number any more, or a checkpoint is of another run or cannot be written.
+        If the loss is not finite any more, or a checkpoint is of another run or cannot be written.
     """
-    run = begin(recipe, device, start, budget)
+    device = session.device
+    run = begin(recipe, device, start, session.budget, network)
     criterion = criterion or denoising(recipe.loss)
-    state = checkpoint.load(path, digest, device)
+    state = checkpoint.load(session.checkpoint, session.identity, device)
     if state is not None:
         _restore(run, state)
-    run.model, run.held_out = distributed.joined(run.model, device), held_out
-    noise = parse(recipe.noise)
-    watch = Watch(device)
+    run.model = distributed.data_parallel(run.model, device)
+    noise, check = parse(recipe.noise), DivergenceCheck(device)
     losses: list[Tensor] = []
-    looked = started = time.perf_counter()
-    pace = Pace(budget if state is None else 0.0, recipe.steps, device, started)
-    while run.step < run.steps:
-        losses.append(step(run, recipe, stock, noise, criterion))
+    resumed = started = time.perf_counter()
+    budget = Budget(session.budget if state is None else 0.0, recipe.steps, device, started)
+    replay = session.replays.get(stage)
+    if replay and run.step == 0:
+        run.plan_steps(replay.plan.get(0, run.steps))
+    while run.step < (replay.steps if replay else run.steps):
+        losses.append(step(run, recipe, images, noise, criterion))
         run.step += 1
-        if run.step % WATCHED == 0 and watch.astray(losses[-1]):
-            raise astray(math.nan, run.step, path)
+        if run.step % CHECK_EVERY == 0 and check.diverged(losses[-1]):
+            raise diverged(math.nan, run.step, session.checkpoint)
         now = time.perf_counter()
-        spent = bool(budget) and now - started > budget
-        look = now - looked > LOOK_EVERY or spent
-        told_look, told_spent, wanted = distributed.agreed(look, spent, pace.wanted(run))
-        run.planned(wanted)
-        if told_look or run.step >= run.steps:
-            run.seconds += now - looked
+        if replay:
+            validate, stop, steps = replay.decisions(run.step, run.steps)
+        else:
+            over = bool(session.budget) and now - started > session.budget
+            due = over or now - resumed > VALIDATE_EVERY
+            steps = budget.steps(run.step, run.steps, first=not run.plan)
+            validate, stop, steps = distributed.broadcast_numbers(due, over, steps)
+        run.plan_steps(steps)
+        if validate or run.step >= run.steps:
+            run.seconds += now - resumed
             if distributed.rank() == 0:
-                _look(run, recipe, losses, held_out, measure or validation_psnr, digest, path, seen)
+                _validate(run, recipe, losses, held_out, validation or validation_psnr, session)
             losses.clear()
-            looked = time.perf_counter()
-        if told_spent:
+            resumed = time.perf_counter()
+        if stop:
             break
-    run.best, run.best_psnr, run.history = distributed.told((run.best, run.best_psnr, run.history))
+    run.best, run.best_score, run.history = distributed.broadcast((run.best, run.best_score, run.history))
     return run
 
 
-def begin(recipe: Recipe, device: str, start: "Mapping[str, Tensor] | None" = None, budget: float = 0.0) -> Run:
+def begin(
+    recipe: Recipe,
+    device: str,
+    start: "Mapping[str, Tensor] | None" = None,
+    budget: float = 0.0,
+    network: "nn.Module | None" = None,
+) -> Run:
     """Return a run before its first step: network, optimiser, and the network compiled where that pays.
 
     Parameters
     ----------
-    recipe, device, start, budget
+    recipe, start, network
         As for `train`.
+    device, budget
+        As `Session` has them.
     """
     import torch
 
-    network = recipe.build().to(device)
+    model: Any = (recipe.build() if network is None else network).to(device)
     if start is not None:
-        network.load_state_dict(start)
-    network = network.to(memory_format=torch.channels_last).train()
-    fused: dict[str, Any] = {"fused": True} if device != "cpu" else {}
-    parameters = network.parameters()
-    if recipe.optimiser == "sgd":
-        optimiser: Any = torch.optim.SGD(parameters, recipe.rate, momentum=0.9, weight_decay=recipe.decay, **fused)
-    else:
-        kind = torch.optim.AdamW if recipe.optimiser == "adamw" else torch.optim.Adam
-        optimiser = kind(parameters, recipe.rate, weight_decay=recipe.decay, **fused)
-    mean = {name: value.detach().clone() for name, value in network.state_dict().items()} if recipe.average else {}
-    return Run(network, optimiser, recipe.steps, mean, model=_compiled(network, device, budget))
+        model.load_state_dict(start)
+    model = model.to(memory_format=torch.channels_last).train()
+    name, more = OPTIMISERS[recipe.optimiser]
+    fused = {} if device == "cpu" else {"fused": True}
+    optimiser = getattr(torch.optim, name)(model.parameters(), recipe.rate, weight_decay=recipe.decay, **more, **fused)
+    mean = {name: value.detach().clone() for name, value in model.state_dict().items()} if recipe.average else {}
+    return Run(model, optimiser, recipe.steps, mean, model=_compiled(model, device, budget))
 
 
-def step(run: Run, recipe: Recipe, stock: Stock, noise: Any, criterion: "Criterion") -> "Tensor":
+def step(run: Run, recipe: Recipe, images: TrainingImages, noise: Any, criterion: Criterion) -> "Tensor":
     """Draw a batch and take one step; returns the loss, which stays on the device."""
     import torch
 
     key = (recipe.seed, run.step, *([distributed.rank()] if distributed.size() > 1 else []))
-    clean, noisy = batch(stock, distributed.share(recipe.batch), noise, key, augment=recipe.augment)
-    if recipe.corruption:
-        noisy = recipe.corrupted(clean, key)
+    count = distributed.local_batch(recipe.batch)
+    clean, noisy = draw_batch(images, count, noise, key, augment=recipe.augment, corruption=recipe.corruption)
     for group in run.optimiser.param_groups:
         # The schedule is a share of the steps that are done in all, which a budget may have made fewer.
         group["lr"] = recipe.rate_at(int(run.share() * recipe.steps))
-    loss = criterion(run.model, clean, noisy.contiguous(memory_format=torch.channels_last))
+    loss = criterion(run.model, clean, noisy.contiguous(memory_format=torch.channels_last), run.step)
     run.optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     if recipe.clip:
@@ -282,7 +243,7 @@ def _compiled(network: "nn.Module", device: str, budget: float) -> Any:
     """Return a network compiled where that pays: on CUDA, in runs of some length; as it is where compiling fails."""
     import torch
 
-    if device == "cpu" or 0 < budget < COMPILED:
+    if device == "cpu" or 0 < budget < COMPILE_FROM:
         return network
     import torch._dynamo
 
@@ -293,70 +254,54 @@ def _compiled(network: "nn.Module", device: str, budget: float) -> Any:
         return network
 
 
-def _look(
+def _validate(
     run: Run,
     recipe: Recipe,
     losses: "Sequence[Tensor]",
     held_out: "Sequence[Pair]",
-    measure: "Measure",
-    digest: str,
-    path: Path,
-    seen: Callable[[Progress], None],
+    validation: Validation,
+    session: Session,
 ) -> None:
-    """Score the held-out images, keep the best weights, write a checkpoint; stop a run that has gone astray."""
+    """Score the held-out images, keep the best weights, write a checkpoint; stop a run that has diverged."""
     import torch
 
     loss = float(torch.stack(list(losses)).mean())
     if not math.isfinite(loss):
-        raise astray(loss, run.step, path)
-    psnr = measure(run, held_out)
-    if psnr > run.best_psnr:
-        run.best_psnr = psnr
+        raise diverged(loss, run.step, session.checkpoint)
+    score = validation(run, held_out)
+    if score > run.best_score:
+        run.best_score = score
         run.best = {name: value.detach().clone() for name, value in run.weights().items()}
     speed = run.step * recipe.batch / run.seconds if run.seconds else math.nan
     left = (run.steps - run.step) * run.seconds / run.step
-    run.history.append({"step": run.step, "loss": loss, "psnr": psnr, "seconds": run.seconds})
-    checkpoint.save(path, state_of(run, digest))
-    seen(Progress(run.step, run.steps, loss, psnr, speed, run.seconds, left))
+    run.history.append({"step": run.step, "loss": loss, "psnr": score, "seconds": run.seconds})
+    checkpoint.save(session.checkpoint, checkpoint_of(run, session.identity))
+    session.report(Progress(run.step, run.steps, loss, score, speed, run.seconds, left))
 
 
 def validation_psnr(run: Run, held_out: "Sequence[Pair]") -> float:
     """Return the mean PSNR in dB of the held-out images, output clipped, with the weights that would be stored."""
-    import torch
-    from torch.func import functional_call
-
-    run.network.eval()
-    total = 0.0
-    with torch.inference_mode():
-        for clean, noisy in held_out:
-            height, width = fitting(run.network, noisy)
-            output = functional_call(run.network, run.weights(), (noisy[..., :height, :width],)).clamp(0, 1)
-            error = float((output.double() - clean[..., :height, :width].double()).square().mean())
-            total += -10 * math.log10(max(error, 1e-20))
+    score = held_out_psnr(run.network.eval(), held_out, run.weights())
     run.network.train()
-    return total / len(held_out)
+    return score
 
 
-def state_of(run: Run, digest: str) -> dict[str, Any]:
+def checkpoint_of(run: Run, identity: str) -> dict[str, Any]:
     """Return what a checkpoint holds of a run."""
     return {
-        "digest": digest,
+        "identity": identity,
         "network": run.network.state_dict(),
         "optimiser": run.optimiser.state_dict(),
-        "mean": run.mean,
-        "best": run.best,
-        "best_psnr": run.best_psnr,
-        "step": run.step,
-        "steps": run.steps,
-        "plan": run.plan,
-        "seconds": run.seconds,
-        "history": run.history,
+        **{name: getattr(run, name) for name in _PLAIN},
     }
 
 
-def _restore(run: Run, state: dict[str, Any]) -> None:
+_PLAIN = ("mean", "best", "best_score", "step", "steps", "plan", "seconds", "history")
+
+
+def _restore(run: Run, state: Mapping[str, Any]) -> None:
     run.network.load_state_dict(state["network"])
     run.optimiser.load_state_dict(state["optimiser"])
-    run.mean, run.best, run.best_psnr = state["mean"], state["best"], state["best_psnr"]
-    run.step, run.steps, run.seconds, run.history = state["step"], state["steps"], state["seconds"], state["history"]
-    run.plan = [tuple(row) for row in state["plan"]]
+    for name in _PLAIN:
+        setattr(run, name, state[name])
+    run.plan = [(step, share, steps) for step, share, steps in run.plan]

@@ -1,4 +1,4 @@
-"""What is made small in training."""
+"""Losses of training."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -7,35 +7,52 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-def denoising(kind: str) -> "Callable[[nn.Module, Tensor, Tensor], Tensor]":
+def squared(output: "Tensor", clean: "Tensor") -> "Tensor":
+    """Return the sum of squared errors over twice the batch."""
+    return (output - clean).square().sum() / (2 * len(clean))
+
+
+def mse(output: "Tensor", clean: "Tensor") -> "Tensor":
+    """Return the mean squared error."""
+    from torch.nn import functional
+
+    return functional.mse_loss(output, clean)
+
+
+def l1(output: "Tensor", clean: "Tensor") -> "Tensor":
+    """Return the mean absolute error."""
+    from torch.nn import functional
+
+    return functional.l1_loss(output, clean)
+
+
+def cross_entropy(output: "Tensor", clean: "Tensor") -> "Tensor":
+    """Return the binary cross-entropy, summed over an example and averaged over the batch."""
+    from torch.nn import functional
+
+    return functional.binary_cross_entropy(output, clean, reduction="sum") / len(clean)
+
+
+LOSSES: "dict[str, Callable[[Tensor, Tensor], Tensor]]" = {
+    "squared": squared, "mse": mse, "l1": l1, "cross_entropy": cross_entropy,
+}  # fmt: skip
+"""Of the denoised and the clean batch, both (B, C, H, W)."""
+
+
+def denoising(loss: str) -> "Callable[..., Tensor]":
     """Return the loss of the denoised image; the network runs in bfloat16 on CUDA, its weights and the loss in fp32.
 
     Parameters
     ----------
-    kind : str
-        As `Recipe.loss`.
+    loss : str
+        One of `LOSSES`.
     """
     import torch
 
-    def criterion(network: "nn.Module", clean: "Tensor", noisy: "Tensor") -> "Tensor":
+    def criterion(network: "nn.Module", clean: "Tensor", noisy: "Tensor", step: int = 0) -> "Tensor":
         device = clean.device.type
         with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
             output = network(noisy)
-        return loss_of(kind, output.float(), clean)
+        return LOSSES[loss](output.float(), clean)
 
     return criterion
-
-
-def loss_of(kind: str, output: "Tensor", clean: "Tensor") -> "Tensor":
-    """Return the loss of a batch; `kind` as in `Recipe.loss`."""
-    from torch.nn import functional
-
-    match kind:
-        case "squared":
-            return (output - clean).square().sum() / (2 * len(clean))
-        case "mse":
-            return functional.mse_loss(output, clean)
-        case "l1":
-            return functional.l1_loss(output, clean)
-        case _:
-            return functional.binary_cross_entropy(output, clean, reduction="sum") / len(clean)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from methods.networks.pyramid_family import PyramidDenoiser
 
 
-def dncnn(depth: int, channels: int = 1, features: int = 64) -> "nn.Module":
+def dncnn_he(depth: int, channels: int = 1, features: int = 64) -> "nn.Module":
     """Return a DnCNN with batch normalisation, started as SaoYan's training starts it.
 
     Convolutions from He's normal distribution over their inputs, biases 0; scales of the normalisation from
@@ -48,13 +48,9 @@ def pyramid(**design: "str | int | bool") -> "PyramidDenoiser":
 
     Raises
     ------
-    BenchError
+    ValueError
         If there is no such net.
     """
-    from bench.common.errors import BenchError
     from methods.networks.pyramid_family import Design, PyramidDenoiser
 
-    try:
-        return PyramidDenoiser(Design(**design))  # type: ignore[arg-type]
-    except (TypeError, ValueError) as error:
-        raise BenchError(f"training: {error}") from None
+    return PyramidDenoiser(Design(**design))  # type: ignore[arg-type]

@@ -1,171 +1,150 @@
-"""CHANGE: what a person wants different in a recipe, word by word, each read as what stands there."""
+"""What a person changes in a recipe: CHANGE, or --set, ``name=VALUE`` with VALUE in TOML."""
 
-import importlib
-import inspect
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, fields, replace
+from typing import Any
 
 from bench.common.errors import BenchError
 from bench.common.parsing import unknown
+from bench.degradation import parse
+from bench.train.data import training_sets
+from bench.train.recipe import Recipe, load_recipe, recipe_files, recipe_from
+from bench.train.registry import NETWORKS, PROGRAMMES, arguments
 
-if TYPE_CHECKING:
-    from bench.train.recipe import Recipe
-
-TABLES = ("arguments", "options")
-SCHEDULE = "share:factor with ; between, as schedule=0.6:0.1;0.8:0.1"
-KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
-
-Read = Callable[[str], Any]
+_ASSIGNMENT = re.compile(r"""(?:\[(?:[^][]|\[[^]]*\])*\]|"[^"]*"|'[^']*'|[^\s,["'])+""")
+FIELDS = {
+    field.name: field.type
+    for field in fields(Recipe)
+    if field.name not in ("name", "start_sha256", "arguments", "options")
+}
 
 
-def changed(recipe: "Recipe", words: Mapping[str, str], made_by: Callable[..., Any]) -> "Recipe":
-    """Return a recipe with what a person changes.
+def read_overrides(text: str) -> dict[str, Any]:
+    """Read ``name=VALUE``, several of them with spaces or commas between.
 
     Parameters
     ----------
-    recipe : Recipe
-        What to change.
-    words : mapping of str
-        A word is a field of `Recipe`, an argument of its network (``depth``, or ``arguments.depth``), or an option
-        (``options.weight``, ``options.segmenter.steps``: a table within a table). A value is read as what stands there
-        or, where nothing does, as the default of the network's argument. A list has + between its members
-        (``features=16+24+24``), a schedule is ``0.6:0.1;0.8:0.1``.
-    made_by : callable
-        Makes the network from its arguments.
+    text : str
+        Values are TOML; what is no TOML is a word. Where a field of `Recipe` is a word, a number is one too.
+
+    Returns
+    -------
+    dict
+        Values by names.
 
     Raises
     ------
     BenchError
-        If a word means nothing, or a value is of another type.
+        If a piece is no ``name=VALUE``.
+
+    Examples
+    --------
+    >>> read_overrides("steps=2000,loss=l1 validation_noise=25 features=[16, 24] options.segmenter.rate=1e-3")
+    {'steps': 2000, 'loss': 'l1', 'validation_noise': '25', 'features': [16, 24], 'options.segmenter.rate': 0.001}
     """
-    own = {field.name: field.type for field in fields(recipe)}
-    taken = parameters(made_by)
-    open_ended = taken is None  # the maker takes any word and says itself what it does not know
-    known_arguments: dict[str, Any] = {**(taken or {}), **recipe.arguments}
-    plain = [name for name in own if name not in ("name", "start_sha256", *TABLES)]
-    known = list(dict.fromkeys((*plain, *known_arguments, *_paths(recipe.options, "options"))))
-    changes: dict[str, Any] = {}
-    tables: dict[str, Any] = {name: _copied(getattr(recipe, name)) for name in TABLES}
-    for word, text in words.items():
-        path = word.split(".")
-        if word in plain:
-            changes[word] = _read(word, text, _of_type(own[word]))
-        elif path[0] == "options" and len(path) > 1 and (recipe.options or recipe.programme):
-            table, like = _place(recipe, tables["options"], path[1:], word, known)
-            table[path[-1]] = _read(word, text, like)
-        else:
-            name = word.removeprefix("arguments.")
-            if name not in known_arguments and (not open_ended or "." in name or name in (*own, "")):
-                none = "" if path[0] != "options" or recipe.options else f"; recipe {recipe.name} has no options"
-                raise unknown("word in CHANGE:", word, known, none)
-            tables["arguments"][name] = _read(word, text, known_arguments.get(name))
-    return replace(recipe, **changes, **tables)
-
-
-def parameters(made_by: Callable[..., Any]) -> dict[str, Any] | None:
-    """Return the arguments that a class or function takes, each with a value of its type; None: takes any.
-
-    Where neither the default nor the annotation says the type, the value is None.
-    """
-    found: dict[str, Any] = {}
-    for name, parameter in inspect.signature(made_by).parameters.items():
-        if parameter.kind is parameter.VAR_KEYWORD:
-            return None
-        given, said = parameter.default, parameter.annotation
-        if given in (parameter.empty, None) or not isinstance(given, (*KINDS, list, tuple)):
-            given = said() if said in KINDS else [] if "Sequence" in str(said) else None
-        found[name] = given
-    return found
-
-
-def _place(
-    recipe: "Recipe", options: dict[str, Any], path: Sequence[str], word: str, known: Sequence[str]
-) -> tuple[dict[str, Any], Any]:
-    """Return the table that an option stands in, and a value of its type; None where any is."""
-    own = {field.name: field.type for field in fields(recipe)}
-    table: Any = options
-    for name in path[:-1]:
-        table = table.get(name)
-        if not isinstance(table, dict):
-            raise unknown("word in CHANGE:", word, known)
-    last = path[-1]
-    of_recipe = table is not options and table and set(table) <= set(own)  # as of a stage that changes the recipe
-    if of_recipe and last in own and last not in TABLES:
-        return table, _of_type(own[last])
-    further = _defaults(recipe.programme) if table is options else {}
-    if last not in {**further, **table} or isinstance(table.get(last), dict):
-        tables = [f"options.{'.'.join((*path[:-1], name))}" for name in (*further, *(own if of_recipe else ()))]
-        raise unknown("word in CHANGE:", word, {*known, *tables})
-    return table, table.get(last, further.get(last))
-
-
-def _defaults(programme: str) -> Mapping[str, Any]:
-    """Return the options that a programme says it has, beyond those that a recipe gives."""
-    module = programme.partition(":")[0]
-    found: Mapping[str, Any] = getattr(importlib.import_module(module), "OPTIONS", {}) if module else {}
-    return found
-
-
-def _paths(table: Mapping[str, Any], above: str) -> Iterator[str]:
-    for name, value in table.items():
-        if isinstance(value, Mapping):
-            yield from _paths(value, f"{above}.{name}")
-        else:
-            yield f"{above}.{name}"
-
-
-def _copied(table: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _copied(value) if isinstance(value, Mapping) else value for name, value in table.items()}
-
-
-def _of_type(kind: Any) -> Any:
-    """Return a value of a field's type."""
-    return kind() if kind in KINDS else ()  # else it is the schedule
-
-
-def _read(word: str, text: str, like: Any) -> Any:
-    if word.rpartition(".")[2] == "schedule":
-        return _schedule(word, text)
-    if isinstance(like, (list, tuple)):
-        first = like[0] if like else None
-        return [_one(word, text, part, first) for part in text.split("+")]
-    return _one(word, text, text, like)
-
-
-def _one(word: str, text: str, part: str, like: Any) -> Any:
-    """Read a value as one of the type of another; where that is None, as what it looks like."""
-    if like is None:
-        return _guessed(part)
-    kind = type(like)
-    try:
-        if kind is bool:
-            return {"true": True, "1": True, "false": False, "0": False}[part.lower()]
-        if kind in (int, float):
-            number = _guessed(part)
-            if kind is int:
-                number = int(number) if float(number) == int(number) else float("nan")  # 2e5 is a whole number too
-            if not math.isfinite(number):
-                raise ValueError(part)
-            return number
-        return kind(part)
-    except (ValueError, TypeError, KeyError, OverflowError):
-        example = f", as {word}={like}" if like and kind is not bool else ""
-        raise BenchError(f"CHANGE={word}={text}: expected {KINDS.get(kind, kind.__name__)}{example}") from None
-
-
-def _schedule(word: str, text: str) -> tuple[tuple[float, float], ...]:
-    try:
-        return tuple((float(share), float(factor)) for share, factor in (part.split(":") for part in text.split(";")))
-    except ValueError:
-        raise BenchError(f"CHANGE={word}={text}: expected {SCHEDULE}") from None
-
-
-def _guessed(text: str) -> Any:
-    for read in (int, float):
+    values: dict[str, Any] = {}
+    for piece in _ASSIGNMENT.findall(text):
+        name, _, value = piece.partition("=")
+        if not name or not value:
+            raise BenchError(
+                f"CHANGE={text}: {piece!r} is no name=VALUE; expected for example steps=2000 features=[16,24] loss=l1"
+            )
         try:
-            return read(text)
-        except ValueError:
-            continue
-    return {"true": True, "false": False}.get(text.lower(), text)
+            values[name] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            values[name] = value
+        if FIELDS.get(name) is str and not isinstance(values[name], str):
+            values[name] = value
+    return values
+
+
+def recipe_for(
+    method: str,
+    images: str = "",
+    noise: str = "",
+    overrides: str | Mapping[str, Any] = "",
+    variant: str = "",
+    start: str = "",
+    seed: int | None = None,
+) -> Recipe:
+    """Return the recipe that a person asks for.
+
+    Parameters
+    ----------
+    method : str
+        A recipe, its file (TOML), or the method that one trains.
+    images, noise, variant, start, seed
+        As `Recipe` has them; empty or None: the recipe's.
+    overrides : str or mapping
+        What `read_overrides` reads, or gives. A name is a field of `Recipe`, an argument of its network (``depth``, or
+        ``arguments.depth``), or an option with its tables (``options.segmenter.steps``).
+
+    Raises
+    ------
+    BenchError
+        If there is no such recipe, a name or value means nothing, or the network cannot be built with it.
+    """
+    import methods
+
+    base = load_recipe(recipe_name(method))
+    given: dict[str, Any] = {"images": images, "noise": noise, "variant": variant, "start": start, "seed": seed}
+    base = replace(base, **{word: value for word, value in given.items() if value not in ("", None)})
+    if noise:
+        base = replace(base, corruption="", validation_noise=_validation_noise(base))
+    words = {name: value for name, value in asdict(base).items() if name != "name"}
+    changes = read_overrides(overrides) if isinstance(overrides, str) else overrides
+    known = _names({**words, **changes})
+    for name, value in changes.items():
+        if name not in known:
+            raise unknown("word in CHANGE:", name, known)
+        *tables, last = known[name]
+        table = words
+        for word in tables:
+            table = table.setdefault(word, {})
+        table[last] = value
+    recipe = recipe_from(base.name, words)
+    if recipe.method not in methods.available():
+        raise unknown(f"method in recipe {recipe.name}:", recipe.method, methods.available())
+    if (recipe.network, recipe.arguments) != (base.network, base.arguments):
+        recipe.build()
+    if "held_out" in changes:
+        for dataset in training_sets(recipe):
+            if recipe.held_out >= len(dataset.images):
+                raise BenchError(
+                    f"CHANGE=held_out={recipe.held_out}: {dataset.name} has {len(dataset.images)} images; expected "
+                    "fewer, of which a quarter at most is held out"
+                )
+    return recipe
+
+
+def _names(words: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return all that may be changed of a recipe, and where it stands in its table of words."""
+    network = arguments(words["network"]) if words["network"] in NETWORKS else {}
+    paths: list[tuple[str, ...]] = [("arguments", name) for name in network]
+    plain = {path[-1]: path for path in paths} | {name: (name,) for name in FIELDS}
+    paths += _paths(("options",), PROGRAMMES.get(words["programme"], {}))
+    return plain | {".".join(path): path for path in paths}
+
+
+def _paths(above: tuple[str, ...], table: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    for name, value in table.items():
+        yield from _paths((*above, name), value) if isinstance(value, Mapping) else [(*above, name)]
+
+
+def _validation_noise(recipe: Recipe) -> str:
+    """Return the noise of the held-out images; none where it lies outside that of the training."""
+    trained, held_out = parse(recipe.noise).sigma_range, parse(recipe.validation_noise or recipe.noise).sigma_range
+    if trained is None or held_out is None:
+        return ""
+    return recipe.validation_noise if trained[0] <= held_out[0] and held_out[1] <= trained[1] else ""
+
+
+def recipe_name(method: str) -> str:
+    """Return the name of the recipe that a person means: itself, or the one that trains a method as in its paper."""
+    known = recipe_files()
+    if method in known or method.endswith(".toml"):
+        return method
+    fitting = [name for name in known if load_recipe(name).method == method]
+    return next((name for name in fitting if not load_recipe(name).variant), (fitting or [method])[0])

@@ -3,11 +3,11 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from bench.common.errors import BenchError
 from bench.degradation import Degradation, degrade_batch
-from bench.run.images import spread
+from bench.train.registry import CORRUPTIONS, located
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +20,7 @@ MIRRORED = 4
 
 
 @dataclass(frozen=True)
-class Stock:
+class TrainingImages:
     """Training images, one after another in one tensor on the device.
 
     Attributes
@@ -35,6 +35,8 @@ class Stock:
         Patches begin at multiples of this row and column: 2 keeps the pattern of a Bayer mosaic.
     mirror : bool
         Whether half of the patches are mirrored left to right, where they are not turned at all.
+    paired : bool
+        Whether patches are clean and noisy channels whatever the noise.
     """
 
     levels: "Tensor"
@@ -45,6 +47,7 @@ class Stock:
     side: int
     align: int = 1
     mirror: bool = False
+    paired: ClassVar[bool] = False
 
     def patches(self, count: int, generator: "torch.Generator", *, augment: bool) -> "Tensor":
         """Draw patches, each place of each image with the same chance.
@@ -72,7 +75,9 @@ class Stock:
         return self.levels[:, where].movedim(0, 1).float() / 255
 
 
-def stocked(images: "Sequence[np.ndarray]", side: int, device: str, align: int = 1, *, mirror: bool = False) -> Stock:
+def on_device(
+    images: "Sequence[np.ndarray]", side: int, device: str, align: int = 1, *, mirror: bool = False
+) -> TrainingImages:
     """Put images onto a device.
 
     Parameters
@@ -84,7 +89,7 @@ def stocked(images: "Sequence[np.ndarray]", side: int, device: str, align: int =
     device : str
         Where to.
     align, mirror
-        As `Stock` has them.
+        As `TrainingImages` has them.
 
     Raises
     ------
@@ -96,11 +101,11 @@ def stocked(images: "Sequence[np.ndarray]", side: int, device: str, align: int =
 
     large = [image for image in images if min(image.shape[:2]) >= side]
     if not large:
-        raise BenchError(f"training: no image is as large as a patch of {side}x{side} pixels; take smaller patches")
+        raise BenchError(f"training: no image is as large as a patch of {side}x{side} pixels; give CHANGE=patch=...")
     sizes = torch.tensor([image.shape[:2] for image in large])
     areas = sizes.prod(1)
     levels = np.concatenate([image.reshape(-1, image.shape[2]).T for image in large], axis=1)
-    return Stock(
+    return TrainingImages(
         torch.from_numpy(levels).to(device),
         (areas.cumsum(0) - areas).to(device),
         sizes[:, 1].to(device),
@@ -112,15 +117,21 @@ def stocked(images: "Sequence[np.ndarray]", side: int, device: str, align: int =
     )
 
 
-def batch(
-    stock: Stock, count: int, noise: Degradation, key: Sequence[int | str], *, augment: bool
+def draw_batch(
+    images: TrainingImages,
+    count: int,
+    noise: Degradation,
+    key: Sequence[int | str],
+    *,
+    augment: bool,
+    corruption: str = "",
 ) -> "tuple[Tensor, Tensor]":
     """Return clean and noisy patches (B, C, side, side): a pure function of its arguments on one kind of device.
 
     Parameters
     ----------
-    stock : Stock
-        The training images.
+    images : TrainingImages
+        What patches are drawn from.
     count : int
         Patches.
     noise : Degradation
@@ -129,17 +140,27 @@ def batch(
         What tells this batch apart: seed, step and process.
     augment : bool
         Whether patches are turned and mirrored.
+    corruption : str
+        One of `CORRUPTIONS`, in the place of `noise`; empty: none.
     """
-    import torch
-
-    generator = torch.Generator(stock.levels.device)
-    text = "\x1f".join(map(str, key))
-    generator.manual_seed(int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "little"))
-    clean = stock.patches(count, generator, augment=augment)
-    if noise.recorded:
+    device = images.levels.device
+    generator = keyed_generator(key, device)
+    clean = images.patches(count, generator, augment=augment)
+    if noise.recorded or images.paired:
         half = clean.shape[1] // 2
         return clean[:, :half].contiguous(), clean[:, half:].contiguous()
+    if corruption:
+        return clean, located(CORRUPTIONS[corruption])(clean, keyed_generator(("corruption", *key), device))
     return clean, degrade_batch(clean, noise, generator)
+
+
+def keyed_generator(key: Sequence[int | str], device: "torch.device | str") -> "torch.Generator":
+    """Return a stream of random numbers that is a function of its key alone."""
+    import torch
+
+    text = "\x1f".join(map(str, key))
+    seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "little")
+    return torch.Generator(device).manual_seed(seed)
 
 
 def _turns(side: int, device: "torch.device") -> "tuple[Tensor, Tensor]":
@@ -155,8 +176,3 @@ def _turns(side: int, device: "torch.device") -> "tuple[Tensor, Tensor]":
         for grid in (down, right)
     ]
     return torch.stack(turned[::2]), torch.stack(turned[1::2])
-
-
-def aside(held_out: int, of: int) -> list[int]:
-    """Return which of so many images are held out: a quarter at most, but one at least."""
-    return spread(min(held_out, max(1, of // 4)), of)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from bench.common.errors import BenchError
-from bench.train.patches import Stock
+from bench.train.patches import TrainingImages
 
 if TYPE_CHECKING:
     import torch
@@ -52,29 +52,31 @@ XYZ_TO_CAMERA = (
 
 
 @dataclass(frozen=True)
-class RawStock(Stock):
-    """A stock of sRGB images that gives raw patches: clean mosaics and noisy ones.
+class RawImages(TrainingImages):
+    """sRGB images that give raw patches: clean mosaics and noisy ones.
 
     Patches are turned and mirrored before they become mosaics, so that the pattern is RGGB in every one. Colour
     matrix, gains and noise level are drawn for each patch.
     """
 
+    paired = True
+
     @classmethod
-    def of(cls, stock: Stock) -> "RawStock":
-        """Return the raw stock of a stock of RGB images.
+    def of(cls, images: TrainingImages) -> "RawImages":
+        """Return the raw images of RGB images.
 
         Raises
         ------
         BenchError
             If the images are not RGB.
         """
-        channels = len(stock.levels)
+        channels = len(images.levels)
         if channels != 3:
             raise BenchError(
                 f"training: synthetic raw is made from RGB images, and these have {channels} channel(s); "
                 "give clean colour images on DATA"
             )
-        return cls(**{field.name: getattr(stock, field.name) for field in fields(Stock)})
+        return cls(**{field.name: getattr(images, field.name) for field in fields(TrainingImages)})
 
     def patches(self, count: int, generator: "torch.Generator", *, augment: bool) -> "Tensor":
         """Draw raw patches (count, 2, side, side): clean, then noisy."""

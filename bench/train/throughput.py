@@ -11,8 +11,10 @@ from bench.degradation import parse
 from bench.plan.request import known_dataset
 from bench.run.images import pictures
 from bench.train import loop
-from bench.train.patches import stocked
-from bench.train.recipe import Recipe, asked
+from bench.train.losses import LOSSES, denoising
+from bench.train.overrides import recipe_for
+from bench.train.patches import on_device
+from bench.train.recipe import Recipe
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +31,7 @@ TURNS = 3
 
 
 def measure(methods: str, data: str = "", seconds: float = 30.0) -> Iterator[dict[str, Any]]:
-    """Time training by several recipes against a plain loop, and yield a row each: see `against_plain`.
+    """Time training by several recipes against a plain loop, and yield a row each: see `compare_with_plain_loop`.
 
     Parameters
     ----------
@@ -40,11 +42,6 @@ def measure(methods: str, data: str = "", seconds: float = 30.0) -> Iterator[dic
     seconds : float
         Of timing, for each.
 
-    Yields
-    ------
-    dict
-        As `against_plain` gives it.
-
     Raises
     ------
     BenchError
@@ -54,11 +51,11 @@ def measure(methods: str, data: str = "", seconds: float = 30.0) -> Iterator[dic
 
     torch.set_num_threads(provenance.cores())
     for method in split(methods or "dncnn-s"):
-        row = against_plain(asked(method, data, "", "", ""), seconds)
+        row = compare_with_plain_loop(recipe_for(method, data), seconds)
         yield {word: float(f"{value:.4g}") if isinstance(value, float) else value for word, value in row.items()}
 
 
-def against_plain(
+def compare_with_plain_loop(
     recipe: Recipe,
     seconds: float,
     images: "Sequence[np.ndarray] | None" = None,
@@ -139,10 +136,10 @@ def _rate(step: Callable[[], None], seconds: float, device: str) -> float:
 
 def _this(recipe: Recipe, images: "Sequence[np.ndarray]", device: str) -> Callable[[], None]:
     run = loop.begin(recipe, device)
-    stock, noise, criterion = stocked(images, recipe.patch, device), parse(recipe.noise), loop.denoising(recipe.loss)
+    store, noise, criterion = on_device(images, recipe.patch, device), parse(recipe.noise), denoising(recipe.loss)
 
     def step() -> None:
-        loop.step(run, recipe, stock, noise, criterion)
+        loop.step(run, recipe, store, noise, criterion)
         run.step += 1
 
     for _ in range(WARM):
@@ -161,7 +158,7 @@ def _plain(recipe: Recipe, images: "Sequence[np.ndarray]", device: str, workers:
 
     def step() -> None:
         clean, noisy = (part.to(device) for part in next(batches))
-        loss = loop.loss_of(recipe.loss, network(noisy), clean)
+        loss = LOSSES[recipe.loss](network(noisy), clean)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()

@@ -6,16 +6,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.common.atomic import write_whole
+from bench.common.paths import ROOT
+from bench.train.validation import held_out_psnr
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+FOLDER = ROOT / "methods" / "weights"
+"""Where METHOD=name@own finds weights that were trained here."""
 
 ADVICE = "make room there or give TO=another/folder; the checkpoint has the weights, and the same command stores them"
 LARGEST_CHANGE = 0.005
 """In dB on the held-out images: what half precision may change."""
 
 
-def stored(network: "nn.Module", held_out: "Sequence[tuple[Tensor, Tensor]]") -> "tuple[dict[str, Tensor], str, float]":
+def rounded_weights(
+    network: "nn.Module", held_out: "Sequence[tuple[Tensor, Tensor]]"
+) -> "tuple[dict[str, Tensor], str, float]":
     """Return the weights as they are stored: float16 where the PSNR stays, float32 otherwise.
 
     Parameters
@@ -42,48 +49,16 @@ def stored(network: "nn.Module", held_out: "Sequence[tuple[Tensor, Tensor]]") ->
     change = math.nan
     if finite and held_out:
         network.to(held_out[0][1].device)
-        before = psnr(network, held_out)
+        before = held_out_psnr(network, held_out)
         network.load_state_dict(halves)  # which rounds, and keeps the network in float32
-        change = psnr(network, held_out) - before
+        change = held_out_psnr(network, held_out) - before
         network.cpu().load_state_dict(exact)
     small = abs(change) <= LARGEST_CHANGE  # which NaN is not
     chosen = {name: value.cpu().contiguous() for name, value in (halves if small else exact).items()}
     return chosen, "float16" if small else "float32", change
 
 
-def psnr(network: "nn.Module", held_out: "Sequence[tuple[Tensor, Tensor]]") -> float:
-    """Return the mean PSNR in dB of images, output clipped to [0, 1].
-
-    Each is cropped to the multiple of height and width that the network takes (its `size_multiple`).
-
-    Parameters
-    ----------
-    network : Module
-        In evaluation mode; called with the noisy image.
-    held_out : sequence of (Tensor, Tensor)
-        Clean and noisy images (1, C, H, W), 1.0 = white; further channels of the clean one, as labels, do not count.
-    """
-    import torch
-
-    total = 0.0
-    with torch.inference_mode():
-        for clean, noisy in held_out:
-            height, width = fitting(network, noisy)
-            output = network(noisy[..., :height, :width]).clamp(0, 1)
-            target = clean[:, : output.shape[1], :height, :width]
-            error = float((output.double() - target.double()).square().mean())
-            total += -10 * math.log10(max(error, 1e-20))
-    return total / len(held_out)
-
-
-def fitting(network: "nn.Module", image: "Tensor") -> tuple[int, int]:
-    """Return the largest height and width of an image that a network takes."""
-    multiple = int(getattr(network, "size_multiple", 1))
-    height, width = image.shape[-2:]
-    return height - height % multiple, width - width % multiple
-
-
-def write(tensors: "Mapping[str, Tensor]", path: Path) -> None:
+def write_weights(tensors: "Mapping[str, Tensor]", path: Path) -> None:
     """Write weights as safetensors; the file appears whole.
 
     Parameters

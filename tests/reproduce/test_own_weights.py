@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from bench.train.initial_weights import recipe_of
+from bench.train.record import recorded_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 WEIGHTS = ROOT / "methods" / "weights"
@@ -21,5 +21,5 @@ def test_every_learned_method_of_the_mission_has_weights_with_their_record():
         assert record["seconds"] > 0
         assert record["device"]
         if "within" not in record:
-            assert recipe_of(record).method == record["method"]
+            assert recorded_recipe(record).method == record["method"]
     assert sum(path.stat().st_size for path in WEIGHTS.iterdir()) < 60e6

@@ -1,56 +1,45 @@
 """Denoising autoencoders as Vincent et al. train them: greedy layers under masking, then the whole for the noise."""
 
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.common.errors import BenchError
 from bench.common.parsing import unknown
 from bench.degradation import parse
 from bench.train import distributed
-from bench.train.loop import Progress, Run
-from bench.train.patches import Stock, batch
-from bench.train.programmes.stages import Sitting, Stage
+from bench.train.data import TrainingData
+from bench.train.patches import TrainingImages, draw_batch, keyed_generator
+from bench.train.programmes.stages import Inputs, Results, Stage, combined, train_stages
 from bench.train.recipe import Recipe
+from bench.train.registry import PROGRAMMES
+from bench.train.session import Session
+from bench.train.trained import Trained
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from bench.train.loop import Criterion, Pair
-
-OPTIONS: dict[str, Any] = {"masked": (0.3,), "epochs": 15.0, "rate": 0.1, "share": 0.1, "start": "uniform"}
-"""Of a recipe, where it gives no others; `run` says what they are."""
+    from bench.train.loop import Criterion
 
 STARTS = ("uniform", "principal")
 
 MOMENTUM = 0.9
 """What the loop's gradient descent has; with it, a tenth of the rate goes as far in the long run."""
 
-SEEN = 2000
-"""Examples from which the principal components are taken."""
+EXAMPLES = 2000
+"""Patches from which the principal components are taken."""
 
 
-def run(
-    recipe: Recipe,
-    stock: Stock,
-    held_out: "Sequence[Pair]",
-    *,
-    device: str,
-    path: Path,
-    digest: str,
-    budget: float = 0.0,
-    seen: Callable[[Progress], None] = lambda progress: None,
-) -> Run:
+def train(recipe: Recipe, data: TrainingData, session: Session) -> Trained:
     """Train the layers one after another, each alone, then the whole network by the recipe.
 
     Vincent et al. 2008, Sections 2.3 and 2.4. A layer learns to restore what the layers below make of the clean
     image, of which a fraction is masked: cross-entropy, gradient descent. Then the whole, unrolled with tied weights,
     learns to denoise: noise, loss, optimiser and steps as in the recipe. (The paper goes on to classify instead.)
 
-    A run that was killed goes on from the latest stage that has a checkpoint, and ends bit-equal on the CPU.
+    While a layer is trained alone, the score is the PSNR of clean held-out images which it and the layers below encode
+    and decode.
 
     Parameters
     ----------
@@ -59,18 +48,8 @@ def run(
         last one also for layers above (0.3); `epochs`, how often a layer sees every image while it is trained alone
         (15); `rate` of plain gradient descent then (0.1); `share` of a budget that each layer gets for that (0.1);
         `start`: ``"uniform"``, the weights of the paper, or ``"principal"``, those of `principal_start`.
-    stock, held_out, device, digest, seen
-        As for `bench.train.loop.train`. While a layer is trained alone, the PSNR told is that of clean held-out
-        images which it and the layers below encode and decode.
-    path : Path
-        Checkpoints lie beside it, `.layer1.ckpt` and so on, `.all.ckpt`.
-    budget : float
-        Seconds for all stages together; what a layer leaves of its share goes to the stages after it. 0: all steps.
-
-    Returns
-    -------
-    Run
-        Of the last stage; step and seconds are those of all stages.
+    data, session
+        As for every programme.
 
     Raises
     ------
@@ -78,26 +57,28 @@ def run(
         As `bench.train.loop.train`, or if a patch is no example of the network, or an option means nothing.
     """
     options, depth = _options(recipe), _depth(recipe)
+    alone = [_alone(recipe, layer, len(data.images.starts), options) for layer in range(depth)]
     stages = [
-        Stage(
-            f"layer{i + 1}", f"layer {i + 1} of {depth}", _alone(recipe, i, depth, len(stock.starts), options),
-            options["share"],
-        )
-        for i in range(depth)
-    ] + [Stage("all", "all layers", recipe, max(1 - depth * options["share"], 0.0))]  # fmt: skip
-    sitting = Sitting(stages, device=device, path=path, digest=digest, budget=budget, seen=seen)
-    clean = [(image, image) for image, _ in held_out]
-    for stage in sitting.left():
-        i, done = stages.index(stage), sitting.step(stage)
-        below = sitting.ended[stages[i - 1].name].weights if i else {}
-        if i == depth:
-            sitting.train(stage, stock, held_out, start=below)
-        else:
-            criterion = _masked(_fraction(options, i), (recipe.seed, i), done) if depth > 1 else None
-            start = None if done else _layer_start(recipe, stock, i, depth, below)
-            sitting.train(stage, stock, clean, criterion=criterion, start=start)
-    last = sitting.ended["all"]
-    return sitting.run(last.best, last.best_psnr)
+        Stage(f"layer{layer + 1}", f"layer {layer + 1} of {depth}", how, options["share"])
+        for layer, how in enumerate(alone)
+    ]
+    stages.append(Stage("all", "all layers", recipe, max(1 - depth * options["share"], 0.0)))
+    clean = [(image, image) for image, _ in data.held_out]
+
+    def inputs(stage: Stage, results: Results) -> Inputs:
+        layer = stages.index(stage)
+        below = results[stages[layer - 1].name].weights if layer else {}
+        if layer == depth:
+            return Inputs(data.images, data.held_out, start=below)
+        start = _layer_start(recipe, data.images, layer, depth, below)
+        if depth == 1:
+            return Inputs(data.images, clean, start=start)
+        criterion = _masked(_fraction(options, layer), (recipe.seed, layer))
+        return Inputs(data.images, clean, criterion, start=start, network=lowest(recipe, layer + 1))
+
+    results = train_stages(stages, session, inputs)
+    last = results["all"]
+    return combined(recipe, stages, results, last.best, last.best_score, data.held_out)
 
 
 def principal_start(layer: Any, clean: "Tensor", noisy: "Tensor", generator: "torch.Generator") -> None:
@@ -170,12 +151,10 @@ def lowest(recipe: Recipe, layers: int) -> "nn.Module":
     return stack
 
 
-def _alone(recipe: Recipe, layer: int, depth: int, images: int, options: Mapping[str, Any]) -> Recipe:
-    """Return the recipe by which one layer is trained. A network of one layer is itself what is trained."""
-    stack: dict[str, Any] = {"network": f"{__name__}:lowest", "arguments": {"recipe": recipe, "layers": layer + 1}}
+def _alone(recipe: Recipe, layer: int, images: int, options: Mapping[str, Any]) -> Recipe:
+    """Return the recipe by which one layer is trained."""
     return replace(
         recipe,
-        **(stack if depth > 1 else {}),
         noise=f"masking:{_fraction(options, layer)}",
         loss="cross_entropy",
         steps=max(1, int(options["epochs"] * images / recipe.batch)),
@@ -191,16 +170,14 @@ def _alone(recipe: Recipe, layer: int, depth: int, images: int, options: Mapping
     )
 
 
-def _masked(fraction: float, key: Sequence[int], step: int) -> "Criterion":
-    """Return the loss of a layer of a stack; what is masked is a function of key and step, counted from `step`.
+def _masked(fraction: float, key: Sequence[int]) -> "Criterion":
+    """Return the loss of a layer of a stack; what is masked is a function of key and step.
 
     It is not the image that is masked, as the loop would do, but what the layers below make of it.
     """
 
-    def criterion(network: Any, clean: "Tensor", noisy: "Tensor") -> "Tensor":
-        nonlocal step
-        generator = _generator(("masked", *key, step, distributed.rank()), clean.device)
-        step += 1
+    def criterion(network: Any, clean: "Tensor", noisy: "Tensor", step: int) -> "Tensor":
+        generator = keyed_generator(("masked", *key, step, distributed.rank()), clean.device)
         loss: Tensor = network(clean, fraction=fraction, generator=generator)
         return loss
 
@@ -208,7 +185,7 @@ def _masked(fraction: float, key: Sequence[int], step: int) -> "Criterion":
 
 
 def _layer_start(
-    recipe: Recipe, stock: Stock, layer: int, depth: int, weights: "Mapping[str, Tensor]"
+    recipe: Recipe, images: TrainingImages, layer: int, depth: int, weights: "Mapping[str, Tensor]"
 ) -> "dict[str, Tensor]":
     """Return the weights that a stage starts from: trained layers below, and a new one on top."""
     import torch
@@ -217,27 +194,17 @@ def _layer_start(
     network.load_state_dict({**network.state_dict(), **{name: value.cpu() for name, value in weights.items()}})
     if _options(recipe)["start"] == "principal":
         top = network.layers[layer] if depth > 1 else network
-        pair = batch(stock, SEEN, parse(recipe.noise), (recipe.seed, "start"), augment=recipe.augment)
+        pair = draw_batch(images, EXAMPLES, parse(recipe.noise), (recipe.seed, "start"), augment=recipe.augment)
         examples = [image.flatten(1).cpu() for image in pair]
         with torch.no_grad():
             below = [network.encode(part, layer) for part in examples] if layer else examples
-        principal_start(top, below[0], below[1], _generator((recipe.seed, "start", layer), torch.device("cpu")))
+        principal_start(top, below[0], below[1], keyed_generator((recipe.seed, "start", layer), "cpu"))
     started: dict[str, Tensor] = network.state_dict()
     return started
 
 
-def _generator(key: Sequence[int | str], device: "torch.device") -> "torch.Generator":
-    import torch
-
-    text = "\x1f".join(map(str, key))
-    seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "little")
-    return torch.Generator(device).manual_seed(seed)
-
-
 def _options(recipe: Recipe) -> dict[str, Any]:
-    options = {**OPTIONS, **recipe.options}
-    for word in sorted(set(recipe.options) - set(OPTIONS)):
-        raise unknown(f"option in recipe {recipe.name}:", word, OPTIONS)
+    options = {**PROGRAMMES["autoencoders"], **recipe.options}
     if options["start"] not in STARTS:
         raise unknown(f"start in recipe {recipe.name}:", options["start"], STARTS)
     return options

@@ -12,36 +12,34 @@ Two things are not as there. The authors also denoised the noisy images of the v
 those; here the noisy images are those of the training set alone, as a test image must not be trained on. And the
 means are not stored: the two nets of the stage before, frozen, denoise each batch as it is drawn. Since the channel
 attention looks at the whole of what it is given, a mean of patches is not quite a patch of means. The README says
-nothing of patches, steps or rates: they are ours, and so are `STAGES` and `TUNING`.
+nothing of patches, steps or rates: they are ours, and so are `TRAININGS` and `TUNING`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.common.errors import BenchError
-from bench.train.loop import Progress, Run, denoising
-from bench.train.patches import Stock
-from bench.train.programmes import stages
-from bench.train.programmes.stages import ByProduct, Ended, Sitting, beside
-from bench.train.recipe import Recipe
-from bench.train.recipe import recipe as recipe_named
-from bench.train.synthetic_raw import RawStock, raw_pair
+from bench.train.data import TrainingData
+from bench.train.losses import denoising
+from bench.train.programmes.stages import Inputs, Results, Stage, by_product, combined, train_stages
+from bench.train.recipe import Recipe, load_recipe
+from bench.train.session import Session
+from bench.train.synthetic_raw import RawImages, raw_pair
+from bench.train.trained import Trained
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from bench.train.loop import Criterion, Pair
-
-ORIGINAL = "methods.networks.mwrcanet:MWResNet"
+    from bench.train.loop import Criterion
+    from bench.train.validation import Pair
 
 TUNING = 0.2
 """By what the learning rate of the recipe is multiplied in the stages that fine-tune."""
 
 
 @dataclass(frozen=True)
-class Stage:
+class NetTraining:
     """One training of one of the two nets.
 
     Attributes
@@ -68,41 +66,31 @@ class Stage:
     teachers: tuple[str, ...] = ()
 
 
-STAGES = (
-    Stage("original", 1, "original", 1.0),
-    Stage("siamese", 2, "siamese", 1.0),
-    Stage("original-tuned", 3, "original", 0.25, "original", ("original", "siamese")),
-    Stage("siamese-tuned", 3, "siamese", 0.25, "siamese", ("original", "siamese")),
-    Stage("distilled", 4, "siamese", 0.25, "siamese-tuned", ("original-tuned", "siamese-tuned")),
+TRAININGS = (
+    NetTraining("original", 1, "original", 1.0),
+    NetTraining("siamese", 2, "siamese", 1.0),
+    NetTraining("original-tuned", 3, "original", 0.25, "original", ("original", "siamese")),
+    NetTraining("siamese-tuned", 3, "siamese", 0.25, "siamese", ("original", "siamese")),
+    NetTraining("distilled", 4, "siamese", 0.25, "siamese-tuned", ("original-tuned", "siamese-tuned")),
 )
 
 
-def run(
-    recipe: Recipe,
-    stock: Stock,
-    held_out: "Sequence[Pair]",
-    *,
-    device: str,
-    path: Path,
-    digest: str,
-    budget: float = 0.0,
-    seen: Callable[[Progress], None] = lambda progress: None,
-) -> Run:
-    """Train MWRCANet in four stages, going on in the stage where the last sitting ended.
+def train(recipe: Recipe, data: TrainingData, session: Session) -> Trained:
+    """Train MWRCANet in four stages, going on in the stage where it was stopped.
 
     Parameters
     ----------
     recipe : Recipe
         Of the siamese network; the other network is that of `partner`. Option ``original``: see there.
-    stock, held_out, device, path, digest, budget, seen
-        As in `bench.train.loop.train`; what is left of a budget is divided over the stages that are left.
+    data, session
+        As for every programme.
 
     Returns
     -------
-    Run
-        Its `best` holds the weights of the siamese network with the highest PSNR on the held-out images, of whichever
-        stage: a distilled net that is no better than before is not what is stored. The original network, chosen in the
-        same way, is its by-product.
+    Trained
+        The weights of the siamese network with the highest PSNR on the held-out images, of whichever stage: a
+        distilled net that is no better than before is not what is stored. The original network, chosen in the same
+        way, is its by-product.
 
     Raises
     ------
@@ -110,56 +98,48 @@ def run(
         If the images have other channels than the network, the patches a size that it does not take, or as
         `bench.train.loop.train`.
     """
-    _check(recipe, held_out)
+    _check(recipe, data.held_out)
     nets = {"original": partner(recipe), "siamese": recipe}
-    trained = [
-        stages.Stage(one.name, f"stage {one.number}, {one.net}", staged(nets[one.net], one), one.share)
-        for one in STAGES
+    stages = [
+        Stage(one.name, f"stage {one.number}, {one.net}", staged(nets[one.net], one), one.share) for one in TRAININGS
     ]
-    digest = f"{digest}-{nets['original'].digest}"
-    sitting = Sitting(trained, device=device, path=path, digest=digest, budget=budget, seen=seen)
-    for stage in sitting.left():
-        one = STAGES[trained.index(stage)]
-        start = sitting.ended[one.start].weights if one.start else None
-        criterion = _criterion(nets, one, sitting.ended, device)
-        sitting.train(stage, stock, held_out, criterion=criterion, start=start)
-    siamese, original = (_best(sitting, net) for net in ("siamese", "original"))
-    until = [one.name for one in STAGES[: 1 + max(i for i, one in enumerate(STAGES) if one.net == "original")]]
-    other = ByProduct(nets["original"], sitting.run(original.best, original.best_psnr, until))
-    return sitting.run(siamese.best, siamese.best_psnr, others=[other])
+
+    def inputs(stage: Stage, results: Results) -> Inputs:
+        one = TRAININGS[stages.index(stage)]
+        start = results[one.start].weights if one.start else None
+        return Inputs(data.images, data.held_out, _criterion(nets, one, results, session.device), start=start)
+
+    session = replace(session, identity=f"{session.identity}-{nets['original'].digest}")
+    results = train_stages(stages, session, inputs)
+
+    def best(net: str, until: int, **more: Any) -> Trained:
+        ended = [results[one.name] for one in TRAININGS if one.net == net]
+        chosen = max(ended, key=lambda result: result.best_score)
+        return combined(nets[net], stages[:until], results, chosen.best, chosen.best_score, data.held_out, **more)
+
+    last_original = max(i for i, one in enumerate(TRAININGS) if one.net == "original")
+    return best("siamese", len(stages), by_products=[best("original", last_original + 1)])
 
 
-def raw(
-    recipe: Recipe,
-    stock: Stock,
-    held_out: "Sequence[Pair]",
-    *,
-    device: str,
-    path: Path,
-    digest: str,
-    budget: float = 0.0,
-    seen: Callable[[Progress], None] = lambda progress: None,
-) -> Run:
-    """Train as `run`, on synthetic raw: the images are clean sRGB, and noise and mosaic are of `synthetic_raw`.
+def to_raw(recipe: Recipe, data: TrainingData, device: str) -> TrainingData:
+    """Return synthetic raw in the place of clean sRGB images; noise and mosaic are of `synthetic_raw`.
 
     The held-out images are made raw once, on the CPU, so that they are the same on every device.
 
     Raises
     ------
     BenchError
-        If the images are not RGB, or as `run`.
+        If the images are not RGB.
     """
     import torch
 
-    stock = RawStock.of(stock)
+    images = RawImages.of(data.images)
     pairs = []
-    for i, (clean, _) in enumerate(held_out):
+    for i, (clean, _) in enumerate(data.held_out):
         generator = torch.Generator().manual_seed(1000 * recipe.seed + i)
         mosaic, noisy = raw_pair(clean.cpu(), generator)
         pairs.append((mosaic.to(device), noisy.to(device)))
-    return run(
-        replace(recipe, noise="pairs"), stock, pairs, device=device, path=path, digest=digest, budget=budget, seen=seen
-    )
+    return replace(data, images=images, held_out=pairs)
 
 
 def partner(recipe: Recipe) -> Recipe:
@@ -167,20 +147,20 @@ def partner(recipe: Recipe) -> Recipe:
 
     Its number of blocks is that of the recipe which ``original`` among the options names; not given: ``mwresnet``.
     """
-    own = recipe_named(recipe.options.get("original", "mwresnet")).arguments
+    own = load_recipe(recipe.options.get("original", "mwresnet")).arguments
     shared = {word: value for word, value in recipe.arguments.items() if word in ("channels", "features")}
     title = recipe.title.replace("MWRCANet", "MWResNet")
-    return beside(recipe, title=title, method="mwresnet", network=ORIGINAL, arguments={**own, **shared})
+    return by_product(recipe, title=title, method="mwresnet", network="mwresnet", arguments={**own, **shared})
 
 
-def staged(recipe: Recipe, stage: Stage) -> Recipe:
+def staged(recipe: Recipe, stage: NetTraining) -> Recipe:
     """Return the recipe of one stage: its steps, its seed, and, where it fine-tunes, its rate."""
     return replace(
         recipe,
         steps=max(1, round(recipe.steps * stage.share)),
         rate=recipe.rate * (TUNING if stage.start else 1),
         # Another seed a stage: the first batches of fine-tuning are not those that training began with.
-        seed=recipe.seed + STAGES.index(stage),
+        seed=recipe.seed + TRAININGS.index(stage),
     )
 
 
@@ -198,7 +178,7 @@ def mean_of(teachers: "Sequence[nn.Module]", kind: str) -> "Criterion":
 
     learn = denoising(kind)
 
-    def criterion(network: "nn.Module", clean: "Tensor", noisy: "Tensor") -> "Tensor":
+    def criterion(network: "nn.Module", clean: "Tensor", noisy: "Tensor", step: int = 0) -> "Tensor":
         kind = noisy.device.type
         with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda"):
             target = torch.stack([teacher(noisy).float() for teacher in teachers]).mean(0)
@@ -207,22 +187,18 @@ def mean_of(teachers: "Sequence[nn.Module]", kind: str) -> "Criterion":
     return criterion
 
 
-def _criterion(nets: Mapping[str, Recipe], stage: Stage, ended: Mapping[str, Ended], device: str) -> "Criterion | None":
+def _criterion(nets: Mapping[str, Recipe], stage: NetTraining, results: Results, device: str) -> "Criterion | None":
     import torch
 
     if not stage.teachers:
         return None
-    kinds = {one.name: one.net for one in STAGES}
+    kinds = {one.name: one.net for one in TRAININGS}
     teachers = []
     for name in stage.teachers:
         teacher = nets[kinds[name]].build()
-        teacher.load_state_dict(ended[name].weights)
+        teacher.load_state_dict(results[name].weights)
         teachers.append(teacher.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False))
     return mean_of(teachers, nets[stage.net].loss)
-
-
-def _best(sitting: Sitting, net: str) -> Ended:
-    return max((sitting.ended[one.name] for one in STAGES if one.net == net), key=lambda ended: ended.best_psnr)
 
 
 def _check(recipe: Recipe, held_out: "Sequence[Pair]") -> None:

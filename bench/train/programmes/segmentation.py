@@ -1,52 +1,39 @@
 """A denoiser trained through a segmentation network (Ding Liu et al. 2018), with the one that it is compared with."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from bench.common.errors import BenchError
-from bench.common.parsing import split, unknown
+from bench.common.parsing import split
 from bench.plan.request import known_dataset
-from bench.run.images import pictures
 from bench.run.wrappers import padded
 from bench.studies.segment.labels import Scheme, confusion, mean_iou, scheme
-from bench.studies.segment.networks import network as network_of
-from bench.train.loop import Progress, Run, denoising
-from bench.train.patches import Stock, aside
-from bench.train.programmes.stages import ByProduct, Ended, Sitting, Stage, beside
-from bench.train.recipe import Recipe
+from bench.studies.segment.networks import network as segmentation_network
+from bench.train.data import TrainingData
+from bench.train.losses import denoising
+from bench.train.patches import TrainingImages
+from bench.train.programmes.stages import Inputs, Results, Stage, by_product, combined, train_stages
+from bench.train.recipe import Recipe, recipe_from
+from bench.train.session import Session
+from bench.train.trained import Trained
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from bench.train.loop import Criterion, Measure, Pair
+    from bench.train.loop import Criterion, Run, Validation
+    from bench.train.validation import Pair
 
 STAGES = ("segmenter", "denoiser", "joint", "alone")
 """In this order. `alone` goes on from `denoiser` for as many steps as `joint` and on the same batches, but
 without the segmentation network: what differs between the two is the loss."""
-
-TOLD = ("patch", "batch", "steps", "augment", "optimiser", "rate", "schedule", "cosine", "warm_up", "decay", "clip",
-        "average", "loss", "arguments")  # fmt: skip
-"""Fields of `Recipe` that the tables of the first two stages may change."""
-
 
 JOINT = "joint"
 """Variant of the recipe. What comes besides is named after what a person's NAME adds to it: NAME=joint-1 trains
 ``ding-liu@own-joint-1``, ``ding-liu@own-alone-1`` and ``segmenter@own-camvid-train-1``."""
 
 
-def run(
-    recipe: Recipe,
-    stock: Stock,
-    held_out: "Sequence[Pair]",
-    *,
-    device: str,
-    path: Path,
-    digest: str,
-    budget: float = 0.0,
-    seen: Callable[[Progress], None] = lambda progress: None,
-) -> Run:
+def train(recipe: Recipe, data: TrainingData, session: Session) -> Trained:
     """Train a segmentation network on clean images, a denoiser, and the denoiser through the frozen network.
 
     Liu, Wen, Liu, Wang, Huang, IJCAI 2018, Section 3.2. `recipe` itself tells how the joint stage is trained;
@@ -58,73 +45,75 @@ def run(
     ----------
     recipe : Recipe
         With ``labels = true``.
-    stock : Stock
+    data : TrainingData
         Colour images with the label map as fourth channel.
-    held_out : sequence of (Tensor, Tensor)
-        Clean and noisy images (1, 3, H, W). Their label maps are read besides.
-    device, path, digest, seen
-        As for `bench.train.loop.train`.
-    budget : float
-        Seconds of this sitting: as much for each stage that is left. The last takes what its steps take, which is
-        less than the joint stage took.
+    session : Session
+        A budget is divided evenly over the stages that are left. The last takes what its steps take, which is less than
+        the joint stage took.
 
     Returns
     -------
-    Run
-        Its `best` holds the denoiser of the joint stage; its by-products are the one trained alone, and the
-        segmentation network.
+    Trained
+        The denoiser of the joint stage; its by-products are the one trained alone, and the segmentation network.
 
     Raises
     ------
     BenchError
         If the recipe does not fit, or as for `bench.train.loop.train`.
     """
-    classes = _classes(recipe)
-    weight = _weight(recipe)
+    import torch
+
+    classes, weight = _classes(recipe), _weight(recipe)
     recipes = {name: _stage(recipe, name, classes) for name in STAGES}
-    stages = [Stage(name, name, how, unit=_unit(name)) for name, how in recipes.items()]
-    stocks = {name: cut(stock, how.patch) for name, how in recipes.items()}
-    maps = _maps(recipe, device)
-    sitting = Sitting(stages, device=device, path=path, digest=digest, budget=budget, seen=seen)
-    for stage in sitting.left():
-        name, done = stage.name, sitting.ended
-        criterion, measure, start = _aims(name, stage.recipe, weight, classes, done, device)
-        sitting.train(
-            stage, stocks[name], maps if name == "segmenter" else held_out, criterion=criterion, measure=measure,
-            start=start, steps=done["joint"].step if name == "alone" else 0,
-        )  # fmt: skip
-    whole, alone, segmenter = (sitting.ended[name] for name in ("joint", "alone", "segmenter"))
+    stages = {name: Stage(name, name, how, unit=_unit(name)) for name, how in recipes.items()}
+    images = {name: with_patches_of(data.images, how.patch) for name, how in recipes.items()}
+    maps = [(labels, clean) for labels, (clean, _) in zip(data.labels, data.held_out, strict=True)]
+
+    def inputs(stage: Stage, results: Results) -> Inputs:
+        mine, loss = images[stage.name], recipes[stage.name].loss
+        if stage.name == "segmenter":
+            return Inputs(mine, maps, segmenting(classes.void), held_out_iou(classes))
+        if stage.name == "denoiser":
+            return Inputs(mine, data.held_out, without_labels(loss))
+        start = _without_statistics(results["denoiser"].weights)
+        if stage.name == "alone":
+            return Inputs(mine, data.held_out, without_labels("mse"), start=start, steps=results["joint"].step)
+        network: Any = segmentation_network(results["segmenter"].weights).to(session.device)
+        frozen = network.to(memory_format=torch.channels_last)
+        return Inputs(mine, data.held_out, coupled(frozen, weight, classes.void), start=start)
+
+    results = train_stages(list(stages.values()), session, inputs)
+
+    def left_by(how: Recipe, last: str, names: Sequence[str], held_out: "Sequence[Pair]", **more: Any) -> Trained:
+        result, ones = results[last], [stages[name] for name in names]
+        return combined(how, ones, results, result.weights, result.score, held_out, **more)
+
     sets = "-".join(known_dataset(word).name for word in split(recipe.images))
     title = recipe.title.replace("through segmentation", "alone")
-    others = [
-        ByProduct(
-            beside(recipes["alone"], title=title, variant=_variant(recipe, "alone")),
-            sitting.run(alone.weights, alone.score, ("denoiser", "alone")),
-        ),
-        ByProduct(
-            beside(
-                recipes["segmenter"], title="Segmentation network", method="segmenter", finish="",
-                variant=_variant(recipe, sets),
-            ),
-            sitting.run(segmenter.weights, segmenter.score, ("segmenter",), held_out=()),
-            {"kind": "segmenter", "classes": list(classes.names), "void": classes.void},
-        ),
-    ]  # fmt: skip
-    return sitting.run(whole.weights, whole.score, others=others)
+    alone = by_product(recipes["alone"], title=title, variant=_variant(recipe, "alone"))
+    segmenter = by_product(
+        recipes["segmenter"], title="Segmentation network", method="segmenter", variant=_variant(recipe, sets)
+    )
+    kind = {"kind": "segmenter", "classes": list(classes.names), "void": classes.void}
+    by_products = [
+        left_by(alone, "alone", ("denoiser", "alone"), data.held_out),
+        left_by(segmenter, "segmenter", ("segmenter",), (), about=kind),
+    ]
+    return left_by(recipe, "joint", STAGES, data.held_out, by_products=by_products)
 
 
-def cut(stock: Stock, side: int) -> Stock:
+def with_patches_of(images: TrainingImages, side: int) -> TrainingImages:
     """Return the same images for smaller patches.
 
     Raises
     ------
     BenchError
-        If they are larger than those of the stock.
+        If they are larger than those that the images are for.
     """
-    less = stock.side - side
+    less = images.side - side
     if less < 0:
-        raise BenchError(f"recipe: a stage has patches of {side} pixels; the recipe's own are {stock.side}, the most")
-    return replace(stock, rows=stock.rows + less, columns=stock.columns + less, side=side)
+        raise BenchError(f"recipe: a stage has patches of {side} pixels; the recipe's own are {images.side}, the most")
+    return replace(images, rows=images.rows + less, columns=images.columns + less, side=side)
 
 
 def segmenting(void: int) -> "Criterion":
@@ -139,7 +128,7 @@ def segmenting(void: int) -> "Criterion":
 
     from methods.networks.segmentation import segmentation_loss
 
-    def criterion(network: "nn.Module", clean: "Tensor", noisy: "Tensor") -> "Tensor":
+    def criterion(network: "nn.Module", clean: "Tensor", noisy: "Tensor", step: int = 0) -> "Tensor":
         device = clean.device.type
         with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
             logits = network(clean[:, :3].contiguous(memory_format=torch.channels_last))
@@ -166,7 +155,7 @@ def coupled(segmenter: "nn.Module", weight: float, void: int) -> "Criterion":
 
     stride = int(getattr(segmenter, "stride", 1))
 
-    def criterion(network: "nn.Module", clean: "Tensor", noisy: "Tensor") -> "Tensor":
+    def criterion(network: "nn.Module", clean: "Tensor", noisy: "Tensor", step: int = 0) -> "Tensor":
         both = Coupled(network, segmenter)
         device = clean.device.type
         with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
@@ -177,66 +166,47 @@ def coupled(segmenter: "nn.Module", weight: float, void: int) -> "Criterion":
     return criterion
 
 
-def colours(kind: str) -> "Criterion":
+def without_labels(loss: str) -> "Criterion":
     """Return the loss of a denoiser whose training images have a label map as fourth channel.
 
     Parameters
     ----------
-    kind : str
-        As `Recipe.loss`.
+    loss : str
+        One of `LOSSES`.
     """
     import torch
 
-    plain = denoising(kind)
+    plain = denoising(loss)
 
-    def criterion(network: "nn.Module", clean: "Tensor", noisy: "Tensor") -> "Tensor":
+    def criterion(network: "nn.Module", clean: "Tensor", noisy: "Tensor", step: int = 0) -> "Tensor":
         return plain(network, clean[:, :3], noisy[:, :3].contiguous(memory_format=torch.channels_last))
 
     return criterion
 
 
-def held_out_iou(classes: Scheme) -> "Measure":
-    """Return the measure of the segmentation network: mean IoU in percent over the held-out images together."""
+def held_out_iou(classes: Scheme) -> "Validation":
+    """Return the validation of the segmentation network: mean IoU in percent over the held-out images together."""
 
-    def measure(trained: Run, held_out: "Sequence[Pair]") -> float:
+    def validation(run: "Run", held_out: "Sequence[Pair]") -> float:
         import torch
         from torch.func import functional_call
 
-        network = trained.network.eval()
+        network = run.network.eval()
         multiple = int(getattr(network, "size_multiple", 1))
         counts = []
         with torch.inference_mode():
             for labels, clean in held_out:
                 logits = padded(
-                    lambda image, _: functional_call(network, trained.weights(), (image,)), multiple, "reflect"
+                    lambda image, _: functional_call(network, run.weights(), (image,)), multiple, "reflect"
                 )(clean, None)
                 counts.append(confusion(labels, logits.argmax(1), len(classes.names), classes.void))
         network.train()
         return 100 * mean_iou(torch.stack(counts).sum(0))
 
-    return measure
+    return validation
 
 
-def _aims(
-    name: str, how: Recipe, weight: float, classes: Scheme, done: Mapping[str, Ended], device: str
-) -> "tuple[Criterion, Measure | None, dict[str, Tensor] | None]":
-    """Return what a stage makes small, what it looks at, and the weights that it starts from."""
-    match name:
-        case "segmenter":
-            return segmenting(classes.void), held_out_iou(classes), None
-        case "denoiser":
-            return colours(how.loss), None, None
-        case "alone":
-            return colours("mse"), None, _again(done["denoiser"].weights)
-        case _:
-            import torch
-
-            network: Any = network_of(done["segmenter"].weights).to(device)
-            network = network.to(memory_format=torch.channels_last)
-            return coupled(network, weight, classes.void), None, _again(done["denoiser"].weights)
-
-
-def _again(weights: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
+def _without_statistics(weights: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
     """Return weights whose running statistics are counted anew.
 
     They are means over about a thousand steps, or over all where there were fewer: a short stage would end with
@@ -265,39 +235,18 @@ def _weight(recipe: Recipe) -> float:
 
 def _stage(recipe: Recipe, name: str, classes: Scheme) -> Recipe:
     """Return how a stage is trained."""
-    changes: dict[str, Any] = dict(recipe.options.get(name, {})) if name in ("segmenter", "denoiser") else {}
-    for key in changes:
-        if key not in TOLD or (key == "arguments" and name != "segmenter"):
-            raise unknown(f"word in options.{name} of recipe {recipe.name}:", key, TOLD)
-    changes["schedule"] = tuple((float(a), float(b)) for a, b in changes.get("schedule", recipe.schedule))
+    changes: dict[str, Any] = dict(recipe.options.get(name, {}))
     if name == "segmenter":
-        changes["network"] = "methods.networks.segmentation:CompactUNet"
+        changes["network"] = "unet"
         changes["arguments"] = {"classes": len(classes.names), **changes.get("arguments", {})}
-    made = replace(recipe, **changes)
+    words = {word: value for word, value in asdict(recipe).items() if word != "name"}
+    made = recipe_from(recipe.name, {**words, **changes})
     multiple = int(getattr(made.build(), "size_multiple", 1))
     if name == "joint":
         multiple = max(multiple, int(getattr(_stage(recipe, "segmenter", classes).build(), "size_multiple", 1)))
     if made.patch % multiple:
         raise BenchError(f"recipe {recipe.name}: patches of {made.patch} in {name}; expected a multiple of {multiple}")
     return made
-
-
-def _maps(recipe: Recipe, device: str) -> "list[Pair]":
-    """Read the held-out images with their label maps: whole numbers (1, H, W), and images (1, 3, H, W)."""
-    import torch
-
-    pairs = []
-    for word in split(recipe.images):
-        dataset = known_dataset(word)
-        names = [dataset.images[i].name for i in aside(recipe.held_out, len(dataset.images))]
-        for picture in pictures(dataset, names, labels=True):
-            if picture.labels is None or picture.clean is None:
-                raise BenchError(
-                    f"training: {picture.name} has no label map; take a set that has them, as camvid-train"
-                )
-            clean = torch.from_numpy(picture.clean).permute(2, 0, 1)[None].float() / 255
-            pairs.append((torch.from_numpy(picture.labels[:1]).to(device), clean.to(device)))
-    return pairs
 
 
 def _labels(clean: "Tensor") -> "Tensor":

@@ -1,20 +1,21 @@
 """What programmes share: stages one after another, each trained once in one budget, from where a kill left them."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bench.train import checkpoint, distributed, loop
-from bench.train.loop import Progress, Run
-from bench.train.patches import Stock
+from bench.train.patches import TrainingImages
 from bench.train.recipe import Recipe
+from bench.train.session import Progress, Session
+from bench.train.trained import Trained
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
-    from bench.train.loop import Criterion, Measure, Pair
+    from bench.train.loop import Criterion, Validation
+    from bench.train.validation import Pair
 
 LEAST = 1e-3
 """Seconds of a stage whose budget is used up: one step, since a budget of 0 means none."""
@@ -35,7 +36,7 @@ class Stage:
     share : float
         A budget is divided in the proportion of these.
     unit : str
-        Of what is looked at.
+        Of the score.
     """
 
     name: str
@@ -46,7 +47,28 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Ended:
+class Inputs:
+    """What a stage is trained on; see `bench.train.loop.train`.
+
+    Attributes
+    ----------
+    images, held_out, criterion, validation, start, network
+        See there.
+    steps : int
+        So many, whatever the budget; 0: those of the recipe, as far as the budget goes.
+    """
+
+    images: TrainingImages
+    held_out: "Sequence[Pair]"
+    criterion: "Criterion | None" = None
+    validation: "Validation | None" = None
+    start: "Mapping[str, Tensor] | None" = None
+    network: "nn.Module | None" = None
+    steps: int = 0
+
+
+@dataclass(frozen=True)
+class StageResult:
     """What a stage left; tensors in main memory.
 
     Attributes
@@ -54,20 +76,20 @@ class Ended:
     weights : dict of Tensor
         Those of its last step, or their running mean.
     best : dict of Tensor
-        Those that were best on the held-out images, at `best_psnr`.
+        Those that were best on the held-out images, at `best_score`.
     step : int
         Steps done.
     seconds : float
-        Training time over all sittings.
+        Training time.
     history : list of dict
-        A row a look.
+        A row a validation.
     plan : list of tuple
-        As `Run.plan`.
+        As `loop.Run` has it.
     """
 
     weights: "dict[str, Tensor]"
     best: "dict[str, Tensor]"
-    best_psnr: float
+    best_score: float
     step: int
     seconds: float
     history: list[dict[str, float]]
@@ -75,186 +97,119 @@ class Ended:
 
     @property
     def score(self) -> float:
-        """What the last look saw."""
+        """That of the last step."""
         return self.history[-1]["psnr"]
 
 
-@dataclass(frozen=True)
-class ByProduct:
-    """A network that a programme trains besides the one that it is for; it is stored with a record of its own.
-
-    Attributes
-    ----------
-    recipe : Recipe
-        How it is built and was trained last; `own_name` is its name.
-    run : Run
-        `best` and `best_psnr` are stored, and `stages`.
-    about : mapping
-        What its record says besides: of a network that denoises nothing its `kind`, by which
-        `methods.trained_here` leaves it out.
-    """
-
-    recipe: Recipe
-    run: Run
-    about: Mapping[str, Any] = field(default_factory=dict)
+Results = Mapping[str, StageResult]
+"""What the stages left that are over, by name."""
 
 
-class Sitting:
-    """The stages of a programme, trained in their order.
+def train_stages(stages: Sequence[Stage], session: Session, inputs: Callable[[Stage, Results], Inputs]) -> Results:
+    """Train stages one after another, each when those before it are over.
 
-    A stage hands on its last weights, not those that were best on the held-out images: when images are looked at
-    depends on the clock, and a run shall end as another one of the same recipe. A stage that is over is sealed, so
-    that a further sitting does not train a network on which others rest already. The last one is not: it goes on from
-    its checkpoint.
+    A stage hands on its last weights, not those that were best on the held-out images: when these are looked at depends
+    on the clock, and a run shall end as another one of the same recipe. A stage that is over is sealed, so that the
+    same command again does not train a network on which others rest already. The last one is not: it goes on from its
+    checkpoint.
 
     Parameters
     ----------
     stages : sequence of Stage
         In their order.
-    device, path, digest, seen
-        As for `bench.train.loop.train`.
-    budget : float
-        Seconds of this sitting; what a stage leaves of its share goes to those after it. 0: none.
-
-    Attributes
-    ----------
-    ended : dict of Ended
-        What the stages left that are over, by name.
+    session : Session
+        Of all; what a stage leaves of its share of the budget goes to those after it.
+    inputs : callable
+        ``inputs(stage, results)`` says what a stage is trained on.
     """
-
-    def __init__(
-        self,
-        stages: Sequence[Stage],
-        *,
-        device: str,
-        path: Path,
-        digest: str,
-        budget: float = 0.0,
-        seen: Callable[[Progress], None] = lambda progress: None,
-    ) -> None:
-        self.stages, self.device, self.path, self.digest = tuple(stages), device, path, digest
-        self.budget, self.seen = budget, seen
-        self.ended: dict[str, Ended] = {}
-        self._last: Run | None = None
-        self._began = time.perf_counter()
-
-    def left(self) -> Iterator[Stage]:
-        """Yield the stages that are to be trained now, each when those before it are over."""
-        for stage in self.stages:
-            state = None
-            if stage is not self.stages[-1]:
-                state = checkpoint.load(self._file(stage, "sealed"), self._known(stage), "cpu")
-            if state is None:
-                yield stage
-            else:
-                del state["digest"]
-                self.ended[stage.name] = Ended(**state)
-
-    def step(self, stage: Stage) -> int:
-        """Return how many steps of a stage are done already."""
-        state = checkpoint.load(self._file(stage, "ckpt"), self._known(stage), "cpu")
-        return state["step"] if state else 0
-
-    def train(
-        self,
-        stage: Stage,
-        stock: Stock,
-        held_out: "Sequence[Pair]",
-        *,
-        steps: int = 0,
-        criterion: "Criterion | None" = None,
-        measure: "Measure | None" = None,
-        start: "Mapping[str, Tensor] | None" = None,
-    ) -> None:
-        """Train a stage, and seal it.
-
-        Parameters
-        ----------
-        stage : Stage
-            One of `left`.
-        stock, held_out, criterion, measure, start
-            As for `bench.train.loop.train`.
-        steps : int
-            So many, whatever the budget; 0: those of the recipe, as far as the budget goes.
-        """
-        rest = [one.share for one in self.stages[self.stages.index(stage) :]]
-        share = allotted(self.budget, time.perf_counter() - self._began, rest)
-        run = loop.train(
-            replace(stage.recipe, steps=steps or stage.recipe.steps), stock, held_out, device=self.device,
-            path=self._file(stage, "ckpt"), digest=self._known(stage), budget=0.0 if steps else share,
-            criterion=criterion, measure=measure, start=start,
-            seen=lambda progress: self.seen(replace(progress, stage=stage.title, unit=stage.unit)),
-        )  # fmt: skip
-        made = Ended(_kept(run.weights()), _kept(run.best), run.best_psnr, run.step, run.seconds, run.history, run.plan)
-        ended: Ended = distributed.told(made)
-        if stage is not self.stages[-1] and distributed.rank() == 0:
-            checkpoint.save(self._file(stage, "sealed"), {"digest": self._known(stage), **vars(ended)})
-        self.ended[stage.name], self._last = ended, run
-
-    def run(
-        self,
-        best: "dict[str, Tensor]",
-        score: float,
-        names: Sequence[str] = (),
-        others: Sequence[ByProduct] = (),
-        held_out: "Sequence[Pair] | None" = None,
-    ) -> Run:
-        """Return what the stages made together, when all are over.
-
-        Parameters
-        ----------
-        best : dict of Tensor
-            The weights that are stored.
-        score : float
-            What they reach on the held-out images.
-        names : sequence of str
-            The stages that made them; not given: all.
-        others : sequence of ByProduct
-            What they made besides.
-        held_out : sequence of (Tensor, Tensor), optional
-            The images for which half precision must do; not given: those of the last stage.
-
-        Returns
-        -------
-        Run
-            Network and `weights` are those of the last stage; steps and seconds are sums over the stages.
-        """
-        assert self._last is not None
-        chosen = [stage for stage in self.stages if stage.name in names or not names]
-        steps = sum(self.ended[stage.name].step for stage in chosen)
-        return replace(
-            self._last,
-            best=best,
-            best_psnr=score,
-            step=steps,
-            steps=steps,
-            seconds=sum(self.ended[stage.name].seconds for stage in chosen),
-            history=[],
-            plan=[],
-            stages=[self._said(stage) for stage in chosen],
-            others=tuple(others),
-            held_out=self._last.held_out if held_out is None else held_out,
+    began = time.perf_counter()
+    results: dict[str, StageResult] = {}
+    for number, stage in enumerate(stages):
+        identity = f"{session.identity}-{stage.name}"
+        sealed = session.checkpoint.with_suffix(f".{stage.name}.sealed")
+        last = number == len(stages) - 1
+        state = None if last else checkpoint.load(sealed, identity, "cpu")
+        if state is not None:
+            del state["identity"]
+            results[stage.name] = StageResult(**state)
+            continue
+        given = inputs(stage, results)
+        rest = [one.share for one in stages[number:]]
+        here = replace(
+            session,
+            checkpoint=session.checkpoint.with_suffix(f".{stage.name}.ckpt"),
+            identity=identity,
+            budget=0.0 if given.steps else allotted(session.budget, time.perf_counter() - began, rest),
+            report=_titled(session, stage),
         )
+        run = loop.train(
+            replace(stage.recipe, steps=given.steps or stage.recipe.steps), given.images, given.held_out, here,
+            stage=stage.name, criterion=given.criterion, validation=given.validation, start=given.start,
+            network=given.network,
+        )  # fmt: skip
+        results[stage.name] = distributed.broadcast(
+            StageResult(
+                _copied(run.weights()), _copied(run.best), run.best_score, run.step, run.seconds, run.history, run.plan
+            )
+        )
+        if not last and distributed.rank() == 0:
+            checkpoint.save(sealed, {"identity": identity, **vars(results[stage.name])})
+    return results
 
-    def _said(self, stage: Stage) -> dict[str, Any]:
-        """Return what a training record says of a stage."""
-        ended = self.ended[stage.name]
-        return {
+
+def _titled(session: Session, stage: Stage) -> Callable[[Progress], None]:
+    return lambda progress: session.report(replace(progress, stage=stage.title, unit=stage.unit))
+
+
+def combined(
+    recipe: Recipe,
+    stages: Sequence[Stage],
+    results: Results,
+    weights: "dict[str, Tensor]",
+    score: float,
+    held_out: "Sequence[Pair]",
+    **more: Any,
+) -> Trained:
+    """Return what stages made together.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What names the network, and builds it.
+    stages : sequence of Stage
+        Those that made it; steps and seconds are sums over them.
+    results : mapping of StageResult
+        What they left.
+    weights, score, held_out
+        As `Trained` has them.
+    **more
+        Further fields of `Trained`.
+    """
+    rows: list[dict[str, Any]] = [
+        {
             "name": stage.name,
-            "steps": ended.step,
+            "steps": result.step,
             "batch": stage.recipe.batch,
-            "seconds": ended.seconds,
-            "score": ended.score,
+            "seconds": result.seconds,
+            "score": result.score,
             "unit": stage.unit,
-            "plan": [list(row) for row in ended.plan],
-            "history": ended.history,
+            "plan": [list(row) for row in result.plan],
+            "history": result.history,
         }
-
-    def _file(self, stage: Stage, kind: str) -> Path:
-        return self.path.with_suffix(f".{stage.name}.{kind}")
-
-    def _known(self, stage: Stage) -> str:
-        return f"{self.digest}-{stage.name}"
+        for stage, result in ((stage, results[stage.name]) for stage in stages)
+    ]
+    return Trained(
+        recipe,
+        weights,
+        score,
+        steps=sum(row["steps"] for row in rows),
+        patches=sum(row["steps"] * row["batch"] for row in rows),
+        seconds=sum(row["seconds"] for row in rows),
+        history={"stages": rows},
+        held_out=held_out,
+        unit=stages[-1].unit,
+        **more,
+    )
 
 
 def allotted(budget: float, spent: float, shares: Sequence[float]) -> float:
@@ -263,7 +218,7 @@ def allotted(budget: float, spent: float, shares: Sequence[float]) -> float:
     Parameters
     ----------
     budget, spent : float
-        Seconds of this sitting, and those of them that are gone. A budget of 0 is none.
+        Seconds in all, and those of them that are gone. A budget of 0 is none.
     shares : sequence of float
         Of this stage and of those after it.
 
@@ -277,10 +232,10 @@ def allotted(budget: float, spent: float, shares: Sequence[float]) -> float:
     return max(LEAST, (budget - spent) * shares[0] / (sum(shares) or 1.0))
 
 
-def beside(recipe: Recipe, **changes: Any) -> Recipe:
+def by_product(recipe: Recipe, **changes: Any) -> Recipe:
     """Return the recipe of a by-product: one stage, and what else differs from the recipe of the whole."""
     return replace(recipe, **{"programme": "", "labels": False, "options": {}, **changes})
 
 
-def _kept(weights: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
+def _copied(weights: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
     return {name: value.detach().cpu().contiguous().clone() for name, value in weights.items()}

@@ -11,101 +11,33 @@ import json
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bench.common.atomic import write_whole
 from bench.common.errors import BenchError
 from bench.run.runtimes import cost
 from bench.train import loop
-from bench.train.patches import Stock
+from bench.train.data import TrainingData
 from bench.train.recipe import Recipe
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    Pair = tuple[Tensor, Tensor]
-    Genes = dict[str, Any]
-
-NETWORK = "methods.networks.searched:SearchedNet"
+from bench.train.record import recorded_recipe
+from bench.train.search.space import Genes, Plan, check
+from bench.train.session import Session
 
 TRIES = 300
 """Draws after which no candidate is believed to fit a budget."""
 
 
-@dataclass(frozen=True)
-class Space:
-    """What is searched: every combination, less those that cost too much.
-
-    Attributes
-    ----------
-    block : tuple of str
-        Types, of `methods.networks.searched.BLOCKS`.
-    blocks : tuple of int
-        Numbers of blocks of a level on one way.
-    features : tuple of int
-        Channels; each level has its own.
-    levels : int
-        Of the wavelet transform; not searched.
-    most_parameters : int
-        Budget of trained numbers; 0: none.
-    most_macs : float
-        Budget of multiply-accumulates for 10^6 pixels; 0: none.
-    """
-
-    block: tuple[str, ...] = ("residual", "dense", "attention")
-    blocks: tuple[int, ...] = (1, 2, 3, 4)
-    features: tuple[int, ...] = (8, 12, 16, 24, 32)
-    levels: int = 3
-    most_parameters: int = 150_000
-    most_macs: float = 10e9
-
-    def drawn(self, chance: random.Random) -> "Genes":
-        """Draw a candidate, each with the same chance."""
-        return {
-            "block": chance.choice(self.block),
-            "blocks": chance.choice(self.blocks),
-            "features": [chance.choice(self.features) for _ in range(self.levels)],
-        }
-
-    def mutated(self, genes: "Genes", chance: random.Random) -> "Genes":
-        """Change one gene of a candidate to another value: its type, its number, or the channels of one level."""
-        known: list[tuple[str, int, Sequence[Any], Any]] = [
-            ("block", 0, self.block, genes["block"]),
-            ("blocks", 0, self.blocks, genes["blocks"]),
-            *(("features", level, self.features, now) for level, now in enumerate(genes["features"])),
-        ]
-        name, level, values, now = chance.choice([gene for gene in known if len(gene[2]) > 1])
-        value = chance.choice([other for other in values if other != now])
-        if name != "features":
-            return {**genes, name: value}
-        features = list(genes["features"])
-        features[level] = value
-        return {**genes, "features": features}
-
-    def affords(self, parameters: int, macs: float) -> bool:
-        """Whether a network is within the budget."""
-        within = not self.most_parameters or parameters <= self.most_parameters
-        return within and (not self.most_macs or macs <= self.most_macs)
-
-
-def search(
+def evolve(
     recipe: Recipe,
-    stock: Stock,
-    held_out: "Sequence[Pair]",
+    data: TrainingData,
+    plan: Plan,
+    record: Path,
     *,
-    out: Path,
     device: str,
-    digest: str,
-    space: Space = Space(),
-    seed: int = 0,
-    population: int = 8,
-    sample: int = 3,
-    generations: int = 3,
-    steps: int = 200,
     budget: float = 0.0,
-    seen: Callable[[Mapping[str, Any]], None] = lambda candidate: None,
+    report: Callable[[Mapping[str, Any]], None] = lambda candidate: None,
 ) -> dict[str, Any]:
     """Search for the network that denoises best after few steps of training; go on where a search was stopped.
 
@@ -116,27 +48,19 @@ def search(
     ----------
     recipe : Recipe
         How candidates are trained: patch, batch, loss, rate, and its argument ``channels``.
-    stock, held_out, device, digest
-        As in `bench.train.loop.train`.
-    out : Path
-        The record (JSON), written after every candidate; the checkpoint of the candidate in hand lies beside it.
-    space : Space
-    seed : int
-        Of the choices; that of the weights and patches is the recipe's, the same for all candidates.
-    population : int
-        How many are drawn at first, and how many live.
-    sample : int
-        How many of the living are drawn for the choice of a parent.
-    generations : int
-        Each replaces the whole population once, one candidate at a time. With more of them a search that is over
-        goes on.
-    steps : int
-        Of training, for each candidate.
+    data : TrainingData
+        Images, and the held-out ones.
+    plan : Plan
+        What is searched.
+    record : Path
+        A file (JSON), written after every candidate; the checkpoint of the candidate in hand lies beside it.
+    device : str
+        ``"cpu"`` or ``"cuda:N"``.
     budget : float
-        Seconds of this sitting: no candidate is begun that would not end in time if it took as long as the longest one
+        Seconds from now on: no candidate is begun that would not end in time if it took as long as the longest one
         before, so that what is found does not depend on the clock; but one is always trained. 0: none.
-    seen : callable
-        Told each candidate as the record has it, first those that were recorded before.
+    report : callable
+        Called with each candidate as the record has it, first those that were recorded before.
 
     Returns
     -------
@@ -150,58 +74,36 @@ def search(
     BenchError
         If the numbers make no search, no candidate fits the budget, or the record is of another search.
     """
-    check(population, sample, generations, steps)
-    recipe = replace(recipe, network=NETWORK, steps=steps, programme="", finish="", options={})
-    setting = {
-        "space": asdict(space),
-        "seed": seed,
-        "population": population,
-        "sample": sample,
-        "steps": steps,
-        "recipe": asdict(recipe),
-        "data": digest,
-    }
+    check(plan)
+    recipe = replace(recipe, network="searched", steps=plan.steps, programme="", options={})
+    setting = {**asdict(plan), "recipe": asdict(recipe), "data": data.identity}
+    del setting["generations"]  # with more of them a search goes on
     setting = json.loads(json.dumps(setting))
-    candidates = _recorded(out, setting)
+    candidates = _recorded(record, setting)
     for candidate in candidates:
-        seen(candidate)
+        report(candidate)
     ends, longest, first = time.perf_counter() + budget, 0.0, len(candidates)
-    while len(candidates) < population * (1 + generations):
+    while len(candidates) < plan.candidates:
         began = time.perf_counter()
         if budget and len(candidates) > first and began + longest > ends:
             break
         number = len(candidates)
-        path = out.with_name(f"{out.stem}-{number}.ckpt")
-        parent, genes, counted = _next(space, candidates, recipe, population, sample, f"{seed}-{number}")
+        parent, genes, counted = _next(plan, candidates, recipe)
+        checkpoint = record.with_name(f"{record.stem}-{number}.ckpt")
         candidate = {
             "number": number,
             "parent": parent,
             "genes": genes,
             "parameters": counted.parameters,
             "macs_per_megapixel": counted.macs_per_megapixel,
-            "psnr": _fitness(genes, candidates, recipe, stock, held_out, path, device, digest),
+            "psnr": _fitness(genes, candidates, recipe, data, checkpoint, device),
         }
         candidates.append(candidate)
-        _write(out, setting, candidates)
-        path.unlink(missing_ok=True)
+        _write(record, setting, candidates)
+        checkpoint.unlink(missing_ok=True)
         longest = max(longest, time.perf_counter() - began)
-        seen(candidate)
+        report(candidate)
     return {"setting": setting, "candidates": candidates, "best": best_of(candidates)}
-
-
-def check(population: int, sample: int, generations: int, steps: int) -> None:
-    """Refuse numbers that make no search.
-
-    Raises
-    ------
-    BenchError
-        If they do not.
-    """
-    if not (1 <= sample <= population and generations >= 0 and steps >= 1):
-        raise BenchError(
-            f"search: population {population}, sample {sample}, generations {generations}, steps {steps}; "
-            "expected 1 <= sample <= population, generations from 0 up, steps from 1 up"
-        )
 
 
 def best_of(candidates: "Sequence[dict[str, Any]]") -> dict[str, Any]:
@@ -209,18 +111,16 @@ def best_of(candidates: "Sequence[dict[str, Any]]") -> dict[str, Any]:
     return max(candidates, key=lambda candidate: float(candidate["psnr"]))
 
 
-def _next(
-    space: Space, candidates: "Sequence[dict[str, Any]]", recipe: Recipe, population: int, sample: int, key: str
-) -> "tuple[int | None, Genes, cost.Cost]":
+def _next(plan: Plan, candidates: "Sequence[dict[str, Any]]", recipe: Recipe) -> "tuple[int | None, Genes, cost.Cost]":
     """Draw a candidate that fits the budget; returns its parent's number, its genes and its cost."""
-    chance = random.Random(key)
+    space, chance = plan.space, random.Random(f"{plan.seed}-{len(candidates)}")
     for _ in range(TRIES):
         parent = None
-        if len(candidates) < population:
+        if len(candidates) < plan.population:
             genes = space.drawn(chance)
         else:
-            living = candidates[-population:]  # every step adds one and the oldest dies
-            chosen = best_of(chance.sample(living, sample))
+            living = candidates[-plan.population :]  # every step adds one and the oldest dies
+            chosen = best_of(chance.sample(living, plan.sample))
             parent, genes = int(chosen["number"]), space.mutated(chosen["genes"], chance)
         network = _built(recipe, genes).build()
         # Counting what it computes takes far longer than counting its parameters.
@@ -235,25 +135,23 @@ def _next(
 
 
 def _fitness(
-    genes: "Genes",
+    genes: Genes,
     candidates: "Sequence[dict[str, Any]]",
     recipe: Recipe,
-    stock: Stock,
-    held_out: "Sequence[Pair]",
-    path: Path,
+    data: TrainingData,
+    checkpoint: Path,
     device: str,
-    digest: str,
 ) -> float:
     for known in candidates:  # the same network would be trained to the same end
         if known["genes"] == genes:
             return float(known["psnr"])
     candidate = _built(recipe, genes)
-    known_by = f"{digest}-{candidate.digest}"
-    run = loop.train(candidate, stock, held_out, device=device, path=path, digest=known_by)
+    session = Session(device, checkpoint, f"{data.identity}-{candidate.digest}")
+    run = loop.train(candidate, data.images, data.held_out, session)
     return run.history[-1]["psnr"]  # not the best one: when it is looked at in between depends on the clock
 
 
-def _built(recipe: Recipe, genes: "Genes") -> Recipe:
+def _built(recipe: Recipe, genes: Genes) -> Recipe:
     return replace(recipe, arguments={"channels": recipe.arguments["channels"], **genes})
 
 
@@ -264,8 +162,10 @@ def _recorded(out: Path, setting: Mapping[str, Any]) -> list[dict[str, Any]]:
     try:
         record = json.loads(out.read_text(encoding="utf-8"))
         candidates: list[dict[str, Any]] = record["candidates"]
-        known = record["setting"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        # Networks had other names in records of before.
+        recipe = json.loads(json.dumps(asdict(recorded_recipe(record["setting"]))))
+        known = {**record["setting"], "recipe": recipe}
+    except (BenchError, OSError, ValueError, KeyError, TypeError) as error:
         raise BenchError(f"search: record {out} cannot be read ({type(error).__name__}: {error}); delete it") from None
     if known != setting:
         other = next(name for name in setting if known.get(name) != setting[name])
@@ -273,6 +173,6 @@ def _recorded(out: Path, setting: Mapping[str, Any]) -> list[dict[str, Any]]:
     return candidates
 
 
-def _write(out: Path, setting: Mapping[str, Any], candidates: "Sequence[dict[str, Any]]") -> None:
+def _write(path: Path, setting: Mapping[str, Any], candidates: "Sequence[dict[str, Any]]") -> None:
     record = {"setting": setting, "candidates": candidates, "best": best_of(candidates)}
-    write_whole(out, json.dumps(record, indent=1) + "\n", advice="make room there; what it held before stays")
+    write_whole(path, json.dumps(record, indent=1) + "\n", advice="make room there; what it held before stays")

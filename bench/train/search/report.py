@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from bench.common.atomic import write_whole
 from bench.common.tables import csv_text
 from bench.train.recipe import Recipe
-from bench.train.search.evolution import NETWORK, best_of
+from bench.train.search.evolution import best_of
 
 if TYPE_CHECKING:
-    from bench.train.search.searcher import Plan
+    from bench.train.search.space import Plan
 
     Candidate = Mapping[str, Any]
 
@@ -31,15 +31,15 @@ RESOLUTION = 200
 """Dots an inch of the chart."""
 
 
-def genes(given: Mapping[str, Any]) -> str:
+def genes_line(genes: Mapping[str, Any]) -> str:
     """Say a candidate's genes in words.
 
     Examples
     --------
-    >>> genes({"block": "dense", "blocks": 2, "features": [8, 16, 16]})
+    >>> genes_line({"block": "dense", "blocks": 2, "features": [8, 16, 16]})
     'dense, 2 a level, 8-16-16 channels'
     """
-    return f"{given['block']}, {given['blocks']} a level, {'-'.join(map(str, given['features']))} channels"
+    return f"{genes['block']}, {genes['blocks']} a level, {'-'.join(map(str, genes['features']))} channels"
 
 
 def line(candidate: "Candidate", of: int, before: "Sequence[Candidate]") -> str:
@@ -61,8 +61,8 @@ def line(candidate: "Candidate", of: int, before: "Sequence[Candidate]") -> str:
     known = next((one["number"] for one in before if one["genes"] == candidate["genes"]), candidate["number"])
     origin += f" (is {known} again)" if known < candidate["number"] else ""
     return (
-        f"{candidate['number']:3d} of {of}  {genes(candidate['genes']):40s} {candidate['parameters']:9,d} parameters  "
-        f"{candidate['macs_per_megapixel'] / 1e9:6.2f} GMAC/MP  {candidate['psnr']:.2f} dB  {origin}"
+        f"{candidate['number']:3d} of {of}  {genes_line(candidate['genes']):40s} {candidate['parameters']:9,d} "
+        f"parameters  {candidate['macs_per_megapixel'] / 1e9:6.2f} GMAC/MP  {candidate['psnr']:.2f} dB  {origin}"
     )
 
 
@@ -161,7 +161,9 @@ def _drawn(candidates: "Sequence[Candidate]", noisy_psnr: float, title: str) -> 
         axes.grid(color="0.92", lw=0.6)
         axes.set_axisbelow(True)
         axes.set(xlabel="parameters", ylabel="held-out PSNR (dB)")
-        axes.set_title(f"{title}; ring: the best, {best['number']}: {genes(best['genes'])}", fontsize=9, loc="left")
+        axes.set_title(
+            f"{title}; ring: the best, {best['number']}: {genes_line(best['genes'])}", fontsize=9, loc="left"
+        )
         legend = axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
         legend.set_title("block; line\nto parent")
         legend.get_title().set_fontsize(8)
@@ -171,7 +173,7 @@ def _drawn(candidates: "Sequence[Candidate]", noisy_psnr: float, title: str) -> 
     return image.getvalue()
 
 
-def found(base: Recipe, best: "Candidate") -> Recipe:
+def found_recipe(base: Recipe, best: "Candidate") -> Recipe:
     """Return the recipe that trains a candidate fully: as the search's, with the candidate as the network.
 
     Parameters
@@ -185,14 +187,13 @@ def found(base: Recipe, best: "Candidate") -> Recipe:
         base,
         title=TITLE,
         method=METHOD,
-        network=NETWORK,
+        network="searched",
         arguments={"channels": base.arguments["channels"], **best["genes"]},
-        finish="",
         options={name: value for name, value in base.options.items() if name != "search"},
     )
 
 
-def write(recipe: Recipe, path: Path, remarks: Sequence[str]) -> Path:
+def write_recipe(recipe: Recipe, path: Path, remarks: Sequence[str]) -> Path:
     """Write a recipe as a file that `bench.train.recipe` reads; fields that have their default are left out.
 
     Raises

@@ -16,22 +16,26 @@ from bench.degradation import degrade, parse
 from bench.plan.request import Request, plan
 from bench.plan.resolve import known_dataset
 from bench.run.images import pictures
-from bench.train import checkpoint, loop, trainer
-from bench.train.patches import batch, stocked
+from bench.train import loop
+from bench.train.data import TrainingData
+from bench.train.overrides import recipe_for
+from bench.train.patches import draw_batch, on_device
 from bench.train.programmes import autoencoders
 from bench.train.programmes.autoencoders import lowest, principal_start
-from bench.train.recipe import Recipe, asked, recipe
+from bench.train.recipe import Recipe, load_recipe
+from bench.train.session import Session
+from bench.train.trainer import train_and_store
 from methods.networks.autoencoders import DenoisingAutoencoder
 from methods.trained_here import trained
 
 TABLE = Path(__file__).resolve().parents[3] / "results" / "measured" / "chest.csv"
 DENSE = Recipe(
-    "dense", "dense", "", "dae", "methods.networks.autoencoders:DenoisingAutoencoder", "train", "25",
-    {"visible": 64, "hidden": 48}, programme="bench.train.programmes.autoencoders:run", patch=8, batch=10, steps=6,
+    "dense", "dense", "", "dae", "autoencoder", "train", "25",
+    {"visible": 64, "hidden": 48}, programme="autoencoders", patch=8, batch=10, steps=6,
     loss="cross_entropy", options={"epochs": 20},
 )  # fmt: skip
 STACK = replace(
-    DENSE, network="methods.networks.autoencoders:StackedAutoencoder", method="dae-stacked",
+    DENSE, network="stacked-autoencoder", method="dae-stacked",
     arguments={"sizes": (64, 32, 24, 16)}, options={"masked": (0.1, 0.2, 0.3), "epochs": 20},
 )  # fmt: skip
 
@@ -44,7 +48,7 @@ def crops(image, count, side):
 @pytest.fixture
 def stock():
     torch.set_num_threads(1)
-    return stocked([image[:9, :9] for image in crops(data.camera(), 3, 9)], 8, "cpu")
+    return on_device([image[:9, :9] for image in crops(data.camera(), 3, 9)], 8, "cpu")
 
 
 @pytest.fixture
@@ -58,18 +62,18 @@ def stages(monkeypatch):
     seen = []
     original = loop.train
 
-    def watched(recipe, stock, held_out, **how):
+    def watched(recipe, stock, held_out, session, **how):
         start = {name: value.clone() for name, value in (how["start"] or recipe.build().state_dict()).items()}
-        result = original(recipe, stock, held_out, **how)
-        seen.append((recipe, start, {k: v.clone() for k, v in result.network.state_dict().items()}, how["budget"]))
+        result = original(recipe, stock, held_out, session, **how)
+        seen.append((recipe, start, {k: v.clone() for k, v in result.network.state_dict().items()}, session.budget))
         return result
 
     monkeypatch.setattr(loop, "train", watched)
     return seen
 
 
-def ran(recipe, stock, held, path, **how):
-    return autoencoders.run(recipe, stock, held, device="cpu", path=path, digest="d", **how)
+def ran(recipe, stock, held, path, **session):
+    return autoencoders.train(recipe, TrainingData(stock, held), Session("cpu", path, "d", **session))
 
 
 def test_each_layer_is_trained_alone_and_then_all(tmp_path, stock, held, monkeypatch):
@@ -87,27 +91,27 @@ def test_each_layer_is_trained_alone_and_then_all(tmp_path, stock, held, monkeyp
     whole, start, end, _ = seen[3]
     assert (whole.noise, whole.optimiser) == ("25", "adam")
     assert all(not torch.equal(value, start[name]) for name, value in end.items())
-    assert run.step == 3 * 6 + 6
-    assert [(stage["name"], stage["steps"]) for stage in run.stages] == [
+    assert run.steps == 3 * 6 + 6
+    assert [(stage["name"], stage["steps"]) for stage in run.history["stages"]] == [
         ("layer1", 6), ("layer2", 6), ("layer3", 6), ("all", 6),
     ]  # fmt: skip
 
 
 def test_weights_stay_tied(tmp_path, stock, held):
     run = ran(STACK, stock, held, tmp_path / "x.ckpt")
-    assert {name: tuple(value.shape) for name, value in run.best.items() if "weight" in name} == {
+    assert {name: tuple(value.shape) for name, value in run.weights.items() if "weight" in name} == {
         "layers.0.weight": (32, 64),
         "layers.1.weight": (24, 32),
         "layers.2.weight": (16, 24),
     }
     hidden = held[0][1][..., :8, :8].flatten(1)
-    weights = {name: value.double() for name, value in run.best.items()}
+    weights = {name: value.double() for name, value in run.weights.items()}
     for i in (0, 1, 2):
         hidden = torch.sigmoid(hidden.double() @ weights[f"layers.{i}.weight"].T + weights[f"layers.{i}.hidden_bias"])
     for i in (2, 1, 0):
         hidden = torch.sigmoid(hidden @ weights[f"layers.{i}.weight"] + weights[f"layers.{i}.visible_bias"])
     network = STACK.build()
-    network.load_state_dict(run.best)
+    network.load_state_dict(run.weights)
     torch.testing.assert_close(network(held[0][1][..., :8, :8]).double().flatten(1), hidden, atol=1e-6, rtol=0)
 
 
@@ -145,7 +149,7 @@ def test_a_run_that_was_killed_in_any_stage_ends_as_one_that_was_not(tmp_path, s
         left[0] -= 1
         return original(*words)
 
-    monkeypatch.setattr(loop, "LOOK_EVERY", 0.0)  # a checkpoint after each step
+    monkeypatch.setattr(loop, "VALIDATE_EVERY", 0.0)  # a checkpoint after each step
     monkeypatch.setattr(loop, "step", dying)
     with pytest.raises(Killed):
         ran(asked, stock, held, tmp_path / "cut.ckpt")
@@ -153,24 +157,18 @@ def test_a_run_that_was_killed_in_any_stage_ends_as_one_that_was_not(tmp_path, s
     seen = stages(monkeypatch)
     resumed = ran(asked, stock, held, tmp_path / "cut.ckpt")
     assert len(seen) == 4 - kept // 6  # the stages that were done are not run again
-    assert resumed.step == whole.step == 24
-    for name, value in whole.network.state_dict().items():
-        assert torch.equal(value, resumed.network.state_dict()[name]), name
+    assert resumed.steps == whole.steps == 24
+    ends = [torch.load(tmp_path / f"{name}.all.ckpt", weights_only=True)["network"] for name in ("whole", "cut")]
+    assert all(torch.equal(value, ends[1][name]) for name, value in ends[0].items())
 
 
 def test_a_budget_is_divided_over_the_stages(tmp_path, stock, held, monkeypatch):
     now, shares = [0.0], []
 
-    def spending(recipe, stock, held_out, *, budget, path, digest, start, **how):
-        shares.append(budget)
-        now[0] += budget if len(shares) != 2 else 0.0  # the second layer is done at once
-        result = loop.Run(recipe.build(), None, 1, best={}, step=1, history=[{"psnr": 20.0}])
-        checkpoint.save(path, loop.state_of(replace_optimiser(result), digest))
-        return result
-
-    def replace_optimiser(run):
-        run.optimiser = torch.optim.Adam(run.network.parameters())
-        return run
+    def spending(recipe, stock, held_out, session, *, network, **how):
+        shares.append(session.budget)
+        now[0] += session.budget if len(shares) != 2 else 0.0  # the second layer is done at once
+        return loop.Run(network or recipe.build(), None, 1, step=1, history=[{"psnr": 20.0}])
 
     monkeypatch.setattr(loop, "train", spending)
     monkeypatch.setattr("bench.train.programmes.stages.time.perf_counter", lambda: now[0])
@@ -180,8 +178,8 @@ def test_a_budget_is_divided_over_the_stages(tmp_path, stock, held, monkeypatch)
 
 
 def test_masking_is_that_of_the_benchmark(stock):
-    masked = asked("dae", "", "masking:0.25", "", "")
-    clean, noisy = batch(replace(stock, side=8), 500, parse(masked.noise), (0,), augment=False)
+    masked = recipe_for("dae", "", "masking:0.25", "", "")
+    clean, noisy = draw_batch(replace(stock, side=8), 500, parse(masked.noise), (0,), augment=False)
     kept = noisy != 0
     assert torch.equal(noisy[kept], clean[kept])
     assert float((~kept & (clean > 0)).sum() / (clean > 0).sum()) == pytest.approx(0.25, abs=0.01)
@@ -211,9 +209,9 @@ def test_a_tiny_training_beats_the_noisy_image(tmp_path):
         DENSE, arguments={"visible": 256, "hidden": 64}, patch=16, batch=32, steps=150, noise="50", augment=False,
         options={"start": "principal"},
     )  # fmt: skip
-    run = ran(short, stocked(faces, 16, "cpu"), [(clean, noisy)], tmp_path / "x.ckpt")
+    run = ran(short, on_device(faces, 16, "cpu"), [(clean, noisy)], tmp_path / "x.ckpt")
     before = -10 * np.log10(float((noisy.clamp(0, 1) - clean).square().mean()))
-    assert run.best_psnr > before + 3
+    assert run.score > before + 3
 
 
 def test_from_images_to_a_method(tmp_path, monkeypatch):
@@ -223,8 +221,8 @@ def test_from_images_to_a_method(tmp_path, monkeypatch):
     folder.mkdir()
     for i, image in enumerate(crops(data.camera(), 4, 28)):
         Image.fromarray(image[:, :, 0]).save(folder / f"{i}.png")
-    short = asked("dae", str(folder), "masking:0.25", "steps=3,batch=2,hidden=20,held_out=1", "x")
-    lines = list(trainer.build(short, tmp_path, to=tmp_path / "weights", device="cpu", threads=1))
+    short = recipe_for("dae", str(folder), "masking:0.25", "steps=3,batch=2,hidden=20,held_out=1", "x")
+    lines = list(train_and_store(short, tmp_path, to=tmp_path / "weights", device="cpu", threads=1))
     assert "measure it: make bench METHOD=dae@own-x" in lines[-1]
     (record,) = (tmp_path / "weights").glob("*.json")
     said = json.loads(record.read_text())
@@ -242,7 +240,6 @@ def test_from_images_to_a_method(tmp_path, monkeypatch):
     ("change", "cause"),
     [
         ({"patch": 9}, "patches of 9x9 pixels, but the network reads 8x8; give CHANGE=patch=8"),
-        ({"options": {"mask": 0.3}}, "unknown option in recipe dense: 'mask': did you mean masked"),
         ({"options": {"start": "pca"}}, "unknown start in recipe dense: 'pca'"),
     ],
 )
@@ -252,11 +249,11 @@ def test_bad_recipes(tmp_path, stock, held, change, cause):
 
 
 def test_recipes_have_the_sizes_of_the_papers():
-    assert {name: sum(p.numel() for p in recipe(name).build().parameters()) for name in ("dae", "cnn-dae")} == {
+    assert {name: sum(p.numel() for p in load_recipe(name).build().parameters()) for name in ("dae", "cnn-dae")} == {
         "dae": 784 * 500 + 500 + 784,
         "cnn-dae": 112_001,
     }
-    assert [len(layer.weight) for layer in recipe("dae-stacked").build().layers] == [1000, 1000, 1000]
+    assert [len(layer.weight) for layer in load_recipe("dae-stacked").build().layers] == [1000, 1000, 1000]
 
 
 @pytest.mark.usefixtures("published_files")

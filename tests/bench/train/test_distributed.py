@@ -14,34 +14,37 @@ from skimage import data
 from torch import nn
 
 from bench.common.errors import BenchError
-from bench.train import distributed, loop, trainer
-from bench.train.patches import batch, stocked
-from bench.train.recipe import Recipe, asked
-from bench.train.weights_file import stored
+from bench.train import distributed, loop
+from bench.train.overrides import recipe_for
+from bench.train.patches import draw_batch, on_device
+from bench.train.recipe import Recipe
+from bench.train.session import Session
+from bench.train.trainer import train_and_store
+from bench.train.weights_file import rounded_weights
 
 ROOT = Path(__file__).resolve().parents[3]
 CAMERA = data.camera()[:120, :90, None]
 # Without batch normalisation, whose statistics are those of a process's own patches.
 PLAIN = Recipe(
-    "plain", "plain", "", "dncnn", "methods.networks.dncnn:DnCNN", "train", "25", {"depth": 3, "features": 4},
+    "plain", "plain", "", "dncnn", "dncnn", "train", "25", {"depth": 3, "features": 4},
     patch=16, batch=4, steps=6, average=0.9, held_out=1, optimiser="sgd", rate=1e-3, clip=5.0,
 )  # fmt: skip
 
 
-def fit(path, recipe=PLAIN, **how):
+def fit(path, recipe=PLAIN, report=lambda progress: None, **how):
     torch.set_num_threads(1)
-    stock = stocked([CAMERA], recipe.patch, "cpu")
+    stock = on_device([CAMERA], recipe.patch, "cpu")
     clean = torch.from_numpy(CAMERA[None, :65, :66, 0] / 255).float()[None]
     noisy = clean + 0.1 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
-    return loop.train(recipe, stock, [(clean, noisy)], device="cpu", path=path, digest="d", **how)
+    return loop.train(recipe, stock, [(clean, noisy)], Session("cpu", path, "d", report=report), **how)
 
 
 def of_a_process(folder):
     """Train in a process of several, and leave what it has in a file."""
     said = []
-    run = fit(folder / f"{distributed.rank()}.ckpt", seen=said.append)
+    run = fit(folder / f"{distributed.rank()}.ckpt", report=said.append)
     best = {name: value.flatten().tolist() for name, value in run.best.items()}
-    words = {"best": best, "psnr": run.best_psnr, "rows": len(run.history), "said": len(said)}
+    words = {"best": best, "psnr": run.best_score, "rows": len(run.history), "said": len(said)}
     (folder / f"{distributed.rank()}.json").write_text(json.dumps(words))
 
 
@@ -62,12 +65,12 @@ def killed_at_step_3(folder):
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(loop, "step", dying)
-        patched.setattr(loop, "LOOK_EVERY", 0.0)  # a checkpoint after each step
-        short = asked("dncnn", str(folder / "train"), "25", COMMAND, "")
+        patched.setattr(loop, "VALIDATE_EVERY", 0.0)  # a checkpoint after each step
+        short = recipe_for("dncnn", str(folder / "train"), "25", COMMAND, "")
         with pytest.raises(KeyboardInterrupt):
-            list(trainer.build(short, folder / "out", to=folder / "w", device="cpu", threads=1))
+            list(train_and_store(short, folder / "out", to=folder / "w", device="cpu", threads=1))
     return [
-        "bench", "train", "--method", "dncnn", "--data", str(folder / "train"), "--noise", "25", "--change", COMMAND,
+        "bench", "train", "--method", "dncnn", "--data", str(folder / "train"), "--noise", "25", "--set", COMMAND,
         "--device", "cpu", "--jobs", "1", "--out", str(folder / "out"), "--to", str(folder / "w"),
     ]  # fmt: skip
 
@@ -97,11 +100,11 @@ def two_processes(tmp_path_factory):
 
 
 def test_two_processes_train_as_one_on_both_their_batches(two_processes, tmp_path, monkeypatch):
-    def both(stock, count, noise, key, *, augment):
-        halves = [batch(stock, count // 2, noise, (*key, rank), augment=augment) for rank in (0, 1)]
+    def both(stock, count, noise, key, **how):
+        halves = [draw_batch(stock, count // 2, noise, (*key, rank), **how) for rank in (0, 1)]
         return tuple(torch.cat(part) for part in zip(*halves, strict=True))
 
-    monkeypatch.setattr(loop, "batch", both)
+    monkeypatch.setattr(loop, "draw_batch", both)
     alone = fit(tmp_path / "x.ckpt")
     start = PLAIN.build().state_dict()
     first, second = (json.loads((two_processes / f"{rank}.json").read_text()) for rank in (0, 1))
@@ -109,7 +112,7 @@ def test_two_processes_train_as_one_on_both_their_batches(two_processes, tmp_pat
         assert not torch.equal(value, start[name])
         for found in (first, second):
             torch.testing.assert_close(torch.tensor(found["best"][name]), value.flatten(), rtol=1e-5, atol=1e-6)
-    assert first["psnr"] == second["psnr"] == pytest.approx(alone.best_psnr, abs=1e-4)
+    assert first["psnr"] == second["psnr"] == pytest.approx(alone.best_score, abs=1e-4)
 
 
 def test_the_first_process_looks_and_stores(two_processes):
@@ -140,19 +143,19 @@ def test_a_process_ends_with_what_started_it():
 
 
 def test_a_batch_is_shared_evenly(monkeypatch):
-    assert distributed.share(7) == 7
+    assert distributed.local_batch(7) == 7
     monkeypatch.setenv("WORLD_SIZE", "4")
-    assert distributed.share(128) == 32
+    assert distributed.local_batch(128) == 32
     with pytest.raises(BenchError, match=r"a batch of 126 .* by 4 processes; .* CHANGE=batch=128"):
-        distributed.share(126)
+        distributed.local_batch(126)
 
 
 def test_each_process_has_its_own_gpu(monkeypatch):
-    assert distributed.placed("cuda:0") == "cuda:0"
+    assert distributed.local_device("cuda:0") == "cuda:0"
     monkeypatch.setenv("WORLD_SIZE", "4")
     monkeypatch.setenv("LOCAL_RANK", "3")
-    assert distributed.placed("cuda:0") == "cuda:3"
-    assert distributed.placed("cpu") == "cpu"
+    assert distributed.local_device("cuda:0") == "cuda:3"
+    assert distributed.local_device("cpu") == "cpu"
 
 
 def test_what_cannot_be_compiled_runs_as_it_is(monkeypatch):
@@ -172,12 +175,14 @@ def test_what_cannot_be_compiled_runs_as_it_is(monkeypatch):
 
 
 def test_a_run_that_goes_astray_stops_before_the_next_look(tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "LOOK_EVERY", math.inf)
+    monkeypatch.setattr(loop, "VALIDATE_EVERY", math.inf)
 
-    def never(network, clean, noisy):
+    def never(network, clean, noisy, step):
         return network(noisy).mean() * math.nan
 
-    with pytest.raises(BenchError, match=f"the loss is nan at step {loop.WATCHED}; there is no good checkpoint yet"):
+    with pytest.raises(
+        BenchError, match=f"the loss is nan at step {loop.CHECK_EVERY}; there is no good checkpoint yet"
+    ):
         fit(tmp_path / "x.ckpt", replace(PLAIN, steps=100_000), criterion=never)
     assert not (tmp_path / "x.ckpt").exists()
 
@@ -207,7 +212,7 @@ def test_half_precision_where_the_psnr_stays(error, precision):
     gain = 1 + 2**-13 if error else 1.0
     clean = torch.full((1, 1, 8, 8), 0.5)
     network = Gain(gain).eval()
-    tensors, said, change = stored(network, [(clean, clean * (1 + error) / gain)])
+    tensors, said, change = rounded_weights(network, [(clean, clean * (1 + error) / gain)])
     assert said == precision
     assert tensors["gain"].dtype == getattr(torch, precision)
     assert tensors["design"].dtype == torch.uint8
@@ -219,14 +224,14 @@ def test_half_precision_where_the_psnr_stays(error, precision):
 
 def test_a_weight_too_large_for_half_precision():
     clean = torch.full((1, 1, 8, 8), 0.5)
-    tensors, said, change = stored(Gain(1e6).eval(), [(clean, clean / 1e6)])
+    tensors, said, change = rounded_weights(Gain(1e6).eval(), [(clean, clean / 1e6)])
     assert (said, tensors["gain"].dtype) == ("float32", torch.float32)
     assert math.isnan(change)
 
 
 def test_held_out_images_are_cropped_to_what_the_network_takes(tmp_path):
     pyramid = replace(
-        PLAIN, network="bench.train.networks:pyramid", patch=16, steps=2,
+        PLAIN, network="pyramid", patch=16, steps=2,
         arguments={"channels": 1, "features": 4, "blocks": 1, "levels": 3},
     )  # fmt: skip
-    assert math.isfinite(fit(tmp_path / "x.ckpt", pyramid).best_psnr)  # of an image of 65x66 pixels
+    assert math.isfinite(fit(tmp_path / "x.ckpt", pyramid).best_score)  # of an image of 65x66 pixels

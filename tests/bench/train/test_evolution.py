@@ -9,15 +9,18 @@ from skimage import data
 
 from bench.common.errors import BenchError
 from bench.train import loop
-from bench.train.patches import stocked
+from bench.train.data import TrainingData
+from bench.train.patches import on_device
 from bench.train.recipe import Recipe
 from bench.train.search import evolution
-from bench.train.search.evolution import Space, best_of
+from bench.train.search.evolution import best_of
+from bench.train.search.space import Plan, Space
+from bench.train.session import Session
 from methods.networks.mwrcanet import MWResNet
 from methods.networks.searched import BLOCKS, DenseBlock, SearchedNet
 
 TINY = Recipe(
-    "tiny", "tiny", "", "mwresnet", "methods.networks.mwrcanet:MWResNet", "pairs", "pairs", {"channels": 1},
+    "tiny", "tiny", "", "mwresnet", "mwresnet", "pairs", "pairs", {"channels": 1},
     patch=16, batch=2, loss="l1", held_out=1,
 )  # fmt: skip
 SMALL = Space(("residual", "dense", "attention"), (1, 2), (2, 4), levels=2, most_parameters=6000, most_macs=0)
@@ -32,7 +35,7 @@ def stock():
     clean = data.camera()[:80, :90, None]
     noise = np.random.default_rng(0).normal(0, 20, clean.shape)
     noisy = np.clip(clean + noise, 0, 255).round().astype(np.uint8)
-    return stocked([np.concatenate([clean, noisy], axis=2)], 16, "cpu")
+    return on_device([np.concatenate([clean, noisy], axis=2)], 16, "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +46,8 @@ def held():
 
 def searched(stock, held, folder, **words):
     torch.set_num_threads(1)
-    asked = {"seed": 3, "population": 3, "sample": 2, "generations": 2, "steps": 1, "space": SMALL, **words}
-    return evolution.search(TINY, stock, held, out=folder / "s.json", device="cpu", digest="d", **asked)
+    plan = Plan(**{"seed": 3, "population": 3, "sample": 2, "generations": 2, "steps": 1, "space": SMALL, **words})
+    return evolution.evolve(TINY, TrainingData(stock, held, identity="d"), plan, folder / "s.json", device="cpu")
 
 
 @pytest.fixture
@@ -120,10 +123,8 @@ def test_a_search_that_was_killed_ends_as_one_that_was_not(stock, held, tmp_path
 def test_fitness_is_the_psnr_of_the_held_out_images_after_the_last_step(stock, held, tmp_path):
     record = searched(stock, held, tmp_path, population=1, sample=1, generations=0)
     (only,) = record["candidates"]
-    network = {"network": evolution.NETWORK, "arguments": {"channels": 1, **only["genes"]}, "steps": 1, "programme": ""}
-    made = loop.train(
-        replace(TINY, **network), stock, held, device="cpu", path=tmp_path / "y.ckpt", digest="e"
-    ).network.eval()
+    network = {"network": "searched", "arguments": {"channels": 1, **only["genes"]}, "steps": 1, "programme": ""}
+    made = loop.train(replace(TINY, **network), stock, held, Session("cpu", tmp_path / "y.ckpt", "e")).network.eval()
     clean, noisy = held[0]
     with torch.no_grad():
         # The network takes multiples of 4: of 34x50 pixels, 32x48 are looked at.

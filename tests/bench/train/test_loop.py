@@ -13,23 +13,28 @@ from bench.common import atomic
 from bench.common.errors import BenchError
 from bench.degradation import parse
 from bench.plan.request import Request, plan
-from bench.train import budget, checkpoint, loop, trainer
-from bench.train.loop import loss_of
-from bench.train.patches import batch, spread, stocked
-from bench.train.recipe import Recipe, asked, recipe, recipes
+from bench.run.images import spread
+from bench.train import budget, checkpoint, loop
+from bench.train.budget import budget_seconds
+from bench.train.losses import LOSSES
+from bench.train.overrides import recipe_for
+from bench.train.patches import draw_batch, on_device
+from bench.train.recipe import Recipe, load_recipe, recipe_files
+from bench.train.session import Session
+from bench.train.trainer import train_and_store
 from methods.trained_here import trained
 
 CAMERA, COINS = data.camera()[:120, :90, None], data.coins()[:100, :140, None]
 TINY = Recipe(
-    "tiny", "tiny", "", "dncnn", "methods.networks.dncnn:DnCNN", "train", "gaussian:10-50",
-    {"depth": 3, "features": 4, "norm": True}, finish="methods.networks.dncnn:fold", patch=16, batch=4, steps=12,
+    "tiny", "tiny", "", "dncnn", "dncnn", "train", "gaussian:10-50",
+    {"depth": 3, "features": 4, "norm": True}, patch=16, batch=4, steps=12,
     average=0.9, held_out=1, validation_noise="25",
 )  # fmt: skip
 
 
 @pytest.fixture
 def stock():
-    return stocked([CAMERA, COINS], 16, "cpu")
+    return on_device([CAMERA, COINS], 16, "cpu")
 
 
 @pytest.fixture
@@ -49,13 +54,13 @@ def photographs_to_train(tmp_path):
     return folder
 
 
-def trained_by(recipe, stock, held, path, **how):
+def trained_by(recipe, stock, held, path, **session):
     torch.set_num_threads(1)
-    return loop.train(recipe, stock, held, device="cpu", path=path, digest="d", **how)
+    return loop.train(recipe, stock, held, Session("cpu", path, "d", **session))
 
 
 def test_every_patch_is_a_piece_of_an_image_turned_or_mirrored(stock):
-    clean, _ = batch(stock, 60, parse("25"), (0, 0), augment=True)
+    clean, _ = draw_batch(stock, 60, parse("25"), (0, 0), augment=True)
     pieces = {
         np.ascontiguousarray(image[y : y + 16, x : x + 16, 0]).tobytes()
         for image in (CAMERA, COINS)
@@ -81,7 +86,7 @@ def test_every_place_has_the_same_chance(stock):
 
 def test_a_batch_is_a_function_of_its_key(stock):
     first, again, other = (
-        batch(stock, 8, parse("gaussian:0-55"), key, augment=True) for key in ((0, 5), (0, 5), (0, 6))
+        draw_batch(stock, 8, parse("gaussian:0-55"), key, augment=True) for key in ((0, 5), (0, 5), (0, 6))
     )
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert not torch.equal(first[0], other[0])
@@ -89,8 +94,8 @@ def test_a_batch_is_a_function_of_its_key(stock):
 
 def test_pairs_keep_clean_and_noisy_together():
     noisy = np.clip(CAMERA.astype(int) + 7, 0, 255).astype(np.uint8)
-    stock = stocked([np.concatenate([CAMERA, noisy], axis=2)], 16, "cpu")
-    clean, dirty = batch(stock, 20, parse("pairs"), (0, 0), augment=True)
+    stock = on_device([np.concatenate([CAMERA, noisy], axis=2)], 16, "cpu")
+    clean, dirty = draw_batch(stock, 20, parse("pairs"), (0, 0), augment=True)
     expected = ((clean * 255 + 7).clamp(max=255)) / 255
     torch.testing.assert_close(dirty, expected)
 
@@ -98,11 +103,11 @@ def test_pairs_keep_clean_and_noisy_together():
 def test_losses_are_those_of_the_papers():
     output, clean = torch.rand(3, 1, 4, 4), torch.rand(3, 1, 4, 4)
     difference = (output - clean).double().numpy()
-    assert float(loss_of("squared", output, clean)) == pytest.approx((difference**2).sum() / 6, rel=1e-5)
-    assert float(loss_of("mse", output, clean)) == pytest.approx((difference**2).mean(), rel=1e-5)
-    assert float(loss_of("l1", output, clean)) == pytest.approx(abs(difference).mean(), rel=1e-5)
+    assert float(LOSSES["squared"](output, clean)) == pytest.approx((difference**2).sum() / 6, rel=1e-5)
+    assert float(LOSSES["mse"](output, clean)) == pytest.approx((difference**2).mean(), rel=1e-5)
+    assert float(LOSSES["l1"](output, clean)) == pytest.approx(abs(difference).mean(), rel=1e-5)
     entropy = -(clean * output.log() + (1 - clean) * (1 - output).log()).double().sum() / 3
-    assert float(loss_of("cross_entropy", output, clean)) == pytest.approx(float(entropy), rel=1e-5)
+    assert float(LOSSES["cross_entropy"](output, clean)) == pytest.approx(float(entropy), rel=1e-5)
 
 
 def test_a_run_that_was_killed_ends_as_one_that_was_not(tmp_path, stock, held, monkeypatch):
@@ -119,7 +124,7 @@ def test_a_run_that_was_killed_ends_as_one_that_was_not(tmp_path, stock, held, m
         monkeypatched["left"] -= 1
         return original(*words)
 
-    monkeypatch.setattr(loop, "LOOK_EVERY", 0.0)  # a checkpoint after each step
+    monkeypatch.setattr(loop, "VALIDATE_EVERY", 0.0)  # a checkpoint after each step
     monkeypatch.setattr(loop, "step", dying)
     with pytest.raises(Killed):
         trained_by(TINY, stock, held, tmp_path / "cut.ckpt")
@@ -137,7 +142,7 @@ def test_training_learns(tmp_path, stock, held):
     longer = replace(TINY, steps=150, average=0.0, noise="25", rate=3e-3)
     noisy_psnr = -10 * math.log10(float((held[0][1].clamp(0, 1) - held[0][0]).square().mean()))
     run = trained_by(longer, stock, held, tmp_path / "x.ckpt")
-    assert run.best_psnr > noisy_psnr + 3
+    assert run.best_score > noisy_psnr + 3
 
 
 def test_the_mean_of_the_weights_is_what_is_stored(tmp_path, stock, held, monkeypatch):
@@ -158,14 +163,14 @@ def test_the_mean_of_the_weights_is_what_is_stored(tmp_path, stock, held, monkey
 
 def test_a_plan_that_changes_leads_on_to_the_end_of_the_schedule():
     run = loop.Run(None, None, 1000)
-    run.planned(1000)
+    run.plan_steps(1000)
     assert run.plan == []
     run.step = 100
-    run.planned(200)  # a tenth is done, and the rest goes nine times as fast
+    run.plan_steps(200)  # a tenth is done, and the rest goes nine times as fast
     assert run.share() == pytest.approx(0.1)
     run.step = 150
     assert run.share() == pytest.approx(0.1 + 0.9 / 2)
-    run.planned(250)
+    run.plan_steps(250)
     assert run.share() == pytest.approx(0.55)
     run.step = 250
     assert run.share() == pytest.approx(1.0)
@@ -175,11 +180,11 @@ def test_a_plan_that_changes_leads_on_to_the_end_of_the_schedule():
 def test_a_budget_is_planned_again_where_the_machine_turns_slower(monkeypatch):
     clock = [0.0]
     monkeypatch.setattr(budget.time, "perf_counter", lambda: clock[0])
-    run, watch = loop.Run(None, None, 10_000), budget.Pace(1000.0, 10_000, "cpu", 0.0)
+    run, pace = loop.Run(None, None, 10_000), budget.Budget(1000.0, 10_000, "cpu", 0.0)
     while run.step < run.steps:
         run.step += 1
         clock[0] += 1.0 if clock[0] < 500 else 2.0  # seconds a step
-        run.planned(watch.wanted(run))
+        run.plan_steps(pace.steps(run.step, run.steps, first=not run.plan))
     assert run.plan[0][2] == pytest.approx(970, abs=20)
     assert run.steps == pytest.approx(742, abs=15)
     assert clock[0] == pytest.approx(990, abs=15)
@@ -233,14 +238,14 @@ def test_checkpoints_that_do_not_fit(tmp_path, stock, held, monkeypatch):
 
     monkeypatch.setattr(atomic.os, "fsync", full)
     with pytest.raises(BenchError, match=r"cannot write .*No space left on device.*the checkpoint before it stays"):
-        checkpoint.save(path, {"digest": "d"})
+        checkpoint.save(path, {"identity": "d"})
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_every_recipe_builds_and_says_its_source():
-    assert {"dncnn-s", "rdn-small"} <= set(recipes())
-    for name in recipes():
-        found = recipe(name)
+    assert {"dncnn-s", "rdn-small"} <= set(recipe_files())
+    for name in recipe_files():
+        found = load_recipe(name)
         assert found.paper
         assert found.method in methods.available()
         assert isinstance(found.build(), nn.Module)
@@ -248,7 +253,7 @@ def test_every_recipe_builds_and_says_its_source():
 
 
 def test_what_a_person_changes():
-    changed = asked("dncnn", "set12", "15", "steps=200,depth=5,rate=1e-4,optimiser=adamw", "small")
+    changed = recipe_for("dncnn", "set12", "15", "steps=200,depth=5,rate=1e-4,optimiser=adamw", "small")
     assert (changed.name, changed.own_name, changed.images, changed.noise) == (
         "dncnn-s",
         "dncnn@own-small",
@@ -257,27 +262,27 @@ def test_what_a_person_changes():
     )
     assert (changed.steps, changed.rate, changed.optimiser) == (200, 1e-4, "adamw")
     assert changed.arguments == {"depth": 5, "norm": True}
-    assert changed.digest != recipe("dncnn-s").digest
+    assert changed.digest != load_recipe("dncnn-s").digest
 
 
 @pytest.mark.parametrize(
     ("words", "cause"),
     [
         (("dncn", "", "", "", ""), "unknown recipe 'dncn': did you mean dncnn-s"),
-        (("dncnn", "", "", "steps=0", ""), "steps is 0; expected a whole number from 1 up"),
+        (("dncnn", "", "", "steps=0", ""), "steps is 0; expected a number from 1 up"),
         (("dncnn", "", "", "loss=l3", ""), "unknown loss .* 'l3'"),
         (("dncnn", "", "", "average=1", ""), "average is 1; expected 0 to below 1"),
     ],
 )
 def test_bad_words(words, cause):
     with pytest.raises(BenchError, match=cause):
-        asked(*words)
+        recipe_for(*words)
 
 
 @pytest.mark.parametrize("text", ["fast", "-3m", "9x"])
 def test_bad_budget(text):
     with pytest.raises(BenchError, match=r"expected a time as 90s, 9m or 1\.5h"):
-        trainer.seconds(text)
+        budget_seconds(text)
 
 
 def test_held_out_images_are_spread():
@@ -286,10 +291,10 @@ def test_held_out_images_are_spread():
 
 
 def test_from_images_to_a_method(tmp_path, photographs_to_train, monkeypatch):
-    short = asked(
+    short = recipe_for(
         "dncnn", str(photographs_to_train), "25", "steps=3,batch=2,depth=3,features=4,held_out=1,patch=16", "x"
     )
-    lines = list(trainer.build(short, tmp_path, to=tmp_path / "weights", device="cpu", threads=1))
+    lines = list(train_and_store(short, tmp_path, to=tmp_path / "weights", device="cpu", threads=1))
     assert "measure it: make bench METHOD=dncnn@own-x" in lines[-1]
     (record,) = (tmp_path / "weights").glob("*.json")
     said = json.loads(record.read_text())

@@ -11,19 +11,21 @@ from torch import nn
 import methods
 from bench.common.errors import BenchError
 from bench.plan.request import Request, plan
-from bench.train import loop, trainer
-from bench.train.loop import loss_of
-from bench.train.patches import stocked
-from bench.train.programmes import mwrcanet
-from bench.train.programmes.mwrcanet import STAGES, mean_of, partner, raw, run, staged
+from bench.train import loop
+from bench.train.data import TrainingData
+from bench.train.losses import LOSSES
+from bench.train.patches import on_device
+from bench.train.programmes.mwrcanet import TRAININGS, mean_of, partner, staged, to_raw, train
 from bench.train.programmes.stages import allotted
-from bench.train.recipe import Recipe, recipe
+from bench.train.recipe import Recipe, load_recipe
+from bench.train.session import Session
+from bench.train.trainer import progress_line, train_and_store
 from methods.networks.mwrcanet import MWRCANet, MWResNet
 from methods.trained_here import trained
 
 TINY = Recipe(
-    "tiny", "tiny", "", "mwrcanet", "methods.networks.mwrcanet:MWRCANet", "pairs", "pairs",
-    {"channels": 1, "features": [4, 4], "blocks": 1, "reduction": 2}, programme="bench.train.programmes.mwrcanet:run",
+    "tiny", "tiny", "", "mwrcanet", "mwrcanet", "pairs", "pairs",
+    {"channels": 1, "features": [4, 4], "blocks": 1, "reduction": 2}, programme="mwrcanet",
     patch=16, batch=2, steps=8, loss="l1", held_out=1, options={"original": "mwresnet-small"},
 )  # fmt: skip
 
@@ -37,7 +39,7 @@ def stock():
     clean = data.camera()[:80, :90, None]
     noise = np.random.default_rng(0).normal(0, 20, clean.shape)
     noisy = np.clip(clean + noise, 0, 255).round().astype(np.uint8)
-    return stocked([np.concatenate([clean, noisy], axis=2)], 16, "cpu")
+    return on_device([np.concatenate([clean, noisy], axis=2)], 16, "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +48,9 @@ def held():
     return [(clean, clean + 0.1 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(0)))]
 
 
-def trained_by(stock, held, folder, how=run, recipe=TINY, **words):
+def trained_by(stock, held, folder, recipe=TINY, **session):
     torch.set_num_threads(1)
-    return how(recipe, stock, held, device="cpu", path=folder / "x.ckpt", digest="d", **words)
+    return train(recipe, TrainingData(stock, held), Session("cpu", folder / "x.ckpt", "d", **session))
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +58,7 @@ def whole(stock, held, tmp_path_factory):
     """Return the folder of a run that was never killed, and the run."""
     folder = tmp_path_factory.mktemp("whole")
     seen = []
-    return folder, trained_by(stock, held, folder, seen=seen.append), seen
+    return folder, trained_by(stock, held, folder, report=seen.append), seen
 
 
 @pytest.fixture
@@ -64,33 +66,38 @@ def calls(monkeypatch):
     """Return what the loop is called with; it trains nothing, and its weights are the number of the call."""
     made = []
 
-    def train(recipe, stock, held_out, **words):
+    def train(recipe, stock, held_out, session, **words):
         network = recipe.build()
         for value in network.parameters():
             nn.init.constant_(value, (len(made) + 1) / 100)
-        made.append({"recipe": recipe, **words})
+        made.append({"recipe": recipe, **vars(session), **words})
         scores = [20.0, 31.0, 22.0, 33.0, 32.0]
         history = [{"step": 3, "psnr": scores[len(made) - 1]}]
         best = dict(network.state_dict())
         return loop.Run(
-            network, None, 3, step=3, seconds=1.5, history=history, best=best, best_psnr=scores[len(made) - 1]
+            network, None, 3, step=3, seconds=1.5, history=history, best=best, best_score=scores[len(made) - 1]
         )
 
     monkeypatch.setattr(loop, "train", train)
     return made
 
 
+def last_weights(folder):
+    """Return the weights after the last step of the last stage."""
+    return torch.load(folder / "x.distilled.ckpt", weights_only=True)["network"]
+
+
 def test_each_stage_trains_its_net_from_its_beginning(calls, stock, held, tmp_path):
     trained_by(stock, held, tmp_path)
-    nets = [call["recipe"].network.partition(":")[2] for call in calls]
-    assert nets == ["MWResNet", "MWRCANet", "MWResNet", "MWRCANet", "MWRCANet"]
+    nets = [call["recipe"].network for call in calls]
+    assert nets == ["mwresnet", "mwrcanet", "mwresnet", "mwrcanet", "mwrcanet"]
     starts = [call["start"] and round(100 * float(call["start"]["core.bottom.0.bias"][0])) for call in calls]
     assert starts == [None, None, 1, 2, 4]  # untrained twice, then on from stages 1, 2 and 4 in the order of calls
     assert [call["criterion"] is None for call in calls] == [True, True, False, False, False]
     assert [call["recipe"].steps for call in calls] == [8, 8, 2, 2, 2]
     assert [call["recipe"].rate for call in calls] == pytest.approx([1e-3, 1e-3, 2e-4, 2e-4, 2e-4])
     assert len({call["recipe"].seed for call in calls}) == 5
-    assert len({call["path"] for call in calls}) == len({call["digest"] for call in calls}) == 5
+    assert len({call["checkpoint"] for call in calls}) == len({call["identity"] for call in calls}) == 5
 
 
 def test_targets_are_the_mean_of_the_two_nets_of_the_stage_before(calls, stock, held, tmp_path):
@@ -104,7 +111,7 @@ def test_targets_are_the_mean_of_the_two_nets_of_the_stage_before(calls, stock, 
             for weight in network.parameters():
                 nn.init.constant_(weight, value / 100)
             outputs.append(network(noisy).detach())
-        expected = loss_of("l1", noisy, (outputs[0] + outputs[1]) / 2)
+        expected = LOSSES["l1"](noisy, (outputs[0] + outputs[1]) / 2)
         found = call["criterion"](nn.Identity(), torch.full_like(noisy, math.nan), noisy)  # clean is not looked at
         torch.testing.assert_close(found, expected)
 
@@ -132,32 +139,32 @@ def test_teachers_do_not_change_and_get_no_gradient():
 
 def test_the_whole_run_is_the_sum_of_its_stages_and_stores_the_best_siamese_net(calls, stock, held, tmp_path):
     result = trained_by(stock, held, tmp_path)
-    assert (result.step, result.seconds) == (15, 7.5)
+    assert (result.steps, result.seconds) == (15, 7.5)
     names = ["original", "siamese", "original-tuned", "siamese-tuned", "distilled"]
-    assert [(stage["name"], stage["steps"], stage["score"]) for stage in result.stages] == list(
+    assert [(stage["name"], stage["steps"], stage["score"]) for stage in result.history["stages"]] == list(
         zip(names, [3] * 5, [20.0, 31.0, 22.0, 33.0, 32.0], strict=True)
     )
     # Call 4 is the siamese net of stage 3, with 33 dB: above the 32 dB after stage 4.
-    assert result.best_psnr == 33
-    assert float(result.best["core.bottom.0.bias"][0]) == pytest.approx(0.04)
-    TINY.build().load_state_dict(result.best)
+    assert result.score == 33
+    assert float(result.weights["core.bottom.0.bias"][0]) == pytest.approx(0.04)
+    TINY.build().load_state_dict(result.weights)
     # The original net is best after stage 3, in call 3; what came after it is none of its record.
-    (other,) = result.others
-    assert (other.recipe.own_name, other.run.best_psnr, other.run.step) == ("mwresnet@own", 22, 9)
-    assert float(other.run.best["core.bottom.0.bias"][0]) == pytest.approx(0.03)
-    other.recipe.build().load_state_dict(other.run.best)
-    assert [stage["name"] for stage in other.run.stages] == names[:3]
+    (other,) = result.by_products
+    assert (other.recipe.own_name, other.score, other.steps) == ("mwresnet@own", 22, 9)
+    assert float(other.weights["core.bottom.0.bias"][0]) == pytest.approx(0.03)
+    other.recipe.build().load_state_dict(other.weights)
+    assert [stage["name"] for stage in other.history["stages"]] == names[:3]
 
 
 def test_the_original_network_has_the_widths_of_the_siamese_one():
     network = partner(replace(TINY, arguments={**TINY.arguments, "channels": 3, "features": [6, 4]})).build()
     assert isinstance(network, MWResNet)
     assert network.core.contract[0][0].weight.shape[:2] == (6, 12)
-    blocks = recipe("mwresnet-small").arguments["blocks"]
+    blocks = load_recipe("mwresnet-small").arguments["blocks"]
     assert sum(name.endswith("conv1.weight") for name in network.state_dict() if "contract.0" in name) == blocks
-    small = partner(recipe("mwrcanet-small"))
-    assert small.arguments == recipe("mwresnet-small").arguments
-    assert partner(recipe("mwrcanet")).arguments == recipe("mwresnet").arguments
+    small = partner(load_recipe("mwrcanet-small"))
+    assert small.arguments == load_recipe("mwresnet-small").arguments
+    assert partner(load_recipe("mwrcanet")).arguments == load_recipe("mwresnet").arguments
 
 
 @pytest.mark.parametrize("killed_in", range(5))
@@ -174,7 +181,7 @@ def test_a_run_that_was_killed_in_any_stage_ends_as_one_that_was_not(
         left[0] -= 1
         return original(*words)
 
-    monkeypatch.setattr(loop, "LOOK_EVERY", 0.0)  # a checkpoint after each step
+    monkeypatch.setattr(loop, "VALIDATE_EVERY", 0.0)  # a checkpoint after each step
     monkeypatch.setattr(loop, "step", dying)
     with pytest.raises(Killed):
         trained_by(stock, held, tmp_path / "cut")
@@ -182,24 +189,24 @@ def test_a_run_that_was_killed_in_any_stage_ends_as_one_that_was_not(
     monkeypatch.setattr(loop, "step", lambda run, *words: (taken.append(run.step), original(run, *words))[1])
     resumed = trained_by(stock, held, tmp_path / "cut")
     assert len(taken) == 22 - sum((8, 8, 2, 2, 2)[:killed_in]) - 1  # nothing is done twice
-    assert resumed.step == whole[1].step == 22
-    for name, value in whole[1].weights().items():
-        assert torch.equal(value, resumed.weights()[name]), name
+    assert resumed.steps == whole[1].steps == 22
+    for name, value in last_weights(whole[0]).items():
+        assert torch.equal(value, last_weights(tmp_path / "cut")[name]), name
 
 
 def test_a_stage_that_is_over_is_not_trained_on(whole, stock, held, monkeypatch):
     folder, first, _ = whole
     monkeypatch.setattr(loop, "step", lambda *words: pytest.fail("a step was taken"))
     again = trained_by(stock, held, folder)
-    assert again.best_psnr == first.best_psnr
-    assert all(torch.equal(value, again.best[name]) for name, value in first.best.items())
+    assert again.score == first.score
+    assert all(torch.equal(value, again.weights[name]) for name, value in first.weights.items())
     with pytest.raises(BenchError, match="belongs to another recipe or other images"):
-        run(TINY, stock, held, device="cpu", path=folder / "x.ckpt", digest="other")
+        train(TINY, TrainingData(stock, held), Session("cpu", folder / "x.ckpt", "other"))
 
 
 def test_a_budget_is_divided_over_the_stages_that_are_left(calls, stock, held, tmp_path, monkeypatch):
     # Shares 1, 1, 1/4, 1/4, 1/4 of 2.75: of 110 s each stage has 40, 40, 10, 10, 10 when all keep to it.
-    shares = [stage.share for stage in STAGES]
+    shares = [training.share for training in TRAININGS]
     assert [allotted(110, spent, shares[i:]) for i, spent in enumerate((0, 40, 80, 90, 100))] == pytest.approx(
         [40, 40, 10, 10, 10]
     )
@@ -217,7 +224,7 @@ def test_progress_says_the_stage(whole):
     assert [progress.stage for progress in seen] == [
         "stage 1, original", "stage 2, siamese", "stage 3, original", "stage 3, siamese", "stage 4, siamese",
     ]  # fmt: skip
-    assert "stage 4, siamese: step 2/2" in trainer.line(seen[-1])
+    assert "stage 4, siamese: step 2/2" in progress_line(seen[-1])
 
 
 def test_what_does_not_fit(stock, held, tmp_path):
@@ -228,16 +235,14 @@ def test_what_does_not_fit(stock, held, tmp_path):
         trained_by(stock, held, tmp_path, recipe=replace(TINY, patch=18))
 
 
-def test_raw_is_trained_on_mosaics_of_colour_images(calls, tmp_path, monkeypatch):
+def test_raw_is_trained_on_mosaics_of_colour_images():
     image = data.astronaut()[:64, 200:290]
     clean = torch.from_numpy(image / 255).float().permute(2, 0, 1)[None]
-    got = []
-    monkeypatch.setattr(mwrcanet, "run", lambda recipe, stock, held, **words: got.append((recipe, stock, held)))
-    for seed in (0, 0, 1):
-        trained_by(stocked([image], 16, "cpu"), [(clean, clean)], tmp_path, raw, replace(TINY, seed=seed))
-    (recipe, stock, ((mosaic, noisy),)), (_, _, ((again, _),)), (_, _, ((other, _),)) = got
-    assert recipe.noise == "pairs"
-    assert stock.patches(3, torch.Generator(), augment=True).shape == (3, 2, 16, 16)
+    sets = TrainingData(on_device([image], 16, "cpu"), [(clean, clean)])
+    first, second, third = (to_raw(replace(TINY, seed=seed), sets, "cpu") for seed in (0, 0, 1))
+    ((mosaic, noisy),), ((again, _),), ((other, _),) = (made.held_out for made in (first, second, third))
+    assert first.images.paired
+    assert first.images.patches(3, torch.Generator(), augment=True).shape == (3, 2, 16, 16)
     assert mosaic.shape == noisy.shape == (1, 1, 64, 90)
     assert torch.equal(mosaic, again)
     assert not torch.equal(mosaic, other)
@@ -254,8 +259,8 @@ def test_from_colour_images_to_a_method_for_raw(tmp_path, monkeypatch):
         Image.fromarray(data.astronaut()[80 * i : 80 * i + 64, 200:280]).save(folder / f"{i}.png")
     small = {"channels": 1, "features": [4, 4], "blocks": 1, "reduction": 2}
     words = {"images": str(folder), "patch": 16, "batch": 2, "steps": 2, "held_out": 1}
-    tiny = recipe("mwrcanet-raw", arguments=small, **words)
-    list(trainer.build(tiny, tmp_path, to=tmp_path / "weights", device="cpu", threads=1))
+    tiny = replace(load_recipe("mwrcanet-raw"), arguments=small, **words)
+    list(train_and_store(tiny, tmp_path, to=tmp_path / "weights", device="cpu", threads=1))
     made = {method.name: method for method in trained(methods.available(), tmp_path / "weights")}
     assert {name: method.nets[0].colour for name, method in made.items()} == {
         "mwrcanet@own-raw": "gray", "mwresnet@own-raw": "gray",
@@ -269,7 +274,7 @@ def test_from_colour_images_to_a_method_for_raw(tmp_path, monkeypatch):
     assert sum(stage["seconds"] for stage in said["stages"]) == pytest.approx(said["seconds"], abs=0.06)
     # What trains it again is the recipe of the whole.
     assert beside["within"] == said["recipe"]
-    assert beside["recipe"]["network"] == "methods.networks.mwrcanet:MWResNet"
+    assert beside["recipe"]["network"] == "mwresnet"
     for one in (method, other):
         weights = tmp_path / "weights" / one.nets[0].weights.path
         assert one.load(one.nets[0], weights, {})(torch.rand(1, 1, 16, 16)).shape == (1, 1, 16, 16)
@@ -280,5 +285,5 @@ def test_from_colour_images_to_a_method_for_raw(tmp_path, monkeypatch):
 
 
 def test_stages_are_four_in_number():
-    assert sorted({stage.number for stage in STAGES}) == [1, 2, 3, 4]
-    assert staged(TINY, STAGES[2]).schedule == TINY.schedule
+    assert sorted({stage.number for stage in TRAININGS}) == [1, 2, 3, 4]
+    assert staged(TINY, TRAININGS[2]).schedule == TINY.schedule

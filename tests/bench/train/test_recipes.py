@@ -5,17 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
-from skimage import data
 from torch import nn
 
 import methods
-from bench.common.errors import BenchError
 from bench.degradation import parse
-from bench.train import trainer
-from bench.train.patches import batch, stocked
-from bench.train.recipe import asked, recipe
-from bench.train.throughput import against_plain
+from bench.train.overrides import recipe_for
+from bench.train.patches import draw_batch, on_device
+from bench.train.recipe import load_recipe
+from bench.train.trainer import train_and_store
 from methods.trained_here import trained
 
 # What is made small for the sake of time: the kind of network stays that of the recipe.
@@ -49,25 +46,13 @@ COLOUR = {
 }
 
 
-@pytest.fixture
-def crops(tmp_path):
-    """Return folders of crops of photographs, gray and colour."""
-    folders = {}
-    for name, image in (("gray", data.camera()), ("rgb", data.astronaut())):
-        folders[name] = tmp_path / name
-        folders[name].mkdir()
-        for i in range(2):
-            Image.fromarray(image[100 * i : 100 * i + 41, 200:250]).save(folders[name] / f"{i}.png")
-    return folders
-
-
 @pytest.mark.parametrize("name", SMALL)
 def test_a_recipe_trains_what_its_method_loads(name, crops, tmp_path):
     change = ",".join(filter(None, [SMALL[name], "steps=2,batch=2,patch=16,held_out=1"]))
     folder = crops["rgb" if name in COLOUR else "gray"]
-    short = asked(name, str(folder), "", change, recipe(name).variant)
+    short = recipe_for(name, str(folder), "", change, load_recipe(name).variant)
     weights = tmp_path / "weights"
-    list(trainer.build(short, tmp_path / "out", to=weights, device="cpu", threads=1))
+    list(train_and_store(short, tmp_path / "out", to=weights, device="cpu", threads=1))
     (method,) = trained(methods.available(), weights)
     (net,) = method.nets
     assert method.name == short.own_name
@@ -88,7 +73,7 @@ def test_a_recipe_trains_what_its_method_loads(name, crops, tmp_path):
 
 
 def paper(name):
-    found = recipe(name)
+    found = load_recipe(name)
     return found.patch, found.batch, found.loss, found.optimiser, found.rate, found.steps, found.noise
 
 
@@ -124,7 +109,7 @@ def test_recipes_are_those_of_the_papers(name, expected):
     ],
 )
 def test_networks_have_the_size_of_the_papers(name, parameters):
-    assert sum(value.numel() for value in recipe(name).build().parameters()) == parameters
+    assert sum(value.numel() for value in load_recipe(name).build().parameters()) == parameters
 
 
 @pytest.mark.parametrize(
@@ -138,34 +123,38 @@ def test_networks_have_the_size_of_the_papers(name, parameters):
 )
 def test_rates_fall_as_in_the_papers(name, rates):
     epochs = {"dncnn-b": 50, "bf-dncnn": 70, "rdn": 1000, "msbf-resnet": 10}[name]
-    found = recipe(name)
+    found = load_recipe(name)
     for epoch, rate in rates.items():
         assert found.rate_at(round(epoch / epochs * found.steps)) == pytest.approx(rate)
 
 
 def test_the_recipe_of_a_method_is_that_of_its_paper():
-    assert [asked(name, "", "", "", "").name for name in ("dncnn", "dncnn-b", "ding-liu", "mwrcanet")] == [
+    assert [recipe_for(name, "", "", "", "").name for name in ("dncnn", "dncnn-b", "ding-liu", "mwrcanet")] == [
         "dncnn-s", "dncnn-b", "ding-liu", "mwrcanet",
     ]  # fmt: skip
 
 
 def test_dncnn_starts_as_saoyans():
-    convolutions = [m.weight for m in recipe("dncnn-b").build().modules() if isinstance(m, nn.Conv2d)]
+    convolutions = [m.weight for m in load_recipe("dncnn-b").build().modules() if isinstance(m, nn.Conv2d)]
     middle = convolutions[5]
     # He's: variance 2 over the 64 * 9 inputs.
     assert float(middle.detach().std()) == pytest.approx(math.sqrt(2 / 576), rel=0.02)
-    scales = torch.cat([m.weight for m in recipe("dncnn-b").build().modules() if isinstance(m, nn.BatchNorm2d)])
+    scales = torch.cat([m.weight for m in load_recipe("dncnn-b").build().modules() if isinstance(m, nn.BatchNorm2d)])
     # |N(0, sqrt(2 / 576))| is above 0.025 with a chance of 2 (1 - Phi(0.4243)) = 0.6714.
     assert float((scales.abs() == 0.025).float().mean()) == pytest.approx(0.6714, abs=0.05)
     assert float(scales.detach().abs().max()) == pytest.approx(0.025)
 
 
 def test_noise_of_the_multi_scale_nets():
-    found = recipe("msbf-resnet")
+    def corrupted(found, clean, key):
+        images = on_device(list(np.full((1, 16, 16, 3), 0.5 * 255, np.float32)), 16, "cpu")
+        return draw_batch(images, len(clean), parse("25"), key, augment=False, corruption=found.corruption)[1]
+
+    found = load_recipe("msbf-resnet")
     flat = torch.full((3000, 3, 16, 16), 0.5)
-    noise = found.corrupted(flat, (0, 1)) - flat
-    assert torch.equal(found.corrupted(flat, (0, 1)) - flat, noise)
-    assert not torch.equal(found.corrupted(flat, (0, 2)) - flat, noise)
+    noise = corrupted(found, flat, (0, 1)) - flat
+    assert torch.equal(corrupted(found, flat, (0, 1)) - flat, noise)
+    assert not torch.equal(corrupted(found, flat, (0, 2)) - flat, noise)
     # Half of the patches have one of five sigmas, half one of three factors times the level 0.5.
     deviations = noise.flatten(1).std(1)
     expected = [s / 255 for s in (1, 5, 10, 20, 40)] * 3 + [s * 0.5 for s in (0.05, 0.1, 0.2)] * 5
@@ -175,52 +164,5 @@ def test_noise_of_the_multi_scale_nets():
 
 
 def test_noise_that_a_person_asks_for_replaces_that_of_the_author():
-    assert recipe("msbf-resnet").corruption
-    assert not asked("msbf-resnet", "", "15", "", "").corruption
-
-
-def test_speed_against_a_plain_loop():
-    small = asked("dncnn-small", "", "", "batch=2,patch=16,depth=3,features=4", "")
-    row = against_plain(small, 0.3, [data.camera()[:80, :80, None]], device="cpu")
-    assert row["ratio"] == pytest.approx(row["measured"] / row["reference"])
-    ours, plain = (1 / row[word] for word in ("measured", "reference"))
-    assert row["remark"].startswith(f"{ours:.0f} against {plain:.0f} patches/s ({ours / plain:.2f} times) on cpu")
-
-
-def test_both_loops_draw_the_same_noise():
-    from bench.train.throughput import _patches
-
-    image = np.full((40, 40, 1), 128, np.uint8)
-    found = recipe("dncnn-s")
-    stream = iter(_patches(found, [image]))
-    plain = torch.stack([noisy - clean for clean, noisy in (next(stream) for _ in range(200))])
-    clean, noisy = batch(stocked([image], 40, "cpu"), 200, parse(found.noise), (0, 0), augment=True)
-    for noise in (plain, noisy - clean):
-        assert float(noise.std()) == pytest.approx(25 / 255, rel=0.01)
-
-
-@pytest.mark.parametrize(
-    ("name", "images", "said"),
-    [
-        ("dncnn-small", "rgb", "has colour images, which the network of recipe dncnn-small does not take"),
-        ("cdncnn-b-small", "gray", "the recipe for gray, or CHANGE=channels=1"),
-        ("dncnn-small", "gray,rgb", "has gray and colour images; train on one kind"),
-    ],
-)
-def test_images_that_a_network_does_not_take(name, images, said, crops, tmp_path):
-    folders = ",".join(str(crops[colour]) for colour in images.split(","))
-    short = asked(name, folders, "", "steps=2,batch=2,patch=16,held_out=1", "")
-    with pytest.raises(BenchError, match=said) as caught:
-        list(trainer.build(short, tmp_path / "out", to=tmp_path, device="cpu", threads=1))
-    assert "\n" not in str(caught.value)
-
-
-def test_few_images(crops, tmp_path):
-    from bench.train.patches import aside
-
-    assert [len(aside(8, of)) for of in (2, 7, 8, 31, 32, 400)] == [1, 1, 2, 7, 8, 8]
-    short = asked("dncnn-small", str(crops["gray"]), "", "steps=2,batch=2,patch=16", "")  # two images, 8 to hold out
-    assert list(trainer.build(short, tmp_path / "out", to=tmp_path, device="cpu", threads=1))
-    (crops["gray"] / "0.png").unlink()
-    with pytest.raises(BenchError, match="has 1 image; expected two or more"):
-        list(trainer.build(short, tmp_path / "out", to=tmp_path, device="cpu", threads=1))
+    assert load_recipe("msbf-resnet").corruption
+    assert not recipe_for("msbf-resnet", "", "15", "", "").corruption

@@ -13,9 +13,11 @@ from typer.testing import CliRunner
 import methods
 from bench.cli.app import app
 from bench.common.errors import BenchError
-from bench.train import trainer
-from bench.train.recipe import recipe
-from bench.train.search import evolution, report, searcher
+from bench.train.overrides import recipe_for
+from bench.train.recipe import load_recipe
+from bench.train.search import evolution, report
+from bench.train.search.searcher import requested_search, search_and_store
+from bench.train.trainer import train_and_store
 from methods.networks.searched import BLOCKS, SearchedNet
 from methods.trained_here import trained
 
@@ -42,11 +44,11 @@ def fitness(monkeypatch):
     monkeypatch.setattr(evolution, "_fitness", score)
 
 
-TINY = "steps=1,population=2,sample=1,generations=1,features=2+4,blocks=1+2,levels=2,patch=16,batch=2,held_out=1"
+TINY = "steps=1 population=2 sample=1 generations=1 features=[2,4] blocks=[1,2] levels=2 patch=16 batch=2 held_out=1"
 
 
 def words(crops, out, *more):
-    base = ["--data", str(crops), "--noise", "25", "--change", TINY, "--jobs", "1", "--device", "cpu"]
+    base = ["--data", str(crops), "--noise", "25", "--set", TINY, "--jobs", "1", "--device", "cpu"]
     return ["search", *base, "--out", str(out), *more]
 
 
@@ -67,10 +69,10 @@ def test_a_person_searches_trains_the_best_and_measures_it(crops, tmp_path):
     assert f"best: {best['number']:3d} of 4" in result.output
     assert Image.open(out / "search/tiny.png").size[0] > 1000
     # The recipe of the best trains in the four stages of MWRCANet, and METHOD finds the weights.
-    short = trainer.asked(str(out / "search/tiny.toml"), "", "", "steps=2", "")
-    assert (short.own_name, short.programme) == ("searched@own-tiny", "bench.train.programmes.mwrcanet:run")
+    short = recipe_for(str(out / "search/tiny.toml"), "", "", "steps=2", "")
+    assert (short.own_name, short.programme) == ("searched@own-tiny", "mwrcanet")
     assert short.arguments == {"channels": 1, **best["genes"]}
-    list(trainer.build(short, out, to=tmp_path / "weights", device="cpu", threads=1))
+    list(train_and_store(short, out, to=tmp_path / "weights", device="cpu", threads=1))
     known = {method.name: method for method in trained(methods.available(), tmp_path / "weights")}
     (net,) = known["searched@own-tiny"].nets
     network = known["searched@own-tiny"].load(net, Path(net.weights.local), {})
@@ -78,12 +80,14 @@ def test_a_person_searches_trains_the_best_and_measures_it(crops, tmp_path):
 
 
 def test_a_search_within_a_budget_goes_on(crops, tmp_path, fitness):
-    base, plan = searcher.planned("search-siamese", str(crops), "25", TINY, "")
+    base, plan = requested_search("search-siamese", str(crops), "25", TINY, "")
     whole = tmp_path / "whole"
-    list(searcher.build(base, plan, whole, device="cpu", threads=1))
+    list(search_and_store(base, plan, whole, device="cpu", threads=1))
     seen = []
     for sitting in range(1, 5):
-        said = list(searcher.build(base, plan, tmp_path, device="cpu", threads=1, budget=1e-9, seen=seen.append))
+        said = list(
+            search_and_store(base, plan, tmp_path, device="cpu", threads=1, budget=1e-9, report_line=seen.append)
+        )
         assert [line for line in said if line.startswith("stopped after")] == (
             [f"stopped after {sitting} of 4 candidates; the same command goes on"] if sitting < 4 else []
         )
@@ -93,8 +97,8 @@ def test_a_search_within_a_budget_goes_on(crops, tmp_path, fitness):
 
 
 def test_the_table_has_a_row_a_candidate(crops, tmp_path, fitness):
-    base, plan = searcher.planned("search-siamese", str(crops), "25", TINY, "", 2)
-    list(searcher.build(base, plan, tmp_path, name="t", device="cpu", threads=1))
+    base, plan = requested_search("search-siamese", str(crops), "25", TINY, "", 2)
+    list(search_and_store(base, plan, tmp_path, name="t", device="cpu", threads=1))
     rows = list(csv.DictReader((tmp_path / "search/t.csv").open()))
     candidates = json.loads((tmp_path / "search/t.json").read_text())["candidates"]
     for row, candidate in zip(rows, candidates, strict=True):
@@ -107,25 +111,25 @@ def test_the_table_has_a_row_a_candidate(crops, tmp_path, fitness):
 
 
 def test_words_of_change_are_the_searchs_or_the_trainings():
-    base, plan = searcher.planned(
-        "mwrcanet-small", "", "", "block=dense,features=4+8,most_macs=2e9,steps=9,batch=3", ""
+    base, plan = requested_search(
+        "mwrcanet-small", "", "", "block=dense,features=[4,8],most_macs=2e9,steps=9,batch=3", ""
     )
     assert (plan.space.block, plan.space.features, plan.space.most_macs) == (("dense",), (4, 8), 2e9)
     assert plan.space.blocks == (1, 2, 3, 4)  # of search-siamese, since mwrcanet-small says nothing
     # Steps are a candidate's: the found net is trained as long as the recipe says.
-    assert (plan.steps, base.steps, base.batch) == (9, recipe("mwrcanet-small").steps, 3)
+    assert (plan.steps, base.steps, base.batch) == (9, load_recipe("mwrcanet-small").steps, 3)
     assert (base.own_name, plan.seed, plan.candidates) == ("mwrcanet@own-found", 0, 8 * (1 + 3))
-    assert searcher.planned("mwrcanet-small", "", "", "seed=4", "", 7)[1].seed == 7
+    assert requested_search("mwrcanet-small", "", "", "seed=4", "", 7)[1].seed == 7
 
 
 @pytest.mark.parametrize(
     ("method", "change", "message"),
     [
         ("search-siamese", "popluation=3", "unknown word in CHANGE: 'popluation': did you mean population"),
-        ("search-siamese", "features=a", r"features=a: expected numbers, as features=8\+16\+24"),
-        ("search-siamese", "steps=1.5", "steps=1.5: expected a number, as steps=8"),
+        ("search-siamese", "features=a", r"options.search.features is 'a'; expected a whole number, as 8"),
+        ("search-siamese", "steps=1.5", r"options.search.steps is 1.5; expected a whole number, as 200"),
         ("search-siamese", "block=deep", "unknown block 'deep'"),
-        ("search-siamese", "blocks=0", "blocks is .0.; expected whole numbers"),
+        ("search-siamese", "blocks=0", "blocks is .0,.; expected numbers from 1 up"),
         ("search-siamese", "patch=36", "patch is 36; 3 levels take multiples of 8"),
         ("search-siamese", "sample=9", "expected 1 <= sample <= population"),
         ("mwrcanet-raw-small", "", "takes other images or networks; search with another recipe"),
@@ -134,17 +138,17 @@ def test_words_of_change_are_the_searchs_or_the_trainings():
 )
 def test_searches_that_cannot_be(method, change, message):
     with pytest.raises(BenchError, match=message):
-        searcher.planned(method, "", "", change, "")
+        requested_search(method, "", "", change, "")
 
 
 def test_a_search_among_other_candidates_is_another_one(crops, tmp_path, fitness):
     for seed in (1, 2):
-        base, plan = searcher.planned("search-siamese", str(crops), "25", TINY, "", seed)
+        base, plan = requested_search("search-siamese", str(crops), "25", TINY, "", seed)
         if seed == 1:
-            list(searcher.build(base, plan, tmp_path, name="t", device="cpu", threads=1))
+            list(search_and_store(base, plan, tmp_path, name="t", device="cpu", threads=1))
             continue
         with pytest.raises(BenchError, match="of a search with another seed; delete it, or give NAME=another"):
-            list(searcher.build(base, plan, tmp_path, name="t", device="cpu", threads=1))
+            list(search_and_store(base, plan, tmp_path, name="t", device="cpu", threads=1))
 
 
 def test_a_line_says_what_was_changed():
@@ -159,10 +163,10 @@ def test_a_line_says_what_was_changed():
 
 
 def test_a_found_recipe_is_read_as_it_was_written(tmp_path):
-    base = replace(recipe("search-siamese"), schedule=((0.5, 0.1),), title='A "title" \\ é', cosine=False)
-    path = report.write(replace(base, name="x"), tmp_path / "x.toml", ["remark"])
+    base = replace(load_recipe("search-siamese"), schedule=((0.5, 0.1),), title='A "title" \\ é', cosine=False)
+    path = report.write_recipe(replace(base, name="x"), tmp_path / "x.toml", ["remark"])
     assert path.read_text().startswith("# remark\n")
-    again = recipe(str(path))
+    again = load_recipe(str(path))
     assert again == replace(base, name="x", arguments=again.arguments, options=again.options)
     assert json.dumps(again.arguments) == json.dumps(base.arguments)
     assert json.dumps(again.options) == json.dumps(base.options)

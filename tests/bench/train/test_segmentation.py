@@ -13,12 +13,16 @@ from bench.common.files import sha256
 from bench.degradation import parse
 from bench.studies.segment.labels import Scheme, predicted
 from bench.studies.segment.networks import fitting, load, segmenters
-from bench.train import loop, trainer
+from bench.train import data, loop
+from bench.train.data import read_training_data
 from bench.train.loop import Run
-from bench.train.patches import batch, stocked
+from bench.train.overrides import recipe_for
+from bench.train.patches import draw_batch, on_device
 from bench.train.programmes import segmentation
-from bench.train.programmes.segmentation import STAGES, coupled, cut, segmenting
-from bench.train.recipe import Recipe, recipe
+from bench.train.programmes.segmentation import STAGES, coupled, segmenting, train, with_patches_of
+from bench.train.recipe import Recipe, load_recipe, recipe_from
+from bench.train.session import Session
+from bench.train.trainer import progress_line, train_and_store
 from datasets.description import Dataset, File, Part
 from datasets.description import Image as Entry
 from datasets.labels import indexed
@@ -28,8 +32,8 @@ from methods.trained_here import trained
 
 VOID = 3
 TINY = Recipe(
-    "tiny", "tiny", "a paper", "ding-liu", "methods.networks.ding_liu:DingLiu", "scenes", "30", {"features": 2},
-    programme="bench.train.programmes.segmentation:run", finish="methods.networks.ding_liu:fold", variant="joint",
+    "tiny", "tiny", "a paper", "ding-liu", "ding-liu", "scenes", "30", {"features": 2},
+    programme="segmentation", variant="joint",
     patch=16, batch=2, steps=3, loss="mse", labels=True, held_out=1, augment=False,
     options={
         "weight": 0.5,
@@ -65,15 +69,15 @@ def scenes(tmp_path, monkeypatch):
         name="scenes", title="Scenes", colour="rgb", images=tuple(entries), source="made", licence="none",
         label_reader=indexed, classes={0: "sky", 1: "tree", 2: "road", VOID: "none"}, void=VOID,
     )  # fmt: skip
-    for module in (trainer, segmentation):
+    for module in (data, segmentation):
         monkeypatch.setattr(module, "known_dataset", lambda word: made)
     return made
 
 
 def trained_by(how, path, **words):
     torch.set_num_threads(1)
-    stock, held, data = trainer.read(how, "cpu")
-    return segmentation.run(how, stock, held, device="cpu", path=path, digest=how.digest + data, **words)
+    read = read_training_data(how, "cpu")
+    return train(how, read, Session("cpu", path, how.digest + read.identity, **words))
 
 
 def left_by(path, stage):
@@ -104,8 +108,8 @@ LABELS = torch.randint(4, (2, 8, 8), generator=torch.Generator().manual_seed(0))
 def test_labels_stay_with_their_pixels_under_all_turns():
     rows, columns = np.mgrid[:20, :30].astype(np.uint8)
     labels = (rows * 7 + columns) % 11
-    stock = stocked([np.stack([rows, columns, rows + columns, labels], axis=2)], 8, "cpu")
-    clean, noisy = batch(stock, 200, parse("30"), (0, 0), augment=True)
+    stock = on_device([np.stack([rows, columns, rows + columns, labels], axis=2)], 8, "cpu")
+    clean, noisy = draw_batch(stock, 200, parse("30"), (0, 0), augment=True)
     levels = (clean * 255).round().long()
     torch.testing.assert_close(levels[:, 3], (levels[:, 0] * 7 + levels[:, 1]) % 11)
     # Where the first step to the right and the first step down lead: eight ways in all.
@@ -116,13 +120,13 @@ def test_labels_stay_with_their_pixels_under_all_turns():
 
 
 def test_the_label_map_is_the_fourth_channel_of_the_stock(scenes):
-    stock, held, _ = trainer.read(TINY, "cpu")
+    read = read_training_data(TINY, "cpu")
     images = [scene(i) for i in (0, 2)]  # of three, the one in the middle is held out
     expected = np.concatenate([np.dstack(pair).reshape(-1, 4).T for pair in images], axis=1)
-    np.testing.assert_array_equal(stock.levels.numpy(), expected)
-    (shown, clean), ((reference, _),) = segmentation._maps(TINY, "cpu")[0], held
-    np.testing.assert_array_equal(shown[0].numpy(), scene(1)[1])
-    torch.testing.assert_close(clean, reference)
+    np.testing.assert_array_equal(read.images.levels.numpy(), expected)
+    (labels,), ((clean, _),) = read.labels, read.held_out
+    np.testing.assert_array_equal(labels[0].numpy(), scene(1)[1])
+    np.testing.assert_allclose(clean[0].movedim(0, 2).numpy() * 255, scene(1)[0], atol=1e-4)
 
 
 def test_joint_loss_by_hand():
@@ -188,13 +192,13 @@ def test_the_segmentation_net_is_measured_by_mean_iou():
 
 
 def test_smaller_patches_of_the_same_stock(scenes):
-    stock, _, _ = trainer.read(TINY, "cpu")
-    small, straight = cut(stock, 8), stocked([np.dstack(scene(i)) for i in (0, 2)], 8, "cpu")
+    stock = read_training_data(TINY, "cpu").images
+    small, straight = with_patches_of(stock, 8), on_device([np.dstack(scene(i)) for i in (0, 2)], 8, "cpu")
     generators = [torch.Generator().manual_seed(0) for _ in range(2)]
     first, second = (s.patches(20, g, augment=True) for s, g in zip((small, straight), generators, strict=True))
     assert torch.equal(first, second)
     with pytest.raises(BenchError, match="patches of 24 pixels; the recipe's own are 16"):
-        cut(stock, 24)
+        with_patches_of(stock, 24)
 
 
 def test_a_run_that_was_killed_ends_as_one_that_was_not(tmp_path, scenes, monkeypatch):
@@ -212,7 +216,7 @@ def test_a_run_that_was_killed_ends_as_one_that_was_not(tmp_path, scenes, monkey
         left -= 1
         return original(*words)
 
-    monkeypatch.setattr(loop, "LOOK_EVERY", 0.0)  # a checkpoint after each step
+    monkeypatch.setattr(loop, "VALIDATE_EVERY", 0.0)  # a checkpoint after each step
     monkeypatch.setattr(loop, "step", dying)
     for steps in (2, 4, 4, 3):  # which ends once in each stage
         left = steps
@@ -221,14 +225,14 @@ def test_a_run_that_was_killed_ends_as_one_that_was_not(tmp_path, scenes, monkey
     left = 1  # of 14 steps: what is done is not done again
     resumed = trained_by(TINY, tmp_path / "cut.ckpt")
     assert left == 0
-    assert resumed.step == whole.step == 4 + 4 + 3 + 3
+    assert resumed.steps == whole.steps == 4 + 4 + 3 + 3
     for stage in STAGES[:-1]:
         expected, found = (left_by(tmp_path / name, stage) for name in ("whole.ckpt", "cut.ckpt"))
         assert all(torch.equal(found[name], value) for name, value in expected.items()), stage
-    runs = [(whole, resumed), *((a.run, b.run) for a, b in zip(whole.others, resumed.others, strict=True))]
-    assert len(runs) == 3
-    for one, other in runs:
-        assert all(torch.equal(other.best[name], value) for name, value in one.best.items())
+    networks = [(whole, resumed), *zip(whole.by_products, resumed.by_products, strict=True)]
+    assert len(networks) == 3
+    for one, other in networks:
+        assert all(torch.equal(other.weights[name], value) for name, value in one.weights.items())
 
 
 def test_the_two_denoisers_differ_by_the_loss_alone(tmp_path, scenes):
@@ -236,7 +240,7 @@ def test_the_two_denoisers_differ_by_the_loss_alone(tmp_path, scenes):
     for weight in (0.0, 0.5):
         path = tmp_path / str(weight) / "x.ckpt"
         run = trained_by(replace(TINY, options={**TINY.options, "weight": weight}), path)
-        results[weight] = [left_by(path, "denoiser"), run.others[0].run.best, run.best]
+        results[weight] = [left_by(path, "denoiser"), run.by_products[0].weights, run.weights]
     # Running statistics are those of the stage's own steps.
     batches = [int(tensors["conv1.norm.num_batches_tracked"]) for tensors in results[0.5]]
     assert batches == [4, 3, 3]
@@ -251,24 +255,24 @@ def test_the_two_denoisers_differ_by_the_loss_alone(tmp_path, scenes):
 def test_a_budget_is_divided_and_what_is_left_goes_on(tmp_path, scenes, monkeypatch):
     clock, spent, told = [0.0], iter((10, 30, 25, 20)), []
 
-    def train(how, stock, held_out, *, budget, **words):
-        told.append((budget, how.steps, stock.side))
+    def spending(how, stock, held_out, session, **words):
+        told.append((session.budget, how.steps, stock.side))
         clock[0] += next(spent)
         return Run(how.build(), None, how.steps, step=7, seconds=1.0, history=[{"psnr": 1.0}])
 
-    monkeypatch.setattr(loop, "train", train)
+    monkeypatch.setattr(loop, "train", spending)
     monkeypatch.setattr("bench.train.programmes.stages.time.perf_counter", lambda: clock[0])
     run = trained_by(TINY, tmp_path / "x.ckpt", budget=100.0)
     # A quarter; a third of 90; a half of 60; and as many steps as the joint stage took.
     assert told == [(25, 4, 16), (30, 4, 8), (30, 3, 16), (0, 7, 16)]
-    assert (run.step, run.seconds) == (28, 4.0)
+    assert (run.steps, run.seconds) == (28, 4.0)
 
 
 def test_stages_are_named_while_they_run(tmp_path, scenes):
     seen = []
-    trained_by(TINY, tmp_path / "x.ckpt", seen=seen.append)
+    trained_by(TINY, tmp_path / "x.ckpt", report=seen.append)
     assert [progress.stage for progress in seen] == list(STAGES)
-    lines = [trainer.line(progress) for progress in seen]
+    lines = [progress_line(progress) for progress in seen]
     assert lines[0].startswith("segmenter: step 4/4")
     assert "% mean IoU" in lines[0]
     assert "dB" in lines[1]
@@ -277,7 +281,7 @@ def test_stages_are_named_while_they_run(tmp_path, scenes):
 def test_from_labelled_images_to_a_method(tmp_path, scenes):
     import methods
 
-    lines = list(trainer.build(TINY, tmp_path, to=tmp_path / "weights", device="cpu", threads=1))
+    lines = list(train_and_store(TINY, tmp_path, to=tmp_path / "weights", device="cpu", threads=1))
     assert "METHOD=ding-liu@own-joint" in lines[-1]
     assert "% mean IoU" in next(line for line in lines if "segmenter@own-scenes" in line)
     files = sorted((tmp_path / "weights").iterdir())
@@ -314,7 +318,7 @@ def test_from_labelled_images_to_a_method(tmp_path, scenes):
 
 def test_the_segmentation_network_that_is_stored_is_found_by_its_classes(tmp_path, scenes):
     weights = tmp_path / "weights"
-    list(trainer.build(TINY, tmp_path, to=weights, device="cpu", threads=1))
+    list(train_and_store(TINY, tmp_path, to=weights, device="cpu", threads=1))
     found = fitting(scenes, folder=weights)
     assert (found.path.name, found.classes) == ("segmenter@own-scenes.safetensors", ("sky", "tree", "road"))
     (sealed,) = (tmp_path / "training").glob("*.segmenter.sealed")
@@ -331,7 +335,7 @@ def test_what_comes_besides_overwrites_no_other_weights(tmp_path, scenes):
     weights = tmp_path / "weights"
     weights.mkdir()
     (weights / "segmenter@own-scenes.safetensors").write_bytes(b"of somebody")
-    lines = list(trainer.build(TINY, tmp_path, to=weights, device="cpu", threads=1))
+    lines = list(train_and_store(TINY, tmp_path, to=weights, device="cpu", threads=1))
     (line,) = (line for line in lines if line.startswith("not stored besides: "))
     assert "segmenter@own-scenes.safetensors has no readable training record" in line
     assert (weights / "segmenter@own-scenes.safetensors").read_bytes() == b"of somebody"
@@ -344,7 +348,7 @@ def test_several_seeds_lie_beside_each_other(tmp_path, scenes):
     weights, texts = tmp_path / "weights", []
     for seed in (0, 1):
         how = replace(TINY, seed=seed, variant=f"joint-{seed}")
-        texts += trainer.build(how, tmp_path, to=weights, device="cpu", threads=1)
+        texts += train_and_store(how, tmp_path, to=weights, device="cpu", threads=1)
     names = [f"ding-liu@own-{kind}-{seed}" for kind in ("alone", "joint") for seed in (0, 1)]
     assert sorted(method.name for method in trained(methods.available(), weights)) == names
     assert [found.path.stem for found in segmenters(weights)] == ["segmenter@own-scenes-0", "segmenter@own-scenes-1"]
@@ -352,11 +356,11 @@ def test_several_seeds_lie_beside_each_other(tmp_path, scenes):
     assert len({file.read_bytes() for file in weights.glob("*.safetensors")}) == 6
     # The same command stores the same again.
     before = {file.name: file.read_bytes() for file in weights.glob("*.safetensors")}
-    again = list(trainer.build(how, tmp_path, to=weights, device="cpu", threads=1))
+    again = list(train_and_store(how, tmp_path, to=weights, device="cpu", threads=1))
     assert sum(line.startswith("besides: ") for line in again) == 2
     assert {file.name: file.read_bytes() for file in weights.glob("*.safetensors")} == before
     assert not any(line.startswith("not stored") for line in texts + again)
-    asked = trainer.asked("ding-liu-joint", "", "", "seed=1", "joint-1")
+    asked = recipe_for("ding-liu-joint", "", "", "seed=1", "joint-1")
     assert (asked.seed, asked.own_name) == (1, "ding-liu@own-joint-1")
 
 
@@ -366,18 +370,31 @@ def test_several_seeds_lie_beside_each_other(tmp_path, scenes):
         ({"labels": False}, "has no labels = true"),
         ({"options": {}}, r"options\.weight is None; expected lambda"),
         ({"options": {"weight": -1}}, r"options\.weight is -1"),
-        ({"options": {"weight": 1, "segmenter": {"rats": 1}}}, r"unknown word in options\.segmenter .* 'rats'.*rate"),
-        ({"options": {"weight": 1, "denoiser": {"arguments": {}}}}, r"unknown word in options\.denoiser"),
         ({"options": {"weight": 1, "denoiser": {"patch": 10}}}, "patches of 10 in denoiser; expected a multiple of 4"),
         ({"patch": 12}, "patches of 12 in segmenter; expected a multiple of 8"),
         ({"options": {**TINY.options, "denoiser": {"patch": 20}}}, "patches of 20 pixels; the recipe's own are 16"),
     ],
 )
 def test_recipes_that_do_not_fit(tmp_path, scenes, changes, cause):
-    stock, held, _ = trainer.read(TINY, "cpu")
+    read = read_training_data(TINY, "cpu")
     how = replace(TINY, **({"options": {"weight": 1}} if "patch" in changes else {}), **changes)
     with pytest.raises(BenchError, match=cause):
-        segmentation.run(how, stock, held, device="cpu", path=tmp_path / "x.ckpt", digest="d")
+        train(how, read, Session("cpu", tmp_path / "x.ckpt", "d"))
+
+
+@pytest.mark.parametrize(
+    ("table", "cause"),
+    [
+        ({"segmenter": {"rats": 1}}, r"unknown word in recipe tiny: options\.segmenter: 'rats'.*rate"),
+        ({"denoiser": {"arguments": {}}}, r"unknown word in recipe tiny: options\.denoiser: 'arguments'"),
+        ({"denoiser": {"steps": "many"}}, r"options\.denoiser\.steps is 'many'; expected a whole number"),
+        ({"weights": 1}, r"unknown word in recipe tiny: options: 'weights': did you mean weight"),
+    ],
+)
+def test_options_that_mean_nothing(table, cause):
+    words = {name: value for name, value in vars(TINY).items() if name != "name"}
+    with pytest.raises(BenchError, match=cause):
+        recipe_from("tiny", {**words, "options": {"weight": 1, **table}})
 
 
 def test_images_and_files_that_do_not_fit(tmp_path, scenes, monkeypatch):
@@ -385,13 +402,13 @@ def test_images_and_files_that_do_not_fit(tmp_path, scenes, monkeypatch):
     with pytest.raises(BenchError, match=r"x\.segmenter\.sealed belongs to another recipe or other images"):
         trained_by(replace(TINY, rate=1e-4), tmp_path / "x.ckpt")
     bare = replace(scenes, images=tuple(replace(image, labels=None) for image in scenes.images))
-    monkeypatch.setattr(trainer, "known_dataset", lambda word: bare)
+    monkeypatch.setattr(data, "known_dataset", lambda word: bare)
     with pytest.raises(BenchError, match="0 has no label map; take a set that has them, as camvid-train"):
-        trainer.read(TINY, "cpu")
+        read_training_data(TINY, "cpu")
 
 
 def test_the_recipes_are_those_of_the_authors_files():
-    alone, joint = recipe("ding-liu"), recipe("ding-liu-joint")
+    alone, joint = load_recipe("ding-liu"), load_recipe("ding-liu-joint")
     # Their loss is that of levels to 255: 255^2 times ours, and so are its gradients.
     assert alone.rate == pytest.approx(1e-4 * 255**2)
     assert alone.clip == pytest.approx(100 / 255**2, rel=1e-4)
@@ -401,4 +418,4 @@ def test_the_recipes_are_those_of_the_authors_files():
     assert joint.options["weight"] == pytest.approx(1 / (5e-9 * 255**2 * 322**2 * 3 / 2), rel=1e-2)
     assert (joint.batch, joint.images, joint.variant, joint.labels) == (6, "camvid-train", "joint", True)
     assert [joint.rate_at(step) for step in (0, 1200, 2400, 5999)] == pytest.approx([1e-4, 2e-5, 4e-6, 1.6e-7])
-    assert joint.stages() is segmentation.run
+    assert joint.programme == "segmentation"

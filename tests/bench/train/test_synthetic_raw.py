@@ -8,8 +8,8 @@ from skimage import data
 from bench.common.errors import BenchError
 from bench.degradation import parse
 from bench.train import synthetic_raw
-from bench.train.patches import batch, stocked
-from bench.train.synthetic_raw import RawStock
+from bench.train.patches import draw_batch, on_device
+from bench.train.synthetic_raw import RawImages
 
 PAIRS = parse("pairs")
 LEVELS = torch.linspace(0, 1, 1001)
@@ -127,8 +127,8 @@ def test_gains_are_those_of_cameras():
 
 def test_raw_patches_are_pairs_of_mosaics_with_a_camera_each():
     # A gray image has equal channels under every matrix, so that the clean mosaic shows gains alone.
-    stock = RawStock.of(stocked([np.full((40, 40, 3), 128, np.uint8)], 16, "cpu"))
-    clean, noisy = batch(stock, 50, PAIRS, (0, 0), augment=True)
+    stock = RawImages.of(on_device([np.full((40, 40, 3), 128, np.uint8)], 16, "cpu"))
+    clean, noisy = draw_batch(stock, 50, PAIRS, (0, 0), augment=True)
     assert clean.shape == noisy.shape == (50, 1, 16, 16)
     red, green = clean[:, 0, ::2, ::2], clean[:, 0, ::2, 1::2]
     assert float(red.flatten(1).std(1).max()) < 1e-6
@@ -137,10 +137,10 @@ def test_raw_patches_are_pairs_of_mosaics_with_a_camera_each():
     torch.testing.assert_close(clean[:, 0, 1::2, ::2], green)
     spread = (noisy - clean).flatten(1).std(1)
     assert float(spread.max() / spread.min()) > 3
-    again = batch(stock, 50, PAIRS, (0, 0), augment=True)
+    again = draw_batch(stock, 50, PAIRS, (0, 0), augment=True)
     assert torch.equal(again[1], noisy)
 
 
 def test_gray_images_make_no_raw():
     with pytest.raises(BenchError, match=r"made from RGB images, and these have 1 channel\(s\); give clean colour"):
-        RawStock.of(stocked([data.camera()[:20, :20, None]], 16, "cpu"))
+        RawImages.of(on_device([data.camera()[:20, :20, None]], 16, "cpu"))

@@ -1,0 +1,106 @@
+import re
+
+import pytest
+import torch
+from PIL import Image
+from skimage import data as photographs
+
+from bench.cli.app import main
+from bench.common.errors import BenchError
+from bench.train.data import read_training_data
+from bench.train.overrides import recipe_for
+from bench.train.trainer import train_and_store
+from bench.train.validation import held_out_numbers
+
+SMALL = "patch=16,batch=2,depth=3,features=4,held_out=1"
+
+
+def test_held_out_images_of_a_range_have_a_level_each(crops):
+    for i in range(2, 24):
+        Image.open(crops["gray"] / "0.png").save(crops["gray"] / f"{i}.png")
+    short = recipe_for("dncnn", str(crops["gray"]), "gaussian:0-55", f"{SMALL},held_out=6")
+    first, again = (read_training_data(short, "cpu").held_out for _ in range(2))
+    sigmas = [float((noisy - clean).std()) * 255 for clean, noisy in first]
+    assert all(0 <= sigma <= 58 for sigma in sigmas)  # 55, and four standard errors of 2050 samples
+    assert max(sigmas) - min(sigmas) > 5
+    assert all(torch.equal(a[1], b[1]) for a, b in zip(first, again, strict=True))
+
+
+def test_align_and_mirror_reach_the_patches(crops):
+    images = read_training_data(
+        recipe_for("dncnn", str(crops["gray"]), "", f"{SMALL},align=2,mirror=true"), "cpu"
+    ).images
+    assert (images.align, images.mirror) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "images", "said"),
+    [
+        ("dncnn-small", "rgb", "has colour images, which the network of recipe dncnn-small does not take"),
+        ("cdncnn-b-small", "gray", "the recipe for gray, or CHANGE=channels=1"),
+        ("dncnn-small", "gray,rgb", "has gray and colour images; train on one kind"),
+    ],
+)
+def test_images_that_a_network_does_not_take(name, images, said, crops, tmp_path):
+    folders = ",".join(str(crops[colour]) for colour in images.split(","))
+    short = recipe_for(name, folders, "", "steps=2,batch=2,patch=16,held_out=1", "")
+    with pytest.raises(BenchError, match=said) as caught:
+        list(train_and_store(short, tmp_path / "out", to=tmp_path, device="cpu", threads=1))
+    assert "\n" not in str(caught.value)
+
+
+def saved(folder, *images):
+    folder.mkdir()
+    for i, image in enumerate(images):
+        image.save(folder / f"{i}.png")
+    return folder
+
+
+GRAY, COLOUR = (Image.fromarray(image[:40, :50]) for image in (photographs.camera(), photographs.astronaut()))
+
+
+@pytest.mark.parametrize(
+    ("images", "cause"),
+    [
+        ([], "the folder has no image; expected PNG, TIFF, BMP or JPEG files in it"),
+        ([GRAY], "has 1 image; expected two or more"),
+        ([COLOUR.convert("RGBA")] * 2, r"0\.png: expected 8-bit gray or RGB; it has an alpha channel"),
+        ([COLOUR.convert("P")] * 2, r"0\.png: expected 8-bit gray or RGB; it has a palette"),
+        ([GRAY, COLOUR, GRAY], "put gray and colour images in two folders"),
+        ([GRAY.resize((9, 9))] * 3, "no image is as large as a patch of 16x16 pixels; give CHANGE=patch="),
+    ],
+)
+def test_a_folder_that_cannot_be_trained_on(images, cause, tmp_path, monkeypatch, capsys):
+    folder = saved(tmp_path / "images", *images)
+    words = ["train", "--method", "dncnn-small", "--data", str(folder), "--set", "steps=1 patch=16", "--device", "cpu"]
+    monkeypatch.setattr("sys.argv", ["bench", *words, "--out", str(tmp_path / "out"), "--to", str(tmp_path / "w")])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert re.search(cause, error)
+    assert error.count("\n") == 1
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_held_out_images_smaller_than_what_the_network_takes(tmp_path):
+    folder = saved(tmp_path / "images", COLOUR, COLOUR.resize((3, 3)), COLOUR)
+    short = recipe_for("ding-liu-small", str(folder), "", "steps=1,batch=1,patch=16,features=2,held_out=1")
+    with pytest.raises(BenchError, match=r"a held-out image of .* is smaller than 4 pixels"):
+        list(train_and_store(short, tmp_path / "out", to=tmp_path / "w", device="cpu", threads=1))
+
+
+def test_more_held_out_than_there_are(crops):
+    with pytest.raises(BenchError, match=r"CHANGE=held_out=2: folder gray has 2 images; expected fewer"):
+        recipe_for("dncnn-small", str(crops["gray"]), "", "held_out=2")
+
+
+def test_few_images(crops, tmp_path):
+    assert [len(held_out_numbers(8, of)) for of in (2, 7, 8, 31, 32, 400)] == [1, 1, 2, 7, 8, 8]
+    short = recipe_for(
+        "dncnn-small", str(crops["gray"]), "", "steps=2,batch=2,patch=16", ""
+    )  # two images, 8 to hold out
+    assert list(train_and_store(short, tmp_path / "out", to=tmp_path, device="cpu", threads=1))
+    (crops["gray"] / "0.png").unlink()
+    with pytest.raises(BenchError, match="has 1 image; expected two or more"):
+        list(train_and_store(short, tmp_path / "out", to=tmp_path, device="cpu", threads=1))

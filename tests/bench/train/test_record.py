@@ -1,0 +1,200 @@
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from PIL import Image
+from skimage import data as photographs
+
+from bench.cli import app
+from bench.common import devices
+from bench.common.errors import BenchError
+from bench.train import loop
+from bench.train.overrides import recipe_for
+from bench.train.record import differences, read_record, recorded_recipe
+from bench.train.weights_file import FOLDER
+
+SMALL = "patch=16,batch=2,depth=3,features=4,held_out=1"
+
+
+def test_another_recipe_does_not_overwrite(crops, built, tmp_path):
+    gray = recipe_for(
+        "rdn-small", str(crops["gray"]), "25", "channels=1,blocks=1,layers=1,patch=16,batch=2,held_out=1,steps=1", ""
+    )
+    built(gray)
+    built(gray)  # the same may
+    weights = next((tmp_path / "w").glob("*.safetensors"))
+    before = weights.read_bytes()
+    colour = replace(gray, images=str(crops["rgb"]), arguments={**gray.arguments, "channels": 3})
+    with pytest.raises(BenchError, match=r"rdn-small@own-25\.safetensors was trained by another recipe .*give NAME="):
+        built(colour)
+    assert weights.read_bytes() == before
+    record, _ = built(replace(colour, variant="colour"))
+    assert (record["name"], record["colour"]) == ("rdn-small@own-colour", "rgb")
+    weights.with_suffix(".json").write_text("{}")
+    with pytest.raises(BenchError, match="has no readable training record; give NAME="):
+        built(gray)
+
+
+def test_a_training_repeated_from_its_record(crops, built, tmp_path, monkeypatch):
+    # As a budget leaves it: a schedule that was planned three times, validations by the clock, and an end before the
+    # plan's.
+    plan, validations = {5: 40, 12: 31, 20: 25}, iter(step in (4, 9, 17) for step in range(1, 1000))
+    monkeypatch.setattr(loop.Budget, "steps", lambda self, step, planned, first: plan.get(step, planned))
+    monkeypatch.setattr(
+        loop.distributed, "broadcast_numbers", lambda validate, stop, steps: (next(validations), 0, steps)
+    )
+    change = f"{SMALL},steps=60,cosine=true,warm_up=10,rate=0.02,average=0.5"
+    first, _ = built(recipe_for("dncnn", str(crops["gray"]), "25", change), budget=100.0)
+    monkeypatch.undo()
+    shares = [5 / 60, 5 / 60 + 55 / 60 * 7 / 35]
+    shares.append(shares[1] + (1 - shares[1]) * 8 / 19)
+    assert first["plan"] == [
+        [step, pytest.approx(share, abs=1e-4), steps] for (step, steps), share in zip(plan.items(), shares, strict=True)
+    ]
+    assert (first["steps"], [row["step"] for row in first["history"]]) == (25, [4, 9, 17, 25])
+    assert (first["threads"], first["processes"]) == (1, 1)
+    monkeypatch.setattr(loop, "VALIDATE_EVERY", 0.0)  # the clock says nothing any more
+    again = read_record(tmp_path / "w" / "dncnn@own-25.json", "again")
+    second, lines = built(again.recipe, recorded=again)
+    assert second["sha256"] == first["sha256"]
+    assert second["plan"] == first["plan"]
+    assert [(row["step"], row["psnr"]) for row in second["history"]] == [
+        (row["step"], row["psnr"]) for row in first["history"]
+    ]
+    assert not [line for line in lines if line.startswith("not ")]
+    # And what was trained again can be trained again.
+    twice = read_record(tmp_path / "w" / "dncnn@own-again-25.json", "twice")
+    assert built(twice.recipe, recorded=twice)[0]["sha256"] == first["sha256"]
+
+
+def test_a_training_that_its_budget_ended_is_repeated_to_the_same_step(crops, built, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop.Budget, "steps", lambda self, step, planned, first: 20 if step == 3 else planned)
+    steps = iter(range(1, 1000))
+    monkeypatch.setattr(
+        loop.distributed,
+        "broadcast_numbers",
+        lambda validate, stop, planned: ((now := next(steps)) == 17, now == 17, planned),
+    )
+    first, _ = built(recipe_for("dncnn", str(crops["gray"]), "25", f"{SMALL},steps=60"), budget=100.0)
+    monkeypatch.undo()
+    assert (first["steps"], first["plan"][0][2]) == (17, 20)
+    again = read_record(tmp_path / "w" / "dncnn@own-25.json", "again")
+    assert built(again.recipe, recorded=again)[0]["sha256"] == first["sha256"]
+    # The same command again trains no further.
+    assert built(again.recipe, recorded=again)[0]["steps"] == 17
+
+
+def test_a_training_in_stages_is_repeated(built, tmp_path, monkeypatch):
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    for i in range(4):
+        Image.fromarray(photographs.camera()[30 * i : 30 * i + 9, :9]).save(folder / f"{i}.png")
+    monkeypatch.setattr(loop.Budget, "steps", lambda self, step, planned, first: min(planned, 5))
+    changes = "patch=8,visible=64,hidden=12,batch=2,steps=40,held_out=1"
+    first, _ = built(recipe_for("dae", str(folder), "25", changes), budget=600.0)
+    monkeypatch.undo()
+    assert [(stage["steps"], stage["plan"][0][2]) for stage in first["stages"]] == [(5, 5), (5, 5)]
+    again = read_record(tmp_path / "w" / "dae@own-25.json", "again")
+    second, lines = built(again.recipe, recorded=again)
+    assert second["sha256"] == first["sha256"]
+    assert not [line for line in lines if line.startswith("not ")]
+
+
+def test_a_repetition_goes_on_after_a_kill(crops, built, tmp_path, monkeypatch):
+    built(recipe_for("dncnn", str(crops["gray"]), "25", f"{SMALL},steps=12,cosine=true"))
+    again = read_record(tmp_path / "w" / "dncnn@own-25.json", "again")
+    again = replace(again, replays={"": replace(again.replays[""], validations=frozenset({3, 7, 12}))})
+    original = loop.step
+
+    def dying(run, *words):
+        if run.step == 8:
+            raise KeyboardInterrupt
+        return original(run, *words)
+
+    monkeypatch.setattr(loop, "step", dying)
+    with pytest.raises(KeyboardInterrupt):
+        built(again.recipe, recorded=again)
+    monkeypatch.setattr(loop, "step", original)
+    (left,) = (tmp_path / "out" / "training").glob("*.again.ckpt")
+    assert torch.load(left, weights_only=True)["step"] == 7
+    reports = []
+    built(again.recipe, recorded=again, report=reports.append)
+    assert [(progress.step, progress.steps, progress.left) for progress in reports] == [(12, 12, 0)]
+    ends = [torch.load(path, weights_only=True)["network"] for path in (left, left.with_name("dncnn@own-25.ckpt"))]
+    assert all(torch.equal(value, ends[1][name]) for name, value in ends[0].items())
+
+
+def test_what_is_not_as_then_is_said(crops, built, tmp_path):
+    record, _ = built(recipe_for("dncnn", str(crops["gray"]), "25", f"{SMALL},steps=1"))
+    path = tmp_path / "w" / "dncnn@own-25.json"
+    changed = {**record, "threads": 3, "processes": 2, "versions": {**record["versions"], "torch": "1.0"}}
+    path.write_text(json.dumps(changed))
+    lines = list(differences(read_record(path, "b"), "other", "cpu"))
+    assert [line.partition(":")[0] for line in lines] == ["not as then"] * 4
+    for line, cause in zip(lines, ("the images of", "was 1.0", "1 threads, were 3", "were 2"), strict=True):
+        assert cause in line
+    del changed["threads"], changed["plan"]
+    path.write_text(json.dumps({**changed, "steps": 7, "device": devices.title("cpu")}))
+    old = read_record(path, "b")
+    assert old.replays[""].plan == {0: 7}
+    said = " ".join(differences(old, record["data"], "cpu"))
+    assert "no number of threads" in said
+    assert "does not say when its budget became 7 steps" in said
+
+
+def test_shipped_records_are_read():
+    for path in sorted(FOLDER.glob("*.json")):
+        words = json.loads(path.read_text())
+        recipe = recorded_recipe(words)
+        assert ":" not in f"{recipe.network}{recipe.programme}{recipe.corruption}"
+        assert recipe.method == words["method"]
+        if "within" not in words:
+            assert sum(replay.steps for replay in read_record(path, "again").replays.values()) == words["steps"]
+
+
+@pytest.mark.parametrize("word", ["network", "programme", "finish", "corruption", "loss", "optimiser", "noise"])
+def test_a_record_runs_no_code(word, tmp_path, monkeypatch):
+    monkeypatch.setattr("os.system", lambda command: pytest.fail(f"ran {command}"))
+    words = json.loads((FOLDER / "dncnn@own-small-25.json").read_text())
+    words["recipe"] |= {word: "os:system", "arguments": {"command": "true"} if word == "network" else {}}
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps(words))
+    with pytest.raises(
+        BenchError, match=r"is no training record that can be read \(unknown .*'(os:system|os|finish)'"
+    ) as found:
+        read_record(path, "again")
+    assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "cause"),
+    [
+        (["--record", "{path}"], "would be overwritten; give NAME=again or TO=another/folder"),
+        (["--method", "{path}"], "would be overwritten"),
+        (["--record", "{path}", "--name", "b"], "was trained as a part of mwrcanet; give the record of that training"),
+        (["--record", "none.json"], "is no training record that can be read"),
+        (["--record", "{path}", "--noise", "25", "--budget", "3m"], "leave out NOISE, BUDGET"),
+    ],
+)
+def test_what_record_refuses(words, cause, tmp_path, capsys, monkeypatch):
+    path = tmp_path / "x.json"
+    fields = {
+        "name": "a",
+        "title": "b",
+        "paper": "c",
+        "method": "dncnn",
+        "network": "dncnn",
+        "images": "f",
+        "noise": "25",
+    }
+    said = {"recipe": fields, "history": [], "steps": 1, "data": "", "versions": {}, "device": "cpu"}
+    said |= {"within": {"name": "mwrcanet"}} if "--name" in words else {}
+    path.write_text(json.dumps(said))
+    monkeypatch.setattr("sys.argv", ["bench", "train", *(word.format(path=path) for word in words)])
+    with pytest.raises(SystemExit) as ended:
+        app.main()
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert cause in error
+    assert error.count("\n") == 1
