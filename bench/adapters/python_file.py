@@ -4,6 +4,7 @@ import ast
 import importlib.util
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from bench.adapters.keywords import Default, bound, of_definition
 from bench.common import source_hash
 from bench.common.errors import BenchError
 from bench.common.files import sha256
+from bench.common.source_tree import is_ours
 from methods import Method, Net
 
 _SAID = (*(key.upper() for key in KEYS), "BLIND", "FILES")
@@ -60,6 +62,7 @@ def method_from_file(path: Path) -> Method:
         (net,),
         Load(str(path.resolve()), _code(path, tree, said["FILES"]), options),
         options={key: str(value) for key, value in options.items()},
+        packages=_packages(path, tree),
     )
 
 
@@ -123,10 +126,35 @@ def _code(path: Path, tree: ast.Module, named: Any) -> str:
     beside = {name: path.parent / name for name in named or ()}
     for name, file in beside.items():
         file_there(f"{where}: FILES names {name}", file, f"it in {path.parent}")
+    files = _files(path, tree)
     return code_of(
-        [_fingerprint(file) for file in _files(path, tree)],
+        [_fingerprint(file) for file in files],
         {name: sha256(file) for name, file in beside.items()},
+        sorted({digest for file in files for digest in _digests_of_ours(path.parent, _parsed(file))}),
     )
+
+
+def _digests_of_ours(folder: Path, tree: ast.Module) -> Iterator[str]:
+    """Give the hash of each thing of this project that a file imports."""
+    for node in ast.walk(tree):
+        places: list[str] = []
+        if isinstance(node, ast.ImportFrom):
+            places = [f"{node.module}:{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            places = [alias.name for alias in node.names]
+        for place in places:
+            module = place.partition(":")[0]
+            if is_ours(module) and not any(_in_folder(folder, module)):
+                with suppress(TypeError):  # there is none such, and the import fails when the file is run
+                    yield source_hash.of_code(place).digest
+
+
+def _packages(path: Path, tree: ast.Module) -> tuple[str, ...]:
+    """Return the installed packages that the file imports, and those that modules of its folder import."""
+    trees = map(_parsed, _files(path, tree))
+    names = {name.partition(".")[0] for each in trees for name in _imported_names(each)}
+    outside = (name for name in names - sys.stdlib_module_names if not any(_in_folder(path.parent, name)))
+    return tuple(sorted(name for name in outside if not is_ours(name)))
 
 
 def _files(path: Path, tree: ast.Module) -> list[Path]:

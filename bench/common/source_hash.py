@@ -46,8 +46,8 @@ def of_code(*things: Any, stops: Collection[str] = (), registries: Collection[st
     ----------
     *things
         Functions, `functools.partial` of them, classes, objects with `__call__`, or the places of definitions,
-        ``"module:name"``. What a partial, a closure or an object holds must be code, plain data, or a dataclass
-        of them; of an object with a text `code` that text counts in place of its fields.
+        ``"module:name"``, and of modules, ``"module"``. What a partial, a closure or an object holds must be code,
+        plain data, or a dataclass of them; of an object with a text `code` that text counts in place of its fields.
     stops : collection of str
         Modules and places that are left out, and with them what only they reach.
     registries : collection of str
@@ -122,7 +122,7 @@ class _Walk:
         if isinstance(thing, str):
             module, _, name = thing.partition(":")
             known = self.sources.module(module)
-            if known is None or name not in known.names:
+            if known is None or (name and name not in known.names and not self.sources.module(f"{module}.{name}")):
                 raise TypeError(f"{thing}: there is no such definition")
             self._waiting.append((module, name, False))
             return None
@@ -224,7 +224,8 @@ class _Walk:
 
     def _reach(self, module: str, place: str, definition: Definition) -> None:
         if definition.text:
-            self.texts.add(definition.entries if place in self.registries else definition.text)
+            named = " ".join((*definition.keys, *sorted(definition.names)))
+            self.texts.add(named if place in self.registries else definition.text)
             self.places.add(place)
         for source in definition.imports.values():
             if not is_ours(source[0]):

@@ -8,6 +8,7 @@ import symtable
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 OURS = ("bench", "methods", "datasets")
 """The packages of this project."""
@@ -24,7 +25,7 @@ class Definition:
     Attributes
     ----------
     text : str
-        Its source as it counts.
+        Its syntax as it counts, in a form that does not depend on the version of Python.
     names : frozenset of str
         Names that it takes from its module, dotted where attributes follow: ``"resize.kernel"``.
     types : frozenset of str
@@ -33,6 +34,8 @@ class Definition:
         Attributes that it asks of anything.
     imports : mapping
         What the names stand for that it imports itself: module and name, which is empty for a whole module.
+    keys : tuple of str
+        Keys of the tables in it.
     is_class : bool
         Whether it is a class.
     """
@@ -42,14 +45,8 @@ class Definition:
     types: frozenset[str] = frozenset()
     attributes: frozenset[str] = frozenset()
     imports: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    keys: tuple[str, ...] = ()
     is_class: bool = False
-
-    @property
-    def entries(self) -> str:
-        """The keys of its tables and the names that it uses, as one text."""
-        tables = (node for node in ast.walk(ast.parse(self.text)) if isinstance(node, ast.Dict))
-        keys = (ast.unparse(key) for table in tables for key in table.keys if key is not None)
-        return " ".join((*keys, *sorted(self.names)))
 
 
 @dataclass(frozen=True)
@@ -112,8 +109,8 @@ def is_ours(module: str) -> bool:
 
 
 def without_docstrings(source: str) -> str:
-    """Return the text of a module without comments and docstrings, in one layout."""
-    return ast.unparse(_Docstrings().visit(ast.parse(source)))
+    """Return the syntax of a module without comments, docstrings and layout."""
+    return _text(_Docstrings().visit(ast.parse(source)))
 
 
 def bindings(body: Iterable[ast.stmt]) -> dict[str, Statements]:
@@ -160,9 +157,11 @@ def _bound(statement: ast.stmt) -> Iterator[str]:
     elif isinstance(statement, ast.Import | ast.ImportFrom):
         yield from imported(statement)
     else:
+        loops = (node.target for node in ast.walk(statement) if isinstance(node, ast.comprehension))
+        inside = {id(node) for target in loops for node in ast.walk(target)}
         for node in ast.walk(statement):
             if isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store):
-                yield from _root(node)
+                yield from _root(node) if id(node) not in inside else ()
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
             yield from _root(statement.value.func)  # as in TABLE.update(...)
 
@@ -192,14 +191,29 @@ def _definition(statements: Statements) -> Definition:
     """Read statements; they are changed."""
     stripped = _ForPeople()
     kept = [new for statement in statements if (new := stripped.visit(statement)) is not None]
-    text = ast.unparse(ast.Module(kept, []))
     uses = _Uses()
     for statement in kept:
         uses.visit(statement)
-    free = _free_names(text)
-    names = frozenset(name for name in uses.names if name.partition(".")[0] in free)
-    is_class = any(isinstance(statement, ast.ClassDef) for statement in kept)
-    return Definition(text, names, frozenset(stripped.types), frozenset(uses.attributes), stripped.imports, is_class)
+    free = _free_names(ast.unparse(ast.Module(kept, [])))
+    return Definition(
+        _text(kept),
+        frozenset(name for name in uses.names if name.partition(".")[0] in free),
+        frozenset(stripped.types),
+        frozenset(uses.attributes),
+        stripped.imports,
+        tuple(uses.keys),
+        any(isinstance(statement, ast.ClassDef) for statement in kept),
+    )
+
+
+def _text(node: Any) -> str:
+    """Return a tree as text; fields that are empty are left out, since versions of Python differ in them."""
+    if isinstance(node, list):
+        return f"[{' '.join(map(_text, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = (f"{name}={_text(value)}" for name, value in ast.iter_fields(node) if value is not None and value != [])
+    return f"{type(node).__name__}({' '.join(fields)})"
 
 
 def _free_names(text: str) -> set[str]:
@@ -286,9 +300,14 @@ class _Uses(ast.NodeVisitor):
     def __init__(self) -> None:
         self.names: set[str] = set()
         self.attributes: set[str] = set()
+        self.keys: list[str] = []
 
     def visit_Raise(self, node: ast.Raise) -> None:
         return
+
+    def visit_Dict(self, node: ast.Dict) -> None:
+        self.keys += [_text(key) for key in node.keys if key is not None]
+        self.generic_visit(node)
 
     def visit_Name(self, node: ast.Name) -> None:
         self.names.add(node.id)

@@ -17,6 +17,9 @@ from methods import Method, Net
 REQUESTED = ("method", "dataset", "degradation", "protocol", "seed")
 """The parts of a request, as failures name them."""
 
+INPUT = ("given_sigma", "size_multiple", "padding", "receptive_field")
+"""What a net says of its input, which decides what it is given."""
+
 RECORD_FORMAT = 3
 """Goes into every key: a change of what records mean makes all cells run again."""
 
@@ -63,7 +66,7 @@ class Cell:
         weights = self.net.weights
         return {
             "net": self.net.id,
-            "takes": [self.net.given_sigma, self.net.size_multiple, self.net.padding, self.net.receptive_field],
+            "input": {name: getattr(self.net, name) for name in INPUT},
             "options": dict(sorted(self.options.items())),
             "weights": [file.sha256 for file in (weights, *weights.beside)] if weights else [],
             "code": self.code,

@@ -103,9 +103,9 @@ def of_code(method: Method, net: Net, dataset: Dataset, degradation: Degradation
         stage: reach_of_stage(stage, dataset, degradation)
         for stage in stages(method, net, dataset, degradation, inference)
     }
-    imported = (package for reach in (load, *code.values()) for package in reach.packages - _TOOLS)
-    packages = {_DISTRIBUTIONS.get(package, package) for package in imported}
-    packages |= {package for stage in code for package in HARNESS[stage].packages} | set(method.packages)
+    packages = {*method.packages, *(package for stage in code for package in HARNESS[stage].packages)}
+    packages |= {package for reach in (load, *code.values()) for package in reach.packages}
+    packages = {_DISTRIBUTIONS.get(package, package) for package in packages - _TOOLS}
     return Fingerprint(
         load.digest,
         {stage: reach.digest for stage, reach in code.items()},
@@ -133,11 +133,11 @@ def stages(method: Method, net: Net, dataset: Dataset, degradation: Degradation,
 
 @cache
 def version(package: str) -> str:
-    """Return the version of an installed package, or say that it is not installed."""
+    """Return the version of an installed package, without its build (``+cpu``); or say that it is not installed."""
     from importlib import metadata  # takes 10 ms, which not every command needs
 
     try:
-        return metadata.version(package)
+        return metadata.version(package).partition("+")[0]
     except metadata.PackageNotFoundError:
         return "not installed"
 

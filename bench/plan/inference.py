@@ -44,23 +44,22 @@ class Inference:
         local : bool
             Whether the method's receptive field is known, so that tiles change nothing.
         """
-        words: dict[str, Any] = {}
+        changes: dict[str, Any] = {}
         if self.ensemble != 1:
-            words["ensemble"] = self.ensemble
+            changes["ensemble"] = self.ensemble
         if self.precision != "fp32":
-            words["precision"] = self.precision
+            changes["precision"] = self.precision
         if self.tile and not local:
-            words["tile"] = self.tile
+            changes["tile"] = self.tile
         if self.sigma is not None:
-            words["sigma"] = self.sigma
-        return words
+            changes["sigma"] = self.sigma
+        return changes
 
     def label(self, *, local: bool) -> str:
         """Return what tables add to the method's name; parameters as for `changes`."""
-        words = self.changes(local=local)
-        said = {"ensemble": "x8", "precision": self.precision, "tile": f"tile {self.tile}"}
-        said["sigma"] = f"told {self.sigma:g}" if self.sigma is not None else ""
-        return " ".join(said[word] for word in words)
+        labels = {"ensemble": "x8", "precision": self.precision, "tile": f"tile {self.tile}"}
+        labels["sigma"] = f"told {self.sigma:g}" if self.sigma is not None else ""
+        return " ".join(labels[name] for name in self.changes(local=local))
 
 
 def ensemble(word: str) -> int:

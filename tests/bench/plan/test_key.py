@@ -241,6 +241,27 @@ def test_versions_of_the_packages_that_a_cell_computes_with(keys, monkeypatch, p
     assert {name for name in CELLS if after[name] != before[name]} == cells
 
 
+def test_versions_are_those_of_a_package_and_not_of_its_build():
+    assert "+" not in fingerprint.version("torch")  # 2.13.0+cpu and 2.13.0+cu130 have one key
+    assert fingerprint.version("no-such-package") == "not installed"
+
+
+def test_what_an_own_file_imports_is_in_its_key(method_file, one_cell, copy, monkeypatch):
+    body = "import math\nfrom scipy import ndimage\nfrom methods.networks.dncnn import DnCNN\nimport bench.nothing\n"
+    path = str(method_file(f"{body}def denoise(noisy, sigma):\n    return noisy\n"))
+    monkeypatch.setattr(source_hash, "SOURCES", Sources(copy))
+    before = one_cell(path, "builtin")
+    assert before.packages["scipy"] == fingerprint.version("scipy")
+    assert not {"math", "methods"} & set(before.packages)
+    network = copy / "methods" / "networks" / "dncnn.py"
+    text = network.read_text()
+    network.write_text(text.replace("nn.ReLU", "nn.ELU"))
+    monkeypatch.setattr(source_hash, "SOURCES", Sources(copy))
+    after = one_cell(path, "builtin").key
+    network.write_text(text)
+    assert after != before.key
+
+
 def test_the_identity_can_be_read(one_cell):
     identity = one_cell("ffdnet", "builtin").identity
     assert list(identity["harness"]) == [
