@@ -1,8 +1,9 @@
 """The columns of tables of results: one list for the terminal, the page, Markdown and CSV."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from bench.judge.verdict import Verdict, judge, reference
 from bench.score.metrics import METRICS
@@ -13,8 +14,6 @@ TERMINAL, MARKDOWN, PAGE, FILE = OUTPUTS = ("terminal", "Markdown", "page", "fil
 
 ORIGINS = ("request", "measurement", "ledger", "footnotes")
 """Where values come from; a file has its columns in this order."""
-
-Value = str | int | float | None
 
 
 @dataclass(frozen=True)
@@ -35,13 +34,12 @@ class Column:
     ----------
     name : str
         In files.
-    title : str
+    title, unit : str
         Of its heading.
-    value : callable
-        Returns what stands in a row; None where there is nothing.
-    unit : str
+    value : callable, optional
+        Returns what stands in a row, None where there is nothing; otherwise the mean of the records' column `name`.
     form : str
-        How a number is printed, as `format` takes it.
+        How a number is printed, as `format` takes it; empty for words, which begin on the left.
     better : str
         ``"high"`` or ``"low"``: the direction of better values; empty where there is none.
     origin : str
@@ -49,16 +47,14 @@ class Column:
     outputs : tuple of str
         Where it stands.
     when : callable
-        Whether a table of these rows has it; a file always does.
+        Whether a table of these rows may have it; a file always does.
     short : str
         Its whole heading in the terminal, where room is scarce; empty: title and unit.
-    left : bool
-        Whether it holds words, which begin on the left.
     """
 
     name: str
-    title: str
-    value: Callable[[Entry], Value]
+    title: str = ""
+    value: Callable[[Entry], Any] | None = None
     unit: str = ""
     form: str = ""
     better: Literal["high", "low", ""] = ""
@@ -66,7 +62,6 @@ class Column:
     outputs: tuple[str, ...] = OUTPUTS
     when: Callable[[Sequence[Entry]], bool] = bool
     short: str = ""
-    left: bool = False
 
 
 def entry(result: Result, footnotes: Sequence[str] = ()) -> Entry:
@@ -88,7 +83,7 @@ def columns(output: str, entries: Sequence[Entry]) -> list[Column]:
     there = [column for column in _columns() if output in column.outputs]
     if output == FILE:
         return sorted(there, key=lambda column: ORIGINS.index(column.origin))
-    return [column for column in there if column.when(entries)]
+    return [c for c in there if c.when(entries) and any(_value(c, row) is not None for row in entries)]
 
 
 def heading(column: Column, output: str) -> str:
@@ -100,19 +95,24 @@ def heading(column: Column, output: str) -> str:
 
 
 def text(column: Column, row: Entry, missing: str) -> str:
-    """Return what a table shows in a row: `missing` where there is nothing, a dash where there is no number."""
-    value = column.value(row)
-    if value is None or value == "":
-        return missing
-    return "–" if value != value else format(value, column.form)
+    """Return what a table shows in a row; `missing` where there is nothing."""
+    value = _value(column, row)
+    if value is None:
+        return "–" if column.value is None else missing
+    return format(value, column.form)
 
 
-def stored(column: Column, row: Entry) -> Value:
+def stored(column: Column, row: Entry) -> Any:
     """Return what a file holds in a row: four decimals, or four digits of what tables show by its digits."""
-    value = column.value(row)
+    value = _value(column, row)
     if not isinstance(value, float):
         return value
     return float(f"{value:.4g}") if column.form.endswith("g") else round(value, 4)
+
+
+def _value(column: Column, row: Entry) -> Any:
+    value = column.value(row) if column.value else row.result.mean(column.name)
+    return None if value == "" or value != value else value
 
 
 def published_value(row: Entry, metric: str) -> float | None:
@@ -122,95 +122,78 @@ def published_value(row: Entry, metric: str) -> float | None:
     return float(row.ssim) if metric == "ssim" and row.ssim else None
 
 
-def badness(row: Entry) -> float:
-    """Return what rows are sorted by, the best first: the first column of a direction."""
-    first = next(column for column in columns(TERMINAL, [row]) if column.better)
-    value = first.value(row)
-    assert isinstance(value, float)
-    return -value if first.better == "high" else value
+def best_first(entries: Sequence[Entry]) -> list[Entry]:
+    """Sort rows by their first column that has a direction; those without a value come last."""
+    first = next(column for column in columns(TERMINAL, entries) if column.better)
+
+    def badness(row: Entry) -> float:
+        value = row.result.mean(first.name)
+        return math.inf if math.isnan(value) else -value if first.better == "high" else value
+
+    return sorted(entries, key=badness)
 
 
 def _columns() -> Iterator[Column]:
-    yield Column("method", "method", lambda e: e.result.label, origin="request", short="Method", left=True)
+    yield Column("method", "method", lambda e: e.result.label, origin="request", short="Method")
     yield _filed("net", "request", lambda e: e.result.about["identity"]["net"])
-    yield Column(
-        "dataset", "data", lambda e: e.result.dataset,
-        origin="request", outputs=(TERMINAL, FILE), short="Data", left=True,
-    )  # fmt: skip
-    yield Column(
-        "noise", "noise", lambda e: e.result.noise, origin="request", outputs=(TERMINAL,), short="Noise", left=True
-    )
+    yield Column("dataset", "", lambda e: e.result.dataset, origin="request", outputs=(TERMINAL, FILE), short="Data")
+    yield Column("noise", "", lambda e: e.result.noise, origin="request", outputs=(TERMINAL,), short="Noise")
     yield _filed("degradation", "request", lambda e: e.result.degradation)
     yield _filed("protocol", "request", lambda e: e.result.protocol)
     for name, metric in METRICS.items():
-        yield Column(name, metric.title, _mean(name), metric.unit, metric.form, metric.better, when=_referenced)
+        yield Column(name, metric.title, None, metric.unit, metric.form, metric.better)
         yield from _published(name)
     for name, metric in METRICS.items():
-        yield Column(
-            f"noisy_{name}", f"noisy {metric.title}", _mean(f"noisy_{name}"), metric.unit, metric.form,
-            outputs=(TERMINAL, PAGE, FILE) if name == "psnr" else (FILE,), when=_referenced, short="noisy dB",
-        )  # fmt: skip
-    yield Column("noise_psnr", "noise", _mean("noise_psnr"), "dB", ".2f", "high", when=_predicts_noise)
-    yield Column("self_mse", "self-score", _mean("self_mse"), form=".2f", better="low", when=_unreferenced)
-    yield Column("self_error", "±", _mean("self_error"), form=".2f", when=_unreferenced)
+        outputs = (TERMINAL, PAGE, FILE) if name == "psnr" else (FILE,)
+        title, short = f"noisy {metric.title}", f"noisy {metric.unit}"
+        yield Column(f"noisy_{name}", title, None, metric.unit, metric.form, outputs=outputs, short=short)
+    yield Column("noise_psnr", "noise", None, "dB", ".2f", "high", when=_predicts_noise)
+    yield Column("self_mse", "self-score", form=".2f", better="low")
+    yield Column("self_error", "±", form=".2f")
     yield Column(
         "noise_psnr_peak_255_of_white_1", "noise, peak 255", lambda e: e.result.mean("noise_psnr") + PEAK_255_OF_UNIT,
         "dB", ".2f", "high", when=_predicts_noise, short="peak 255",
     )  # fmt: skip
-    yield Column(
-        "told_sigma", "told sigma", _mean("told_sigma"),
-        form=".1f", outputs=(TERMINAL, MARKDOWN, PAGE), when=_unreferenced,
-    )  # fmt: skip
-    yield Column("seconds", "s/image", _mean("seconds"), form=".3g", better="low")
-    yield Column("runtime", "runtime", lambda e: e.result.runtime, short="Runtime", left=True)
-    yield Column(
-        "seeds", "seeds", lambda e: len(e.result.seeds),
-        form="d", origin="request", outputs=(PAGE, FILE), when=_referenced,
-    )  # fmt: skip
+    yield Column("told_sigma", "told sigma", form=".1f", outputs=(TERMINAL, MARKDOWN, PAGE), when=_unreferenced)
+    yield Column("seconds", "s/image", form=".3g", better="low")
+    yield Column("runtime", "runtime", lambda e: e.result.runtime, short="Runtime")
+    yield Column("seeds", "seeds", lambda e: len(e.result.seeds), form="d", origin="request", outputs=(PAGE, FILE))
     yield _filed("images", "request", lambda e: len(e.result.records[0].images))
-    yield Column(
-        "verdict", "verdict", lambda e: e.verdict.word if e.verdict else "not published",
-        origin="ledger", when=_referenced, short="Verdict", left=True,
-    )  # fmt: skip
-    yield _filed("source", "ledger", _source)
+    yield Column("verdict", "verdict", _verdict, origin="ledger", when=_referenced, short="Verdict")
+    yield _filed(
+        "source", "ledger", lambda e: e.verdict and f"{e.verdict.published.source}, {e.verdict.published.address}"
+    )
     yield _filed("notes", "footnotes", lambda e: "; ".join(e.footnotes))
 
 
 def _published(metric: str) -> Iterator[Column]:
-    """Yield what the ledger says of a metric."""
+    """Yield the columns of a metric that the ledger fills."""
     if metric == "psnr":
         yield Column(
-            "psnr_published", "paper", lambda e: e.verdict.published.value if e.verdict else None,
-            origin="ledger", when=_judged,
+            "psnr_published", "paper", lambda e: e.verdict and e.verdict.published.value, form="s", origin="ledger"
+        )
+        yield Column(
+            "psnr_difference", "difference", lambda e: e.verdict and e.verdict.difference,
+            form="+.3f", origin="ledger", short="diff",
         )  # fmt: skip
         yield Column(
-            "psnr_difference", "difference", lambda e: e.verdict.difference if e.verdict else None,
-            form="+.3f", origin="ledger", when=_judged, short="diff",
-        )  # fmt: skip
-        yield Column(
-            "psnr_allowed", "allowed ±", lambda e: e.verdict.allowed if e.verdict else None,
-            form=".3f", origin="ledger", outputs=(PAGE, FILE), when=_judged,
+            "psnr_allowed", "allowed ±", lambda e: e.verdict and e.verdict.allowed,
+            form=".3f", origin="ledger", outputs=(PAGE, FILE),
         )  # fmt: skip
     if metric == "ssim":
-        yield Column(
-            "ssim_published", "paper", lambda e: e.ssim, origin="ledger", when=lambda rows: any(e.ssim for e in rows)
-        )
+        yield Column("ssim_published", "paper", lambda e: e.ssim, form="s", origin="ledger")
 
 
-def _filed(name: str, origin: Literal["request", "ledger", "footnotes"], value: Callable[[Entry], Value]) -> Column:
-    return Column(name, name, value, origin=origin, outputs=(FILE,))
+def _filed(name: str, origin: Literal["request", "ledger", "footnotes"], value: Callable[[Entry], Any]) -> Column:
+    return Column(name, "", value, origin=origin, outputs=(FILE,))
 
 
-def _mean(name: str) -> Callable[[Entry], float]:
-    return lambda e: e.result.mean(name)
-
-
-def _source(row: Entry) -> Value:
-    return f"{row.verdict.published.source}, {row.verdict.published.address}" if row.verdict else None
+def _verdict(row: Entry) -> str:
+    return row.verdict.word if row.verdict else "not published"
 
 
 def _referenced(entries: Sequence[Entry]) -> bool:
-    return any(e.result.has_reference for e in entries)
+    return any(row.result.has_reference for row in entries)
 
 
 def _unreferenced(entries: Sequence[Entry]) -> bool:
@@ -218,8 +201,4 @@ def _unreferenced(entries: Sequence[Entry]) -> bool:
 
 
 def _predicts_noise(entries: Sequence[Entry]) -> bool:
-    return _referenced(entries) and any(e.result.predicts_noise for e in entries)
-
-
-def _judged(entries: Sequence[Entry]) -> bool:
-    return any(e.verdict for e in entries)
+    return any(row.result.predicts_noise for row in entries)

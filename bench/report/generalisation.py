@@ -63,11 +63,6 @@ def points(boards: Sequence[Leaderboard]) -> dict[str, list[Point]]:
     return dict(sorted(rows.items(), key=lambda row: (-row[1][-1].sigma, -row[1][-1].psnr)))
 
 
-def is_shown(rows: Mapping[str, Sequence[Point]]) -> bool:
-    """Whether a method was run at enough noise levels, one of them outside its range."""
-    return any(len(row) >= LEVELS and not all(point.within for point in row) for row in rows.values())
-
-
 def cut_at_range(first: Point, second: Point) -> list[tuple[Range, Range, bool]]:
     """Cut the line between two points of a method at the end of its range.
 
@@ -115,7 +110,7 @@ def generalisation_figure(boards: Sequence[Leaderboard], styles: Mapping[str, St
         None where no method was run at three noise levels of which one is outside its range.
     """
     rows = points(boards)
-    if not is_shown(rows):
+    if not any(len(row) >= LEVELS and not all(point.within for point in row) for row in rows.values()):
         return None
     import matplotlib.pyplot as plt
     from matplotlib.lines import Line2D

@@ -7,7 +7,7 @@ from bench.common.tables import csv_text
 from bench.degradation import PAIRS
 from bench.judge.footnotes import PREDICTED_NOISE, SELF_SCORE, footnotes
 from bench.plan.protocol import PROTOCOLS
-from bench.report.columns import FILE, MARKDOWN, Entry, badness, columns, entry, heading, stored, text
+from bench.report.columns import FILE, MARKDOWN, Entry, best_first, columns, entry, heading, stored, text
 from bench.store.records import score_columns, slug
 from bench.store.results import Result
 
@@ -72,7 +72,7 @@ def leaderboards(results: Iterable[Result]) -> list[Leaderboard]:
     boards = []
     for (dataset, protocol, kind, _, degradation), members in sorted(groups.items()):
         lines = footnotes(members)
-        entries = tuple(sorted((entry(result, lines) for result in members), key=badness))
+        entries = tuple(best_first([entry(result, lines) for result in members]))
         about = members[0].about
         title = str(about["dataset"]["title"])
         boards.append(Leaderboard(dataset, title, degradation, kind, about["strength"], protocol, entries))
@@ -108,7 +108,7 @@ def to_markdown(boards: Sequence[Leaderboard]) -> str:
             f"## {board.title}, {board.degradation}, protocol `{board.protocol}`\n",
             f"{board.choices}.\n",
             f"| {' | '.join(heading(column, MARKDOWN) for column in there)} |",
-            f"|{'|'.join('---' if column.left else '---:' for column in there)}|",
+            f"|{'|'.join('---:' if column.form else '---' for column in there)}|",
             *(f"| {' | '.join(text(column, row, '') for column in there)} |" for row in board.entries),
             "",
             *(f"- {row.result.label}: {row.verdict.reason}" for row in board.entries if row.verdict),

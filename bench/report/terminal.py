@@ -12,7 +12,7 @@ from rich.text import Text
 
 from bench.judge.footnotes import PREDICTED_NOISE, SELF_SCORE, footnotes
 from bench.plan.cell import Cell, Failure
-from bench.report.columns import TERMINAL, Entry, badness, columns, entry, heading, text
+from bench.report.columns import TERMINAL, Entry, best_first, columns, entry, heading, text
 from bench.run.progress import CellProgress
 from bench.run.progress import Progress as CampaignProgress
 from bench.store.results import Result
@@ -121,7 +121,7 @@ def print_results(out: Console, results: Sequence[Result]) -> None:
         members = [entry(result) for result in results if result.protocol == name]
         scored = [row for row in members if row.result.has_reference]
         others = [row for row in members if not row.result.has_reference]
-        for rows in (scored, sorted(others, key=lambda row: (row.result.dataset, badness(row)))):
+        for rows in (scored, sorted(best_first(others), key=lambda row: row.result.dataset) if others else []):
             if rows:
                 out.print()
                 _table(out, rows)
@@ -134,10 +134,10 @@ def _table(out: Console, rows: Sequence[Entry]) -> None:
     grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
     there = columns(TERMINAL, rows)
     for column in there:
-        if column.left and column.name != "verdict":
+        if not column.form and column.name != "verdict":
             grid.add_column(heading(column, TERMINAL), overflow="fold", max_width=24)
         else:
-            grid.add_column(heading(column, TERMINAL), justify="left" if column.left else "right", no_wrap=True)
+            grid.add_column(heading(column, TERMINAL), justify="right" if column.form else "left", no_wrap=True)
     for row in rows:
         style = _STYLE.get(row.verdict.word if row.verdict else "", "dim")
         texts = (text(column, row, "-") for column in there)
