@@ -13,7 +13,6 @@ from bench.plan.choose_net import choose_net
 from bench.plan.inference import Inference
 from bench.plan.protocol import PROTOCOLS, Protocol, protocol
 from bench.plan.resolve import EXPECTED, ConfiguredMethod, Resolved
-from bench.plan.resolve import known_dataset as known_dataset  # for those who import it from here
 from datasets import Dataset
 from datasets.folder import as_noisy
 

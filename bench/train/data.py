@@ -9,7 +9,7 @@ from bench.common.errors import BenchError, one_line
 from bench.common.parsing import split
 from bench.degradation import degrade, parse
 from bench.plan import fingerprint
-from bench.plan.request import known_dataset
+from bench.plan.resolve import known_dataset
 from bench.run.images import Picture, pictures
 from bench.train.patches import TrainingImages, on_device
 from bench.train.recipe import Recipe

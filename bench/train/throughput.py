@@ -8,7 +8,7 @@ from bench.common import devices, provenance
 from bench.common.errors import BenchError
 from bench.common.parsing import split
 from bench.degradation import parse
-from bench.plan.request import known_dataset
+from bench.plan.resolve import known_dataset
 from bench.run.images import pictures
 from bench.train import loop
 from bench.train.losses import LOSSES, denoising

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.common.errors import BenchError
 from bench.common.parsing import split
-from bench.plan.request import known_dataset
+from bench.plan.resolve import known_dataset
 from bench.run.wrappers import padded
 from bench.studies.segment.labels import Scheme, confusion, mean_iou, scheme
 from bench.studies.segment.networks import network as segmentation_network
