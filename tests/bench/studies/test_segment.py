@@ -180,7 +180,7 @@ def test_an_image_without_label_map(halves, compared, gray_file, monkeypatch):
 
 def write(path, classes=("dark", "bright"), score=50.0, **words):
     """Write a segmentation network, and its record."""
-    weights_file.write(CompactUNet(len(classes), 2, 2).state_dict(), path)
+    weights_file.write_weights(CompactUNet(len(classes), 2, 2).state_dict(), path)
     record = {
         "kind": "segmenter",
         "name": "segmenter@own",
@@ -195,7 +195,7 @@ def write(path, classes=("dark", "bright"), score=50.0, **words):
 def test_a_network_comes_back_from_its_file(tmp_path):
     net = CompactUNet(5, features=4, levels=3).eval()
     path = tmp_path / "deep" / "net.safetensors"
-    weights_file.write(net.state_dict(), path)
+    weights_file.write_weights(net.state_dict(), path)
     image = torch.rand(1, 3, 10, 15)
     back = load(path)
     padded = nn.functional.pad(image, (0, 1, 0, 2), mode="reflect")
@@ -204,7 +204,7 @@ def test_a_network_comes_back_from_its_file(tmp_path):
 
 def test_files_that_hold_no_network(tmp_path):
     path = tmp_path / "x.safetensors"
-    weights_file.write({"a": torch.zeros(1)}, path)
+    weights_file.write_weights({"a": torch.zeros(1)}, path)
     with pytest.raises(BenchError, match="holds no CompactUNet"):
         load(path)
     path.write_bytes(b"nothing")
@@ -213,13 +213,13 @@ def test_files_that_hold_no_network(tmp_path):
     with pytest.raises(BenchError, match=r"there\.safetensors: cannot be read"):
         load(tmp_path / "not-there.safetensors")
     with pytest.raises(BenchError, match=r"cannot write .*the checkpoint has the weights"):
-        weights_file.write({"a": torch.zeros(1)}, path / "below.safetensors")
+        weights_file.write_weights({"a": torch.zeros(1)}, path / "below.safetensors")
 
 
 def test_weights_are_as_readable_as_the_person_wants(tmp_path):
     before = os.umask(0o027)
     try:
-        weights_file.write({"a": torch.zeros(1)}, tmp_path / "x.safetensors")
+        weights_file.write_weights({"a": torch.zeros(1)}, tmp_path / "x.safetensors")
     finally:
         os.umask(before)
     assert (tmp_path / "x.safetensors").stat().st_mode & 0o777 == 0o640
@@ -256,7 +256,7 @@ def test_a_file_without_record_is_known_by_the_number_of_its_classes(halves, tmp
     path = write(tmp_path / "x.safetensors")
     path.with_suffix(".json").unlink()
     assert fitting(halves, str(path)).title == "x"
-    weights_file.write(CompactUNet(3, 2, 2).state_dict(), path)
+    weights_file.write_weights(CompactUNet(3, 2, 2).state_dict(), path)
     with pytest.raises(BenchError, match=r"its 3 classes \(not named\) are not the 2"):
         fitting(halves, str(path))
     with pytest.raises(BenchError, match=r"^SEGMENTER=y\.safetensors: no such file"):

@@ -68,7 +68,7 @@ def segmenter(tmp_path):
         net.head.weight[0] = 0
         net.head.bias[0] = 0.05
     path = tmp_path / "weights" / "segmenter@own-scenes.safetensors"
-    weights_file.write(net.state_dict(), path)
+    weights_file.write_weights(net.state_dict(), path)
     record = {"kind": "segmenter", "classes": ["dark", "bright"], "held_out_mean_iou": 93.21}
     path.with_suffix(".json").write_text(json.dumps(record))
     return path
