@@ -101,7 +101,7 @@ class Result:
 
     @property
     def runtime(self) -> str:
-        """Its runtime and device, as `onnxruntime, 2 threads`; those of every seed, where they differ."""
+        """Runtime and its processes, threads or device, as `onnxruntime ×2`; those of every seed, where they differ."""
         return "; ".join(dict.fromkeys(_runtime(record.provenance) for record in self.records))
 
     @property
@@ -123,9 +123,7 @@ class Result:
 def _runtime(about: dict[str, Any]) -> str:
     if about["device"] != "cpu":
         return f"{about['runtime']}, {about['device']}"
-    number, unit = (about["jobs"], "process") if about["jobs"] > 1 else (about["threads"], "thread")
-    plural = {"process": "processes", "thread": "threads"}
-    return f"{about['runtime']}, {number} {unit if number == 1 else plural[unit]}"
+    return f"{about['runtime']} ×{about['jobs'] * about['threads']}"
 
 
 def _pair(names: Sequence[str] | None) -> tuple[str, str] | None:

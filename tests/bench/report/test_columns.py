@@ -156,7 +156,7 @@ def test_the_runtime_stands_beside_the_seconds(tmp_path, photographs):
         "NLM": {"runtime": "torch", "device": "cpu", "jobs": 1, "threads": 1, "fallback": "it cannot be exported"},
     }
     expected = {
-        "Median": "plain, 4 processes", "Wavelet": "torch compiled, cuda:0 (NVIDIA H100)", "NLM": "torch, 1 thread"
+        "Median": "plain ×4", "Wavelet": "torch compiled, cuda:0 (NVIDIA H100)", "NLM": "torch ×1"
     }  # fmt: skip
     store, page = run(tmp_path, photographs, "median,wavelet,nlm", "25", lambda about: about | ran[about["label"]])
     results = gather(store.scores())
