@@ -12,7 +12,8 @@ from bench.judge import ledger as ledger_module
 from bench.judge import verdict
 from bench.judge.ledger import PROTOCOLS as LEDGER_PROTOCOLS
 from bench.judge.ledger import Published, ledger, published
-from bench.judge.verdict import input_deviation, judge
+from bench.judge.tolerance import input_deviation
+from bench.judge.verdict import judge
 from bench.plan.cell import describe
 from bench.plan.protocol import PROTOCOLS
 from bench.store.records import Record
