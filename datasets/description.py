@@ -330,9 +330,9 @@ def own_name(path: Path) -> str:
     return path.name if path.suffix else f"file {path.name}"
 
 
-def whole(files: Sequence[File]) -> tuple[Image, ...]:
-    """Return one image a file, named as the file is without its ending."""
-    return tuple(Image(Path(file.path).stem, Part(file)) for file in files)
+def whole(files: Sequence[File], ending: str = "") -> tuple[Image, ...]:
+    """Return one image a file, named as the file is without its suffix, and without `ending` where it has that."""
+    return tuple(Image(Path(file.path).stem.removesuffix(ending), Part(file)) for file in files)
 
 
 def listed(folder: str, address: str) -> tuple[File, ...]:

@@ -11,7 +11,7 @@ from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datasets import bsd, training_sets
+from datasets import bsd, image_folders
 from datasets.description import Dataset, Entries, File, Image, Part
 from datasets.images import read
 
@@ -87,5 +87,5 @@ def _named(entries: tuple[Dataset, ...], name: str) -> Dataset:
 
 DATASETS = (
     _patches("bsd-patches32", "BSD patches 32x32", _named(bsd.DATASETS, "cbsd68"), 1_000),
-    _patches("bsd-patches32-train", "BSD patches 32x32 (training)", _named(training_sets.DATASETS, "cbsd432"), 10_000),
+    _patches("bsd-patches32-train", "BSD patches 32x32 (training)", _named(image_folders.DATASETS, "cbsd432"), 10_000),
 )

@@ -1,9 +1,6 @@
 """Urban100: buildings with regular structures (Huang, Singh, Ahuja: CVPR 2015)."""
 
-from collections.abc import Sequence
-from pathlib import Path
-
-from datasets.description import RAW, Dataset, File, Image, Part, listed
+from datasets.description import RAW, Dataset, File, listed, whole
 
 _ADDRESS = "jbhuang0604/SelfExSR/8f6dd8c1d20cb7e8792a7177b4f6fd677633f598/data/Urban100/image_SRF_4"
 _ENDING = "_SRF_4_HR"
@@ -16,17 +13,12 @@ _OTHERS = tuple(
 _SOURCE = "https://github.com/jbhuang0604/SelfExSR (data/Urban100/image_SRF_4, HR): cropped to multiples of 4 there"
 _TERMS = "none stated for the images (photographs gathered from Flickr); cite Huang et al., CVPR 2015"
 
-
-def _images(files: Sequence[File]) -> tuple[Image, ...]:
-    return tuple(Image(Path(file.path).stem.removesuffix(_ENDING), Part(file)) for file in files)
-
-
 DATASETS = (
     Dataset(
         name="urban100",
         title="Urban100",
         colour="rgb",
-        images=_images((*_FIRST, *_OTHERS)),
+        images=whole((*_FIRST, *_OTHERS), _ENDING),
         source=_SOURCE,
         licence=_TERMS,
         published="colour denoising: RNAN Table 2, SwinIR Table 6, SCUNet Table 2, ART Table 4, Xformer Table 3",
@@ -35,7 +27,7 @@ DATASETS = (
         name="urban100-first10",
         title="Urban100, img_001 to img_010",
         colour="rgb",
-        images=_images(_FIRST),
+        images=whole(_FIRST, _ENDING),
         source=_SOURCE,
         licence=_TERMS,
         published="nowhere: numbers of all 100 images do not stand for these ten",

@@ -137,7 +137,7 @@ def changed(copy, keys):
         ("bench/score/held_out.py", "GRIDS = ", "GRIDS = 1 + ", {"noisy"}),
         ("bench/run/images.py", "dataset.picture(image.clean", "0 + dataset.picture(image.clean", ALL),
         ("datasets/images.py", "np.array(image)", "np.array(image)[::-1]", ALL),
-        ("datasets/kodak.py", "centre_crop(image, 500, 500)", "centre_crop(image, 499, 500)", {"crops"}),
+        ("datasets/image_folders.py", "centre_crop(image, 500, 500)", "centre_crop(image, 499, 500)", {"crops"}),
         ("bench/adapters/python_file.py", "_imported(path).denoise", "_imported(path).other", {"file", "tiles"}),
         ("bench/adapters/command.py", ".permute(0, 3, 1, 2)", ".permute(0, 3, 2, 1)", {"program"}),
         (

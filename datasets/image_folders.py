@@ -1,0 +1,42 @@
+"""The datasets of `image_folders.toml`: each is the pictures of one folder on GitHub."""
+
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from datasets.description import Dataset, listed, whole
+from datasets.images import centre_crop, luma
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def centre_500(image: "np.ndarray") -> "np.ndarray":
+    """Return the middle 500x500 pixels."""
+    return centre_crop(image, 500, 500)
+
+
+def three_channels(image: "np.ndarray") -> "np.ndarray":
+    """Return a gray image, (H, W, 1), with three equal channels; colour passes unchanged."""
+    import numpy as np
+
+    return np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
+
+
+_CONVERSIONS = {function.__name__: function for function in (centre_500, luma, three_channels)}
+
+
+def _dataset(name: str, entry: dict[str, Any]) -> Dataset:
+    images = whole(listed(entry.pop("folder"), entry.pop("address")), entry.pop("ending", ""))
+    convert = _CONVERSIONS[entry.pop("convert")] if "convert" in entry else None
+    ledger = tuple(entry.pop("ledger")) if "ledger" in entry else None
+    return Dataset(name=name, images=images, convert=convert, ledger=ledger, **entry)
+
+
+def _datasets() -> tuple[Dataset, ...]:
+    table = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+    entries = {name: table.get(entry.pop("like", ""), {}) | entry for name, entry in table.items()}
+    return tuple(_dataset(name, entry) for name, entry in entries.items())
+
+
+DATASETS = _datasets()
