@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datasets.description import Dataset, Entries, File, Image, Part, listed
-from datasets.images import centre_crop, to_gray
-from datasets.labels import picture
+from datasets.images import centre_crop, picture, to_gray
 
 if TYPE_CHECKING:
     import numpy as np

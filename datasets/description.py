@@ -1,11 +1,12 @@
 """What a dataset is: named images, each file known by its checksum, with licence and source."""
 
 import csv
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from datasets.images import read
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     Reader = Callable[[Path, tuple[int | str, ...]], np.ndarray]
+
+T = TypeVar("T")
 
 RAW = "https://raw.githubusercontent.com"
 
@@ -317,17 +320,45 @@ class Dataset:
         return maps
 
 
-def own_name(path: Path) -> str:
-    """Return the name of a person's own images: with a space or a dot, which no registered dataset has.
+def own_images(path: Path, images: Sequence[Image], colour: str = "", **more: Any) -> Dataset:
+    """Describe a person's own images, with a space or a dot in their name, which no registered dataset has.
 
-    Examples
-    --------
-    >>> own_name(Path("photos/set12.png")), own_name(Path("photos/set12"))
-    ('set12.png', 'file set12')
+    Parameters
+    ----------
+    path : Path
+        Where they lie.
+    images : sequence of Image
+        In files of `own_file`.
+    colour : str
+        As of `Dataset`; empty: that of the first image, which is read.
+    **more
+        Further fields of `Dataset`.
     """
-    if path.is_dir():
-        return f"folder {path.resolve().name}"
-    return path.name if path.suffix else f"file {path.name}"
+    name = f"folder {path.resolve().name}" if path.is_dir() else path.name if path.suffix else f"file {path.name}"
+    dataset = Dataset(name, name, colour, tuple(images), str(path), "your own images", **more)
+    if colour:
+        return dataset
+    first = images[0].parts[0]
+    gray = dataset.reader(Path(first.file.local), first.at).shape[2] == 1
+    return replace(dataset, colour="gray" if gray else "rgb")
+
+
+def own_file(path: Path, folder: Path) -> File:
+    """Describe a person's own file, known by its path below a folder."""
+    with path.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    return File(str(path.relative_to(folder)), digest, local=str(path))
+
+
+def by_name(path: Path, named: Sequence[tuple[str, T]]) -> dict[str, T]:
+    """Return the files of a person's images by the names of these, or raise `ValueError` if two images share a name."""
+    files: dict[str, T] = {}
+    for name, file in named:
+        if name in files:
+            both = f"{files[name]} and {file}"
+            raise ValueError(f"DATA={path}: two images are named {name!r} ({both}); give each its own name")
+        files[name] = file
+    return files
 
 
 def whole(files: Sequence[File], ending: str = "") -> tuple[Image, ...]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
-
+    from PIL.ImageFile import ImageFile
 
 _ENDINGS = (".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg", ".pgm", ".ppm", ".webp")
 _ADVICE = {
@@ -47,20 +47,40 @@ def read(path: Path, content: bytes | None = None) -> "np.ndarray":
     ValueError
         If the file is missing, truncated, no image, or has another pixel format.
     """
+    pixels, mode = picture(path, content)
+    if mode not in ("L", "RGB"):
+        reason = _ADVICE.get(mode, "it has more than 8 bits a channel: save it with 8")
+        raise ValueError(f"image {path}: expected 8-bit gray or RGB; {reason}")
+    return pixels.reshape(pixels.shape[0], pixels.shape[1], -1)
+
+
+def picture(path: Path, content: bytes | None = None) -> "tuple[np.ndarray, str]":
+    """Read a picture as it is stored, with the name that Pillow has for its pixel format; parameters as of `read`.
+
+    Returns
+    -------
+    ndarray, shape (H, W) or (H, W, C)
+        The values in the file; of a picture with a palette, the indices.
+    str
+        The format: ``"L"``, ``"P"``, ``"RGB"``, ``"RGBA"``, ``"I;16"`` ...; ``"RGB;16"`` where the file has more than
+        the 8 bits of the values.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing, truncated, or no picture.
+    """
     import numpy as np
     from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(path if content is None else io.BytesIO(content)) as image:
-            if image.mode not in ("L", "RGB") or _is_deep(image):
-                reason = _ADVICE.get(image.mode, "it has more than 8 bits a channel: save it with 8")
-                raise ValueError(f"image {path}: expected 8-bit gray or RGB; {reason}")
-            pixels = np.array(image)
+            mode = _mode(image)
+            return np.array(image), mode
     except UnidentifiedImageError:
         raise ValueError(f"image {path}: no readable image; expected PNG, TIFF, BMP or JPEG") from None
     except (OSError, SyntaxError, EOFError) as error:
         raise ValueError(f"image {path}: cannot be read to its end ({error}); fetch or save it again") from None
-    return pixels.reshape(pixels.shape[0], pixels.shape[1], -1)
 
 
 def to_gray(image: "np.ndarray") -> "np.ndarray":
@@ -113,7 +133,8 @@ def centre_crop(image: "np.ndarray", height: int, width: int) -> "np.ndarray":
     return image[top : top + height, left : left + width]
 
 
-def _is_deep(image: object) -> bool:
+def _mode(image: "ImageFile") -> str:
     # Pillow reads 16-bit RGB PNG files as 8-bit RGB and only its decoder's raw mode tells.
-    tiles = getattr(image, "tile", [])
-    return any("16" in str(tile[3]) for tile in tiles)
+    raw = [tile.args if isinstance(tile.args, str) else tile.args[0] for tile in image.tile if tile.args]
+    deep = image.mode.startswith("RGB") and any(str(mode).endswith(("16", "16B", "16L", "16N")) for mode in raw)
+    return f"{image.mode};16" if deep else image.mode

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from datasets.images import picture
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -74,30 +76,3 @@ def segmentations(path: Path, at: tuple[int | str, ...] = ()) -> "np.ndarray":
     if not maps or any(one.ndim != 2 or one.shape != maps[0].shape or one.dtype.kind not in "iu" for one in maps):
         raise ValueError(f"segmentations {path}: expected maps of whole numbers, all of one size, one a person")
     return np.stack(maps).astype(np.int32)
-
-
-def picture(path: Path) -> "tuple[np.ndarray, str]":
-    """Read a picture as it is stored, with the name that Pillow has for its pixel format.
-
-    Returns
-    -------
-    ndarray, shape (H, W) or (H, W, C)
-        The values in the file; of a picture with a palette, the indices.
-    str
-        The format: ``"L"``, ``"P"``, ``"RGB"``, ``"RGBA"``, ``"I;16"`` ...
-
-    Raises
-    ------
-    ValueError
-        If the file is missing, truncated, or no picture.
-    """
-    import numpy as np
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as image:
-            return np.array(image), image.mode
-    except UnidentifiedImageError:
-        raise ValueError(f"image {path}: no readable image; delete it and fetch it again") from None
-    except (OSError, SyntaxError, EOFError) as error:
-        raise ValueError(f"image {path}: cannot be read to its end ({error}); fetch or save it again") from None

@@ -1,6 +1,5 @@
 """A person's own radiographs: a folder of DICOM files or of gray PNG files of 16 bits, by its path."""
 
-import hashlib
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datasets.description import Dataset, File, Image, Part, own_name
-from datasets.labels import picture
+from datasets.description import Dataset, Image, Part, by_name, own_file, own_images
+from datasets.images import picture
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,30 +62,18 @@ def from_folder(path: Path) -> Dataset:
         raise ValueError(f"DATA={path}: the folder has no radiograph; expected DICOM or gray PNG files in it")
     images, deep = [], False
     for file in paths:
-        part = File(file.name, hashlib.sha256(file.read_bytes()).hexdigest(), local=str(file))
+        frames: list[tuple[int, ...]] = [()]
         if _is_dicom(file):
             header = _header(file)
             deep |= header.bits != 8
-            frames = [(number,) for number in range(header.frames)] if header.frames > 1 else [()]
+            frames = [(number,) for number in range(header.frames)] if header.frames > 1 else frames
         else:
             deep |= _is_deep_png(file)
-            frames = [()]
-        images += [Image(_name(file) + (f"-{at[0]}" if at else ""), Part(part, at)) for at in frames]
-    names = [image.name for image in images]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"DATA={path}: two images are named {twice[0]!r}; give each its own name")
-    return Dataset(
-        name=own_name(path),
-        title=own_name(path),
-        colour="gray",
-        images=tuple(images),
-        source=str(path),
-        licence="your own images",
-        conversion=CONVERSION,
-        reader=radiograph,
-        protocol="float" if deep else "standard",
-    )
+        stored = own_file(file, file.parent)
+        images += [Image(_name(file) + (f"-{at[0]}" if at else ""), Part(stored, at)) for at in frames]
+    by_name(path, [(image.name, image.parts[0].file.path) for image in images])
+    protocol = "float" if deep else "standard"
+    return own_images(path, images, "gray", conversion=CONVERSION, reader=radiograph, protocol=protocol)
 
 
 def radiograph(path: Path, at: tuple[int | str, ...] = ()) -> "np.ndarray":

@@ -1,13 +1,12 @@
 """PASCAL VOC 2012: photographs with label maps of 20 kinds of objects."""
 
-import io
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datasets.archives import read_member
 from datasets.description import Dataset, Entries, File, Image, Part
-from datasets.images import read
+from datasets.images import picture, read
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,16 +35,8 @@ def _picture(path: Path, at: tuple[int | str, ...]) -> "np.ndarray":
 
 def _labels(path: Path, at: tuple[int | str, ...]) -> "np.ndarray":
     """Read a label map, (1, H, W): the places in the palette are the labels."""
-    import numpy as np
-    from PIL import Image as Pillow
-
     member = f"{_INSIDE}/SegmentationClass/{_id(path, at)}.png"
-    content = read_member(path, member)
-    try:
-        with Pillow.open(io.BytesIO(content)) as image:
-            mode, labels = image.mode, np.array(image)
-    except (OSError, SyntaxError, EOFError) as error:
-        raise ValueError(f"label map {path}/{member}: cannot be read to its end ({error}); fetch it again") from None
+    labels, mode = picture(path / member, read_member(path, member))
     if mode != "P" or ((labels >= len(_CLASSES)) & (labels != _VOID)).any():
         raise ValueError(
             f"label map {path}/{member}: expected a PNG file with a palette and labels 0 to {len(_CLASSES) - 1} "

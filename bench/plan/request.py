@@ -14,7 +14,7 @@ from bench.plan.inference import Inference
 from bench.plan.protocol import PROTOCOLS, Protocol, protocol
 from bench.plan.resolve import EXPECTED, ConfiguredMethod, Resolved
 from datasets import Dataset
-from datasets.folder import as_noisy
+from datasets.from_path import as_noisy
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ def known_dataset(word: str) -> Dataset:
         return known[word]
     path = Path(word).expanduser()
     if path.exists():
-        from datasets.own import from_path
+        from datasets.from_path import from_path
 
         return from_path(path)
     raise unknown("dataset", word, known, "; see make list, or give the path of a folder, an archive or one image")

@@ -102,7 +102,7 @@ def _pictures(about: dict[str, object], names: Sequence[str]) -> list[Picture]:
 def _dataset(about: "dict[str, object]") -> Dataset | None:
     from pathlib import Path
 
-    from datasets.own import from_path
+    from datasets.from_path import from_path
 
     recorded = about["dataset"]
     assert isinstance(recorded, dict)

@@ -14,7 +14,7 @@ from PIL import Image
 from bench.run.images import pictures
 from datasets import pickled
 from datasets.archives import Archive, Limits, is_archive, members, read_member
-from datasets.zipped import from_archive
+from datasets.from_path import from_path
 
 FILES = {"a.txt": b"first", "photos/b.txt": b"second" * 1000, "photos/empty": b""}
 KINDS = ["zip", "tar", "tar.gz"]
@@ -199,7 +199,7 @@ def test_images_are_read_from_an_archive(path, images):
     files = {f"photos/{name}.{'png' if name == 'a' else 'bmp'}": image for name, image in images.items()}
     files = {name: encoded(image, name[-3:]) for name, image in files.items()}
     make(path, files | {"readme.txt": b"", "__MACOSX/photos/._a.png": b"note", "photos/._c.png": b"note"})
-    dataset = from_archive(path)
+    dataset = from_path(path)
     assert (dataset.name, dataset.colour, dataset.image_names()) == (path.name, "rgb", ["a", "b", "c"])
     assert dataset.default_noise == "25"
     found = {picture.name: picture.clean for picture in pictures(dataset)}
@@ -210,13 +210,13 @@ def test_images_are_read_from_an_archive(path, images):
 
 def test_archives_without_a_set_of_images(path, images):
     make(path, {"readme.txt": b""})
-    refused(path, "the archive has no image", from_archive)
+    refused(path, "the archive has no image", from_path)
     make(path, {"x/a.png": encoded(images["a"]), "y/a.bmp": encoded(images["b"], "bmp")})
-    refused(path, "two images are named 'a' .*x/a.png and y/a.bmp", from_archive)
+    refused(path, "two images are named 'a' .*x/a.png and y/a.bmp", from_path)
     make(path, {"a.png": b"no image"})
-    refused(path, "a.png: no readable image", from_archive)
+    refused(path, "a.png: no readable image", from_path)
     make(path, {"a.png": encoded(images["a"]), "b.png": encoded(images["b"][..., :1])})
-    mixed = from_archive(path)
+    mixed = from_path(path)
     with pytest.raises(ValueError, match="is gray and the images before it are rgb"):
         list(pictures(mixed))
 

@@ -133,7 +133,7 @@ def test_files_without_an_ending_are_known_by_their_mark(tmp_path):
     assert is_radiographs(tmp_path)
     assert from_folder(tmp_path).image_names() == ["1.2.840.113619.2.5.78", "1.2.840.113619.2.5.79", "IM0001"]
     dicom(tmp_path / "IM0001.dcm", STORED)
-    with pytest.raises(ValueError, match="two images are named 'IM0001'; give each its own name"):
+    with pytest.raises(ValueError, match=r"two images are named 'IM0001' .*; give each its own name"):
         from_folder(tmp_path)
 
 

@@ -12,8 +12,7 @@ from bench.run.images import pictures
 from bench.run.one_cell import run_cell
 from bench.run.settings import Settings
 from bench.store.results import Result
-from datasets import own
-from datasets.folder import from_path
+from datasets.from_path import from_path
 from datasets.images import centre_crop, luma, read, to_gray
 
 ALL = datasets.available()
@@ -225,6 +224,11 @@ def test_pixels_are_read_as_they_are(tmp_path, mode, ending):
     assert np.array_equal(read(path), pixels)
 
 
+def test_a_row_of_2160_bytes_is_not_taken_for_16_bits(tmp_path):
+    Image.fromarray(np.zeros((4, 720, 3), np.uint8)).save(tmp_path / "a.bmp")
+    assert read(tmp_path / "a.bmp").shape == (4, 720, 3)
+
+
 def test_sixteen_bit_colour_is_refused_though_pillow_would_read_it(tmp_path):
     import struct
     import zlib
@@ -275,10 +279,10 @@ def named_set12(photographs, tmp_path):
 def test_own_images_are_in_no_ledger_whatever_they_are_named(named_set12):
     assert len(named_set12) == 6
     for path in named_set12:
-        entry = own.from_path(path)
+        entry = from_path(path)
         assert entry.ledger is None
         assert entry.name not in ALL
-        assert own.from_path(path, noisy=True).ledger is None
+        assert from_path(path, noisy=True).ledger is None
     assert all(re.fullmatch(r"[a-z0-9-]+", name) for name in ALL)  # an own name has a dot or a space
 
 

@@ -157,7 +157,7 @@ def _chosen(data: str) -> "Iterable[tuple[Dataset, bool]]":
         if name in known:
             dataset = known[name]
         elif Path(name).expanduser().exists():
-            from datasets.folder import from_path
+            from datasets.from_path import from_path
 
             dataset = from_path(Path(name).expanduser())
         else:

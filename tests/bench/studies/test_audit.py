@@ -26,7 +26,7 @@ from bench.studies.audit.exact import hashes
 from bench.studies.audit.features import describe, gallery, mirrored
 from bench.studies.audit.geometry import compose, inverse, orientation, oriented
 from bench.studies.audit.verify import compare
-from datasets.folder import from_path
+from datasets.from_path import from_path
 
 
 def _jpeg(image, quality):
