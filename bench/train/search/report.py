@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.common.atomic import write_whole
 from bench.common.tables import csv_text
+from bench.report.styles import style
 from bench.train.recipe import Recipe
 from bench.train.search.evolution import best_of
 
@@ -23,8 +24,8 @@ METHOD = "searched"
 TITLE = "MWRCANet, searched"
 """Of a found network; the original network that is trained beside it is titled accordingly."""
 
-STYLES = {"residual": ("#0072b2", "o"), "dense": ("#d55e00", "s"), "attention": ("#009e73", "^")}
-"""Colour and marker of the block types, told apart by the colour-blind (Okabe and Ito) and in print."""
+STYLES = {block: style(index) for index, block in enumerate(("residual", "dense", "attention"))}
+"""Colour and marker of the block types."""
 
 ADVICE = "make room there; the record stays"
 RESOLUTION = 200
@@ -145,11 +146,13 @@ def _drawn(candidates: "Sequence[Candidate]", noisy_psnr: float, title: str) -> 
                 axes.plot(
                     [one["parameters"] for one in pair], [one["psnr"] for one in pair], color="0.82", lw=0.7, zorder=1
                 )
-        for block, (colour, marker) in STYLES.items():
+        for block, look in STYLES.items():
             mine = [candidate for candidate in candidates if candidate["genes"]["block"] == block]
             if mine:
                 where = [one["parameters"] for one in mine], [one["psnr"] for one in mine]
-                axes.plot(*where, marker, ms=6, mfc=colour, mec="white", mew=0.6, alpha=0.9, label=block, zorder=2)
+                axes.plot(
+                    *where, look.marker, ms=6, mfc=look.colour, mec="white", mew=0.6, alpha=0.9, label=block, zorder=2
+                )
         best = best_of([dict(candidate) for candidate in candidates])
         axes.plot(best["parameters"], best["psnr"], "o", ms=13, mfc="none", mec="black", mew=1.3, zorder=3)
         low, high = axes.get_ylim()
