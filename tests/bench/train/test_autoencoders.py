@@ -229,7 +229,7 @@ def test_from_images_to_a_method(tmp_path, monkeypatch):
     assert [stage["name"] for stage in said["stages"]] == ["layer1", "all"]
     assert said["steps"] == sum(stage["steps"] for stage in said["stages"])
     (method,) = trained(methods.available(), tmp_path / "weights")
-    monkeypatch.setattr("bench.plan.request.methods.available", lambda: {method.name: method})
+    monkeypatch.setattr("bench.plan.resolve.methods.available", lambda: {method.name: method})
     (cell,), failures = plan(Request(method.name, str(folder), "25"))
     assert not failures
     network = cell.method.load(cell.net, tmp_path / "weights" / said["weights"], cell.options)

@@ -301,7 +301,7 @@ def test_from_images_to_a_method(tmp_path, photographs_to_train, monkeypatch):
     assert (said["steps"], said["trained"], said["recipe"]["images"]) == (3, [25, 25], str(photographs_to_train))
     (method,) = trained(methods.available(), tmp_path / "weights")
     assert (method.name, method.nets[0].trained) == ("dncnn@own-x", (25, 25))
-    monkeypatch.setattr("bench.plan.request.methods.available", lambda: {method.name: method})
+    monkeypatch.setattr("bench.plan.resolve.methods.available", lambda: {method.name: method})
     (cell,), failures = plan(Request(method.name, str(photographs_to_train), "25"))
     assert not failures
     network = cell.method.load(cell.net, tmp_path / "weights" / said["weights"], cell.options)

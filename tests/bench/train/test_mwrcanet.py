@@ -278,7 +278,7 @@ def test_from_colour_images_to_a_method_for_raw(tmp_path, monkeypatch):
     for one in (method, other):
         weights = tmp_path / "weights" / one.nets[0].weights.path
         assert one.load(one.nets[0], weights, {})(torch.rand(1, 1, 16, 16)).shape == (1, 1, 16, 16)
-    monkeypatch.setattr("bench.plan.request.methods.available", lambda: {method.name: method})
+    monkeypatch.setattr("bench.plan.resolve.methods.available", lambda: {method.name: method})
     (cell,), _ = plan(Request(method.name, "set12", "25"))
     network = cell.method.load(cell.net, tmp_path / "weights" / said["weights"], cell.options)
     assert network(torch.rand(1, 1, 16, 16)).shape == (1, 1, 16, 16)
