@@ -243,7 +243,7 @@ def train(
     from bench.train.trainer import progress_line, train_and_store
     from bench.train.weights_file import FOLDER
 
-    recorded = None
+    recorded, seconds = None, budget_seconds(budget)
     if record or method.endswith(".json"):
         others = {"DATA": data, "NOISE": noise, "BUDGET": budget, "CHANGE": changes, "START": start, "SEED": seed}
         given = [word for word, value in others.items() if value not in (None, "", [])]
@@ -255,7 +255,7 @@ def train(
         recipe = recipe_for(method, data, noise, " ".join(changes or ()), name, start, seed)
     _say(
         train_and_store(
-            recipe, out, to=Path(to) if to else FOLDER, device=device, threads=jobs, budget=budget_seconds(budget),
+            recipe, out, to=Path(to) if to else FOLDER, device=device, threads=jobs, budget=seconds,
             report=lambda progress: typer.echo(progress_line(progress)), recorded=recorded,
         )
     )  # fmt: skip
@@ -281,8 +281,8 @@ def search(
     from bench.train.budget import budget_seconds
     from bench.train.search.searcher import requested_search, search_and_store
 
-    base, plan = requested_search(method, data, noise, " ".join(changes or ()), name, seed)
     seconds = budget_seconds(budget)
+    base, plan = requested_search(method, data, noise, " ".join(changes or ()), name, seed)
     _say(
         search_and_store(
             base, plan, out, name=name, device=device, threads=jobs, budget=seconds, report_line=typer.echo

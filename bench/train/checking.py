@@ -10,7 +10,7 @@ from bench.common.parsing import unknown
 KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
 
 
-def conformed(where: str, value: Any, example: Any) -> Any:
+def checked(where: str, value: Any, example: Any) -> Any:
     """Return a value in the type of an example.
 
     A whole number stands for any number, and 2e5 for a whole one; a single value stands for a list of one.
@@ -37,10 +37,10 @@ def conformed(where: str, value: Any, example: Any) -> Any:
         for word in value:
             if word not in example:
                 raise unknown(f"word in {where}:", word, example)
-        return {word: conformed(f"{where}.{word}", one, example[word]) for word, one in value.items()}
+        return {word: checked(f"{where}.{word}", one, example[word]) for word, one in value.items()}
     if isinstance(example, list | tuple):
         values = value if isinstance(value, list | tuple) else [value]
-        return [conformed(where, one, example[0] if example else None) for one in values]
+        return [checked(where, one, example[0] if example else None) for one in values]
     kind = type(example)
     if kind is float and type(value) is int:
         value = float(value)

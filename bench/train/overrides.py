@@ -10,7 +10,7 @@ from bench.common.errors import BenchError
 from bench.common.parsing import unknown
 from bench.degradation import parse
 from bench.train.data import training_sets
-from bench.train.recipe import Recipe, load_recipe, recipe_files, recipe_from
+from bench.train.recipe import Recipe, load_recipe, recipe_from, recipe_name
 from bench.train.registry import NETWORKS, PROGRAMMES, arguments
 
 _ASSIGNMENT = re.compile(r"""(?:\[(?:[^][]|\[[^]]*\])*\]|"[^"]*"|'[^']*'|[^\s,["'])+""")
@@ -86,8 +86,6 @@ def recipe_for(
     BenchError
         If there is no such recipe, a name or value means nothing, or the network cannot be built with it.
     """
-    import methods
-
     base = load_recipe(recipe_name(method))
     given: dict[str, Any] = {"images": images, "noise": noise, "variant": variant, "start": start, "seed": seed}
     base = replace(base, **{word: value for word, value in given.items() if value not in ("", None)})
@@ -105,8 +103,6 @@ def recipe_for(
             table = table.setdefault(word, {})
         table[last] = value
     recipe = recipe_from(base.name, words)
-    if recipe.method not in methods.available():
-        raise unknown(f"method in recipe {recipe.name}:", recipe.method, methods.available())
     if (recipe.network, recipe.arguments) != (base.network, base.arguments):
         recipe.build()
     if "held_out" in changes:
@@ -139,12 +135,3 @@ def _validation_noise(recipe: Recipe) -> str:
     if trained is None or held_out is None:
         return ""
     return recipe.validation_noise if trained[0] <= held_out[0] and held_out[1] <= trained[1] else ""
-
-
-def recipe_name(method: str) -> str:
-    """Return the name of the recipe that a person means: itself, or the one that trains a method as in its paper."""
-    known = recipe_files()
-    if method in known or method.endswith(".toml"):
-        return method
-    fitting = [name for name in known if load_recipe(name).method == method]
-    return next((name for name in fitting if not load_recipe(name).variant), (fitting or [method])[0])

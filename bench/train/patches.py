@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from bench.common.errors import BenchError
 from bench.degradation import Degradation, degrade_batch
-from bench.train.registry import CORRUPTIONS, located
+from bench.train.registry import CORRUPTIONS, resolve
 
 if TYPE_CHECKING:
     import numpy as np
@@ -150,7 +150,7 @@ def draw_batch(
         half = clean.shape[1] // 2
         return clean[:, :half].contiguous(), clean[:, half:].contiguous()
     if corruption:
-        return clean, located(CORRUPTIONS[corruption])(clean, keyed_generator(("corruption", *key), device))
+        return clean, resolve(CORRUPTIONS[corruption])(clean, keyed_generator(("corruption", *key), device))
     return clean, degrade_batch(clean, noise, generator)
 
 

@@ -13,9 +13,9 @@ from bench.common.errors import BenchError, one_line
 from bench.common.parsing import unknown
 from bench.common.paths import ROOT
 from bench.degradation import parse
-from bench.train.checking import KINDS, conformed
+from bench.train.checking import KINDS, checked
 from bench.train.losses import LOSSES
-from bench.train.registry import CORRUPTIONS, NETWORKS, OPTIMISERS, PROGRAMMES, arguments, located, with_names
+from bench.train.registry import CORRUPTIONS, NETWORKS, OPTIMISERS, PROGRAMMES, arguments, resolve, with_names
 
 FOLDER = ROOT / "methods" / "recipes"
 
@@ -127,7 +127,7 @@ class Recipe:
     start_sha256: str = ""
 
     @property
-    def own_name(self) -> str:
+    def weights_name(self) -> str:
         """What a person types on METHOD for the weights."""
         return f"{self.method}@own" + (f"-{self.variant}" if self.variant else "")
 
@@ -158,7 +158,7 @@ class Recipe:
 
         torch.manual_seed(self.seed)
         try:
-            return located(NETWORKS[self.network].maker)(**self.arguments)
+            return resolve(NETWORKS[self.network].maker)(**self.arguments)
         except (TypeError, ValueError, RuntimeError, AssertionError, IndexError) as error:
             words = ", ".join(f"{name} {value}" for name, value in self.arguments.items())
             raise BenchError(
@@ -168,7 +168,7 @@ class Recipe:
     def folded(self, network: Any) -> Any:
         """Return the network as it is stored, batch normalisation folded where it has some."""
         fold = NETWORKS[self.network].fold
-        return located(fold)(network) if fold else network
+        return resolve(fold)(network) if fold else network
 
 
 def recipe_files() -> dict[str, Path]:
@@ -192,14 +192,25 @@ def load_recipe(name: str) -> Recipe:
     known = recipe_files() | ({name: Path(name)} if name.endswith(".toml") else {})
     if name not in known:
         raise unknown("recipe", name, known, "; a recipe is a file of methods/recipes/")
-    path = known[name]
+    return recipe_from(known[name].stem, _words(known[name]))
+
+
+def recipe_name(method: str) -> str:
+    """Return the name of the recipe that a person means: itself, or the one that trains a method as in its paper."""
+    known = recipe_files()
+    if method in known or method.endswith(".toml"):
+        return method
+    fitting = {name: words for name, path in known.items() if (words := _words(path))["method"] == method}
+    return next((name for name, words in fitting.items() if "variant" not in words), next(iter(fitting), method))
+
+
+def _words(path: Path) -> dict[str, Any]:
     try:
-        words = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BenchError(f"recipe {path}: cannot be read ({error.strerror}); make search writes such files") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BenchError(f"recipe {path}: is no TOML ({error})") from None
-    return recipe_from(path.stem, words)
 
 
 def recipe_from(name: str, words: Mapping[str, Any]) -> Recipe:
@@ -227,7 +238,7 @@ def recipe_from(name: str, words: Mapping[str, Any]) -> Recipe:
     if missing:
         raise BenchError(f"{where}: has no {missing[0]}; expected {', '.join(missing)} too, as in other recipes")
     values = {
-        word: conformed(f"{where}: {word}", value, own[word].type())
+        word: checked(f"{where}: {word}", value, own[word].type())
         for word, value in words.items()
         if own[word].type in KINDS
     }
@@ -237,22 +248,15 @@ def recipe_from(name: str, words: Mapping[str, Any]) -> Recipe:
         name,
         **values,
         arguments=_arguments(where, values["network"], words.get("arguments", {})),
-        options=conformed(f"{where}: options", words.get("options", {}), PROGRAMMES[values.get("programme", "")]),
+        options=checked(f"{where}: options", words.get("options", {}), PROGRAMMES[values.get("programme", "")]),
         schedule=_schedule(where, words.get("schedule", ())),
     )
-    check_values(recipe)
+    _check_values(where, recipe)
     return recipe
 
 
-def check_values(recipe: Recipe) -> None:
-    """Refuse a recipe with a value that is out of its range or known to no table.
-
-    Raises
-    ------
-    BenchError
-        If there is one.
-    """
-    where = f"recipe {recipe.name}"
+def _check_values(where: str, recipe: Recipe) -> None:
+    """Refuse a value that is out of its range or stands in no table."""
     for word, table in (("loss", LOSSES), ("optimiser", OPTIMISERS), ("corruption", {"": "", **CORRUPTIONS})):
         _known(where, word, getattr(recipe, word), table)
     for word, least in LEAST.items():
@@ -272,7 +276,7 @@ def check_values(recipe: Recipe) -> None:
 def _arguments(where: str, network: str, given: Any) -> dict[str, Any]:
     """Return the arguments of a network in their types; counts of layers and channels are 1 or more."""
     examples = arguments(network)
-    values: dict[str, Any] = conformed(f"{where}: arguments", given, examples)
+    values: dict[str, Any] = checked(f"{where}: arguments", given, examples)
     for word, value in values.items():
         example = examples[word][0] if isinstance(examples[word], list | tuple) and examples[word] else examples[word]
         if type(example) is int and example > 0 and min(value if isinstance(value, list) else [value]) < 1:

@@ -33,6 +33,8 @@ class Recorded:
         As it was then.
     replays : mapping of Replay
         What the clock decided, by the name of the stage; ``""`` where there was one.
+    threads : int
+        On the CPU; 0: the record does not say.
     words : mapping
         The whole record.
     """
@@ -40,17 +42,13 @@ class Recorded:
     path: Path
     recipe: Recipe
     replays: Mapping[str, Replay]
+    threads: int
     words: Mapping[str, Any]
 
     @property
     def digest(self) -> str:
         """Hash of the record, by which the checkpoint of the new training is known."""
         return sha256(self.path)[:16]
-
-    @property
-    def threads(self) -> int:
-        """On the CPU; 0: the record does not say."""
-        return int(self.words.get("threads", 0))
 
 
 def read_record(path: Path, variant: str = "", to: str = "") -> Recorded:
@@ -75,6 +73,7 @@ def read_record(path: Path, variant: str = "", to: str = "") -> Recorded:
         recipe = recorded_recipe(words)
         stages = words.get("stages") or [{**words, "name": ""}]
         replays = {stage["name"]: _replay(stage) for stage in stages}
+        threads = int(words.get("threads", 0))
         for word in ("data", "versions", "device"):
             words[word]
     except (BenchError, OSError, ValueError, KeyError, TypeError) as error:
@@ -88,7 +87,7 @@ def read_record(path: Path, variant: str = "", to: str = "") -> Recorded:
         raise BenchError(f"RECORD={path}: was trained as a part of {whole}; give the record of that training")
     if not variant and (not to or Path(to).resolve() == path.resolve().parent):
         raise BenchError(f"RECORD={path}: its weights would be overwritten; give NAME=again or TO=another/folder")
-    return Recorded(path, replace(recipe, variant=variant or recipe.variant), replays, words)
+    return Recorded(path, replace(recipe, variant=variant or recipe.variant), replays, threads, words)
 
 
 def recorded_recipe(record: Mapping[str, Any]) -> Recipe:
@@ -221,7 +220,7 @@ def store(trained: Trained, stem: Path, device: str, data: str, more: Mapping[st
         **more,
         **trained.about,
         "data": data,
-        "name": recipe.own_name,
+        "name": recipe.weights_name,
         "method": recipe.method,
         "label": f"{recipe.title} (own{f' {recipe.variant}' if recipe.variant else ''})",
         "weights": weights.name,

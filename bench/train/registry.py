@@ -91,7 +91,7 @@ FORMER = {
 """What recipes and records said before there were names."""
 
 
-def located(place: str) -> Callable[..., Any]:
+def resolve(place: str) -> Callable[..., Any]:
     """Return what stands at a place of the tables above."""
     module, _, name = place.partition(":")
     function: Callable[..., Any] = getattr(importlib.import_module(module), name)
@@ -117,7 +117,7 @@ def arguments(network: str) -> dict[str, Any]:
     """
     entry = NETWORKS[network]
     examples: dict[str, Any] = {}
-    for name, parameter in inspect.signature(located(entry.design or entry.maker)).parameters.items():
+    for name, parameter in inspect.signature(resolve(entry.design or entry.maker)).parameters.items():
         example, annotation = parameter.default, parameter.annotation
         if example is parameter.empty:
             example = {int: 1, str: "", bool: False}.get(

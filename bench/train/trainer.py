@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bench.common import devices, provenance
 from bench.common.errors import BenchError, one_line
+from bench.common.parsing import unknown
 from bench.store.records import slug
 from bench.train import distributed, loop
 from bench.train.data import TrainingData, read_training_data
@@ -65,9 +66,13 @@ def train_and_store(
     """
     import torch
 
+    import methods
+
+    if recipe.method not in methods.available():
+        raise unknown(f"method in recipe {recipe.name}:", recipe.method, methods.available())
     if recorded and distributed.size() > 1:
         raise BenchError(f"RECORD={recorded.path}: a training is repeated in one process, without torchrun")
-    name = slug(f"{recipe.own_name}-{recipe.noise}")
+    name = slug(f"{recipe.weights_name}-{recipe.noise}")
     recipe, start = initial_weights(recipe, to)
     check_free(recipe, to / f"{name}.safetensors")
     place = distributed.local_device(devices.chosen(device))
@@ -96,7 +101,7 @@ def train_and_store(
     weights = store(trained, to / name, place, data.identity, more)
     yield f"weights: {_size(weights)}, record: {weights.with_suffix('.json').name}"
     for other in trained.by_products:
-        named = other.recipe.own_name + ("" if "kind" in other.about else f"-{recipe.noise}")
+        named = other.recipe.weights_name + ("" if "kind" in other.about else f"-{recipe.noise}")
         try:
             check_free(other.recipe, to / f"{slug(named)}.safetensors")
         except BenchError as error:  # the weights that were asked for are stored all the same
@@ -104,7 +109,7 @@ def train_and_store(
             continue
         weights = store(other, to / slug(named), place, data.identity, {**more, "within": asdict(recipe)})
         yield f"besides: {_size(weights)}, {other.score:.2f} {other.unit}"
-    yield f"held-out PSNR {trained.score:.2f} dB; measure it: make bench METHOD={recipe.own_name} DATA=..."
+    yield f"held-out PSNR {trained.score:.2f} dB; measure it: make bench METHOD={recipe.weights_name} DATA=..."
 
 
 def progress_line(progress: Progress) -> str:
@@ -141,14 +146,20 @@ def _programme(name: str, start: "Mapping[str, Tensor] | None") -> tuple[Prepare
 
 
 def _try(recipe: Recipe, data: TrainingData) -> None:
-    """Let the network see a piece of an image once, so that images which it does not take are found before training."""
+    """Let the network see a piece of an image once, so that what it does not take is found before training."""
     import torch
 
     network, noisy = recipe.build().eval(), data.held_out[0][1]
-    if any(min(fitting(network, image)) < 1 for image, _ in data.held_out):
+    multiple = int(getattr(network, "size_multiple", 1))
+    if recipe.patch % multiple:
         raise BenchError(
-            f"training: a held-out image of {recipe.images} is smaller than {network.size_multiple} pixels, of which "
-            f"the network of recipe {recipe.name} takes multiples; take larger images"
+            f"recipe {recipe.name}: patch is {recipe.patch}; the network takes multiples of {multiple}, as "
+            f"CHANGE=patch={-(-recipe.patch // multiple) * multiple}"
+        )
+    if any(min(image.shape[-2:]) < multiple for image, _ in data.held_out):
+        raise BenchError(
+            f"training: a held-out image of {recipe.images} is smaller than {multiple} pixels, of which the network of "
+            f"recipe {recipe.name} takes multiples; take larger images"
         )
     height, width = fitting(network, noisy[..., : recipe.patch, : recipe.patch])
     try:

@@ -19,7 +19,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from bench.common.errors import BenchError
 from bench.train.data import TrainingData
 from bench.train.losses import denoising
 from bench.train.programmes.stages import Inputs, Results, Stage, by_product, combined, train_stages
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from bench.train.loop import Criterion
-    from bench.train.validation import Pair
 
 TUNING = 0.2
 """By what the learning rate of the recipe is multiplied in the stages that fine-tune."""
@@ -95,10 +93,8 @@ def train(recipe: Recipe, data: TrainingData, session: Session) -> Trained:
     Raises
     ------
     BenchError
-        If the images have other channels than the network, the patches a size that it does not take, or as
-        `bench.train.loop.train`.
+        As `bench.train.loop.train`.
     """
-    _check(recipe, data.held_out)
     nets = {"original": partner(recipe), "siamese": recipe}
     stages = [
         Stage(one.name, f"stage {one.number}, {one.net}", staged(nets[one.net], one), one.share) for one in TRAININGS
@@ -199,16 +195,3 @@ def _criterion(nets: Mapping[str, Recipe], stage: NetTraining, results: Results,
         teacher.load_state_dict(results[name].weights)
         teachers.append(teacher.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False))
     return mean_of(teachers, nets[stage.net].loss)
-
-
-def _check(recipe: Recipe, held_out: "Sequence[Pair]") -> None:
-    """Refuse images of other channels than the network's, and patches of a size that it does not take."""
-    channels, found = int(recipe.arguments.get("channels", 1)), held_out[0][0].shape[1]
-    if found != channels:
-        raise BenchError(
-            f"recipe {recipe.name}: the images have {found} channel(s) and the network {channels}; "
-            f"add CHANGE=channels={found}"
-        )
-    multiple = 2 ** len(recipe.arguments.get("features", (1, 1, 1)))
-    if recipe.patch % multiple:
-        raise BenchError(f"recipe {recipe.name}: patch is {recipe.patch}; expected a multiple of {multiple}")

@@ -10,8 +10,8 @@ from bench.common.errors import BenchError
 from bench.common.parsing import unknown
 from bench.store.records import slug
 from bench.train.data import read_training_data
-from bench.train.overrides import read_overrides, recipe_for, recipe_name
-from bench.train.recipe import Recipe, load_recipe
+from bench.train.overrides import read_overrides, recipe_for
+from bench.train.recipe import Recipe, load_recipe, recipe_name
 from bench.train.search import report
 from bench.train.search.evolution import evolve
 from bench.train.search.space import Plan, Space, check
@@ -152,7 +152,7 @@ def search_and_store(
     yield f"record: {record}, table: {table.name}, chart: {chart.name}"
     found = report.found_recipe(base, best)
     path = report.write_recipe(found, record.with_suffix(".toml"), _remarks(base, plan, best, done))
-    yield f"recipe of the best: {path}; train it: make train METHOD={path}; then METHOD={found.own_name}"
+    yield f"recipe of the best: {path}; train it: make train METHOD={path}; then METHOD={found.weights_name}"
 
 
 def _remarks(base: Recipe, plan: Plan, best: Mapping[str, Any], done: int) -> list[str]:

@@ -90,6 +90,27 @@ def test_held_out_images_smaller_than_what_the_network_takes(tmp_path):
         list(train_and_store(short, tmp_path / "out", to=tmp_path / "w", device="cpu", threads=1))
 
 
+@pytest.mark.parametrize(
+    ("name", "colour", "cause"),
+    [
+        ("ding-liu-small", "rgb", "patch is 18; the network takes multiples of 4, as CHANGE=patch=20"),
+        ("mwrcanet-raw-small", "rgb", "patch is 18; the network takes multiples of 8, as CHANGE=patch=24"),
+        ("cnn-dae", "gray", "patch is 18; the network takes multiples of 4, as CHANGE=patch=20"),
+    ],
+)
+def test_patches_that_the_network_does_not_take(name, colour, cause, crops, tmp_path):
+    short = recipe_for(name, str(crops[colour]), "", "patch=18,steps=1,batch=1")
+    with pytest.raises(BenchError, match=cause):
+        list(train_and_store(short, tmp_path / "out", to=tmp_path / "w", device="cpu", threads=1))
+
+
+def test_a_method_that_is_not_registered(crops, tmp_path):
+    short = recipe_for("dncnn", str(crops["gray"]), "", f"{SMALL},steps=1,method=dncn")
+    with pytest.raises(BenchError, match="unknown method in recipe dncnn-s: 'dncn': did you mean dncnn"):
+        list(train_and_store(short, tmp_path / "out", to=tmp_path / "w", device="cpu", threads=1))
+    assert not (tmp_path / "w").exists()
+
+
 def test_more_held_out_than_there_are(crops):
     with pytest.raises(BenchError, match=r"CHANGE=held_out=2: folder gray has 2 images; expected fewer"):
         recipe_for("dncnn-small", str(crops["gray"]), "", "held_out=2")

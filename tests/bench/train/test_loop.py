@@ -254,7 +254,7 @@ def test_every_recipe_builds_and_says_its_source():
 
 def test_what_a_person_changes():
     changed = recipe_for("dncnn", "set12", "15", "steps=200,depth=5,rate=1e-4,optimiser=adamw", "small")
-    assert (changed.name, changed.own_name, changed.images, changed.noise) == (
+    assert (changed.name, changed.weights_name, changed.images, changed.noise) == (
         "dncnn-s",
         "dncnn@own-small",
         "set12",

@@ -150,7 +150,7 @@ def test_the_whole_run_is_the_sum_of_its_stages_and_stores_the_best_siamese_net(
     TINY.build().load_state_dict(result.weights)
     # The original net is best after stage 3, in call 3; what came after it is none of its record.
     (other,) = result.by_products
-    assert (other.recipe.own_name, other.score, other.steps) == ("mwresnet@own", 22, 9)
+    assert (other.recipe.weights_name, other.score, other.steps) == ("mwresnet@own", 22, 9)
     assert float(other.weights["core.bottom.0.bias"][0]) == pytest.approx(0.03)
     other.recipe.build().load_state_dict(other.weights)
     assert [stage["name"] for stage in other.history["stages"]] == names[:3]
@@ -225,14 +225,6 @@ def test_progress_says_the_stage(whole):
         "stage 1, original", "stage 2, siamese", "stage 3, original", "stage 3, siamese", "stage 4, siamese",
     ]  # fmt: skip
     assert "stage 4, siamese: step 2/2" in progress_line(seen[-1])
-
-
-def test_what_does_not_fit(stock, held, tmp_path):
-    wide = [(clean.expand(1, 3, -1, -1), noisy.expand(1, 3, -1, -1)) for clean, noisy in held]
-    with pytest.raises(BenchError, match=r"the images have 3 channel\(s\) and the network 1; add CHANGE=channels=3"):
-        trained_by(stock, wide, tmp_path)
-    with pytest.raises(BenchError, match="patch is 18; expected a multiple of 4"):
-        trained_by(stock, held, tmp_path, recipe=replace(TINY, patch=18))
 
 
 def test_raw_is_trained_on_mosaics_of_colour_images():

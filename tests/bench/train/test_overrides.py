@@ -98,7 +98,6 @@ def test_a_seed_gives_another_net():
         ("dncnn", "schedule=0.6:0.1;0.8:0.1", r"expected \[\[share, factor\], \.\.\.\]"),
         ("dncnn", "schedule=[[6,0.1]]", "shares from 0 to 1"),
         ("dncnn", "validation_noise=gausian:3", "unknown degradation 'gausian'"),
-        ("dncnn", "method=dncn", "unknown method in recipe dncnn-s: 'dncn': did you mean dncnn"),
         ("dncnn", "network=os:system", "unknown network in recipe dncnn-s: 'os:system'"),
         ("dncnn", "programme=os:system", "unknown programme in recipe dncnn-s: 'os:system'"),
         ("dncnn", "corruption=os:system", "unknown corruption in recipe dncnn-s: 'os:system'"),

@@ -55,7 +55,7 @@ def test_a_recipe_trains_what_its_method_loads(name, crops, tmp_path):
     list(train_and_store(short, tmp_path / "out", to=weights, device="cpu", threads=1))
     (method,) = trained(methods.available(), weights)
     (net,) = method.nets
-    assert method.name == short.own_name
+    assert method.name == short.weights_name
     assert net.colour == ("rgb" if name in COLOUR else "gray")
     network = method.load(net, Path(net.weights.local), dict(method.options))
     assert all(value.dtype == torch.float32 for value in network.parameters())

@@ -70,7 +70,7 @@ def test_a_person_searches_trains_the_best_and_measures_it(crops, tmp_path):
     assert Image.open(out / "search/tiny.png").size[0] > 1000
     # The recipe of the best trains in the four stages of MWRCANet, and METHOD finds the weights.
     short = recipe_for(str(out / "search/tiny.toml"), "", "", "steps=2", "")
-    assert (short.own_name, short.programme) == ("searched@own-tiny", "mwrcanet")
+    assert (short.weights_name, short.programme) == ("searched@own-tiny", "mwrcanet")
     assert short.arguments == {"channels": 1, **best["genes"]}
     list(train_and_store(short, out, to=tmp_path / "weights", device="cpu", threads=1))
     known = {method.name: method for method in trained(methods.available(), tmp_path / "weights")}
@@ -118,7 +118,7 @@ def test_words_of_change_are_the_searchs_or_the_trainings():
     assert plan.space.blocks == (1, 2, 3, 4)  # of search-siamese, since mwrcanet-small says nothing
     # Steps are a candidate's: the found net is trained as long as the recipe says.
     assert (plan.steps, base.steps, base.batch) == (9, load_recipe("mwrcanet-small").steps, 3)
-    assert (base.own_name, plan.seed, plan.candidates) == ("mwrcanet@own-found", 0, 8 * (1 + 3))
+    assert (base.weights_name, plan.seed, plan.candidates) == ("mwrcanet@own-found", 0, 8 * (1 + 3))
     assert requested_search("mwrcanet-small", "", "", "seed=4", "", 7)[1].seed == 7
 
 

@@ -361,7 +361,7 @@ def test_several_seeds_lie_beside_each_other(tmp_path, scenes):
     assert {file.name: file.read_bytes() for file in weights.glob("*.safetensors")} == before
     assert not any(line.startswith("not stored") for line in texts + again)
     asked = recipe_for("ding-liu-joint", "", "", "seed=1", "joint-1")
-    assert (asked.seed, asked.own_name) == (1, "ding-liu@own-joint-1")
+    assert (asked.seed, asked.weights_name) == (1, "ding-liu@own-joint-1")
 
 
 @pytest.mark.parametrize(
