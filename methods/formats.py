@@ -95,28 +95,9 @@ def state_dict(path: Path) -> dict[str, Any]:
     ValueError
         If the file is truncated, would execute code, or holds no named tensors.
     """
-    import argparse
-    import pickle
-    import warnings
-
-    import safetensors
-    import safetensors.torch
     import torch
 
-    try:
-        if path.suffix == ".safetensors":
-            content: Any = safetensors.torch.load_file(path)
-        else:
-            with warnings.catch_warnings(), torch.serialization.safe_globals([argparse.Namespace]):
-                warnings.simplefilter("ignore")
-                content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise ValueError(
-            f"weights {path}: no PyTorch checkpoint of plain tensors, or one that would execute code; refused. "
-            "Expected a state dict (torch.save(net.state_dict())) or safetensors"
-        ) from None
-    except (OSError, RuntimeError, EOFError, ValueError, LookupError, safetensors.SafetensorError) as error:
-        raise ValueError(f"weights {path}: cannot be read ({' '.join(str(error).split())}); fetch it again") from None
+    content = contents(path)
     for key in ("state_dict", "model", "params"):
         inner = content.get(key) if isinstance(content, dict) else None
         if isinstance(inner, list) and len(inner) == 1:
@@ -128,6 +109,31 @@ def state_dict(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or not any(isinstance(v, torch.Tensor) for v in content.values()):
         raise ValueError(f"weights {path}: holds no named tensors; expected a state dict or safetensors")
     return {k.removeprefix("module."): v for k, v in content.items() if isinstance(v, torch.Tensor)}
+
+
+def contents(path: Path) -> Any:
+    """Read a safetensors file or a PyTorch checkpoint as it is; errors as of `state_dict`."""
+    import argparse
+    import pickle
+    import warnings
+
+    import safetensors
+    import safetensors.torch
+    import torch
+
+    try:
+        if path.suffix == ".safetensors":
+            return safetensors.torch.load_file(path)
+        with warnings.catch_warnings(), torch.serialization.safe_globals([argparse.Namespace]):
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise ValueError(
+            f"weights {path}: no PyTorch checkpoint of plain tensors, or one that would execute code; refused. "
+            "Expected a state dict (torch.save(net.state_dict())) or safetensors"
+        ) from None
+    except (OSError, RuntimeError, EOFError, ValueError, LookupError, safetensors.SafetensorError) as error:
+        raise ValueError(f"weights {path}: cannot be read ({' '.join(str(error).split())}); fetch it again") from None
 
 
 def fill(network: "nn.Module", tensors: "Mapping[str, Tensor]", path: Path, what: str) -> None:

@@ -5,18 +5,12 @@ determines its result.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from bench.adapters.command import method_from_command
-from bench.adapters.deepinv_model import method_from_deepinv
 from bench.adapters.description import declared
 from bench.adapters.entry_point import method_from_package, packaged
-from bench.adapters.onnx_file import method_from_onnx
-from bench.adapters.python_file import method_from_file
-from bench.adapters.spandrel_model import method_from_spandrel
-from bench.adapters.tflite_file import method_from_tflite
 from bench.adapters.weights_file import with_weights
 from bench.common.parsing import name_and_options
 from methods import Method
@@ -60,22 +54,40 @@ def method_of(word: str, weights: str = "") -> tuple[Method, dict[str, str]] | N
 
 def _made(word: str, weights: str) -> tuple[Method, dict[str, str]] | None:
     if word.startswith("cmd:"):
+        from bench.adapters.command import method_from_command
+
         return method_from_command(word.removeprefix("cmd:")), {}
-    for name, make, key in (("spandrel", method_from_spandrel, "path"), ("deepinv", method_from_deepinv, "weights")):
-        if word == name or word.startswith(f"{name}:"):
-            _, given = name_and_options(word)
-            method, path = make(given), given.get(key, weights)
-            if path:
-                method = with_weights(method, Path(path).expanduser())
-                nets = tuple(declared(f"METHOD={name}", given, net) for net in method.nets)
-                method = replace(method, nets=tuple({net.colour: net for net in nets}.values()))
-            return method, {}
+    form = word.partition(":")[0]
+    if form in ("spandrel", "deepinv"):
+        return _of_package(form, name_and_options(word)[1], weights), {}
     file = _FILE.fullmatch(word)
-    if file:
-        path_text, kind, option_text = file.groups()
-        _, given = name_and_options(f"{kind}:{option_text or ''}")
-        if kind == "py":
-            return method_from_file(Path(path_text).expanduser()), given
-        make_model: Callable[..., Method] = method_from_onnx if kind == "onnx" else method_from_tflite
-        return make_model(Path(path_text).expanduser(), given), {}
-    return None
+    if file is None:
+        return None
+    path, (kind, options) = Path(file[1]).expanduser(), name_and_options(f"{file[2]}:{file[3] or ''}")
+    if kind == "py":
+        from bench.adapters.python_file import method_from_file
+
+        return method_from_file(path), options
+    if kind == "onnx":
+        from bench.adapters.onnx_file import method_from_onnx
+
+        return method_from_onnx(path, options), {}
+    from bench.adapters.tflite_file import method_from_tflite
+
+    return method_from_tflite(path, options), {}
+
+
+def _of_package(form: str, options: Mapping[str, str], weights: str) -> Method:
+    if form == "spandrel":
+        from bench.adapters.spandrel_model import method_from_spandrel
+
+        method, path = method_from_spandrel(options), options.get("path", weights)
+    else:
+        from bench.adapters.deepinv_model import method_from_deepinv
+
+        method, path = method_from_deepinv(options), options.get("weights", weights)
+    if not path:
+        return method
+    method = with_weights(method, Path(path).expanduser())
+    nets = (declared(f"METHOD={form}", options, net) for net in method.nets)  # `with_weights` forgets what is said
+    return replace(method, nets=tuple({net.colour: net for net in nets}.values()))

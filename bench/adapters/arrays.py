@@ -2,20 +2,26 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from bench.adapters.description import KEYS, declared, positive
-from bench.common.errors import BenchError
+import numpy as np
+
+from bench.adapters.description import KEYS, Denoise, declared, file_there, positive
+from bench.common.errors import BenchError, one_line
+from bench.common.files import sha256
 from methods import Net
 
 if TYPE_CHECKING:
-    import numpy as np
     from torch import Tensor
 
-    Call = Callable[[np.ndarray, "np.ndarray | None"], np.ndarray]
+Call = Callable[[np.ndarray, np.ndarray | None, str], np.ndarray]
+"""Runs a model: ``(image, level, device)``, one image in its layout and scale, float32, and its noise level or None."""
 
 OPTIONS = (*KEYS, "sigma", "white")
 """What metadata of the model, or options behind its path, may say."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -131,63 +137,114 @@ def net(where: str, identity: str, label: str, takes: Interface, said: Mapping[s
     return declared(where, {"trained": str(fixed)}, described)
 
 
-def denoiser(
-    where: str, takes: Interface, call: "Call", overlap: int | None
-) -> "Callable[[Tensor, float | None], Tensor]":
-    """Return a method's callable around a model.
+def image_and_level(where: str, inputs: Sequence[T], names: Sequence[str]) -> tuple[T, T | None]:
+    """Return which input is the image, and which the noise level: the one with such a name, else the second.
 
-    Parameters
+    Raises
+    ------
+    BenchError
+        If there are more.
+    """
+    if len(inputs) not in (1, 2):
+        raise BenchError(
+            f"{where}: has {len(inputs)} inputs ({', '.join(names)}); expected an image and perhaps a noise level"
+        )
+    if len(inputs) == 1:
+        return inputs[0], None
+    levels = [i for i, name in enumerate(names) if "sigma" in name.lower() or "noise_level" in name.lower()]
+    level = levels[0] if len(levels) == 1 else 1
+    return inputs[1 - level], inputs[level]
+
+
+@dataclass(frozen=True)
+class Load:
+    """Opens a model when a cell runs; carries the fingerprint of what determines its result.
+
+    Attributes
     ----------
-    where : str
-        For messages.
+    path : str
+        The file.
+    code, digest : str
+        The fingerprint of all, and the sha256 of the file.
     takes : Interface
         What the model takes.
-    call : callable
-        Runs the model: its image (one, in its layout and scale, float32) and its noise level or
-        None; returns its output in its layout.
-    overlap : int, optional
-        How many pixels the windows of a model of fixed size share with their neighbours on each
-        side; None: an eighth of the window.
+    receptive_field : int, optional
+        As of `methods.Net`. Windows of a model of fixed size overlap by half of it, or by an eighth of the window.
     """
-    import numpy as np
-    import torch
 
-    def one(image: "np.ndarray", sigma: float | None) -> "np.ndarray":
-        h, w = image.shape[1:]
+    path: str
+    code: str
+    digest: str
+    takes: Interface
+    receptive_field: int | None
+    network: ClassVar[bool] = False
+    runtime: ClassVar[str] = ""
+
+    def open(self, where: str, path: Path) -> Call:
+        """Return what runs the model."""
+        raise NotImplementedError
+
+    def __call__(self, net: Net, weights: Path | None, options: Mapping[str, str]) -> Denoise:
+        """Return the model as a method's callable.
+
+        Raises
+        ------
+        BenchError
+            If the file is gone or has changed since the cell was planned, or cannot be run.
+        """
+        import torch
+
+        path, takes = Path(self.path), self.takes
+        where = f"METHOD={path}"
+        file_there(where, path, "the model that was there when the benchmark began")
+        if sha256(path) != self.digest:
+            raise BenchError(f"{where}: has changed since the benchmark began; run it again")
+        overlap = None if self.receptive_field is None else self.receptive_field // 2
+        call = self.open(where, path)
+
+        def run(noisy: "Tensor", sigma: float | None) -> "Tensor":
+            channels = noisy.shape[1]
+            if takes.channels not in (None, channels):
+                raise ValueError(f"{where}: takes images of {takes.channels} channels, got {channels}")
+
+            def one(image: np.ndarray) -> np.ndarray:
+                return self._one(where, call, image, sigma, noisy.device.type)
+
+            outputs = [
+                in_windows(one, image, takes.height, takes.width, overlap)
+                if takes.height and takes.width
+                else one(image)
+                for image in noisy.cpu().numpy()
+            ]
+            return torch.from_numpy(np.stack(outputs)).to(noisy.device)
+
+        return run
+
+    def _one(self, where: str, call: Call, image: np.ndarray, sigma: float | None, device: str) -> np.ndarray:
+        """Run the model on one image (C, H, W)."""
+        takes, (h, w) = self.takes, image.shape[1:]
         level = None if sigma is None else np.float32(sigma * takes.white)
         array = image * np.float32(takes.white)
         if takes.channel_map:
             array = np.concatenate([array, np.full((1, h, w), level, np.float32)])
-        nchw = array[None] if takes.layout == "NCHW" else array.transpose(1, 2, 0)[None]
-        output = call(np.ascontiguousarray(nchw), _level(takes, level, h, w))
+        array = np.ascontiguousarray(array[None] if takes.layout == "NCHW" else array.transpose(1, 2, 0)[None])
+        try:
+            output = call(array, _level(takes, level, h, w), device)
+        except Exception as error:
+            raise ValueError(
+                f"{where}: {self.runtime} fails on an image of {'x'.join(map(str, array.shape))}: "
+                f"{one_line(error)[:160]}; where it needs multiples of a size, say :size_multiple=8 behind the path"
+            ) from error
         if output.ndim == 4 and takes.layout == "NHWC":
             output = output.transpose(0, 3, 1, 2)
         if output.shape != (1, *image.shape):
             raise ValueError(f"{where}: gives an output of shape {output.shape}, expected {(1, *image.shape)}")
         return output[0].astype(np.float32) / np.float32(takes.white)
 
-    def run(noisy: "Tensor", sigma: float | None) -> "Tensor":
-        channels = noisy.shape[1]
-        if takes.channels not in (None, channels):
-            raise ValueError(f"{where}: takes images of {takes.channels} channels, got {channels}")
-        outputs = [
-            in_windows(lambda part: one(part, sigma), image, takes.height, takes.width, overlap)
-            if takes.height and takes.width
-            else one(image, sigma)
-            for image in noisy.cpu().numpy()
-        ]
-        return torch.from_numpy(np.stack(outputs)).to(noisy.device)
-
-    return run
-
 
 def in_windows(
-    run: "Callable[[np.ndarray], np.ndarray]",
-    image: "np.ndarray",
-    height: int,
-    width: int,
-    overlap: int | None = None,
-) -> "np.ndarray":
+    run: Callable[[np.ndarray], np.ndarray], image: np.ndarray, height: int, width: int, overlap: int | None = None
+) -> np.ndarray:
     """Run a model of one fixed size over an image of any size.
 
     Windows overlap, and of each the part is kept that lies at least `overlap` from its inner borders;
@@ -204,8 +261,6 @@ def in_windows(
     overlap : int, optional
         In pixels, at most a quarter of the window's side; None: an eighth of it.
     """
-    import numpy as np
-
     sides = (height, width)
     halos = [min(side // 8 if overlap is None else overlap, side // 4) for side in sides]
     shape = image.shape[1:]
@@ -228,10 +283,8 @@ def _starts(length: int, side: int, step: int) -> list[int]:
     return [*range(0, length - side, step), length - side]
 
 
-def _level(takes: Interface, level: "np.float32 | None", h: int, w: int) -> "np.ndarray | None":
+def _level(takes: Interface, level: np.float32 | None, h: int, w: int) -> np.ndarray | None:
     """Return the second input: a number in the shape that the model gives it, or a map."""
-    import numpy as np
-
     if takes.sigma_shape is None or level is None:
         return None
     free = {takes.layout.index("H"): h, takes.layout.index("W"): w} if len(takes.sigma_shape) == 4 else {}

@@ -7,18 +7,20 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from bench.adapters import description, image_files
+from bench.adapters.description import Denoise
 from bench.common.errors import BenchError
 from bench.common.files import sha256
 from methods import Method, Net
 
 if TYPE_CHECKING:
-    import numpy as np
     from torch import Tensor
 
 OPTIONS = (*description.KEYS, "white", "limit")
@@ -40,7 +42,7 @@ def method_from_command(text: str) -> Method:
 
     The program runs once for each image, with no shell. `{noisy}` is the path of the noisy image and
     `{out}` that of the file it writes; their format is `.npy`, or what is said as in `{noisy.png}`
-    (`bench.exchange`). `{sigma}` is the noise level on the 0-255 scale and `{sigma1}` on the unit
+    (`bench.adapters.image_files`). `{sigma}` is the noise level on the 0-255 scale and `{sigma1}` on the unit
     scale; a command with neither is blind. `{height}`, `{width}` and `{channels}` are the image's.
 
     The words before the program may be any of `bench.adapters.description.KEYS`, `white` (the value of white in
@@ -90,11 +92,8 @@ class Load:
     limit: float
     code: str
 
-    def __call__(
-        self, net: Net, weights: Path | None, options: Mapping[str, str]
-    ) -> "Callable[[Tensor, float | None], Tensor]":
+    def __call__(self, net: Net, weights: Path | None, options: Mapping[str, str]) -> Denoise:
         """Return the program as a method's callable."""
-        import numpy as np
         import torch
 
         def run(noisy: "Tensor", sigma: float | None) -> "Tensor":
@@ -104,10 +103,8 @@ class Load:
 
         return run
 
-    def _one(self, image: "np.ndarray", sigma: float | None) -> "np.ndarray":
+    def _one(self, image: np.ndarray, sigma: float | None) -> np.ndarray:
         """Run the program on one image (H, W, C)."""
-        import numpy as np
-
         with tempfile.TemporaryDirectory(prefix="denoise-") as folder:
             height, width, channels = image.shape
             numbers: dict[str, Any] = {"height": height, "width": width, "channels": channels}

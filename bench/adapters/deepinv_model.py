@@ -3,12 +3,12 @@
 import ast
 import importlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from bench.adapters.description import KEYS, code_of, declared, known_keys
+from bench.adapters.description import KEYS, Denoise, code_of, declared, known_keys
 from bench.adapters.optional_packages import checkpoint, version
 from bench.common.errors import BenchError, one_line
 from bench.common.parsing import unknown
@@ -71,9 +71,7 @@ class Load:
     code: str
     network: ClassVar[bool] = False
 
-    def __call__(
-        self, net: Net, weights: Path | None, options: Mapping[str, str]
-    ) -> "Callable[[Tensor, float | None], Tensor]":
+    def __call__(self, net: Net, weights: Path | None, options: Mapping[str, str]) -> Denoise:
         """Return the network, with the weights of a file, as a method's callable.
 
         Raises

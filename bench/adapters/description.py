@@ -1,15 +1,21 @@
 """What a person's own method says of itself, checked, as the `Net` the harness knows; and its fingerprint."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.common.errors import BenchError
 from bench.common.source_hash import digest
 from bench.degradation.parsing import ends
 from methods import Net
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Denoise = Callable[["Tensor", "float | None"], "Tensor"]
+"""A method's callable, ``denoise(noisy, sigma)``."""
 
 KEYS = ("label", "colour", "trained", "receptive_field", "size_multiple", "padding")
 """What any own method may say, each as `methods.Net` has it."""
@@ -40,10 +46,11 @@ def declared(where: str, said: Mapping[str, Any], net: Net, key: Any = str) -> N
         value = said.get(name)
         if value is None:
             continue
+        read, expected = _READ[name]
         try:
-            changes[name] = _READ[name](value)
+            changes[name] = read(value)
         except (TypeError, ValueError):
-            raise BenchError(f"{where}: {key(name)} is {value!r}; expected {_EXPECTED[name]}") from None
+            raise BenchError(f"{where}: {key(name)} is {value!r}; expected {expected}") from None
     return replace(net, **changes)
 
 
@@ -91,16 +98,19 @@ def file_there(where: str, path: Path, expected: str) -> None:
         raise BenchError(f"{where}: no such file; expected {expected}")
 
 
-def _colour(value: Any) -> str:
-    if value not in ("gray", "rgb", "any"):
-        raise ValueError(value)
-    return str(value)
+def _one_of(*values: str) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if value not in values:
+            raise ValueError(value)
+        return str(value)
+
+    return read
 
 
 def _trained(value: Any) -> tuple[float, float]:
     if isinstance(value, str):
-        found = ends(value.strip("() ").replace(",", "-").replace(" ", ""))
-        value = (found[0], found[-1])
+        numbers = ends(value.strip("() ").replace(",", "-").replace(" ", ""))
+        value = (numbers[0], numbers[-1])
     low, high = (float(part) for part in value)
     if not 0 <= low <= high <= 255:
         raise ValueError(value)
@@ -114,31 +124,18 @@ def _count(value: Any) -> int:
     return number
 
 
-def _padding(value: Any) -> str:
-    if value not in ("reflect", "replicate", "zero"):
-        raise ValueError(value)
-    return str(value)
-
-
 def _label(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError(value)
     return " ".join(value.split())
 
 
-_READ = {
-    "label": _label,
-    "colour": _colour,
-    "trained": _trained,
-    "receptive_field": _count,
-    "size_multiple": _count,
-    "padding": _padding,
-}
-_EXPECTED = {
-    "label": "its name in tables",
-    "colour": "'gray', 'rgb' or 'any'",
-    "trained": "two numbers, as in (0, 55): lowest and highest sigma on the 0-255 scale",
-    "receptive_field": "a whole number of pixels from 1 up",
-    "size_multiple": "a whole number of pixels from 1 up",
-    "padding": "'reflect', 'replicate' or 'zero'",
+_PIXELS = "a whole number of pixels from 1 up"
+_READ: Mapping[str, tuple[Callable[[Any], Any], str]] = {
+    "label": (_label, "its name in tables"),
+    "colour": (_one_of("gray", "rgb", "any"), "'gray', 'rgb' or 'any'"),
+    "trained": (_trained, "two numbers, as in (0, 55): lowest and highest sigma on the 0-255 scale"),
+    "receptive_field": (_count, _PIXELS),
+    "size_multiple": (_count, _PIXELS),
+    "padding": (_one_of("reflect", "replicate", "zero"), "'reflect', 'replicate' or 'zero'"),
 }

@@ -2,12 +2,11 @@
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from bench.common import matlab5
-
-if TYPE_CHECKING:
-    import numpy as np
 
 FORMATS = ("npy", "tiff", "mat", "raw", "png", "ppm", "pgm", "bmp")
 """Float numbers, as they are, in the first four; the others are clipped and rounded to 8 bit.
@@ -18,7 +17,7 @@ variable `noisy`, (H, W) or (H, W, 3); the file that comes back may name its onl
 """
 
 
-def write(path: Path, image: "np.ndarray", white: float = 1.0) -> None:
+def write(path: Path, image: np.ndarray, white: float = 1.0) -> None:
     """Write an image in the format of the path's suffix.
 
     Parameters
@@ -30,8 +29,6 @@ def write(path: Path, image: "np.ndarray", white: float = 1.0) -> None:
     white : float
         The value of white in files of float numbers.
     """
-    import numpy as np
-
     flat = image[..., 0] if image.shape[2] == 1 else image
     values = (flat * np.float32(white)).astype(np.float32)
     match path.suffix:
@@ -53,7 +50,7 @@ def write(path: Path, image: "np.ndarray", white: float = 1.0) -> None:
             Image.fromarray(np.clip(np.rint(flat * 255), 0, 255).astype(np.uint8)).save(path)
 
 
-def read(path: Path, shape: tuple[int, ...], white: float = 1.0) -> "np.ndarray":
+def read(path: Path, shape: tuple[int, ...], white: float = 1.0) -> np.ndarray:
     """Read an image of a known shape that a program wrote.
 
     Parameters
@@ -75,8 +72,6 @@ def read(path: Path, shape: tuple[int, ...], white: float = 1.0) -> "np.ndarray"
     ValueError
         If the file cannot be read, or holds another shape or no real numbers.
     """
-    import numpy as np
-
     try:
         array = _array(path, shape)
     except Exception as error:  # noqa: BLE001 - what each reader raises on a bad file is its own affair
@@ -91,8 +86,6 @@ def read(path: Path, shape: tuple[int, ...], white: float = 1.0) -> "np.ndarray"
 
 
 def _array(path: Path, shape: tuple[int, ...]) -> Any:
-    import numpy as np
-
     match path.suffix:
         case ".npy":
             return np.load(path, allow_pickle=False)

@@ -1,19 +1,18 @@
 """A person's own method as an ONNX model, run in onnxruntime."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from bench.adapters import arrays, description
-from bench.adapters.arrays import OPTIONS, Interface
+from bench.adapters.arrays import OPTIONS
 from bench.common.errors import BenchError, one_line
 from bench.common.files import sha256
-from methods import Method, Net
+from methods import Method
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import Tensor
 
 _FLOATS = {1: "float32", 10: "float16", 11: "float64"}
 """Numbers of `onnx.TensorProto.DataType`."""
@@ -44,7 +43,9 @@ def method_from_onnx(path: Path, options: Mapping[str, str]) -> Method:
     model = _model(where, path)
     beside = _external_files(where, path, model)
     said = {p.key: p.value for p in model.metadata_props if p.key in OPTIONS} | dict(options)
-    image, level = _inputs(where, model.graph)
+    constants = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in constants]
+    image, level = arrays.image_and_level(where, inputs, [value.name for value in inputs])
     output = model.graph.output[0]
     takes = arrays.interface(
         where, _shape(image), _shape(output), _shape(level) if level is not None else None, said, "NCHW"
@@ -57,73 +58,46 @@ def method_from_onnx(path: Path, options: Mapping[str, str]) -> Method:
         code,
         digests[path.name],
         takes,
+        net.receptive_field,
         (image.name, _dtype(where, image)),
         (level.name, _dtype(where, level)) if level is not None else None,
         output.name,
-        net.receptive_field,
     )
     return Method(path.stem, "your own ONNX model", str(path), (net,), load)
 
 
 @dataclass(frozen=True)
-class Load:
-    """Opens the model when a cell runs; carries the fingerprint of what determines its result."""
+class Load(arrays.Load):
+    """A model in onnxruntime.
 
-    path: str
-    code: str
-    digest: str
-    takes: Interface
+    Attributes
+    ----------
+    image, level : (str, str)
+        Name and type of its inputs; `level` is None where it has one only.
+    output : str
+        The name of its output.
+    """
+
     image: tuple[str, str]
     level: tuple[str, str] | None
     output: str
-    receptive_field: int | None
-    network: ClassVar[bool] = False
+    runtime: ClassVar[str] = "onnxruntime"
 
-    def __call__(
-        self, net: Net, weights: Path | None, options: Mapping[str, str]
-    ) -> "Callable[[Tensor, float | None], Tensor]":
-        """Return the model as a method's callable.
-
-        Raises
-        ------
-        BenchError
-            If the file is gone or has changed since the cell was planned, or cannot be run.
-        """
+    def open(self, where: str, path: Path) -> arrays.Call:
+        """Return what runs the model; one that cannot be run fails here, before the images."""
         import torch
 
-        path = Path(self.path)
-        where = f"METHOD={path}"
-        description.file_there(where, path, "the model that was there when the benchmark began")
-        if sha256(path) != self.digest:
-            raise BenchError(f"{where}: has changed since the benchmark began; run it again")
-        sessions: dict[str, Any] = {}
+        sessions = {"cpu": _session(where, path, "cpu", torch.get_num_threads())}
 
-        def call(device: str) -> Any:
+        def call(image: "np.ndarray", level: "np.ndarray | None", device: str) -> "np.ndarray":
             if device not in sessions:
                 sessions[device] = _session(where, path, device, torch.get_num_threads())
-            return sessions[device]
+            feeds = {self.image[0]: image.astype(self.image[1])}
+            if self.level is not None and level is not None:
+                feeds[self.level[0]] = level.astype(self.level[1])
+            return sessions[device].run([self.output], feeds)[0]
 
-        def run(noisy: "Tensor", sigma: float | None) -> "Tensor":
-            session = call(noisy.device.type)
-            overlap = None if self.receptive_field is None else self.receptive_field // 2
-            return arrays.denoiser(where, self.takes, lambda i, s: self._run(where, session, i, s), overlap)(
-                noisy, sigma
-            )
-
-        call("cpu")  # a model that cannot be run fails here, before the images
-        return run
-
-    def _run(self, where: str, session: Any, image: "np.ndarray", level: "np.ndarray | None") -> "np.ndarray":
-        feeds = {self.image[0]: image.astype(self.image[1])}
-        if self.level is not None and level is not None:
-            feeds[self.level[0]] = level.astype(self.level[1])
-        try:
-            return session.run([self.output], feeds)[0]
-        except Exception as error:
-            raise ValueError(
-                f"{where}: onnxruntime fails on an image of {'x'.join(map(str, image.shape))}: "
-                f"{one_line(error)[:160]}; where it needs multiples of a size, say :size_multiple=8 behind the path"
-            ) from error
+        return call
 
 
 def _session(where: str, path: Path, device: str, threads: int) -> Any:
@@ -154,18 +128,6 @@ def _model(where: str, path: Path) -> Any:
     if not model.graph.output or not model.graph.input:
         raise BenchError(f"{where}: is no ONNX model from images to images: it has no input or no output")
     return model
-
-
-def _inputs(where: str, graph: Any) -> tuple[Any, Any]:
-    constants = {tensor.name for tensor in graph.initializer}
-    inputs = [value for value in graph.input if value.name not in constants]
-    if len(inputs) not in (1, 2):
-        names = ", ".join(value.name for value in inputs)
-        raise BenchError(f"{where}: has {len(inputs)} inputs ({names}); expected an image and perhaps a noise level")
-    levels = [value for value in inputs if any(word in value.name.lower() for word in ("sigma", "noise_level"))]
-    level = levels[0] if len(inputs) == 2 and len(levels) == 1 else (inputs[1] if len(inputs) == 2 else None)
-    image = next(value for value in inputs if value is not level)
-    return image, level
 
 
 def _shape(value: Any) -> list[int | None]:

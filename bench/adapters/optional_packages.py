@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import importlib.util
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -36,21 +35,9 @@ def checkpoint(path: Path) -> dict[str, Any]:
     ValueError
         If it cannot be read, holds anything but tensors and plain containers, or is no dictionary.
     """
-    import safetensors
-    import safetensors.torch
-    import torch
+    from methods.formats import contents
 
-    try:
-        if path.suffix == ".safetensors":
-            content: Any = safetensors.torch.load_file(path)
-        else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise ValueError(
-            f"weights {path}: no PyTorch checkpoint of plain tensors, or one that would execute code; refused"
-        ) from None
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, safetensors.SafetensorError) as error:
-        raise ValueError(f"weights {path}: cannot be read ({' '.join(str(error).split())[:160]})") from None
+    content = contents(path)
     if not isinstance(content, dict):
         raise ValueError(f"weights {path}: hold a {type(content).__name__}; expected a dictionary of tensors")
     return content

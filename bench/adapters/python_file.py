@@ -11,13 +11,12 @@ from typing import Any
 
 from bench.adapters.description import KEYS, code_of, declared, file_there
 from bench.adapters.keywords import Default, bound, of_definition
-from bench.common import source_hash
+from bench.common import source_hash, source_tree
 from bench.common.errors import BenchError
 from bench.common.files import sha256
-from bench.common.source_tree import is_ours
 from methods import Method, Net
 
-_SAID = (*(key.upper() for key in KEYS), "BLIND", "FILES")
+_CONSTANTS = (*(key.upper() for key in KEYS), "BLIND", "FILES")
 
 
 def method_from_file(path: Path) -> Method:
@@ -44,15 +43,15 @@ def method_from_file(path: Path) -> Method:
     where = f"METHOD={path}"
     file_there(where, path, "a Python file with a function denoise(noisy, sigma)")
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = _parsed(path)
     except (SyntaxError, ValueError) as error:
         raise BenchError(f"{where}: is not Python ({error})") from None
-    if not any("denoise" in _bound_names(statement) for statement in tree.body):
+    if "denoise" not in source_tree.bindings(tree.body):
         raise BenchError(f"{where}: has no function denoise(noisy, sigma)")
-    said = _constants(tree)
+    constants, trees = _constants(tree), _trees(path, tree)
     name = path.stem
-    net = Net(f"{name}.py", name, "any", given_sigma=not said["BLIND"])
-    net = declared(where, {key: said[key.upper()] for key in KEYS}, net, str.upper)
+    net = Net(f"{name}.py", name, "any", given_sigma=not constants["BLIND"])
+    net = declared(where, {key: constants[key.upper()] for key in KEYS}, net, str.upper)
     function = next((s for s in tree.body if isinstance(s, ast.FunctionDef) and s.name == "denoise"), None)
     options = of_definition(function) if function else {}
     return Method(
@@ -60,9 +59,9 @@ def method_from_file(path: Path) -> Method:
         "your own method",
         str(path),
         (net,),
-        Load(str(path.resolve()), _code(path, tree, said["FILES"]), options),
+        Load(str(path.resolve()), _code(path, trees, constants["FILES"]), options),
         options={key: str(value) for key, value in options.items()},
-        packages=_packages(path, tree),
+        packages=_packages(path, trees),
     )
 
 
@@ -85,8 +84,8 @@ class Load:
         path = Path(self.path)
         where = f"METHOD={path}"
         file_there(where, path, "the file that was there when the benchmark began")
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        if _code(path, tree, _constants(tree)["FILES"]) != self.code:
+        tree = _parsed(path)
+        if _code(path, _trees(path, tree), _constants(tree)["FILES"]) != self.code:
             raise BenchError(f"{where}: has changed since the benchmark began; run it again")
         return bound(where, _imported(path).denoise, self.options, options)
 
@@ -116,8 +115,8 @@ def _imported(path: Path) -> Any:
     return module
 
 
-def _code(path: Path, tree: ast.Module, named: Any) -> str:
-    """Hash the file, the modules of its folder that it imports, and the files it names."""
+def _code(path: Path, trees: Mapping[Path, ast.Module], named: Any) -> str:
+    """Hash the file, the modules of its folder and what of this project these import, and the files it names."""
     where = f"METHOD={path}"
     if isinstance(named, str):
         named = (named,)
@@ -126,54 +125,38 @@ def _code(path: Path, tree: ast.Module, named: Any) -> str:
     beside = {name: path.parent / name for name in named or ()}
     for name, file in beside.items():
         file_there(f"{where}: FILES names {name}", file, f"it in {path.parent}")
-    files = _files(path, tree)
+    ours: set[str] = set()
+    for place in filter(source_tree.is_ours, _from_outside(path, trees)):
+        with suppress(TypeError):  # there is none such, and the import fails when the file is run
+            ours.add(source_hash.of_code(place).digest)
     return code_of(
-        [_fingerprint(file) for file in files],
-        {name: sha256(file) for name, file in beside.items()},
-        sorted({digest for file in files for digest in _digests_of_ours(path.parent, _parsed(file))}),
+        [_fingerprint(file) for file in trees], {name: sha256(file) for name, file in beside.items()}, sorted(ours)
     )
 
 
-def _digests_of_ours(folder: Path, tree: ast.Module) -> Iterator[str]:
-    """Give the hash of each thing of this project that a file imports."""
-    for node in ast.walk(tree):
-        places: list[str] = []
-        if isinstance(node, ast.ImportFrom):
-            places = [f"{node.module}:{alias.name}" for alias in node.names]
-        elif isinstance(node, ast.Import):
-            places = [alias.name for alias in node.names]
-        for place in places:
-            module = place.partition(":")[0]
-            if is_ours(module) and not any(_in_folder(folder, module)):
-                with suppress(TypeError):  # there is none such, and the import fails when the file is run
-                    yield source_hash.of_code(place).digest
-
-
-def _packages(path: Path, tree: ast.Module) -> tuple[str, ...]:
+def _packages(path: Path, trees: Mapping[Path, ast.Module]) -> tuple[str, ...]:
     """Return the installed packages that the file imports, and those that modules of its folder import."""
-    trees = map(_parsed, _files(path, tree))
-    names = {name.partition(".")[0] for each in trees for name in _imported_names(each)}
-    outside = (name for name in names - sys.stdlib_module_names if not any(_in_folder(path.parent, name)))
-    return tuple(sorted(name for name in outside if not is_ours(name)))
+    names = {_top(place) for place in _from_outside(path, trees)}
+    return tuple(sorted(names - sys.stdlib_module_names - set(source_tree.OURS)))
 
 
-def _files(path: Path, tree: ast.Module) -> list[Path]:
+def _trees(path: Path, tree: ast.Module) -> dict[Path, ast.Module]:
     """Return the file and those of its folder that it imports, and that they import."""
-    found, waiting = [path], [tree]
+    trees, waiting = {path: tree}, [tree]
     while waiting:
-        for name in _imported_names(waiting.pop()):
-            for file in _in_folder(path.parent, name):
-                if file not in found:
-                    found.append(file)
-                    waiting.append(_parsed(file))
-    return found
+        for place in _imported_places(waiting.pop()):
+            for file in _in_folder(path.parent, place):
+                if file not in trees:
+                    trees[file] = ast.Module([], [])
+                    # A package may carry files for another Python, which nothing imports.
+                    with suppress(SyntaxError, ValueError):
+                        trees[file] = _parsed(file)
+                    waiting.append(trees[file])
+    return trees
 
 
 def _parsed(path: Path) -> ast.Module:
-    try:
-        return ast.parse(path.read_text(encoding="utf-8"))
-    except (SyntaxError, ValueError):  # a package may carry files for another Python, which nothing imports
-        return ast.Module([], [])
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def _fingerprint(path: Path) -> str:
@@ -183,43 +166,42 @@ def _fingerprint(path: Path) -> str:
         return sha256(path)
 
 
-def _imported_names(tree: ast.Module) -> Iterator[str]:
+def _from_outside(path: Path, trees: Mapping[Path, ast.Module]) -> set[str]:
+    """Return what is imported that does not lie in the folder."""
+    places = {place for tree in trees.values() for place in _imported_places(tree)}
+    return {place for place in places if not any(_in_folder(path.parent, place))}
+
+
+def _imported_places(tree: ast.Module) -> Iterator[str]:
+    """Give what is imported, ``"module"`` or ``"module:name"``; inside a package a module may be relative to it."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            # What is imported may be a module too; inside a package names may be relative, which the
-            # parts of the name itself then miss, so a package counts as a whole.
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            yield from (f"{node.module}:{alias.name}" for alias in node.names)
 
 
-def _in_folder(folder: Path, name: str) -> Iterator[Path]:
-    top = name.partition(".")[0]
+def _in_folder(folder: Path, place: str) -> Iterator[Path]:
+    """Give the file of an imported module, or all of its package, since names within that may be relative."""
+    top = _top(place)
     if (folder / f"{top}.py").is_file():
         yield folder / f"{top}.py"
     elif (folder / top).is_dir():
         yield from sorted((folder / top).rglob("*.py"))
 
 
-def _bound_names(statement: ast.stmt) -> set[str]:
-    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
-        return {statement.name}
-    if isinstance(statement, ast.Import | ast.ImportFrom):
-        return {alias.asname or alias.name for alias in statement.names}
-    if isinstance(statement, ast.If | ast.Try | ast.With):
-        return set().union(*(_bound_names(s) for s in ast.iter_child_nodes(statement) if isinstance(s, ast.stmt)))
-    return {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+def _top(place: str) -> str:
+    return place.partition(":")[0].partition(".")[0]
 
 
 def _constants(tree: ast.Module) -> dict[str, Any]:
-    found: dict[str, Any] = dict.fromkeys(_SAID)
+    """Return what the file says of itself; a value that is no literal as its text."""
+    constants: dict[str, Any] = dict.fromkeys(_CONSTANTS)
     for statement in tree.body:
-        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-            name = statement.targets[0].id
-            if name in found:
+        match statement:
+            case ast.Assign([ast.Name(name), *_], value) if name in constants:
                 try:
-                    found[name] = ast.literal_eval(statement.value)
+                    constants[name] = ast.literal_eval(value)
                 except ValueError:
-                    found[name] = ast.unparse(statement.value)
-    return found
+                    constants[name] = ast.unparse(value)
+    return constants

@@ -1,12 +1,12 @@
 """A network of the package spandrel, which finds the architecture of a file of weights by itself."""
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from bench.adapters.description import KEYS, code_of, declared, is_true, known_keys
+from bench.adapters.description import KEYS, Denoise, code_of, declared, is_true, known_keys
 from bench.adapters.optional_packages import checkpoint, version
 from bench.common.errors import BenchError, one_line
 from methods import Method, Net
@@ -53,9 +53,7 @@ class Load:
     code: str
     network: ClassVar[bool] = False
 
-    def __call__(
-        self, net: Net, weights: Path | None, options: Mapping[str, str]
-    ) -> "Callable[[Tensor, float | None], Tensor]":
+    def __call__(self, net: Net, weights: Path | None, options: Mapping[str, str]) -> Denoise:
         """Return the network as a method's callable.
 
         Raises
@@ -83,7 +81,7 @@ class Load:
         return _denoiser(model.eval(), tensors, weights)
 
 
-def _denoiser(model: Any, tensors: Mapping[str, Any], path: Path) -> "Callable[[Tensor, float | None], Tensor]":
+def _denoiser(model: Any, tensors: Mapping[str, Any], path: Path) -> Denoise:
     import torch
     from torch.nn.functional import pad
 

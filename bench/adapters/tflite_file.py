@@ -1,20 +1,18 @@
 """A person's own method as a TensorFlow Lite model, run in LiteRT."""
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
+
+import numpy as np
 
 from bench.adapters import arrays, description
-from bench.adapters.arrays import OPTIONS, Interface
+from bench.adapters.arrays import OPTIONS
 from bench.common.errors import BenchError, one_line
 from bench.common.files import sha256
-from methods import Method, Net
-
-if TYPE_CHECKING:
-    import numpy as np
-    from torch import Tensor
+from methods import Method
 
 _INTERPRETERS = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter", "tensorflow.lite.python.interpreter")
 
@@ -53,43 +51,22 @@ def method_from_tflite(path: Path, options: Mapping[str, str]) -> Method:
 
 
 @dataclass(frozen=True)
-class Load:
-    """Opens the model when a cell runs; carries the fingerprint of what determines its result."""
+class Load(arrays.Load):
+    """A model in LiteRT."""
 
-    path: str
-    code: str
-    digest: str
-    takes: Interface
-    receptive_field: int | None
-    network: ClassVar[bool] = False
+    runtime: ClassVar[str] = "LiteRT"
 
-    def __call__(
-        self, net: Net, weights: Path | None, options: Mapping[str, str]
-    ) -> "Callable[[Tensor, float | None], Tensor]":
-        """Return the model as a method's callable.
-
-        Raises
-        ------
-        BenchError
-            If the file is gone or has changed since the cell was planned.
-        """
+    def open(self, where: str, path: Path) -> arrays.Call:
+        """Return what runs the model."""
         import torch
 
-        path = Path(self.path)
-        where = f"METHOD={path}"
-        description.file_there(where, path, "the model that was there when the benchmark began")
-        if sha256(path) != self.digest:
-            raise BenchError(f"{where}: has changed since the benchmark began; run it again")
-        overlap = None if self.receptive_field is None else self.receptive_field // 2
-        model = _Model(where, path, torch.get_num_threads())
-        return arrays.denoiser(where, self.takes, model.run, overlap)
+        return _Model(where, path, torch.get_num_threads()).run
 
 
 class _Model:
     """A model that is open; keeps the size that its memory is laid out for."""
 
     def __init__(self, where: str, path: Path, threads: int) -> None:
-        self.where = where
         try:
             self.interpreter = _interpreter(where)(model_path=str(path), num_threads=threads)
             self.interpreter.allocate_tensors()
@@ -98,13 +75,10 @@ class _Model:
                 f"{where}: is no TensorFlow Lite model that can be run ({one_line(error)[:240]})"
             ) from None
         inputs, outputs = self.interpreter.get_input_details(), self.interpreter.get_output_details()
-        if len(inputs) not in (1, 2) or not outputs:
-            raise BenchError(f"{where}: has {len(inputs)} inputs; expected an image and perhaps a noise level")
-        # Converters sort inputs by name, so that the noise level may come first: the image has 4 axes.
-        named = [i for i in inputs if any(word in i["name"].lower() for word in ("sigma", "noise_level"))]
-        second = named[0] if len(named) == 1 else inputs[-1]
-        self.level = second if len(inputs) == 2 else None
-        self.image = next(i for i in inputs if i is not self.level)
+        if not outputs:
+            raise BenchError(f"{where}: is no TensorFlow Lite model from images to images: it has no output")
+        # Converters sort inputs by name, so that the noise level may come first.
+        self.image, self.level = arrays.image_and_level(where, inputs, [i["name"] for i in inputs])
         self.output = outputs[0]
         self.laid_out: tuple[Any, ...] = ()
 
@@ -115,26 +89,20 @@ class _Model:
         lengths = signature if len(signature) else detail["shape"]
         return [int(length) if length > 0 else None for length in lengths]
 
-    def run(self, image: "np.ndarray", level: "np.ndarray | None") -> "np.ndarray":
+    def run(self, image: np.ndarray, level: np.ndarray | None, device: str) -> np.ndarray:
         """Run the model on one image."""
         given = [(self.image, image)] + ([(self.level, level)] if self.level is not None and level is not None else [])
         shapes = tuple(array.shape for _, array in given)
-        try:
-            if shapes != self.laid_out:
-                for detail, array in given:
-                    if list(array.shape) != [int(n) for n in detail["shape"]] or self.laid_out:
-                        self.interpreter.resize_tensor_input(detail["index"], list(array.shape))
-                self.interpreter.allocate_tensors()
-                self.laid_out = shapes
+        before, self.laid_out = self.laid_out, ()  # until it has run
+        if shapes != before:
             for detail, array in given:
-                self.interpreter.set_tensor(detail["index"], _quantised(array, detail))
-            self.interpreter.invoke()
-        except (ValueError, RuntimeError) as error:
-            self.laid_out = ()
-            raise ValueError(
-                f"{self.where}: fails on an image of {'x'.join(map(str, image.shape))}: {one_line(error)[:160]}; "
-                "where it needs sizes that are multiples, say :size_multiple=8 behind the path"
-            ) from error
+                if list(array.shape) != [int(n) for n in detail["shape"]] or before:
+                    self.interpreter.resize_tensor_input(detail["index"], list(array.shape))
+            self.interpreter.allocate_tensors()
+        for detail, array in given:
+            self.interpreter.set_tensor(detail["index"], _quantised(array, detail))
+        self.interpreter.invoke()
+        self.laid_out = shapes
         return _real(self.interpreter.get_tensor(self.output["index"]), self.output)
 
 
@@ -147,9 +115,7 @@ def _interpreter(where: str) -> Any:
     raise BenchError(f"{where}: needs an interpreter of TensorFlow Lite; pip install ai-edge-litert")
 
 
-def _quantised(array: "np.ndarray", detail: Mapping[str, Any]) -> "np.ndarray":
-    import numpy as np
-
+def _quantised(array: np.ndarray, detail: Mapping[str, Any]) -> np.ndarray:
     kind = np.dtype(detail["dtype"])
     if kind.kind == "f":
         return array.astype(kind)
@@ -158,9 +124,7 @@ def _quantised(array: "np.ndarray", detail: Mapping[str, Any]) -> "np.ndarray":
     return np.clip(np.rint(array / scale + zero), limits.min, limits.max).astype(kind)
 
 
-def _real(array: "np.ndarray", detail: Mapping[str, Any]) -> "np.ndarray":
-    import numpy as np
-
+def _real(array: np.ndarray, detail: Mapping[str, Any]) -> np.ndarray:
     if array.dtype.kind == "f":
         return array.astype(np.float32)
     scale, zero = _scale(detail)
