@@ -57,33 +57,26 @@ def _boxes(folder: str) -> Entries:
     return Entries(_PHOTOGRAPHS * _BOXES, partial(_image, folder), files)
 
 
-_NEEDS = (File("dnd_2017/info.mat", page=_PAGE),)
+def _set(name: str, colour: str, variable: Variable, *, published: str = "") -> Dataset:
+    """Describe the crops; `colour` is as in the ledger, ``"sRGB"`` or ``"raw"``."""
+    raw = colour == "raw"
+    return Dataset(
+        name=name,
+        title=f"DND ({colour})",
+        colour="gray" if raw else "rgb",
+        images=_boxes(f"images_{colour.lower()}"),
+        source=f"{_PAGE} (Plötz and Roth, CVPR 2017)",
+        licence="see its page",
+        published=published,
+        conversion=f"boxes of info.mat, values 0 to 1 {'of the Bayer mosaic, one channel, ' if raw else ''}times 255",
+        reader=partial(_crop, variable),
+        needs=(File("dnd_2017/info.mat", page=_PAGE),),
+        protocol="float" if raw else "standard",
+        ledger=("dnd", colour),
+    )
+
 
 DATASETS = (
-    Dataset(
-        name="dnd",
-        title="DND (sRGB)",
-        colour="rgb",
-        images=_boxes("images_srgb"),
-        source=f"{_PAGE} (Plötz and Roth, CVPR 2017)",
-        licence="see its page",
-        published="sRGB denoising of real photographs, scored by its server only",
-        conversion="boxes of info.mat, values 0 to 1 times 255",
-        reader=partial(_crop, _SRGB),
-        needs=_NEEDS,
-        ledger=("dnd", "sRGB"),
-    ),
-    Dataset(
-        name="dnd-raw",
-        title="DND (raw)",
-        colour="gray",
-        images=_boxes("images_raw"),
-        source=f"{_PAGE} (Plötz and Roth, CVPR 2017)",
-        licence="see its page",
-        conversion="boxes of info.mat, values 0 to 1 of the Bayer mosaic, one channel, times 255",
-        reader=partial(_crop, _RAW),
-        needs=_NEEDS,
-        protocol="float",
-        ledger=("dnd", "raw"),
-    ),
+    _set("dnd", "sRGB", _SRGB, published="sRGB denoising of real photographs, scored by its server only"),
+    _set("dnd-raw", "raw", _RAW),
 )

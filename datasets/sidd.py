@@ -32,13 +32,8 @@ def _block(path: Path, at: tuple[int | str, ...]) -> "np.ndarray":
     return block if block.ndim == 3 else grey_levels(block, path, variable)[..., None]
 
 
-def _files(folder: str, pattern: str, page: str, versions: tuple[str, str]) -> dict[str, File]:
-    """Return the files of the references and of the noisy blocks, by variable: each is named as its variable."""
-    names = [pattern.format(version) for version in versions]
-    return {name: File(f"{folder}/{name}.mat", page=page) for name in names}
-
-
 def _image(files: dict[str, File], per_scene: int, number: int) -> Image:
+    """Return a pair of blocks, of which the whole of SIDD+ is one scene; each file is named as its variable."""
     scene, block = divmod(number, per_scene)
     name, place = (
         (f"{scene + 1:03d}-{block + 1:02d}", (scene, block)) if per_scene > 1 else (f"{scene + 1:04d}", (scene,))
@@ -47,65 +42,44 @@ def _image(files: dict[str, File], per_scene: int, number: int) -> Image:
     return Image(name, clean, noisy)
 
 
-def _validation(colour: str) -> Entries:
-    files = _files("SIDD", f"Validation{{}}Blocks{colour}", _PAGE, ("Gt", "Noisy"))
-    return Entries(_SCENES * _BLOCKS, partial(_image, files, _BLOCKS), list(files.values()))
+def _set(name: str, colour: str, *, plus: bool, published: str) -> Dataset:
+    """Describe the blocks of one release; `colour` is as in the ledger, ``"sRGB"`` or ``"raw"``."""
+    raw = colour == "raw"
+    if plus:
+        folder, pattern, versions, page = (
+            "SIDDplus",
+            f"siddplus_valid_{{}}_{colour.lower()}",
+            ("gt", "noisy"),
+            _PAGE_PLUS,
+        )
+        count, per_scene = _BLOCKS_PLUS, 1
+        source = "1024 blocks (Abdelhamed et al., CVPR Workshops 2020)"
+    else:
+        folder, pattern, versions, page = "SIDD", f"Validation{{}}Blocks{colour.capitalize()}", ("Gt", "Noisy"), _PAGE
+        count, per_scene = _SCENES * _BLOCKS, _BLOCKS
+        source = "32 blocks of each of 40 photographs (Abdelhamed, Lin and Brown, CVPR 2018)"
+    variables = [pattern.format(version) for version in versions]
+    files = {variable: File(f"{folder}/{variable}.mat", page=page) for variable in variables}
+    return Dataset(
+        name=name,
+        title=f"SIDD{'+' if plus else ''} validation ({colour})",
+        colour="gray" if raw else "rgb",
+        images=Entries(count, partial(_image, files, per_scene), list(files.values())),
+        source=f"{page}: {source}",
+        licence="see its page",
+        published=published,
+        conversion="values 0 to 1 of the Bayer mosaic, one channel, times 255" if raw else "",
+        reader=_block,
+        protocol="float" if raw else "standard",
+        ledger=("sidd-plus-valid" if plus else "sidd-valid", colour),
+    )
 
 
-def _validation_plus(colour: str) -> Entries:
-    files = _files("SIDDplus", f"siddplus_valid_{{}}_{colour}", _PAGE_PLUS, ("gt", "noisy"))
-    return Entries(_BLOCKS_PLUS, partial(_image, files, 1), list(files.values()))
-
-
-_RAW = "values 0 to 1 of the Bayer mosaic, one channel, times 255"
+_PAPERS = "denoising of real photographs"
 
 DATASETS = (
-    Dataset(
-        name="sidd-valid",
-        title="SIDD validation (sRGB)",
-        colour="rgb",
-        images=_validation("Srgb"),
-        source=f"{_PAGE}: 32 blocks of each of 40 photographs (Abdelhamed, Lin and Brown, CVPR 2018)",
-        licence="see its page",
-        published="sRGB denoising of real photographs: RIDNet and the tables after it",
-        reader=_block,
-        ledger=("sidd-valid", "sRGB"),
-    ),
-    Dataset(
-        name="sidd-valid-raw",
-        title="SIDD validation (raw)",
-        colour="gray",
-        images=_validation("Raw"),
-        source=f"{_PAGE}: 32 blocks of each of 40 photographs (Abdelhamed, Lin and Brown, CVPR 2018)",
-        licence="see its page",
-        published="raw denoising of real photographs: NTIRE 2019 and 2020",
-        conversion=_RAW,
-        reader=_block,
-        protocol="float",
-        ledger=("sidd-valid", "raw"),
-    ),
-    Dataset(
-        name="siddplus-valid",
-        title="SIDD+ validation (sRGB)",
-        colour="rgb",
-        images=_validation_plus("srgb"),
-        source=f"{_PAGE_PLUS}: 1024 blocks (Abdelhamed et al., CVPR Workshops 2020)",
-        licence="see its page",
-        published="sRGB track of NTIRE 2020",
-        reader=_block,
-        ledger=("sidd-plus-valid", "sRGB"),
-    ),
-    Dataset(
-        name="siddplus-valid-raw",
-        title="SIDD+ validation (raw)",
-        colour="gray",
-        images=_validation_plus("raw"),
-        source=f"{_PAGE_PLUS}: 1024 blocks (Abdelhamed et al., CVPR Workshops 2020)",
-        licence="see its page",
-        published="raw track of NTIRE 2020",
-        conversion=_RAW,
-        reader=_block,
-        protocol="float",
-        ledger=("sidd-plus-valid", "raw"),
-    ),
+    _set("sidd-valid", "sRGB", plus=False, published=f"sRGB {_PAPERS}: RIDNet and the tables after it"),
+    _set("sidd-valid-raw", "raw", plus=False, published=f"raw {_PAPERS}: NTIRE 2019 and 2020"),
+    _set("siddplus-valid", "sRGB", plus=True, published="sRGB track of NTIRE 2020"),
+    _set("siddplus-valid-raw", "raw", plus=True, published="raw track of NTIRE 2020"),
 )

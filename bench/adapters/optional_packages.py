@@ -1,10 +1,10 @@
 """What the adapters of optional packages share."""
 
-import importlib.metadata
 import importlib.util
 from pathlib import Path
 from typing import Any
 
+from bench.common import provenance
 from bench.common.errors import BenchError
 
 
@@ -21,10 +21,7 @@ def version(where: str, package: str) -> str:
             f"{where}: the package {package} is not installed; "
             f"pip install {package}, or pip install -r requirements-extras.txt"
         )
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"
+    return provenance.version(package)
 
 
 def checkpoint(path: Path) -> dict[str, Any]:

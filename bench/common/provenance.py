@@ -1,6 +1,5 @@
 """What was known when a cell ran: versions, machine, commit."""
 
-import importlib.metadata
 import os
 import platform
 import subprocess
@@ -15,13 +14,18 @@ _PACKAGES = ("torch", "numpy", "scipy", "scikit-image", "bm3d", "onnxruntime", "
 @cache
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that touch a number."""
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+    return {"python": platform.python_version()} | {package: version(package) for package in _PACKAGES}
+
+
+@cache
+def version(package: str) -> str:
+    """Return the version of an installed package, or say that it is not installed."""
+    from importlib import metadata  # takes 10 ms, which not every command needs
+
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
 
 
 @cache
@@ -41,13 +45,7 @@ def commit() -> str:
 @cache
 def machine() -> str:
     """Return processor and system, as `AMD EPYC, 2 cores, Linux`."""
-    cpu = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        models = [
-            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
-        ]
-        cpu = models[0] if models else cpu
+    cpu = _kernel_says("cpuinfo", "model name") or platform.processor() or platform.machine()
     return f"{cpu}, {cores()} cores, {platform.system()}"
 
 
@@ -58,12 +56,8 @@ def cores() -> int:
 
 def free_memory() -> int:
     """Return the bytes of memory that programs can still take, or 8 GiB where it cannot be told."""
-    info = Path("/proc/meminfo")
-    if info.exists():
-        for line in info.read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    return 8 * 2**30
+    available = _kernel_says("meminfo", "MemAvailable")
+    return int(available.split()[0]) * 1024 if available else 8 * 2**30
 
 
 def reset_peak_memory() -> None:
@@ -76,14 +70,19 @@ def reset_peak_memory() -> None:
 
 def peak_memory() -> int:
     """Return the peak of this process's resident memory in bytes, or 0 where it cannot be told."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
+    peak_kilobytes = _kernel_says("self/status", "VmHWM")
+    if peak_kilobytes:
+        return int(peak_kilobytes.split()[0]) * 1024
     try:
         import resource
     except ImportError:
         return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if platform.system() == "Darwin" else peak * 1024
+
+
+def _kernel_says(file: str, name: str) -> str:
+    """Return the first value of a name in a file of /proc; empty where there is none."""
+    path = Path("/proc") / file
+    lines = path.read_text().splitlines() if path.exists() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from bench.common import files, source_hash
+from bench.common import files, provenance, source_hash
 from bench.common.source_hash import Reach, digest
 from bench.degradation import KINDS, PAIRS, Degradation
 from bench.plan.inference import Inference
@@ -131,15 +131,9 @@ def stages(method: Method, net: Net, dataset: Dataset, degradation: Degradation,
         yield "self-score"
 
 
-@cache
 def version(package: str) -> str:
     """Return the version of an installed package, without its build (``+cpu``); or say that it is not installed."""
-    from importlib import metadata  # takes 10 ms, which not every command needs
-
-    try:
-        return metadata.version(package).partition("+")[0]
-    except metadata.PackageNotFoundError:
-        return "not installed"
+    return provenance.version(package).partition("+")[0]
 
 
 def of_data(dataset: Dataset) -> str:
