@@ -39,7 +39,7 @@ def of_file(path: Path) -> str:
     return digest(source_tree.without_docstrings(path.read_text(encoding="utf-8")))
 
 
-def of_code(*things: Any, stops: Collection[str] = (), registries: Collection[str] = ()) -> Reach:
+def of_code(*things: Any, stops: Collection[str] = ()) -> Reach:
     """Hash the code of this project that functions can reach, all that is written for people aside.
 
     Parameters
@@ -50,15 +50,13 @@ def of_code(*things: Any, stops: Collection[str] = (), registries: Collection[st
         plain data, or a dataclass of them; of an object with a text `code` that text counts in place of its fields.
     stops : collection of str
         Modules and places that are left out, and with them what only they reach.
-    registries : collection of str
-        Places whose text is for people for the most part: of them only keys and names count, not titles or units.
 
     Raises
     ------
     TypeError
         If there is no such place, or something is held that is neither code nor plain data.
     """
-    return SOURCES.reach(things, stops, registries)
+    return SOURCES.reach(things, stops)
 
 
 def digest(content: Any) -> str:
@@ -79,9 +77,9 @@ class Sources:
         self.root = root
         self._modules: dict[str, Module | None] = {}
 
-    def reach(self, things: Iterable[Any], stops: Collection[str] = (), registries: Collection[str] = ()) -> Reach:
+    def reach(self, things: Iterable[Any], stops: Collection[str] = ()) -> Reach:
         """Return what `of_code` returns."""
-        walk = _Walk(self, stops, registries)
+        walk = _Walk(self, stops)
         data = [walk.start(thing) for thing in things]
         walk.follow_all()
         return Reach(digest([sorted(walk.texts), data]), frozenset(walk.places), frozenset(walk.packages))
@@ -107,8 +105,8 @@ class _Walk:
     construction. A class with bases counts as a whole, since those may call whatever it has.
     """
 
-    def __init__(self, sources: Sources, stops: Collection[str], registries: Collection[str]) -> None:
-        self.sources, self.stops, self.registries = sources, stops, registries
+    def __init__(self, sources: Sources, stops: Collection[str]) -> None:
+        self.sources, self.stops = sources, stops
         self.texts: set[str] = set()
         self.places: set[str] = set()
         self.packages: set[str] = set()
@@ -224,8 +222,7 @@ class _Walk:
 
     def _reach(self, module: str, place: str, definition: Definition) -> None:
         if definition.text:
-            named = " ".join((*definition.keys, *sorted(definition.names)))
-            self.texts.add(named if place in self.registries else definition.text)
+            self.texts.add(definition.text)
             self.places.add(place)
         for source in definition.imports.values():
             if not is_ours(source[0]):

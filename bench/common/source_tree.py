@@ -34,8 +34,6 @@ class Definition:
         Attributes that it asks of anything.
     imports : mapping
         What the names stand for that it imports itself: module and name, which is empty for a whole module.
-    keys : tuple of str
-        Keys of the tables in it.
     is_class : bool
         Whether it is a class.
     """
@@ -45,7 +43,6 @@ class Definition:
     types: frozenset[str] = frozenset()
     attributes: frozenset[str] = frozenset()
     imports: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    keys: tuple[str, ...] = ()
     is_class: bool = False
 
 
@@ -201,7 +198,6 @@ def _definition(statements: Statements) -> Definition:
         frozenset(stripped.types),
         frozenset(uses.attributes),
         stripped.imports,
-        tuple(uses.keys),
         any(isinstance(statement, ast.ClassDef) for statement in kept),
     )
 
@@ -300,14 +296,9 @@ class _Uses(ast.NodeVisitor):
     def __init__(self) -> None:
         self.names: set[str] = set()
         self.attributes: set[str] = set()
-        self.keys: list[str] = []
 
     def visit_Raise(self, node: ast.Raise) -> None:
         return
-
-    def visit_Dict(self, node: ast.Dict) -> None:
-        self.keys += [_text(key) for key in node.keys if key is not None]
-        self.generic_visit(node)
 
     def visit_Name(self, node: ast.Name) -> None:
         self.names.add(node.id)

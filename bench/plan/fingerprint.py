@@ -67,9 +67,6 @@ NEUTRAL = (
 )
 """Modules and definitions that stages reach, and that change neither a pixel nor a score or count elsewhere."""
 
-REGISTRIES = ("bench.score.metrics:METRICS", "bench.score.metrics:Metric")
-"""Definitions that name code which counts, and say how tables and charts show it, which does not."""
-
 _DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python-headless", "pywt": "PyWavelets", "skimage": "scikit-image"}
 """Packages that are installed under another name than they are imported by."""
 
@@ -191,4 +188,4 @@ def _reach(stage: str, *things: Any) -> Reach:
         things = tuple(part for kind in kinds for part in (kind.apply, kind.multiple, *kind.parameters.values()))
     entries = HARNESS[stage].entries
     others = [entry for name, other in HARNESS.items() if name != stage for entry in other.entries]
-    return source_hash.of_code(*entries, *things, stops=(*NEUTRAL, *others), registries=REGISTRIES)
+    return source_hash.of_code(*entries, *things, stops=(*NEUTRAL, *others))

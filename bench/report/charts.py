@@ -15,7 +15,7 @@ from bench.report.comparison import comparison_figure
 from bench.report.generalisation import generalisation_figure
 from bench.report.leaderboard import Leaderboard
 from bench.report.styles import Style, wrapped
-from bench.score.metrics import METRICS
+from bench.score.metrics import shown
 from bench.store.records import slug
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def make_charts(boards: Sequence[Leaderboard], folder: Path, formats: Sequence[s
     for name in formats:
         if name not in FORMATS:
             raise BenchError(f"FORMAT={name}: charts are saved as {', '.join(FORMATS)}")
-    *others, last = (metric.title for metric in METRICS.values())
+    *others, last = (metric.title for metric in shown().values())
     compared = (
         f"{', '.join(others)} and {last}: mean, 95 % interval of the mean over the images, ring the published value"
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bench.judge.verdict import Verdict, judge, reference
-from bench.score.metrics import METRICS
+from bench.score.metrics import shown
 from bench.store.results import PEAK_255_OF_UNIT, Result
 
 TERMINAL, MARKDOWN, PAGE, FILE = OUTPUTS = ("terminal", "Markdown", "page", "file")
@@ -140,10 +140,10 @@ def _columns() -> Iterator[Column]:
     yield Column("noise", "", lambda e: e.result.noise, origin="request", outputs=(TERMINAL,), short="Noise")
     yield _filed("degradation", "request", lambda e: e.result.degradation)
     yield _filed("protocol", "request", lambda e: e.result.protocol)
-    for name, metric in METRICS.items():
+    for name, metric in shown().items():
         yield Column(name, metric.title, None, metric.unit, metric.form, metric.better)
         yield from _published(name)
-    for name, metric in METRICS.items():
+    for name, metric in shown().items():
         outputs = (TERMINAL, PAGE, FILE) if name == "psnr" else (FILE,)
         title, short = f"noisy {metric.title}", f"noisy {metric.unit}"
         yield Column(f"noisy_{name}", title, None, metric.unit, metric.form, outputs=outputs, short=short)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bench.report.columns import published_value
 from bench.report.leaderboard import Leaderboard
 from bench.report.styles import Style, wrapped
-from bench.score.metrics import METRICS
+from bench.score.metrics import METRICS, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,8 +55,8 @@ def comparison_figure(boards: Sequence[Leaderboard], styles: Mapping[str, Style]
             axes.set_yticks(heights, labels if axes is row[0] else [], fontsize=8)
         row[0].get_yticklabels()[-1].set_color("0.4")
         row[0].set_title(board.noise, loc="left", fontsize=9, fontweight="bold")
-    for axes, shown in zip(grid[-1], METRICS.values(), strict=True):
-        axes.set_xlabel(f"{shown.title} ({shown.unit})" if shown.unit else shown.title, fontsize=9)
+    for axes, look in zip(grid[-1], shown().values(), strict=True):
+        axes.set_xlabel(f"{look.title} ({look.unit})" if look.unit else look.title, fontsize=9)
     figure.set_layout_engine("constrained", w_pad=0.06)
     return figure
 
@@ -74,8 +74,8 @@ def _heights(labels: Sequence[str]) -> list[float]:
 def _panel(
     axes: "Axes", board: Leaderboard, metric: str, heights: Sequence[float], styles: Mapping[str, Style]
 ) -> None:
-    form = METRICS[metric].form
-    shown: list[float] = []
+    form, better = shown()[metric].form, shown()[metric].better
+    drawn: list[float] = []
     for entry, height in zip(board.entries, heights[:-1], strict=True):
         values = list(entry.result.images(metric).values())
         mean, error = fmean(values), interval(values)
@@ -86,15 +86,15 @@ def _panel(
         axes.errorbar(
             mean, height, xerr=error, fmt=style.marker, color=style.colour, ms=6, mew=0, elinewidth=1.3, zorder=3
         )
-        shown += [mean - error, mean + error]
+        drawn += [mean - error, mean + error]
         paper = published_value(entry, metric)
         if paper is not None:
             axes.plot(paper, height, "o", ms=10, mfc="none", mec="black", mew=0.9, zorder=4)
-            shown.append(paper)
+            drawn.append(paper)
     noisy = board.entries[0].result.mean(f"noisy_{metric}")
     _value(axes, heights[-1], noisy, form, color="0.4")
-    if shown:
-        _limits(axes, shown, noisy, heights[-1], logarithmic=METRICS[metric].better == "low")
+    if drawn:
+        _limits(axes, drawn, noisy, heights[-1], logarithmic=better == "low")
     axes.set_ylim(heights[-1] + 0.6, 0)
     axes.tick_params(axis="x", labelsize=8)
     axes.tick_params(axis="y", length=0)
@@ -125,18 +125,18 @@ def _value(axes: "Axes", height: float, value: float, form: str, color: str = "0
     axes.annotate(text, (1.02, height), fontsize=7.5, color=color, **place)  # type: ignore[arg-type]
 
 
-def _limits(axes: "Axes", shown: Sequence[float], noisy: float, height: float, *, logarithmic: bool) -> None:
+def _limits(axes: "Axes", drawn: Sequence[float], noisy: float, height: float, *, logarithmic: bool) -> None:
     """Fit the axis to the methods, and show the noisy input: as a line where it is near, as an arrow where not."""
     from matplotlib.ticker import LogLocator, NullLocator
 
-    least = min((value for value in shown if value > 0), default=0.0)
-    log = logarithmic and least > 0 and max(shown) / least > LOGARITHMIC
+    least = min((value for value in drawn if value > 0), default=0.0)
+    log = logarithmic and least > 0 and max(drawn) / least > LOGARITHMIC
     if log:
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_locator(NullLocator())
-    low, high = (math.log10(least), math.log10(max(shown))) if log else (min(shown), max(shown))
+    low, high = (math.log10(least), math.log10(max(drawn))) if log else (min(drawn), max(drawn))
     room = (high - low) or abs(high) * 0.02 or 1.0
     place = (math.log10(noisy) if noisy > 0 else low) if log else noisy
     near = math.isfinite(noisy) and low - NEAR * room <= place <= high + NEAR * room

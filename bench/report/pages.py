@@ -13,7 +13,7 @@ from bench.report.charts import Chart
 from bench.report.columns import PAGE, columns, heading, text
 from bench.report.leaderboard import Leaderboard
 from bench.report.pictures import ERROR_PEAK, SIDE, PictureStrip
-from bench.score.metrics import METRICS
+from bench.score.metrics import shown
 
 
 def html(
@@ -43,7 +43,7 @@ def html(
         versions=entries[0].result.about["versions"],
         side=SIDE,
         error_peak=ERROR_PEAK,
-        units="; ".join(f"{metric.title} is in {metric.unit}" for metric in METRICS.values() if " " in metric.unit),
+        units="; ".join(f"{metric.title} is in {metric.unit}" for metric in shown().values() if " " in metric.unit),
         columns=partial(columns, PAGE),
         heading=partial(heading, output=PAGE),
         text=partial(text, missing="–"),

@@ -1,7 +1,7 @@
 """Metrics: functions of a reference and an image, in float64, for a batch on any device.
 
 Adding a metric is adding one function with the signature of `psnr` to `METRICS`: records, tables, files and charts then
-have it.
+have it. `SHOWN` may give it a title, a unit and a form.
 """
 
 import math
@@ -84,34 +84,40 @@ def ssim(reference: "Tensor", image: "Tensor") -> "Tensor":
     return total / (channels * (height - WINDOW + 1) * (width - WINDOW + 1))
 
 
+METRICS: "dict[str, Callable[[Tensor, Tensor], Tensor]]" = {"psnr": psnr, "ssim": ssim, "mse": mse}
+"""Names in records and files, and what computes them."""
+
+
 @dataclass(frozen=True)
-class Metric:
-    """A metric, and how tables and charts show it.
+class Shown:
+    """How tables and charts show a metric; no key of a cell depends on it.
 
     Attributes
     ----------
-    function : callable
-        Takes references and images, returns a value for each, as `psnr`.
     title, unit : str
         Of headings and axes.
     form : str
         How a value is printed, as `format` takes it.
     better : str
-        ``"high"`` or ``"low"``: the direction of better values.
+        ``"high"`` or ``"low"``: the direction of better values; empty where it is not said.
     """
 
-    function: "Callable[[Tensor, Tensor], Tensor]"
     title: str
-    unit: str
-    form: str
-    better: Literal["high", "low"]
+    unit: str = ""
+    form: str = ".4f"
+    better: Literal["high", "low", ""] = ""
 
 
-METRICS = {
-    "psnr": Metric(psnr, "PSNR", "dB", ".2f", "high"),
-    "ssim": Metric(ssim, "SSIM", "", ".4f", "high"),
-    "mse": Metric(mse, "MSE", "squared grey levels", ".1f", "low"),
+SHOWN = {
+    "psnr": Shown("PSNR", "dB", ".2f", "high"),
+    "ssim": Shown("SSIM", "", ".4f", "high"),
+    "mse": Shown("MSE", "squared grey levels", ".1f", "low"),
 }
+
+
+def shown() -> dict[str, Shown]:
+    """Return how each metric is shown; one that says nothing of it, by its name in capitals."""
+    return {name: SHOWN.get(name, Shown(name.upper())) for name in METRICS}
 
 
 def _strips(reference: "Tensor", image: "Tensor", overlap: int) -> "Iterator[tuple[Tensor, Tensor]]":

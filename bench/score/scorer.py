@@ -89,7 +89,7 @@ def _against(cell: Cell, clean: "Tensor", image: "Tensor", prefix: str) -> dict[
     crop = cell.crop
     inside = (..., slice(crop, clean.shape[-2] - crop), slice(crop, clean.shape[-1] - crop))
     pair = (clean[inside], image[inside]) if crop else (clean, image)
-    return {f"{prefix}{name}": metric.function(*pair).tolist() for name, metric in METRICS.items()}
+    return {f"{prefix}{name}": metric(*pair).tolist() for name, metric in METRICS.items()}
 
 
 def _stack(images: "Sequence[np.ndarray]", device: str) -> "Tensor":

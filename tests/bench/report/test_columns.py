@@ -15,7 +15,8 @@ from bench.report.build import build
 from bench.report.terminal import print_results
 from bench.run.engine import run_all
 from bench.run.settings import Settings
-from bench.score.metrics import METRICS, Metric
+from bench.score import metrics
+from bench.score.metrics import METRICS, SHOWN, Shown
 from bench.store.records import Store, read
 from bench.store.results import gather
 
@@ -73,8 +74,15 @@ def mean_absolute_error(reference, image):
     return (reference.double() - image.double()).abs().mean(dim=(1, 2, 3))
 
 
-def test_a_metric_that_is_added_is_in_records_tables_files_and_charts(tmp_path, photographs, monkeypatch):
-    monkeypatch.setitem(METRICS, "mae", Metric(mean_absolute_error, "MAE", "grey levels", ".3f", "low"))
+@pytest.mark.parametrize(
+    ("shown", "form", "axis"),
+    [({}, ".4f", "MAE"), ({"mae": Shown("MAE", "grey levels", ".3f", "low")}, ".3f", "MAE (grey levels)")],
+)
+def test_a_metric_that_is_added_is_in_records_tables_files_and_charts(
+    tmp_path, photographs, monkeypatch, shown, form, axis
+):
+    monkeypatch.setitem(METRICS, "mae", mean_absolute_error)
+    monkeypatch.setattr(metrics, "SHOWN", SHOWN | shown)
     store, page = run(tmp_path, photographs, "median,wavelet", "25")
     expected = {}
     for path in store.paths():
@@ -97,11 +105,11 @@ def test_a_metric_that_is_added_is_in_records_tables_files_and_charts(tmp_path, 
     assert {label: float(board[label]["mae"]) for label in means} == pytest.approx(means, abs=1e-4)
     assert all(float(row["noisy_mae"]) == pytest.approx(19.95, rel=0.03) for row in board.values())
 
-    printed = {label: f"{value:.3f}" for label, value in means.items()}
-    ((_, (head, *shown)),) = Tables(page.read_text()).tables
-    assert {cells[0]: cells[head.index("MAE")] for cells in shown} == printed
-    head, _, *shown = markdown_rows(page)
-    assert {cells[0]: cells[head.index("MAE")] for cells in shown} == printed
+    printed = {label: format(value, form) for label, value in means.items()}
+    ((_, (head, *rows)),) = Tables(page.read_text()).tables
+    assert {cells[0]: cells[head.index("MAE")] for cells in rows} == printed
+    head, _, *rows = markdown_rows(page)
+    assert {cells[0]: cells[head.index("MAE")] for cells in rows} == printed
     screen = StringIO()
     print_results(Console(file=screen, width=160), gather(store.scores()))
     head, *lines = screen.getvalue().splitlines()[1:4]
@@ -110,7 +118,7 @@ def test_a_metric_that_is_added_is_in_records_tables_files_and_charts(tmp_path, 
         assert line.split()[0] == label
         assert value in line.split()
     drawn = next(page.parent.glob("charts/*-metrics.svg")).read_text()
-    assert all(text in drawn for text in ("MAE (grey levels)", *printed.values()))
+    assert all(text in drawn for text in (axis, *printed.values()))
     assert "PSNR, SSIM, MSE and MAE" in page.read_text()
 
 
