@@ -20,7 +20,7 @@ class Campaign:
     store : Store
         Holds their records.
     finished : tuple of Cell
-        Those that have a record, in the order asked.
+        Those that have a record that answers what was asked, in that order.
     failures : tuple of Failure
         What could not be planned, and what did not finish.
     """
@@ -67,19 +67,23 @@ def run_campaign(
     for failure in failures:
         progress.failed(failure)
     waiting = [cell for cell in cells if not _finished(cell, store, settings)]
+    failed = set()
     progress.planned(len(cells), len(cells) - len(waiting))
-    start = time.perf_counter()
-    for cell, outcome in run_all(waiting, settings, progress.begin):
-        if isinstance(outcome, Failure):
-            store.put_failure(outcome)
-            lost.append(outcome)
-            progress.failed(outcome)
-        else:
-            store.put(cell, outcome)
-            about = outcome.provenance
-            progress.done(cell, about["seconds"]["total"], about.get("fallback", ""))
-    progress.ended(len(waiting), time.perf_counter() - start)
-    return Campaign(store, tuple(cell for cell in cells if store.has(cell)), tuple(lost))
+    start, stored = time.perf_counter(), 0
+    try:
+        for cell, outcome in run_all(waiting, settings, progress.begin):
+            if isinstance(outcome, Failure):
+                store.put_failure(outcome)
+                lost.append(outcome)
+                failed.add(cell.key)
+                progress.failed(outcome)
+            else:
+                store.put(cell, outcome)
+                stored += 1
+                progress.done(cell, outcome.provenance["seconds"]["total"], outcome.provenance["fallback"])
+    finally:
+        progress.ended(stored, time.perf_counter() - start)
+    return Campaign(store, tuple(cell for cell in cells if cell.key not in failed), tuple(lost))
 
 
 def _finished(cell: Cell, store: Store, settings: Settings) -> bool:
@@ -96,4 +100,5 @@ def _finished(cell: Cell, store: Store, settings: Settings) -> bool:
         return False
     if settings.runtime != "auto" and runtime not in (settings.runtime, f"{settings.runtime} compiled", "plain"):
         return False
-    return settings.device == "auto" or device.startswith("cuda:0" if settings.device == "cuda" else settings.device)
+    named = "cuda:0" if settings.device == "cuda" else settings.device
+    return named in ("auto", device.partition(" ")[0])  # the name of the product stands behind that of the device

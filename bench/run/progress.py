@@ -30,4 +30,4 @@ class Progress:
         """Report what cannot be run, or did not finish."""
 
     def ended(self, cells: int, seconds: float) -> None:
-        """End the campaign: how many cells ran, and for how long."""
+        """End the campaign, also where it is interrupted: cells that were stored, and the seconds it took."""

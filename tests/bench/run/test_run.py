@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from bench.common.errors import BenchError
@@ -96,21 +95,6 @@ def test_mixed_sizes_run(one_cell, photographs):
     assert [(row["height"], row["width"]) for row in record.images] == [(48, 64), (48, 64), (40, 50)]
 
 
-@pytest.fixture
-def tiny_net(tmp_path):
-    """Return weights of a small random DnCNN with batch normalisation."""
-    from methods.networks.dncnn import DnCNN
-
-    torch.manual_seed(0)
-    network = DnCNN(5, 1, 8, norm=True)
-    for name, tensor in network.state_dict().items():
-        if "running_var" in name:
-            tensor.uniform_(0.5, 2)
-    path = tmp_path / "tiny.pth"
-    torch.save(network.state_dict(), path)
-    return path
-
-
 def test_backends_engines_and_processes_agree(one_cell, photographs, tiny_net):
     cell = one_cell("dncnn-b", photographs, weights=str(tiny_net))
     plain = run_cell(cell, Settings("cpu", "torch"))
@@ -173,3 +157,26 @@ def test_a_worker_that_dies_loses_its_own_cell_only(one_cell, photographs, metho
     outcomes = {cell.key: outcome for cell, outcome in run_all(cells, Settings("cpu", jobs=2, engine="loky"))}
     assert [isinstance(outcomes[cell.key], Failure) for cell in cells] == [True, False, False, False]
     assert "its worker process died" in outcomes[deadly.key].cause
+
+
+IN_PLACE = "def denoise(noisy, sigma):\n    noisy -= 0.25 * (noisy - noisy.mean())\n    return noisy\n"
+ON_A_COPY = IN_PLACE.replace("noisy -= 0.25 * (noisy - noisy.mean())", "noisy = noisy - 0.25 * (noisy - noisy.mean())")
+
+
+@pytest.mark.parametrize("words", [{}, {"ensemble": "8"}, {"tile": 16}])
+def test_a_method_that_works_in_place_changes_no_result(one_cell, photographs, method_file, words):
+    """Images of 64x64 and less went to the warm-up call as they are, and came back changed."""
+    scores = [
+        rows(run_cell(one_cell(str(method_file(body, name)), photographs, **words), CPU))
+        for name, body in (("in_place", IN_PLACE), ("on_a_copy", ON_A_COPY))
+    ]
+    assert scores[0] == scores[1]
+
+
+def test_a_method_that_works_in_place_has_the_score_without_a_reference_of_another(one_cell, photographs, method_file):
+    found = []
+    for name, body in (("in_place", IN_PLACE), ("on_a_copy", ON_A_COPY)):
+        record = run_cell(one_cell(str(method_file(body, name)), photographs, "pairs"), CPU)
+        found.append(rows(record, "self_mse"))
+    assert found[0] == found[1]
+    assert all(np.isfinite(score) for score in found[0].values())
