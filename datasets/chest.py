@@ -28,21 +28,7 @@ def radiograph(path: Path, at: tuple[int | str, ...] = ()) -> "np.ndarray":
     Equal channels become that one channel, coloured marks become gray as in MATLAB's `rgb2gray`. An alpha
     channel is dropped; it must be opaque except in a frame of 2 pixels, where the colours count as stored.
 
-    Parameters
-    ----------
-    path : Path
-        Gray, RGB or RGBA picture of 8 bits.
-    at : tuple
-        Not used: the file holds one picture.
-
-    Returns
-    -------
-    ndarray of uint8, shape (H, W, 1)
-
-    Raises
-    ------
-    ValueError
-        If the file cannot be read, has another pixel format, or is transparent inside.
+    A reader of `datasets.Dataset`, of gray, RGB and RGBA pictures of 8 bits; returns uint8, (H, W, 1).
     """
     import numpy as np
 
@@ -88,22 +74,9 @@ def reduced(image: "np.ndarray") -> "np.ndarray":
 def lung(path: Path, at: tuple[int | str, ...]) -> "np.ndarray":
     """Read the outline of one lung as a map of the whole image.
 
-    Parameters
-    ----------
-    path : Path
-        An RGBA cut-out of the image; a pixel belongs to the lung where red is above 0.
-    at : tuple of int
-        Label, then where the cut-out begins (x, y), then width and height of the image, in pixels.
-
-    Returns
-    -------
-    ndarray of int32, shape (1, H, W)
-        The label in the lung, 0 elsewhere.
-
-    Raises
-    ------
-    ValueError
-        If the file cannot be read, is no such cut-out, or reaches outside the image.
+    A label reader of `datasets.Dataset`, of RGBA cut-outs of the image: a pixel belongs to the lung where red is above
+    0. `at` is the label, then where the cut-out begins (x, y), then width and height of the image, in pixels. Returns
+    int32, (1, H, W): the label in the lung, 0 elsewhere.
     """
     import numpy as np
 
@@ -209,21 +182,8 @@ def _radiographs(name: str, title: str, role: str, *, small: bool = False) -> Da
 def tiny(path: Path, at: tuple[int | str, ...]) -> "np.ndarray":
     """Read one image of an archive of MedMNIST.
 
-    Parameters
-    ----------
-    path : Path
-        The npz file.
-    at : (str, int)
-        The array, such as ``"test_images"``, and the image's number in it.
-
-    Returns
-    -------
-    ndarray of uint8, shape (28, 28, 1)
-
-    Raises
-    ------
-    ValueError
-        If the file is truncated, has no such array, or its images have another size.
+    A reader of `datasets.Dataset`, of npz files; `at` is the array, such as ``"test_images"``, and the image's number
+    in it. Returns uint8, (28, 28, 1).
     """
     key, number = str(at[0]), int(at[1])
     status = path.stat()

@@ -1,12 +1,11 @@
 """What a dataset is: named images, each file known by its checksum, with licence and source."""
 
 import csv
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from datasets.images import read
 
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     Reader = Callable[[Path, tuple[int | str, ...]], np.ndarray]
-
-T = TypeVar("T")
 
 RAW = "https://raw.githubusercontent.com"
 
@@ -177,9 +174,10 @@ class Dataset:
         What `convert` and the reader do, in words; part of the fingerprint.
     reader : callable
         ``reader(path, at)`` returns a picture (H, W, C): uint8, or float32 grey levels (255 = white) where
-        the file is deeper than 8 bits.
+        the file is deeper than 8 bits. `path` is a file, `at` says which of its pictures (`Part`), and is empty where
+        it is the only one. A `ValueError` says in one line what is wrong with the file.
     label_reader : callable, optional
-        ``label_reader(path, at)`` returns label maps (A, H, W) of integers, one an annotator.
+        ``label_reader(path, at)``, as for `reader`, returns label maps (A, H, W) of integers, one an annotator.
     classes : mapping
         What a label's value means.
     void : int, optional
@@ -318,47 +316,6 @@ class Dataset:
                     f"{', '.join(str(value) for value in sorted(known))}: it is another kind of map"
                 )
         return maps
-
-
-def own_images(path: Path, images: Sequence[Image], colour: str = "", **more: Any) -> Dataset:
-    """Describe a person's own images, with a space or a dot in their name, which no registered dataset has.
-
-    Parameters
-    ----------
-    path : Path
-        Where they lie.
-    images : sequence of Image
-        In files of `own_file`.
-    colour : str
-        As of `Dataset`; empty: that of the first image, which is read.
-    **more
-        Further fields of `Dataset`.
-    """
-    name = f"folder {path.resolve().name}" if path.is_dir() else path.name if path.suffix else f"file {path.name}"
-    dataset = Dataset(name, name, colour, tuple(images), str(path), "your own images", **more)
-    if colour:
-        return dataset
-    first = images[0].parts[0]
-    gray = dataset.reader(Path(first.file.local), first.at).shape[2] == 1
-    return replace(dataset, colour="gray" if gray else "rgb")
-
-
-def own_file(path: Path, folder: Path) -> File:
-    """Describe a person's own file, known by its path below a folder."""
-    with path.open("rb") as content:
-        digest = hashlib.file_digest(content, "sha256").hexdigest()
-    return File(str(path.relative_to(folder)), digest, local=str(path))
-
-
-def by_name(path: Path, named: Sequence[tuple[str, T]]) -> dict[str, T]:
-    """Return the files of a person's images by the names of these, or raise `ValueError` if two images share a name."""
-    files: dict[str, T] = {}
-    for name, file in named:
-        if name in files:
-            both = f"{files[name]} and {file}"
-            raise ValueError(f"DATA={path}: two images are named {name!r} ({both}); give each its own name")
-        files[name] = file
-    return files
 
 
 def whole(files: Sequence[File], ending: str = "") -> tuple[Image, ...]:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from datasets import radiographs
 from datasets.archives import is_archive, members, read_member
-from datasets.description import Dataset, Image, Part, by_name, own_file, own_images
+from datasets.description import Dataset, Image, Part
 from datasets.images import is_image, read
+from datasets.personal import by_name, described, file_at
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +44,7 @@ def from_path(path: Path, *, noisy: bool = False) -> Dataset:
     elif is_archive(path):
         dataset = _from_archive(path)
     else:
-        dataset = own_images(path, _pairs(path) if _has_pairs(path) else _images(path))
+        dataset = described(path, _pairs(path) if _has_pairs(path) else _images(path))
     return as_noisy(dataset) if noisy and not dataset.has_noisy else dataset
 
 
@@ -62,11 +63,11 @@ def _pairs(path: Path) -> list[Image]:
     if alone:
         there, missing = (CLEAN, NOISY) if alone[0] in clean else (NOISY, CLEAN)
         raise ValueError(f"DATA={path}: {alone[0]} is in {there}/ and not in {missing}/; give each image its pair")
-    return [Image(name, Part(own_file(clean[name], path)), Part(own_file(noisy[name], path))) for name in clean]
+    return [Image(name, Part(file_at(clean[name], path)), Part(file_at(noisy[name], path))) for name in clean]
 
 
 def _images(path: Path) -> list[Image]:
-    return [Image(name, Part(own_file(file, file.parent))) for name, file in _files(path).items()]
+    return [Image(name, Part(file_at(file, file.parent))) for name, file in _files(path).items()]
 
 
 def _files(path: Path) -> dict[str, Path]:
@@ -82,8 +83,8 @@ def _from_archive(path: Path) -> Dataset:
     if not shown:
         raise ValueError(f"DATA={path}: the archive has no image; expected PNG, TIFF, BMP or JPEG files in it")
     named = by_name(path, [(PurePosixPath(member).stem, member) for member in shown])
-    file = own_file(path, path.parent)
-    return own_images(path, [Image(name, Part(file, (member,))) for name, member in named.items()], reader=_member)
+    file = file_at(path, path.parent)
+    return described(path, [Image(name, Part(file, (member,))) for name, member in named.items()], reader=_member)
 
 
 def _is_shown(member: str) -> bool:

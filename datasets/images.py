@@ -96,12 +96,7 @@ def to_gray(image: "np.ndarray") -> "np.ndarray":
     -------
     ndarray of uint8, shape (H, W, 1)
     """
-    import numpy as np
-
-    if image.shape[2] == 1:
-        return image
-    gray = image.astype(np.float64) @ np.array([0.298936021293775, 0.587043074451121, 0.114020904255103])
-    return np.rint(gray).astype(np.uint8)[..., None]
+    return _weighted(image, (0.298936021293775, 0.587043074451121, 0.114020904255103))
 
 
 def luma(image: "np.ndarray") -> "np.ndarray":
@@ -119,18 +114,23 @@ def luma(image: "np.ndarray") -> "np.ndarray":
     ndarray of uint8, shape (H, W, 1)
         Rounded, from 16 to 235 where the image is RGB.
     """
-    import numpy as np
-
-    if image.shape[2] == 1:
-        return image
-    y = 16 + image.astype(np.float64) @ np.array([65.481, 128.553, 24.966]) / 255
-    return np.rint(y).astype(np.uint8)[..., None]
+    return _weighted(image, (65.481, 128.553, 24.966), black=16, white=255)
 
 
 def centre_crop(image: "np.ndarray", height: int, width: int) -> "np.ndarray":
     """Return the middle `height` x `width` pixels; odd remainders leave the extra pixel after them."""
     top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
     return image[top : top + height, left : left + width]
+
+
+def _weighted(
+    image: "np.ndarray", weights: tuple[float, float, float], *, black: int = 0, white: int = 1
+) -> "np.ndarray":
+    import numpy as np
+
+    if image.shape[2] == 1:
+        return image
+    return np.rint(black + image.astype(np.float64) @ np.array(weights) / white).astype(np.uint8)[..., None]
 
 
 def _mode(image: "ImageFile") -> str:

@@ -12,21 +12,8 @@ if TYPE_CHECKING:
 def indexed(path: Path, at: tuple[int | str, ...] = ()) -> "np.ndarray":
     """Read a label map that is stored as a picture: its values are the labels, a palette aside.
 
-    Parameters
-    ----------
-    path : Path
-        An 8-bit gray picture, or one with a palette, whose indices count and whose colours do not.
-    at : tuple
-        Not used: the file holds one map.
-
-    Returns
-    -------
-    ndarray of int32, shape (1, H, W)
-
-    Raises
-    ------
-    ValueError
-        If the file cannot be read or has another pixel format.
+    A label reader of `datasets.Dataset`, of 8-bit gray pictures, or ones with a palette, whose indices count and whose
+    colours do not. Returns int32, (1, H, W).
     """
     import numpy as np
 
@@ -42,22 +29,8 @@ def segmentations(path: Path, at: tuple[int | str, ...] = ()) -> "np.ndarray":
     A file of BSDS500 (Arbelaez et al., TPAMI 2011) holds `groundTruth`, 1xN cells, one a person, each with
     `Segmentation` (segments numbered from 1) and `Boundaries`, which follow from it and are not read.
 
-    Parameters
-    ----------
-    path : Path
-        The MATLAB file.
-    at : tuple
-        Not used: every person's map is read.
-
-    Returns
-    -------
-    ndarray of int32, shape (A, H, W)
-        One map a person. Numbers mean nothing from one map to the next.
-
-    Raises
-    ------
-    ValueError
-        If the file is truncated or damaged, or is no such file.
+    A label reader of `datasets.Dataset`. Returns int32, (A, H, W), one map a person; numbers mean nothing from one map
+    to the next.
     """
     import numpy as np
 

@@ -82,24 +82,8 @@ def read(path: Path, variable: Variable, where: Index = ()) -> "np.ndarray":
 def element(path: Path, variable: Variable, place: int) -> "np.ndarray":
     """Read one array out of a cell array, or out of a field of a struct array, of a version 7.3 file.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    variable : Variable
-        The cell array or field, and what each array in it must be.
-    place : int
-        Which one, counted from 0 in MATLAB's order.
-
-    Returns
-    -------
-    ndarray
-        A copy, rows first in memory.
-
-    Raises
-    ------
-    ValueError
-        If the file is damaged, or the array is not there or not what it must be.
+    As `read`, except that `variable` is the cell array or field, and what each array in it must be; `place` is which
+    one, counted from 0 in MATLAB's order.
     """
     import h5py
     import numpy as np

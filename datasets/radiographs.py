@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datasets.description import Dataset, Image, Part, by_name, own_file, own_images
+from datasets.description import Dataset, Image, Part
 from datasets.images import picture
+from datasets.personal import by_name, described, file_at
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,32 +70,19 @@ def from_folder(path: Path) -> Dataset:
             frames = [(number,) for number in range(header.frames)] if header.frames > 1 else frames
         else:
             deep |= _is_deep_png(file)
-        stored = own_file(file, file.parent)
+        stored = file_at(file, file.parent)
         images += [Image(_name(file) + (f"-{at[0]}" if at else ""), Part(stored, at)) for at in frames]
     by_name(path, [(image.name, image.parts[0].file.path) for image in images])
     protocol = "float" if deep else "standard"
-    return own_images(path, images, "gray", conversion=CONVERSION, reader=radiograph, protocol=protocol)
+    return described(path, images, "gray", conversion=CONVERSION, reader=radiograph, protocol=protocol)
 
 
 def radiograph(path: Path, at: tuple[int | str, ...] = ()) -> "np.ndarray":
     """Read a DICOM file, or a gray PNG file of 8 or 16 bits.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    at : tuple
-        The number of the frame, from 0; empty: the only one.
-
-    Returns
-    -------
-    ndarray, shape (H, W, 1)
-        uint8 where the file stores 8 bits, else float32 grey levels, 0 to 255 = the range of the bits stored.
-
-    Raises
-    ------
-    ValueError
-        If the file cannot be read, has colour, or is compressed in a way that needs another package.
+    A reader of `datasets.Dataset`; `at` is the number of the frame, from 0. Returns (H, W, 1): uint8 where the file
+    stores 8 bits, else float32 grey levels, 0 to 255 = the range of the bits stored. A file that has colour, or is
+    compressed in a way that needs another package, is refused.
     """
     import numpy as np
 

@@ -5,35 +5,14 @@ import os
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Protocol
 from urllib.parse import quote
 
 from bench.common.errors import BenchError
 from datasets import File
+from methods import Weights
 
-
-class Source(Protocol):
-    """What a file of a dataset and a file of weights have in common."""
-
-    @property
-    def path(self) -> str:
-        """Where it lies below `data/` or `weights/`."""
-
-    @property
-    def checksum(self) -> str:
-        """The digest every copy must have, `sha256:...` or `md5:...`; empty where its publisher states none."""
-
-    @property
-    def url(self) -> str:
-        """Where it can be downloaded; empty if nowhere."""
-
-    @property
-    def local(self) -> str:
-        """Where it lies on this machine; empty if it must be searched."""
-
-    @property
-    def page(self) -> str:
-        """The page on which a person gets it, where it cannot be downloaded."""
+Source = File | Weights
+"""What is looked for: by its `path` below `data/` or `weights/`, or at `local`; else at `url`, or by hand on `page`."""
 
 
 def cache_folder() -> Path:

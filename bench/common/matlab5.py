@@ -1,7 +1,8 @@
 """MATLAB files of version 5: arrays of numbers, texts, cells and structs, with no more read than is asked for.
 
 Read here, and not through scipy, since scipy's reader ends the whole process on some damaged files: here every size
-is compared with what there is before anything is made of it, and damage is a `ValueError` of one line.
+is compared with what there is before anything is made of it. Every function raises a `ValueError` of one line where the
+file is damaged, or holds something else than what is asked for.
 Source: MathWorks, MAT-File Format (R2019b), "Level 5 MAT-File Format".
 """
 
@@ -62,13 +63,7 @@ class Array:
 
 
 def describe(path: Path) -> dict[str, Described]:
-    """Return the variables of a file, without reading what is in them.
-
-    Raises
-    ------
-    ValueError
-        If it is damaged.
-    """
+    """Return the variables of a file, without reading what is in them."""
     found = {}
     with path.open("rb") as file:
         order = _order(file)
@@ -87,24 +82,12 @@ def describe(path: Path) -> dict[str, Described]:
 
 
 def load(path: Path, variable: Described) -> "np.ndarray":
-    """Return the numbers of a variable.
-
-    Raises
-    ------
-    ValueError
-        If it holds none, or is damaged.
-    """
+    """Return the numbers of a variable."""
     return numbers(read(path, variable))
 
 
 def read(path: Path, variable: Described) -> Array:
-    """Return a variable with all that is in it, still as bytes.
-
-    Raises
-    ------
-    ValueError
-        If it is damaged.
-    """
+    """Return a variable with all that is in it, still as bytes."""
     with path.open("rb") as file:
         order = _order(file)
         file.seek(variable.offset)
@@ -123,13 +106,7 @@ def read(path: Path, variable: Described) -> Array:
 
 
 def numbers(array: Array) -> "np.ndarray":
-    """Return an array of numbers as numpy's, with the axes of MATLAB; it may be read-only.
-
-    Raises
-    ------
-    ValueError
-        If it holds something else, or is damaged.
-    """
+    """Return an array of numbers as numpy's, with the axes of MATLAB; it may be read-only."""
     import numpy as np
 
     if array.kind not in _NUMBERS:
@@ -145,13 +122,7 @@ def numbers(array: Array) -> "np.ndarray":
 
 
 def text(array: Array) -> str:
-    """Return a text of one line.
-
-    Raises
-    ------
-    ValueError
-        If the array is none, or damaged.
-    """
+    """Return a text of one line."""
     if array.kind != "char" or array.shape[:-1] not in ((0,), (1,)):
         raise ValueError(f"{array.kind} of shape {array.shape}; expected a text of one line")
     if array.count == 0:
@@ -163,26 +134,14 @@ def text(array: Array) -> str:
 
 
 def cells(array: Array) -> list[Array]:
-    """Return what is in the cells of an array, in MATLAB's order.
-
-    Raises
-    ------
-    ValueError
-        If it has none, or is damaged.
-    """
+    """Return what is in the cells of an array, in MATLAB's order."""
     if array.kind != "cell":
         raise ValueError(f"{array.kind}; expected cells")
     return [_inner(content, array.order) for content in _matrices(array, array.place, array.count)]
 
 
 def fields(array: Array, name: str) -> list[Array]:
-    """Return one field of all structs of an array, in MATLAB's order.
-
-    Raises
-    ------
-    ValueError
-        If they have none of this name, or the array holds no structs or is damaged.
-    """
+    """Return one field of all structs of an array, in MATLAB's order."""
     if array.kind != "struct":
         raise ValueError(f"{array.kind}; expected a struct with {name}")
     _, width, place = _element(array.content, array.place, array.order)
