@@ -1,20 +1,19 @@
 """Which of its nets a method uses for some images and their noise."""
 
+from collections.abc import Iterable, Iterator
 from functools import cache
 
 from bench import degradation
-from bench.common.errors import BenchError
+from bench.common.errors import BenchError, one_line
 from bench.degradation import Degradation
 from methods import Method, Net
 from methods.description import names
-
-_parsed = cache(degradation.parse)
 
 
 def choose_net(method: Method, colour: str, sigma: float | None, noise: Degradation | None = None) -> Net:
     """Return the net that a method uses for a colour and a sigma (0-255 scale; None: not known).
 
-    The first that was made for this very noise, where there is one; else the first that was trained for both;
+    The first that was made for this very noise, where there is one (see `problems`); else the first trained for both;
     else, where the method may leave its range, the first of that colour. Where sigma is not known, the first
     blind one, else the first that is not bound to one sigma.
 
@@ -32,7 +31,7 @@ def choose_net(method: Method, colour: str, sigma: float | None, noise: Degradat
             f"method {method.name}: no trained weights of it can be had; give a file of yours with WEIGHTS=path"
         )
     for net in fitting:
-        if noise is not None and net.noise and _parsed(net.noise) == noise:
+        if noise is not None and net.noise and _read(net.noise) == noise:
             return net
     if sigma is None:
         wide = [net for net in fitting if net.covers_a_range]
@@ -48,3 +47,20 @@ def choose_net(method: Method, colour: str, sigma: float | None, noise: Degradat
             f"method {method.name}: no {colour} net was trained for sigma {sigma:g}; there are {names(tuple(fitting))}"
         )
     return (trained or fitting)[0]
+
+
+def problems(methods: Iterable[Method]) -> Iterator[str]:
+    """Give one line on each net whose noise cannot be read, so that it is chosen by sigma alone."""
+    for net in dict.fromkeys(net for method in methods for net in method.nets if net.noise):
+        cause = _read(net.noise)
+        if not isinstance(cause, Degradation):
+            yield f"net {net.id}: its noise {net.noise!r} cannot be read ({cause}); it is chosen by sigma alone"
+
+
+@cache
+def _read(noise: str) -> Degradation | str:
+    """Return the noise that a net was made for, or why its text means none."""
+    try:
+        return degradation.parse(noise)
+    except (BenchError, ValueError) as error:
+        return one_line(error)

@@ -10,6 +10,7 @@ import methods
 from bench import degradation
 from bench.common.errors import BenchError
 from bench.common.parsing import name_and_options, split, unknown
+from bench.plan import choose_net
 from bench.plan.inference import SMALLEST_TILE
 from datasets import Dataset
 from methods import Method
@@ -61,6 +62,11 @@ def resolve(text: str, everything: Iterable[str], read: Callable[[str], T]) -> l
         except EXPECTED as error:
             resolved.append(Resolved(word, error))
     return resolved
+
+
+def problems() -> list[str]:
+    """Return one line on each training record that is left out, and on each net that is not used as its record says."""
+    return [*methods.problems(), *choose_net.problems(methods.available().values())]
 
 
 def ready_methods(weights: str) -> Iterable[str]:

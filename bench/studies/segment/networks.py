@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.common.errors import BenchError
 from bench.studies.segment.labels import scheme
-from methods.trained_here import FOLDER
+from methods.trained_here import FOLDER, records
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -41,9 +42,17 @@ class Segmenter:
 
 
 def segmenters(folder: Path | None = None) -> list[Segmenter]:
-    """Return the segmentation networks that `make train` left in a folder, by name; not given: ours."""
-    paths = sorted((folder or FOLDER).glob("segmenter@own*.json"), key=lambda path: path.stem)
-    return [_described(path.with_suffix(".safetensors")) for path in paths]
+    """Return the segmentation networks that `make train` left in a folder, by name; not given: ours.
+
+    Left out are those whose training record says nothing of a segmentation network.
+    """
+    readable, _ = records(folder or FOLDER)
+    networks = []
+    for path in sorted(readable, key=lambda path: path.stem):
+        if path.name.startswith("segmenter@own"):
+            with suppress(BenchError):
+                networks.append(_described(path.with_suffix(".safetensors")))
+    return networks
 
 
 def fitting(dataset: "Dataset", word: str = "", folder: Path | None = None) -> Segmenter:

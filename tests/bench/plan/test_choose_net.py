@@ -5,7 +5,7 @@ import pytest
 import methods
 from bench.common.errors import BenchError
 from bench.degradation import parse
-from bench.plan.choose_net import choose_net
+from bench.plan.choose_net import choose_net, problems
 from methods.description import Weights
 
 
@@ -49,6 +49,20 @@ def test_the_net_for_a_very_noise():
         assert choose_net(method, "rgb", 65.025, parse(word)).id == word
     assert choose_net(method, "rgb", 65.025, parse("gaussian:std=0.255,mean=0.5")).id == words[1]
     assert choose_net(method, "rgb", 25, parse("25")).id == words[0]
+
+
+def test_a_net_whose_noise_cannot_be_read_is_named_and_chosen_by_sigma():
+    base = methods.available()["rdn-small"]
+    weights = Weights("net", "")
+    nets = tuple(
+        replace(base.nets[0], id=noise, noise=noise, trained=(25, 25), weights=weights) for noise in ("x:", "25")
+    )
+    method = replace(base, nets=nets)
+    assert choose_net(method, "rgb", 25, parse("25")).id == "25"
+    assert choose_net(method, "rgb", 25, parse("gaussian:mean=0.5,std=0.1")).id == "x:"
+    (line,) = problems([method, method])
+    assert line.startswith("net x:: its noise 'x:' cannot be read (")
+    assert not list(problems(methods.available().values()))
 
 
 def test_the_net_where_sigma_is_not_known():

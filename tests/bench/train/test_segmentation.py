@@ -351,6 +351,8 @@ def test_several_seeds_lie_beside_each_other(tmp_path, scenes):
         texts += train_and_store(how, tmp_path, to=weights, device="cpu", threads=1)
     names = [f"ding-liu@own-{kind}-{seed}" for kind in ("alone", "joint") for seed in (0, 1)]
     assert sorted(method.name for method in trained(methods.available(), weights)) == names
+    for number, content in enumerate(("{", "[]", "{}", '{"classes": 3, "held_out_mean_iou": 1}')):  # each is left out
+        (weights / f"segmenter@own-bad-{number}.json").write_text(content)
     assert [found.path.stem for found in segmenters(weights)] == ["segmenter@own-scenes-0", "segmenter@own-scenes-1"]
     assert len(list((tmp_path / "training").glob("*.sealed"))) == 2 * 3
     assert len({file.read_bytes() for file in weights.glob("*.safetensors")}) == 6
