@@ -5,10 +5,12 @@ levels that it was not trained for. Gray images only, as in the paper. The names
 those in the authors' files of weights.
 """
 
+import copy
 import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 class BiasFreeBatchNorm(nn.Module):
@@ -279,18 +281,16 @@ def fold(network: DnCNN) -> DnCNN:
     DnCNN
         A new network in evaluation mode.
     """
-    tensors = {key: value.clone() for key, value in network.state_dict().items() if not key.startswith("bn_layer_list")}
-    for index, norm in enumerate(network.bn_layer_list):
+    network = copy.deepcopy(network).eval()
+    tensors = {key: value for key, value in network.state_dict().items() if not key.startswith("bn_layer_list")}
+    for index, (conv, norm) in enumerate(zip(network.hidden_layer_list, network.bn_layer_list, strict=False)):
+        assert isinstance(conv, nn.Conv2d)
         name = f"hidden_layer_list.{index}"
         if isinstance(norm, BiasFreeBatchNorm):
-            gain = norm.gain(norm.running_var.sqrt()).detach()
-        else:
-            assert isinstance(norm, nn.BatchNorm2d)
-            assert norm.running_mean is not None
-            assert norm.running_var is not None
-            gain = (norm.weight / torch.sqrt(norm.running_var + norm.eps)).detach()
-            tensors[f"{name}.bias"] = (tensors[f"{name}.bias"] - norm.running_mean) * gain + norm.bias.detach()
-        tensors[f"{name}.weight"] = tensors[f"{name}.weight"] * gain[:, None, None, None]
+            tensors[f"{name}.weight"] = conv.weight * norm.gain(norm.running_var.sqrt())[:, None, None, None]
+        elif isinstance(norm, nn.BatchNorm2d):
+            merged = fuse_conv_bn_eval(conv, norm)
+            tensors |= {f"{name}.{part}": tensor for part, tensor in merged.state_dict().items()}
     plain = DnCNN(network.depth, network.features, bias=network.bias, norm=False)
     plain.load_state_dict(tensors)
     return plain.eval()

@@ -5,7 +5,10 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+from methods.networks.layers import fold
+
+__all__ = ["MEAN_COLOUR", "CaffeBatchNorm", "DingLiu", "Residual", "fold"]
 
 MEAN_COLOUR = (104.0, 117.0, 123.0)
 """Blue, green and red on the 0-255 scale, as the authors subtract them."""
@@ -119,34 +122,6 @@ class CaffeBatchNorm(nn.BatchNorm2d):
             assert self.num_batches_tracked is not None
             self.momentum = 0.001 / (1 - 0.999 ** (int(self.num_batches_tracked) + 1))
         return super().forward(features)
-
-
-def fold(network: DingLiu) -> DingLiu:
-    """Return the same function without batch normalisation: each is merged into its convolution.
-
-    Parameters
-    ----------
-    network : DingLiu
-        In its training form; its running statistics are used.
-
-    Returns
-    -------
-    DingLiu
-        A new network in evaluation mode.
-    """
-    tensors = {key: value for key, value in network.state_dict().items() if ".norm." not in key}
-    for name, block in network.named_modules():
-        parts = dict(block.named_children())
-        conv, norm = parts.get("conv"), parts.get("norm")
-        if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-            assert norm.running_mean is not None
-            assert norm.running_var is not None
-            tensors[f"{name}.conv.weight"], tensors[f"{name}.conv.bias"] = fuse_conv_bn_weights(
-                conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
-            )
-    plain = DingLiu(network.conv0.out_channels, norm=False, channels=network.conv0.in_channels)
-    plain.load_state_dict(tensors)
-    return plain.eval()
 
 
 def _block(conv: nn.Conv2d, *, norm: bool, relu: bool = True) -> nn.Sequential:

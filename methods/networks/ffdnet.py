@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from methods.networks.layers import chain
+
 
 class FFDNet(nn.Module):
     """Sub-images and a noise level map through 3x3 convolutions, and sub-images back to an image.
@@ -41,11 +43,7 @@ class FFDNet(nn.Module):
 
     def __init__(self, depth: int = 15, channels: int = 1, features: int = 64, *, predicts: str = "image") -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.Conv2d(4 * channels + 1, features, 3, padding=1), nn.ReLU(inplace=True)]
-        for _ in range(depth - 2):
-            layers += [nn.Conv2d(features, features, 3, padding=1), nn.ReLU(inplace=True)]
-        layers.append(nn.Conv2d(features, 4 * channels, 3, padding=1))
-        self.add_module(predicts, nn.Sequential(*layers))
+        self.add_module(predicts, chain([4 * channels + 1, *[features] * (depth - 1), 4 * channels]))
         self.down, self.up = nn.PixelUnshuffle(2), nn.PixelShuffle(2)
         self.predicts = predicts
         self.receptive_field = 4 * depth + 3

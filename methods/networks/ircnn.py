@@ -1,9 +1,10 @@
 """IRCNN's denoisers: seven dilated convolutions, one set of weights a noise level (Zhang et al. 2017)."""
 
 import math
-from itertools import pairwise
 
 from torch import Tensor, nn
+
+from methods.networks.layers import chain
 
 DILATIONS = (1, 2, 3, 4, 3, 2, 1)
 """Of the seven 3x3 convolutions; each is padded with as many zeros."""
@@ -38,15 +39,7 @@ class IRCNN(nn.Module):
     def __init__(self, levels: int = 25, channels: int = 1, features: int = 64) -> None:
         super().__init__()
         widths = [channels, *[features] * (len(DILATIONS) - 1), channels]
-        self.nets = nn.ModuleList()
-        for _ in range(levels):
-            layers: list[nn.Module] = []
-            for dilation, (inputs, outputs) in zip(DILATIONS, pairwise(widths), strict=True):
-                layers += [
-                    nn.Conv2d(inputs, outputs, 3, padding=dilation, dilation=dilation),
-                    nn.ReLU(inplace=True),
-                ]
-            self.nets.append(nn.Sequential(*layers[:-1]))  # no ReLU behind the last
+        self.nets = nn.ModuleList(chain(widths, DILATIONS) for _ in range(levels))
 
     def forward(self, noisy: Tensor, sigma: float | None = None) -> Tensor:
         """Denoise a batch (B, C, H, W), 1.0 = white, with noise of deviation `sigma` on that scale.
@@ -58,11 +51,6 @@ class IRCNN(nn.Module):
         """
         denoised: Tensor = noisy - self.nets[self.index(sigma)](noisy)
         return denoised
-
-    @property
-    def stacks(self) -> list[nn.Sequential]:
-        """The networks, as what they are."""
-        return [stack for stack in self.nets if isinstance(stack, nn.Sequential)]
 
     def index(self, sigma: float | None) -> int:
         """Return the place in `nets` of the network for a sigma on the unit scale."""

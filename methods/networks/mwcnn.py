@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from methods.networks.layers import chain
 from methods.networks.wavelet import DWT, IWT, WaveletUNet
 
 
@@ -48,10 +49,12 @@ class MWCNN(nn.Module):
     ) -> None:
         super().__init__()
         above = [channels, *features[:-1]]  # of a level: what its wavelet channels are made from
-        contract = [_chain([4 * up, *[width] * depth]) for up, width in zip(above, features[:-1], strict=False)]
-        bottom = _chain([4 * above[-1], *[features[-1]] * (2 * depth - 1), 4 * above[-1]])
+        contract = [
+            chain([4 * up, *[width] * depth], linear=False) for up, width in zip(above, features[:-1], strict=False)
+        ]
+        bottom = chain([4 * above[-1], *[features[-1]] * (2 * depth - 1), 4 * above[-1]], linear=False)
         expand = [
-            _chain([*[width] * depth, 4 * up], linear=level == 0)
+            chain([*[width] * depth, 4 * up], linear=level == 0)
             for level, (up, width) in enumerate(zip(above, features[:-1], strict=False))
         ]
         self.transform, self.inverse = DWT(channels), IWT(channels)
@@ -96,10 +99,10 @@ class MWCNNv2(nn.Module):
         one, two, four, eight = (features * factor for factor in (1, 2, 4, 8))
         inputs = (channels, 4 * one, 4 * two)
         levels = (one, two, four)
-        contract = [_chain([up, n, n, n], (1, 2, 1)) for up, n in zip(inputs, levels, strict=True)]
-        bottom = _chain([4 * four, *[eight] * 5, 4 * four], (1, 2, 3, 3, 2, 1))
+        contract = [chain([up, n, n, n], (1, 2, 1), linear=False) for up, n in zip(inputs, levels, strict=True)]
+        bottom = chain([4 * four, *[eight] * 5, 4 * four], (1, 2, 3, 3, 2, 1), linear=False)
         expand = [
-            _chain([n, n, n, up], (2, 1, 1), linear=level == 0)
+            chain([n, n, n, up], (2, 1, 1), linear=level == 0)
             for level, (up, n) in enumerate(zip(inputs, levels, strict=True))
         ]
         self.core = WaveletUNet(contract, bottom, expand[::-1], levels)
@@ -109,12 +112,3 @@ class MWCNNv2(nn.Module):
     def forward(self, noisy: Tensor, sigma: float | None = None) -> Tensor:
         """Denoise a batch (B, C, H, W), 1.0 = white; `sigma` is not used."""
         return noisy + self.core(noisy)
-
-
-def _chain(widths: Sequence[int], dilations: Sequence[int] = (), *, linear: bool = False) -> nn.Sequential:
-    """3x3 convolutions with ReLU behind each, or behind all but the last."""
-    layers: list[nn.Module] = []
-    for index in range(len(widths) - 1):
-        dilation = dilations[index] if dilations else 1
-        layers += [nn.Conv2d(widths[index], widths[index + 1], 3, padding=dilation, dilation=dilation), nn.ReLU()]
-    return nn.Sequential(*layers[:-1] if linear else layers)
