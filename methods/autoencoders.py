@@ -2,29 +2,13 @@
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from methods.description import Method, Net
-from methods.loading import Layout, count, load_network, sizes
+from methods.loading import Layout, count, sizes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-
-def load_dense(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
-    """Build the autoencoder of one hidden layer that a state dict of `DenoisingAutoencoder` holds."""
-    return load_network(_DENSE, net, weights, options)
-
-
-def load_stack(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
-    """Build the unrolled stack of autoencoders that a state dict of `StackedAutoencoder` holds."""
-    return load_network(_STACK, net, weights, options)
-
-
-def load_convolutional(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
-    """Build the convolutional autoencoder that a state dict of `ConvolutionalAutoencoder` holds."""
-    return load_network(_CONVOLUTIONAL, net, weights, options)
 
 
 def _dense(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -> "tuple[nn.Module, int]":
@@ -69,7 +53,7 @@ METHODS = (
         title="Denoising autoencoder on 28x28 patches, tied weights (own weights only)",
         paper=_VINCENT,
         nets=(Net("dae", "DAE", "gray", receptive_field=55, size_multiple=28, parameters=393_284),),
-        load=load_dense,
+        load=_DENSE,
         learned=True,
     ),
     Method(
@@ -77,7 +61,7 @@ METHODS = (
         title="Three denoising autoencoders on each other, unrolled (own weights only)",
         paper=_VINCENT,
         nets=(Net("dae-stacked", "Stacked DAE", "gray", receptive_field=55, size_multiple=28, parameters=2_789_784),),
-        load=load_stack,
+        load=_STACK,
         learned=True,
     ),
     Method(
@@ -85,7 +69,7 @@ METHODS = (
         title="Convolutional denoising autoencoder, made for 64x64 (own weights only)",
         paper="Gondara, ICDM Workshops 2016, https://arxiv.org/abs/1608.04667",
         nets=(Net("cnn-dae", "CNN DAE", "gray", receptive_field=27, size_multiple=4, parameters=112_001),),
-        load=load_convolutional,
+        load=_CONVOLUTIONAL,
         learned=True,
     ),
 )

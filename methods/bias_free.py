@@ -1,16 +1,18 @@
 """The networks of Mohan et al. with their authors' weights: bias-free, and with biases for comparison."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from methods.description import Method, Net, listed
 from methods.formats import state_dict
-from methods.loading import Build, Layout, count, load_network, sizes
+from methods.loading import Build, Layout, count, sizes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from methods.networks.bias_free import DnCNN
 
 _PAPER = (
     "Mohan, Kadkhodaie, Simoncelli, Fernandez-Granda: Robust and Interpretable Blind Image Denoising via "
@@ -20,35 +22,6 @@ _PAPER = (
 
 _BIAS_FREE, _BIASED = "bias-free", "with biases"
 """Which of the two a net is, its `Net.architecture`."""
-
-
-def load_dncnn(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
-    """Build the DnCNN that a file of weights holds, its batch normalisation folded into the convolutions.
-
-    The file is the authors' checkpoint, or a state dict of `methods.networks.bias_free.DnCNN`, trained or
-    folded form.
-    """
-    from methods.networks.bias_free import fold
-
-    return fold(load_network(_DNCNN[net.architecture], net, weights, options))
-
-
-def load_unet(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
-    """Build the UNet that the authors' checkpoint or a state dict of `methods.networks.bias_free.UNet` holds."""
-    return load_network(_UNET[net.architecture], net, weights, options)
-
-
-def load_rcnn(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
-    """Build the recurrent network that a file of weights holds, with four recurrences.
-
-    Files are as for `load_unet`; the number of recurrences is no property of the weights.
-    """
-    return load_network(_RCNN[net.architecture], net, weights, options)
-
-
-def load_densenet(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
-    """Build the simplified DenseNet that a file of weights holds; files are as for `load_unet`."""
-    return load_network(_DENSENET[net.architecture], net, weights, options)
 
 
 def _dncnn(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -> "tuple[nn.Module, int]":
@@ -95,22 +68,32 @@ def _without_unused(path: Path) -> "dict[str, Tensor]":
     return tensors
 
 
-def _layouts(title: str, build: Build, read: "Callable[[Path], dict[str, Tensor]]" = state_dict) -> dict[str, Layout]:
-    """Return the layout of the network without biases and that of the one with them, by `Net.architecture`."""
+def _fold(network: "DnCNN") -> "nn.Module":
+    from methods.networks.bias_free import fold
+
+    return fold(network)
+
+
+def _layouts(title: str, build: Build) -> dict[bool, Layout]:
+    """Return the layout of the network without biases, and of the one with them (True)."""
     expected = "the authors' names of layers"
     return {
-        _BIAS_FREE: Layout(f"a bias-free {title}", build, expected, read),
-        _BIASED: Layout(f"a {title} with biases", build, expected),
+        False: Layout(f"a bias-free {title}", build, expected),
+        True: Layout(f"a {title} with biases", build, expected),
     }
 
 
-_DNCNN = _layouts("DnCNN", _dncnn, _without_unused)
-_UNET = _layouts("UNet", _unet)
-_RCNN = _layouts("RecurrentCNN", _rcnn)
-_DENSENET = _layouts("DenseNet", _densenet)
+_DNCNN = {biased: replace(layout, folded=_fold) for biased, layout in _layouts("DnCNN", _dncnn).items()}
+_LAYOUTS = {
+    "dncnn": _DNCNN | {False: replace(_DNCNN[False], read=_without_unused)},
+    "unet": _layouts("UNet", _unet),
+    "rcnn": _layouts("RecurrentCNN", _rcnn),
+    "densenet": _layouts("DenseNet", _densenet),
+}
+"""Layouts of the authors' checkpoints, which are those of the state dicts of `methods.networks.bias_free` too; a DnCNN
+in the form that is trained or folded. How often the recurrent network is applied is no property of its weights: 4."""
 
 _RANGES = ((0, 10), (0, 30), (0, 55), (0, 100))
-_LOAD = {"dncnn": load_dncnn, "unet": load_unet, "rcnn": load_rcnn}
 _NETS = (
     Net("dncnn", "DnCNN", "gray", receptive_field=41, output="residual"),
     Net("unet", "UNet", "gray", receptive_field=47, size_multiple=2, padding="zero"),
@@ -159,14 +142,17 @@ def _methods(base: Net, *, biased: bool) -> list[Method]:
     for low, high in _RANGES:
         net = _net(base, biased=biased, trained=(low, high))
         short = [net.id.partition("@")[0]] if high == 55 else []
-        methods += [Method(name, f"{title} {low}-{high}", _PAPER, (net,), _LOAD[base.id]) for name in (*short, net.id)]
+        methods += [
+            Method(name, f"{title} {low}-{high}", _PAPER, (net,), _LAYOUTS[base.id][biased])
+            for name in (*short, net.id)
+        ]
     return methods
 
 
 def _simplified(*, biased: bool) -> Method:
     net = _net(Net("densenet", "DenseNet", "gray", trained=(0, 55), receptive_field=57), biased=biased)
     title = f"Simplified DenseNet {'with' if biased else 'without'} biases, blind (own weights only)"
-    return Method(net.id, title, _PAPER, (net,), load_densenet, learned=True)
+    return Method(net.id, title, _PAPER, (net,), _LAYOUTS["densenet"][biased], learned=True)
 
 
 METHODS = (

@@ -1,21 +1,15 @@
 """The denoiser of Ding Liu et al., which can be trained together with a segmentation network."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from methods.description import Method, Net
-from methods.loading import Layout, count, load_network
+from methods.loading import Layout, count
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-
-def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
-    """Build the denoiser that a state dict of `DingLiu` in its training form or folded holds; it is folded then."""
-    from methods.networks.ding_liu import fold
-
-    return fold(load_network(_LAYOUT, net, weights, options))
+    from methods.networks.ding_liu import DingLiu
 
 
 def _build(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -> "tuple[nn.Module, int]":
@@ -27,7 +21,14 @@ def _build(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -
     return DingLiu(shape[0], norm=count(tensors, r".*\.norm\.") > 0, channels=shape[1]), shape[1]
 
 
-_LAYOUT = Layout("a Ding Liu denoiser", _build, "conv0.weight of shape (64, 3, 5, 5)")
+def _fold(network: "DingLiu") -> "nn.Module":
+    from methods.networks.ding_liu import fold
+
+    return fold(network)
+
+
+load = Layout("a Ding Liu denoiser", _build, "conv0.weight of shape (64, 3, 5, 5)", folded=_fold)
+"""The file is a state dict of `DingLiu` in its training form or folded."""
 
 METHODS = (
     Method(

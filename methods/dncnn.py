@@ -6,21 +6,12 @@ from typing import TYPE_CHECKING
 
 from methods.chains import chain, ends, named
 from methods.description import Method, Net, Weights, listed
-from methods.loading import Layout, load_network
+from methods.loading import Layout
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _PAPER = "Zhang, Zuo, Chen, Meng, Zhang: Beyond a Gaussian Denoiser, IEEE TIP 2017, https://arxiv.org/abs/1608.03981"
-
-
-def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
-    """Build the network that a file of weights holds: MatConvNet's `.mat` (7.3), or the state dict of a chain.
-
-    Depth, channels and batch normalisation are read off the file (SaoYan's, KAIR's, cszn's or our own names); batch
-    normalisation is folded. A net that is given sigma is FDnCNN, any other DnCNN.
-    """
-    return load_network(_FDNCNN if net.given_sigma else _DNCNN, net, weights, options)
 
 
 def _dncnn(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -> "tuple[nn.Module, int]":
@@ -36,8 +27,10 @@ def _read(path: Path) -> "dict[str, Tensor]":
     return named(chain(path), "stack")
 
 
-_DNCNN = Layout("a DnCNN", _dncnn, "3x3 convolutions, as many channels out as in, 1 or 3", _read)
-_FDNCNN = Layout("an FDnCNN", _dncnn, "3x3 convolutions, image and noise level map in, image out", _read)
+load = Layout("a DnCNN", _dncnn, "3x3 convolutions, as many channels out as in, 1 or 3", _read)
+load_flexible = Layout("an FDnCNN", _dncnn, "3x3 convolutions, image and noise level map in, image out", _read)
+"""The file is MatConvNet's `.mat` (7.3), or the state dict of a chain. Depth, channels and batch normalisation are read
+off it (SaoYan's, KAIR's, cszn's or our own names); batch normalisation is folded."""
 
 
 def _parameters(channels: int, maps: int, depth: int) -> int:
@@ -111,7 +104,8 @@ def _flexible(id: str, label: str, colour: str, file: str, variant: str) -> Net:
 
 
 def _method(name: str, title: str, nets: tuple[Net, ...], *, extrapolates: bool = True) -> Method:
-    return Method(name, title, _PAPER, nets, load, extrapolates=extrapolates)
+    layout = load_flexible if nets[0].given_sigma else load
+    return Method(name, title, _PAPER, nets, layout, extrapolates=extrapolates)
 
 
 METHODS = (

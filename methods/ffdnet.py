@@ -7,31 +7,12 @@ from typing import TYPE_CHECKING
 from methods.chains import Chain, ends, epsilon_of, folded, named
 from methods.description import Method, Net, listed
 from methods.formats import is_hdf5, matconvnet_layers, state_dict
-from methods.loading import Layout, count, load_network
+from methods.loading import Layout, count
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _PAPER = "Zhang, Zuo, Zhang: FFDNet, IEEE TIP 2018, https://arxiv.org/abs/1710.04026"
-
-
-def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
-    """Build the FFDNet that a file of weights holds.
-
-    The four layouts differ in the order of the sub-images and the place of the noise level map; the
-    weights' channels are put into the order of `methods.networks.ffdnet.FFDNet`:
-
-    ========================  ==================================  ==================  ========  ========
-    file                      order of (row, column) in a square  noise level map     bias, BN  predicts
-    ========================  ==================================  ==================  ========  ========
-    cszn, FFDNet_*.mat        (0,0), (1,0), (0,1), (1,1)          last                bias      image
-    cszn/KAIR, state dict     (0,0), (0,1), (1,0), (1,1)          last                bias      image
-    Tassano et al. (PyPI)     (0,0), (0,1), (1,0), (1,1)          first, one for a    BN        noise
-                                                                  colour channel
-    this project              (0,0), (0,1), (1,0), (1,1)          last                bias      its name
-    ========================  ==================================  ==================  ========  ========
-    """
-    return load_network(_LAYOUT, net, weights, options)
 
 
 def _build(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -> "tuple[nn.Module, int]":
@@ -54,12 +35,25 @@ def _read(path: Path) -> "dict[str, Tensor]":
     return named(layers, "noise" if count(tensors, r"noise\.") else "image")
 
 
-_LAYOUT = Layout(
+load = Layout(
     "an FFDNet",
     _build,
     "3x3 convolutions, 5 channels in and 4 out (gray), or 13 in and 12 out (RGB), where maps of the noise count once",
     _read,
 )
+"""The four layouts differ in the order of the sub-images and the place of the noise level map; the
+weights' channels are put into the order of `methods.networks.ffdnet.FFDNet`:
+
+========================  ==================================  ==================  ========  ========
+file                      order of (row, column) in a square  noise level map     bias, BN  predicts
+========================  ==================================  ==================  ========  ========
+cszn, FFDNet_*.mat        (0,0), (1,0), (0,1), (1,1)          last                bias      image
+cszn/KAIR, state dict     (0,0), (0,1), (1,0), (1,1)          last                bias      image
+Tassano et al. (PyPI)     (0,0), (0,1), (1,0), (1,1)          first, one for a    BN        noise
+                                                              colour channel
+this project              (0,0), (0,1), (1,0), (1,1)          last                bias      its name
+========================  ==================================  ==================  ========  ========
+"""
 
 
 def _by_row(layers: Chain) -> Chain:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from methods.chains import Chain, epsilon_of, folded, named
 from methods.description import Method, Net
 from methods.formats import is_hdf5, matconvnet_networks, state_dict
-from methods.loading import Layout, count, load_network, sizes
+from methods.loading import Layout, count, sizes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -17,16 +17,6 @@ _PAPER = (
     "Zhang, Zuo, Gu, Zhang: Learning Deep CNN Denoiser Prior for Image Restoration, CVPR 2017, "
     "https://arxiv.org/abs/1704.03264"
 )
-
-
-def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
-    """Build the set of networks that a file holds; which one runs, sigma decides at each call.
-
-    The file is MATLAB 7.3 with a cell `CNNdenoiser` of layer lists (cszn/IRCNN), a PyTorch dictionary of
-    state dicts under ``"0"`` to ``"24"`` (cszn/KAIR), the state dict of `methods.networks.ircnn.IRCNN`, or the layers
-    of one network only, which then serves every sigma. A set of another length is for sigma 2, 4, ... as well.
-    """
-    return load_network(_LAYOUT, net, weights, options)
 
 
 def _build(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -> "tuple[nn.Module, int]":
@@ -61,7 +51,11 @@ def _chains(path: Path) -> list[Chain]:
     return [folded(nets[index], path, epsilon_of(tensors)) for index in sorted(nets)]
 
 
-_LAYOUT = Layout("an IRCNN", _build, "7 convolutions of 3x3, as many channels out as in, all networks equal", _read)
+load = Layout("an IRCNN", _build, "7 convolutions of 3x3, as many channels out as in, all networks equal", _read)
+"""Which network of the set runs, sigma decides at each call. The file is MATLAB 7.3 with a cell `CNNdenoiser` of layer
+lists (cszn/IRCNN), a PyTorch dictionary of state dicts under ``"0"`` to ``"24"`` (cszn/KAIR), the state dict of
+`methods.networks.ircnn.IRCNN`, or the layers of one network only, which then serves every sigma. A set of another
+length is for sigma 2, 4, ... as well."""
 
 
 def _net(id: str, colour: str, parameters: int) -> Net:

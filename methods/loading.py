@@ -1,4 +1,4 @@
-"""From a file of weights to a network: what each network declares, and the one function that does it."""
+"""From a file of weights to a network: what each network declares, and the one call that does it."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -16,9 +16,13 @@ if TYPE_CHECKING:
 Build = Callable[["dict[str, Tensor]", Net, Mapping[str, str]], "tuple[nn.Module, int]"]
 
 
+def _unchanged(network: "nn.Module") -> "nn.Module":
+    return network
+
+
 @dataclass(frozen=True)
 class Layout:
-    """What the files of one network look like, and how the network for a file is built.
+    """What the files of one network look like, and how the network for a file is built; a `methods.Method.load`.
 
     Attributes
     ----------
@@ -34,6 +38,8 @@ class Layout:
         ``read(path) -> tensors``, named as in the network but for `names`.
     names : tuple of (str, str)
         Regular expressions that turn the names of other code into the network's, in this order.
+    folded : callable
+        Gives the network that runs, of the one that the file holds: batch normalisation folded.
     """
 
     what: str
@@ -41,35 +47,28 @@ class Layout:
     expected: str
     read: "Callable[[Path], dict[str, Tensor]]" = state_dict
     names: tuple[tuple[str, str], ...] = ()
+    folded: "Callable[[Any], nn.Module]" = _unchanged
 
+    def __call__(self, net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
+        """Return the network that a file of weights holds, in evaluation mode.
 
-def load_network(layout: Layout, net: Net, weights: Path | None, options: Mapping[str, str]) -> Any:
-    """Return the network (`torch.nn.Module`) that a file of weights holds, in evaluation mode.
-
-    Parameters
-    ----------
-    layout : Layout
-        Of the file.
-    net, weights, options
-        As `methods.Method.load` is given them.
-
-    Raises
-    ------
-    ValueError
-        If there is no file, it cannot be read, or it holds another network or one for another colour.
-    """
-    if weights is None:
-        raise ValueError(f"{net.id}: needs weights; give a file of your own with WEIGHTS")
-    tensors = {_renamed(key, layout.names): tensor for key, tensor in layout.read(weights).items()}
-    try:
-        network, channels = layout.build(tensors, net, options)
-    except (KeyError, ValueError) as error:
-        missing = f"it has no tensor {error}, but {next(iter(tensors), 'nothing')}"
-        reason = missing if isinstance(error, KeyError) else error
-        raise ValueError(f"weights {weights}: not {layout.what}: {reason}; expected {layout.expected}") from None
-    fill(network, tensors, weights, layout.what)
-    check_colour(net.colour, channels, weights)
-    return network.eval()
+        Raises
+        ------
+        ValueError
+            If there is no file, it cannot be read, or it holds another network or one for another colour.
+        """
+        if weights is None:
+            raise ValueError(f"{net.id}: needs weights; give a file of your own with WEIGHTS")
+        tensors = {_renamed(key, self.names): tensor for key, tensor in self.read(weights).items()}
+        try:
+            network, channels = self.build(tensors, net, options)
+        except (KeyError, ValueError) as error:
+            missing = f"it has no tensor {error}, but {next(iter(tensors), 'nothing')}"
+            reason = missing if isinstance(error, KeyError) else error
+            raise ValueError(f"weights {weights}: not {self.what}: {reason}; expected {self.expected}") from None
+        fill(network, tensors, weights, self.what)
+        check_colour(net.colour, channels, weights)
+        return self.folded(network.eval())
 
 
 def sizes(tensors: "Mapping[str, Tensor]", key: str, axes: int = 4) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from methods.description import Method, Net, Weights, listed
 from methods.formats import state_dict
-from methods.loading import Layout, count, load_network, sizes
+from methods.loading import Layout, count, sizes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,22 +17,6 @@ if TYPE_CHECKING:
 _PAPER = (
     "N. Markou, blind image denoising, https://github.com/NikolasMarkou/blind_image_denoising, after Mohan et al. 2020"
 )
-
-
-def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
-    """Build the residual net, alone or in a Laplacian pyramid, that a file of weights holds.
-
-    The file is a TensorFlow checkpoint (``variables.index`` with its data file beside it), or a state dict of
-    `Centred`, before or after `merge`. Batch normalisation is merged into the convolutions where that is exact.
-    """
-    from methods.networks.multiscale import merge
-
-    return merge(load_network(_RESIDUAL, net, weights, options))
-
-
-def load_unet(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
-    """Build the Laplacian U-net that a Keras archive (``model_hydra.keras``) or a state dict of `Centred` holds."""
-    return load_network(_LAPLACIAN, net, weights, options)
 
 
 def _residual(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -> "tuple[nn.Module, int]":
@@ -182,15 +166,29 @@ def _order(names: "set[str]") -> list[str]:
     return sorted(names, key=lambda name: [int(number) for number in re.findall(r"_(\d+)$", name)])
 
 
+def _merge(network: "nn.Module") -> "nn.Module":
+    from methods.networks.multiscale import merge
+
+    return merge(network)
+
+
 _RESIDUAL = Layout(
-    "a multi-scale residual net (bfcnn)", _residual, "3 channels, features in fours, and blocks", _read_residual
+    "a multi-scale residual net (bfcnn)",
+    _residual,
+    "3 channels, features in fours, and blocks",
+    _read_residual,
+    folded=_merge,
 )
+"""Alone or in a Laplacian pyramid. The file is a TensorFlow checkpoint (``variables.index`` with its data file beside
+it), or a state dict of `Centred`, before or after `merge`. Batch normalisation is merged where that is exact."""
+
 _LAPLACIAN = Layout(
     "a Laplacian U-net (bfcnn)",
     _laplacian,
     "the layers of unet_laplacian_v5.6: net.base, net.encoder, net.head",
     _read_laplacian,
 )
+"""The file is a Keras archive (``model_hydra.keras``) or a state dict of `Centred`."""
 
 _FILES = listed()
 
@@ -242,14 +240,14 @@ _UNET = Net(
 METHODS = (
     # The best of the seven at every sigma by the table of measured PSNR: 29.96 dB at 25 on the first
     # ten CBSD68 images, where the next one, 1x6, has 28.27 on the first twenty.
-    Method("bfcnn", "bfcnn: the best of the author's nets, the Laplacian U-net", _PAPER, (_UNET,), load_unet),
-    Method("bfcnn-unet", "bfcnn unet_laplacian_v5.6: 3 scales, attention along rows", _PAPER, (_UNET,), load_unet),
+    Method("bfcnn", "bfcnn: the best of the author's nets, the Laplacian U-net", _PAPER, (_UNET,), _LAPLACIAN),
+    Method("bfcnn-unet", "bfcnn unet_laplacian_v5.6: 3 scales, attention along rows", _PAPER, (_UNET,), _LAPLACIAN),
     *(
-        Method(one.id, f"{one.label}: one scale, direct reconstruction", _PAPER, (one,), load)
+        Method(one.id, f"{one.label}: one scale, direct reconstruction", _PAPER, (one,), _RESIDUAL)
         for one in (_direct(6, 35_067), _direct(12, 67_707), _direct(18, 100_347))
     ),
     *(
-        Method(one.id, f"{one.label}: a net a level, each with a skip of its input", _PAPER, (one,), load)
+        Method(one.id, f"{one.label}: a net a level, each with a skip of its input", _PAPER, (one,), _RESIDUAL)
         for one in (_skip(1, 15, 27_184), _skip(2, 35, 54_368), _skip(3, 75, 81_552))
     ),
 )

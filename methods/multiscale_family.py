@@ -1,11 +1,10 @@
 """The trainable multi-scale family after N. Markou's bfcnn; no weights of it are published."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from methods.description import Method, Net
-from methods.loading import Layout, load_network
+from methods.loading import Layout
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -13,11 +12,6 @@ if TYPE_CHECKING:
 _PAPER = (
     "N. Markou, blind image denoising, https://github.com/NikolasMarkou/blind_image_denoising, after Mohan et al. 2020"
 )
-
-
-def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
-    """Build the net that a state dict of `PyramidDenoiser` holds; its tensor `design` says which one."""
-    return load_network(_LAYOUT, net, weights, options)
 
 
 def _build(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -> "tuple[nn.Module, int]":
@@ -31,7 +25,8 @@ def _build(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -
     return network, design.channels
 
 
-_LAYOUT = Layout("a net of this family", _build, "a state dict of methods.networks.pyramid_family.PyramidDenoiser")
+load = Layout("a net of this family", _build, "a state dict of methods.networks.pyramid_family.PyramidDenoiser")
+"""The tensor `design` of the file says which net it is."""
 
 _FAMILY = {
     "resnet": "residual blocks",

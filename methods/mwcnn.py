@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from methods.description import Method, Net
 from methods.formats import HDF5_DAMAGE, is_hdf5, state_dict
-from methods.loading import Layout, count, load_network
+from methods.loading import Layout, count
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,20 +33,6 @@ _STAGES_V2 = {
 
 _SPAN = (-2.0, 2.0)
 """What black and white are in the authors' MatConvNet code (Processing_Im.m, cnn_train.m)."""
-
-
-def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
-    """Build the MWCNN that a file of weights holds; batch normalisation is folded.
-
-    The file is a MatConvNet `.mat` (a DagNN as lpj0/MWCNN trains it, any MATLAB format since 5), a PyTorch
-    state dict in the layout of lpj0/MWCNN_PyTorch, or one of our own network.
-    """
-    return load_network(_MWCNN, net, weights, options)
-
-
-def load_v2(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
-    """Build the MWCNNv2 that a state dict of lpj-github-io/MWCNNv2 or of our own network holds."""
-    return load_network(_MWCNN_V2, net, weights, options)
 
 
 def _mwcnn(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -> "tuple[nn.Module, int]":
@@ -193,8 +179,12 @@ def _from_mat5(path: Path) -> "list[tuple[str, np.ndarray]]":
 
 
 _EXPECTED = "a state dict of the authors' PyTorch code or of methods/networks/mwcnn.py, or the authors' MatConvNet net"
-_MWCNN = Layout("a MWCNN", _mwcnn, _EXPECTED, _read)
-_MWCNN_V2 = Layout("a MWCNNv2", _mwcnn_v2, _EXPECTED, _read_v2)
+load = Layout("a MWCNN", _mwcnn, _EXPECTED, _read)
+"""The file is a MatConvNet `.mat` (a DagNN as lpj0/MWCNN trains it, any MATLAB format since 5; its batch normalisation
+is folded), a PyTorch state dict in the layout of lpj0/MWCNN_PyTorch, or one of our own network."""
+
+load_v2 = Layout("a MWCNNv2", _mwcnn_v2, _EXPECTED, _read_v2)
+"""The file is a state dict of lpj-github-io/MWCNNv2 or of our own network."""
 
 
 def _net(

@@ -1,11 +1,10 @@
 """MWResNet and MWRCANet (Cao et al., NTIRE 2020), with weights of a person's own."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from methods.description import Method, Net
-from methods.loading import Layout, count, load_network
+from methods.loading import Layout, count
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -43,19 +42,6 @@ _NAMES = (
 """The authors' names of tensors, and ours."""
 
 
-def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
-    """Build the MWRCANet that happycaoyue's checkpoint or a state dict of our own network holds.
-
-    Widths, depth and the fixed wavelet kernels are read off the file.
-    """
-    return load_network(_MWRCANET, net, weights, options)
-
-
-def load_resnet(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
-    """Build the MWResNet that a state dict of ours holds; the authors published neither code nor weights."""
-    return load_network(_MWRESNET, net, weights, options)
-
-
 def _mwrcanet(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -> "tuple[nn.Module, int]":
     from methods.networks.mwrcanet import MWRCANet
     from methods.networks.wavelet import widths
@@ -75,8 +61,11 @@ def _mwresnet(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]
 
 
 _OURS = "methods/networks/mwrcanet.py"
-_MWRCANET = Layout("a MWRCANet", _mwrcanet, f"a state dict of the authors' code or of {_OURS}", names=_NAMES)
-_MWRESNET = Layout("a MWResNet", _mwresnet, f"a state dict of {_OURS}")
+load = Layout("a MWRCANet", _mwrcanet, f"a state dict of the authors' code or of {_OURS}", names=_NAMES)
+"""Widths, depth and the fixed wavelet kernels are read off the file."""
+
+load_resnet = Layout("a MWResNet", _mwresnet, f"a state dict of {_OURS}")
+"""The authors published neither code nor weights."""
 
 METHODS = (
     Method(

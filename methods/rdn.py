@@ -1,11 +1,10 @@
 """RDN and the small RDN trained on CIFAR-100: networks for a person's own weights."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from methods.description import Method, Net
-from methods.loading import Layout, count, load_network, sizes
+from methods.loading import Layout, count, sizes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -26,15 +25,6 @@ _NAMES = (
 )
 
 
-def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
-    """Build the RDN that a state dict of ours, yjn870/RDN-pytorch or aptlin/noisy-cifar-100-rdn holds.
-
-    What the last layer means leaves no trace in the file and is the option `predicts`: ``"residual"`` (added to the
-    noisy image, as in the paper), ``"noise"`` (subtracted from it), or ``"image"``.
-    """
-    return load_network(_LAYOUT, net, weights, options)
-
-
 def _build(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -> "tuple[nn.Module, int]":
     from methods.networks.rdn import RDN
 
@@ -46,7 +36,10 @@ def _build(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -
     return RDN(blocks, layers, growth, features, channels, predicts=options["predicts"]), channels
 
 
-_LAYOUT = Layout("an RDN", _build, "shallow features, residual dense blocks, global fusion and output", names=_NAMES)
+load = Layout("an RDN", _build, "shallow features, residual dense blocks, global fusion and output", names=_NAMES)
+"""The file is a state dict of ours, yjn870/RDN-pytorch or aptlin/noisy-cifar-100-rdn. What the last layer means leaves
+no trace in it and is the option `predicts`: ``"residual"`` (added to the noisy image, as in the paper), ``"noise"``
+(subtracted from it), or ``"image"``."""
 
 
 def _net(id: str, label: str, colour: str, parameters: int, sigma: int) -> Net:

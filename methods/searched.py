@@ -1,22 +1,16 @@
 """Nets that `make search` found, with this project's weights or a person's own."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from methods.description import Method, Net
-from methods.loading import Layout, count, load_network
+from methods.loading import Layout, count
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _SIGNS = {"residual": "conv1.weight", "dense": "grow.0.weight", "attention": "attention.gate.0.weight"}
 """A tensor that a block of each type has one of. That of the attention block has the other's too: it is last."""
-
-
-def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "nn.Module":
-    """Build the net that a state dict of `SearchedNet` holds; type and number of its blocks are read off it too."""
-    return load_network(_LAYOUT, net, weights, options)
 
 
 def _build(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -> "tuple[nn.Module, int]":
@@ -31,7 +25,8 @@ def _build(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -
     return SearchedNet(max(inputs // 4, 1), block, found[block], features), inputs // 4
 
 
-_LAYOUT = Layout("a searched net", _build, "a state dict of SearchedNet in methods/networks/searched.py")
+load = Layout("a searched net", _build, "a state dict of SearchedNet in methods/networks/searched.py")
+"""Type and number of the blocks are read off the file too."""
 
 METHODS = (
     Method(

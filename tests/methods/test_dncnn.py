@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import methods
-from methods.dncnn import load
+from methods.dncnn import load, load_flexible
 from methods.formats import matconvnet_layers, state_dict
 from methods.networks.dncnn import DnCNN, FDnCNN, fold
 
@@ -95,7 +95,7 @@ def test_fdncnn_takes_the_map_last_and_gives_the_image(tmp_path):
     with torch.no_grad():
         for layer in network.stack:
             by_hand = layer(by_hand)
-        torch.testing.assert_close(load(FLEXIBLE, tmp_path / "net.mat", {})(noisy, 0.2), by_hand)
+        torch.testing.assert_close(load_flexible(FLEXIBLE, tmp_path / "net.mat", {})(noisy, 0.2), by_hand)
 
 
 def test_saoyan_layout_loads(tmp_path):
