@@ -4,6 +4,8 @@ Their batch normalisation has a gain and no offset, g (x - mean) / sqrt(variance
 subtracts the running mean all the same is one reason why these nets are not homogeneous.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -92,7 +94,31 @@ class Block(nn.Module):
         return features + self.last(inside)
 
 
-class DirectResNet(nn.Module):
+class ResNet(nn.Module):
+    """What both kinds of released residual nets are: a first convolution, blocks, and a head.
+
+    Parameters
+    ----------
+    base : Conv2d
+        The first convolution.
+    blocks : sequence of Block
+    head : Module
+        Gives as many channels as the image has.
+    """
+
+    def __init__(self, base: nn.Conv2d, blocks: Sequence[Block], head: nn.Module) -> None:
+        super().__init__()
+        self.base = base
+        self.blocks = nn.Sequential(*blocks)
+        self.head = head
+        self.receptive_field = 2 * (base.kernel_size[0] // 2 + len(blocks)) + 1
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Map (B, channels, H, W) on [-0.5, 0.5] to the same shape."""
+        return self.head(self.blocks(self.base(image)))
+
+
+class DirectResNet(ResNet):
     """The nets ``resnet_color_1xN_bn_16x3x3_256x256_l1_relu``: the image itself, on [-0.5, 0.5].
 
     NikolasMarkou/blind_image_denoising, tag production_v2.0.0. The channelwise multipliers of that
@@ -115,57 +141,37 @@ class DirectResNet(nn.Module):
     def __init__(
         self, blocks: int = 6, features: int = 16, channels: int = 3, size: int = 7, *, merged: bool = False
     ) -> None:
-        super().__init__()
-        self.base = nn.Conv2d(channels, features, size, padding=size // 2, bias=False)
-        self.blocks = nn.Sequential(
-            *(Block(features, nn.ReLU, norm_first=False, groups=1, merged=merged) for _ in range(blocks))
+        super().__init__(
+            nn.Conv2d(channels, features, size, padding=size // 2, bias=False),
+            [Block(features, nn.ReLU, norm_first=False, groups=1, merged=merged) for _ in range(blocks)],
+            nn.Sequential(
+                nn.Conv2d(features, 4 * channels, 1, groups=4, bias=False),
+                nn.ReLU(),
+                nn.Conv2d(4 * channels, channels, 1, groups=channels, bias=False),
+                nn.Tanh(),
+            ),
         )
-        self.head = nn.Sequential(
-            nn.Conv2d(features, 4 * channels, 1, groups=4, bias=False),
-            nn.ReLU(),
-            nn.Conv2d(4 * channels, channels, 1, groups=channels, bias=False),
-            nn.Tanh(),
-        )
-        self.receptive_field = 2 * (size // 2 + blocks) + 1
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Map (B, channels, H, W) on [-0.5, 0.5] to the same shape."""
-        return self.head(self.blocks(self.base(image)))
 
 
-class SkipResNet(nn.Module):
+class SkipResNet(ResNet):
     """One level of ``resnet_color[_laplacian_L]x5_non_shared_bn_16x3x3_128x128_skip_input``.
 
     NikolasMarkou/blind_image_denoising, tag production_v1.1.1. It gives its input plus a correction.
-
-    Parameters
-    ----------
-    blocks : int
-        5.
-    features : int
-        16.
-    channels : int
-        3.
-    size : int
-        Side of the first kernel.
-    merged : bool
-        Whether batch normalisation is merged where that is exact.
+    Parameters are as for `DirectResNet`, with 5 blocks and a first kernel of side 5.
     """
 
     def __init__(
         self, blocks: int = 5, features: int = 16, channels: int = 3, size: int = 5, *, merged: bool = False
     ) -> None:
-        super().__init__()
-        self.base = nn.Conv2d(channels, features, size, padding=size // 2, bias=False)
-        self.blocks = nn.Sequential(
-            *(Block(features, nn.ELU, norm_first=True, groups=2, merged=merged) for _ in range(blocks))
+        super().__init__(
+            nn.Conv2d(channels, features, size, padding=size // 2, bias=False),
+            [Block(features, nn.ELU, norm_first=True, groups=2, merged=merged) for _ in range(blocks)],
+            nn.Sequential(NormConv(features, channels, norm=not merged, bias=merged), nn.Tanh()),
         )
-        self.head = nn.Sequential(NormConv(features, channels, norm=not merged, bias=merged), nn.Tanh())
-        self.receptive_field = 2 * (size // 2 + blocks) + 1
 
     def forward(self, image: Tensor) -> Tensor:
         """Map (B, channels, H, W) to the same shape."""
-        return image + self.head(self.blocks(self.base(image)))
+        return image + super().forward(image)
 
 
 class Centred(nn.Module):
@@ -194,29 +200,6 @@ def merge(network: nn.Module) -> nn.Module:
         if isinstance(module, NormConv):
             module.merge()
     return network.eval()
-
-
-def homogeneity(network: nn.Module, image: Tensor, scale: float) -> float:
-    """Say how far a network f is from f(a x) = a f(x), which holds where nothing is ever added.
-
-    Parameters
-    ----------
-    network : Module
-        In evaluation mode.
-    image : Tensor
-        Shape (B, C, H, W), 1.0 = white; for nets that clip, `image` and `scale` times it should lie in
-        [0, 1], or the clipping is what is measured.
-    scale : float
-        The factor a, above 0.
-
-    Returns
-    -------
-    float
-        max |f(a x) - a f(x)| / max |a f(x)|: about 1e-6 for a homogeneous one in float32.
-    """
-    with torch.inference_mode():
-        expected = scale * network(image)
-        return float((network(scale * image) - expected).abs().max() / expected.abs().max())
 
 
 def _norm(channels: int) -> nn.Module:

@@ -7,6 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+EPSILON = 1e-3
+"""Added to the variance of an image."""
+
 
 class Gate(nn.Module):
     """Multiply each channel by a number from 0 to 1 that depends on all channels' means.
@@ -40,55 +43,21 @@ class Statistics(nn.Module):
     window : int, optional
         Side of the window (odd) in which each channel's are taken, of the pixels that exist; the
         variance is the windowed mean of (x - mean)^2. By default those of all channels and pixels.
-    epsilon : float
-        Added to the variance.
     """
 
-    def __init__(self, window: int | None = None, epsilon: float = 1e-3) -> None:
+    def __init__(self, window: int | None = None) -> None:
         super().__init__()
-        self.epsilon = epsilon
-        self.pool = (
-            nn.AvgPool2d(window, stride=1, padding=window // 2, count_include_pad=False) if window is not None else None
-        )
+        self.pool: nn.Module | None = None
+        if window is not None:
+            self.pool = nn.AvgPool2d(window, stride=1, padding=window // 2, count_include_pad=False)
+
+    def _mean(self, image: Tensor) -> Tensor:
+        return image.mean(dim=(1, 2, 3), keepdim=True) if self.pool is None else self.pool(image)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and deviation of (B, C, H, W), of shape (B, 1, 1, 1) or of the image's."""
-        if self.pool is not None:
-            mean = self.pool(image)
-            variance = self.pool((image - mean) ** 2)
-        else:
-            mean = image.mean(dim=(1, 2, 3), keepdim=True)
-            variance = ((image - mean) ** 2).mean(dim=(1, 2, 3), keepdim=True)
-        return mean, (variance + self.epsilon).sqrt()
-
-
-class DifferentiableReLU(nn.Module):
-    """A ReLU with smooth corners at a threshold t and at a most value m.
-
-    y = s(x - t) [(1 - s(x - m)) x + s(x - m) m] with s the logistic function of `steepness` times its
-    argument; without m, y = s(x - t) x.
-
-    Parameters
-    ----------
-    threshold : float
-        Below it, about 0.
-    most : float, optional
-        Above it, about `most`.
-    steepness : float
-        Of the corners.
-    """
-
-    def __init__(self, threshold: float = 0.0, most: float | None = 6.0, steepness: float = 10.0) -> None:
-        super().__init__()
-        self.threshold, self.most, self.steepness = threshold, most, steepness
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map every number."""
-        passed = torch.sigmoid(self.steepness * (x - self.threshold))
-        if self.most is None:
-            return passed * x
-        full = torch.sigmoid(self.steepness * (x - self.most))
-        return passed * (x + full * (self.most - x))
+        mean = self._mean(image)
+        return mean, (self._mean((image - mean) ** 2) + EPSILON).sqrt()
 
 
 class Sparse(nn.Module):
@@ -101,13 +70,21 @@ class Sparse(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.statistics = Statistics()
-        self.shrink = DifferentiableReLU(threshold=1.0, most=3.0)
 
     def forward(self, features: Tensor) -> Tensor:
         """Map (B, C, H, W) to the same shape."""
         mean, deviation = self.statistics(features)
         normalised = (features - mean) / deviation
-        return normalised.sign() * self.shrink(normalised.abs())
+        return normalised.sign() * differentiable_relu(normalised.abs(), 1.0, 3.0)
+
+
+def differentiable_relu(x: Tensor, threshold: float, most: float) -> Tensor:
+    """Map numbers below `threshold` to about 0, above `most` to about `most`, others to themselves; corners are smooth.
+
+    y = s(x - t) [(1 - s(x - m)) x + s(x - m) m] with s the logistic function of ten times its argument.
+    """
+    passed, full = torch.sigmoid(10 * (x - threshold)), torch.sigmoid(10 * (x - most))
+    return passed * (x + full * (most - x))
 
 
 class PixelFilters(nn.Module):

@@ -48,10 +48,10 @@ class LaplacianPyramid(nn.Module):
 
 
 class GaussianPyramid(nn.Module):
-    """Images of half the size, each smoothed by a Gaussian; put together by a weighted sum.
+    """Images of half the size, each smoothed by a Gaussian; put together by their mean.
 
-    Level 0 is the image; each further one is the Gaussian (`Smooth`) of the one before at stride 2.
-    The sum of w_l up^l(level l), `up` bilinear, is no inverse: unchanged levels give a smoothed
+    Level 0 is the image; each further one is the Gaussian (`Smooth`) of the one before at stride 2, 5x5 pixels up to
+    two deviations. The mean of up^l(level l), `up` bilinear, is no inverse: unchanged levels give a smoothed
     image. Tag production_v1.1.1.
 
     Parameters
@@ -60,33 +60,16 @@ class GaussianPyramid(nn.Module):
         At least 1; height and width must be multiples of 2^(levels - 1).
     channels : int
         Of the image.
-    size : int
-        Side of the kernel, odd.
-    reach : float
-        Of its grid, in standard deviations.
-    weights : str
-        ``"equal"``: w_l = 1 / levels; ``"exponential"``: w_l proportional to 2^l.
-
-    Raises
-    ------
-    ValueError
-        If `weights` is something else.
     """
 
+    spread = 4
     detail_spread = 0
 
-    def __init__(
-        self, levels: int, channels: int = 3, size: int = 5, reach: float = 2.0, weights: str = "equal"
-    ) -> None:
+    def __init__(self, levels: int, channels: int = 3) -> None:
         super().__init__()
-        if weights not in ("equal", "exponential"):
-            raise ValueError(f"weights of a Gaussian pyramid: {weights!r}; expected 'equal' or 'exponential'")
         self.levels = levels
-        share = [1.0 if weights == "equal" else 2.0**level for level in range(levels)]
-        self.share = [value / sum(share) for value in share]
-        self.down = Smooth(channels, size, reach, stride=2)
+        self.down = Smooth(channels, 5, 2.0, stride=2)
         self.up = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
-        self.spread = size - (size - 2) // 2
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Split (B, C, H, W) into levels (B, C, H / 2^l, W / 2^l), finest first."""
@@ -96,10 +79,10 @@ class GaussianPyramid(nn.Module):
         return found
 
     def inverse(self, levels: Sequence[Tensor]) -> Tensor:
-        """Add levels up, each by its weight."""
-        image = levels[-1] * self.share[-1]
-        for level, share in zip(reversed(levels[:-1]), reversed(self.share[:-1]), strict=True):
-            image = self.up(image) + level * share
+        """Average the levels."""
+        image = levels[-1] / self.levels
+        for level in reversed(levels[:-1]):
+            image = self.up(image) + level / self.levels
         return image
 
 

@@ -252,7 +252,7 @@ def test_what_an_own_file_imports_is_in_its_key(method_file, one_cell, copy, mon
     before = one_cell(path, "builtin")
     assert before.packages["scipy"] == fingerprint.version("scipy")
     assert not {"math", "methods"} & set(before.packages)
-    network = copy / "methods" / "networks" / "dncnn.py"
+    network = copy / "methods" / "networks" / "layers.py"  # of which DnCNN is made
     text = network.read_text()
     network.write_text(text.replace("nn.ReLU", "nn.ELU"))
     monkeypatch.setattr(source_hash, "SOURCES", Sources(copy))
