@@ -2,12 +2,14 @@
 
 import csv
 import hashlib
+import io
 from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from datasets.archives import read_member
 from datasets.description import Dataset, Entries, File, Image, Part, listed
 from datasets.images import centre_crop, picture, to_gray
 
@@ -195,32 +197,19 @@ def tiny(path: Path, at: tuple[int | str, ...]) -> "np.ndarray":
 
 @lru_cache(maxsize=3)
 def _array(path: Path, key: str, size: int, changed: int) -> "np.ndarray":
-    import zipfile
-    import zlib
-
     import numpy as np
 
+    content = read_member(path, f"{key}.npy")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if key not in archive.files:
-                raise ValueError(f"archive {path}: it has no {key}, only {', '.join(archive.files)}; {_EXPECTED}")
-            images = archive[key]
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError, NotImplementedError) as error:
+        images = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+    except ValueError:
         raise ValueError(
-            f"archive {path}: cannot be read to its end ({type(error).__name__}); {_EXPECTED}: delete it and fetch "
-            "it again"
+            f"archive {path}: its {key} is no array of numbers; expected pneumoniamnist.npz of MedMNIST"
         ) from None
-    except ValueError as error:
-        if str(error).startswith("archive "):
-            raise
-        raise ValueError(f"archive {path}: its {key} is no array of numbers; {_EXPECTED}") from None
     if images.dtype != np.uint8 or images.shape[1:] != (28, 28):
         shape = "x".join(str(side) for side in images.shape)
         raise ValueError(f"archive {path}: {key} is {shape} of {images.dtype}; expected Nx28x28 of uint8")
     return images
-
-
-_EXPECTED = "expected pneumoniamnist.npz of MedMNIST"
 
 
 def _numbered(file: File, key: str, number: int) -> Image:
