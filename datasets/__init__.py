@@ -22,10 +22,10 @@ def available() -> dict[str, Dataset]:
     ValueError
         If two entries have one name.
     """
-    found: dict[str, Dataset] = {}
+    datasets: dict[str, Dataset] = {}
     for module in sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py")):
         for entry in getattr(importlib.import_module(f"{__name__}.{module}"), "DATASETS", ()):
-            if entry.name in found:
+            if entry.name in datasets:
                 raise ValueError(f"two datasets are named {entry.name!r}; the second stands in datasets/{module}.py")
-            found[entry.name] = replace(entry, ledger=entry.ledger or (entry.name, entry.colour))
-    return found
+            datasets[entry.name] = replace(entry, ledger=entry.ledger or (entry.name, entry.colour))
+    return datasets

@@ -34,12 +34,12 @@ def _rows(path: Path, split: str, size: int, changed: int) -> "np.ndarray":
 
     member = f"cifar-100-python/{split}"
     with Archive(path) as archive:
-        found = pickled.load(archive.read(member), f"{path}/{member}").get("data")
+        rows = pickled.load(archive.read(member), f"{path}/{member}").get("data")
     expected = (_COUNTS[split], 3072)
-    if not isinstance(found, np.ndarray) or found.dtype != np.uint8 or found.shape != expected:
-        told = f"{found.shape} {found.dtype}" if isinstance(found, np.ndarray) else type(found).__name__
-        raise ValueError(f"{path}/{member}: its data is {told}, expected {expected} uint8: fetch the official file")
-    return found
+    if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8 or rows.shape != expected:
+        kind = f"{rows.shape} {rows.dtype}" if isinstance(rows, np.ndarray) else type(rows).__name__
+        raise ValueError(f"{path}/{member}: its data is {kind}, expected {expected} uint8: fetch the official file")
+    return rows
 
 
 def _image(split: str, row: int) -> Image:

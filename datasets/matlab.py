@@ -71,8 +71,8 @@ def read(path: Path, variable: Variable, where: Index = ()) -> "np.ndarray":
 
     if _is_hdf5(path):
         with _opened(path) as file:
-            found = _plain(path, file, variable)
-            part = _part(path, found, variable, where)
+            stored = _plain(path, file, variable)
+            part = _part(path, stored, variable, where)
     else:
         _check(path, variable, *_described(path, variable))
         part = _whole(path, variable.name, *_state(path))[where]
@@ -94,11 +94,11 @@ def element(path: Path, variable: Variable, place: int) -> "np.ndarray":
         cells = _plain(path, file, variable, cells=True)
         if place >= cells.size:
             raise _unfit(path, variable, f"it has {cells.size} arrays and number {place + 1} is wanted")
-        found = file[cells[()].ravel()[place]]
-        if not isinstance(found, h5py.Dataset):
+        stored = file[cells[()].ravel()[place]]
+        if not isinstance(stored, h5py.Dataset):
             raise _unfit(path, variable, f"number {place + 1} of it is no array")
-        _check(path, variable, found.shape[::-1], _kind(found))
-        return np.array(found[()].T, order="C")
+        _check(path, variable, stored.shape[::-1], _kind(stored))
+        return np.array(stored[()].T, order="C")
 
 
 def grey_levels(values: "np.ndarray", path: Path, variable: Variable) -> "np.ndarray":
@@ -141,46 +141,46 @@ def _plain(path: Path, file: Any, variable: Variable, *, cells: bool = False) ->
     """Return the HDF5 dataset of a variable; one whose numbers lie in another file is refused."""
     import h5py
 
-    found: Any = file
+    stored: Any = file
     for name in variable.name.split("."):
-        linked = isinstance(found, h5py.Group) and isinstance(found.get(name, getlink=True), h5py.HardLink)
+        linked = isinstance(stored, h5py.Group) and isinstance(stored.get(name, getlink=True), h5py.HardLink)
         if not linked:
-            raise _unfit(path, variable, f"the file has {_names(found)}")
-        found = found[name]
-    if not isinstance(found, h5py.Dataset) or found.external or found.is_virtual:
+            raise _unfit(path, variable, f"the file has {_names(stored)}")
+        stored = stored[name]
+    if not isinstance(stored, h5py.Dataset) or stored.external or stored.is_virtual:
         raise _unfit(path, variable, "it is no array of this file")
-    if cells != (h5py.check_ref_dtype(found.dtype) is h5py.Reference):
-        raise _unfit(path, variable, f"it is {_sides(found.shape[::-1])} {_kind(found)}")
+    if cells != (h5py.check_ref_dtype(stored.dtype) is h5py.Reference):
+        raise _unfit(path, variable, f"it is {_sides(stored.shape[::-1])} {_kind(stored)}")
     if not cells:
-        _check(path, variable, found.shape[::-1], _kind(found))
-    return found
+        _check(path, variable, stored.shape[::-1], _kind(stored))
+    return stored
 
 
-def _names(found: Any) -> str:
-    return ", ".join(sorted(name for name in getattr(found, "keys", tuple)() if not name.startswith("#"))) or "nothing"
+def _names(stored: Any) -> str:
+    return ", ".join(sorted(name for name in getattr(stored, "keys", tuple)() if not name.startswith("#"))) or "nothing"
 
 
-def _kind(found: Any) -> str:
+def _kind(stored: Any) -> str:
     """Return what a dataset holds: what MATLAB says, since it stores texts and truth values as numbers."""
-    told = found.attrs.get("MATLAB_class", b"")
-    told = told.decode() if isinstance(told, bytes) else str(told)
-    if "MATLAB_empty" in found.attrs:
+    kind = stored.attrs.get("MATLAB_class", b"")
+    kind = kind.decode() if isinstance(kind, bytes) else str(kind)
+    if "MATLAB_empty" in stored.attrs:
         return "empty"
-    return told if told in ("char", "cell", "struct", "logical", "function_handle") else found.dtype.name
+    return kind if kind in ("char", "cell", "struct", "logical", "function_handle") else stored.dtype.name
 
 
-def _part(path: Path, found: Any, variable: Variable, where: Index) -> "np.ndarray":
-    full = (*where, *(slice(None),) * (len(found.shape) - len(where)))
+def _part(path: Path, stored: Any, variable: Variable, where: Index) -> "np.ndarray":
+    full = (*where, *(slice(None),) * (len(stored.shape) - len(where)))
     # MATLAB's first axis is the last one of the file, so the axes that stay come out reversed.
-    spans = [_span(place, side) for place, side in zip(full[::-1], found.shape, strict=True)]
+    spans = [_span(place, side) for place, side in zip(full[::-1], stored.shape, strict=True)]
     wanted = math.prod(stop - start for start, stop in spans)
-    if found.chunks and found.nbytes <= _WHOLE:
+    if stored.chunks and stored.nbytes <= _WHOLE:
         touched = math.prod(
-            (-(-stop // c) - start // c) * c for (start, stop), c in zip(spans, found.chunks, strict=True)
+            (-(-stop // c) - start // c) * c for (start, stop), c in zip(spans, stored.chunks, strict=True)
         )
         if touched > _AMPLIFIED * wanted:
             return _whole(path, variable.name, *_state(path))[where]
-    return found[full[::-1]].T
+    return stored[full[::-1]].T
 
 
 def _span(place: int | slice, side: int) -> tuple[int, int]:

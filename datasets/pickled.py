@@ -42,9 +42,9 @@ def load(content: bytes, what: str) -> dict[str, Any]:
         If it names anything else, is damaged, or holds no dictionary.
     """
     try:
-        found = _Reader(io.BytesIO(content), encoding="bytes").load()
-        if isinstance(found, dict):
-            return {_text(key): _value(value) for key, value in found.items()}
+        root = _Reader(io.BytesIO(content), encoding="bytes").load()
+        if isinstance(root, dict):
+            return {_text(key): _value(value) for key, value in root.items()}
     except _ForbiddenError as error:
         raise ValueError(
             f"pickle {what}: it asks for {error}, which no array needs; nothing ran: do not use this file"
@@ -52,7 +52,7 @@ def load(content: bytes, what: str) -> dict[str, Any]:
     except (pickle.UnpicklingError, ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError,
             RuntimeError, TypeError, ValueError, struct.error) as error:  # fmt: skip
         raise ValueError(f"pickle {what}: damaged ({' '.join(str(error).split())}); fetch it again") from None
-    raise ValueError(f"pickle {what}: it holds {type(found).__name__}; expected a dictionary of arrays")
+    raise ValueError(f"pickle {what}: it holds {type(root).__name__}; expected a dictionary of arrays")
 
 
 class _ForbiddenError(Exception):

@@ -126,37 +126,37 @@ def _header(path: Path) -> _Header:
 
     with _quiet():
         try:
-            found = dcmread(path, stop_before_pixels=True, specific_tags=_TAGS)
+            tags = dcmread(path, stop_before_pixels=True, specific_tags=_TAGS)
         except (InvalidDicomError, OSError, EOFError, ValueError, KeyError, AttributeError, NotImplementedError):
             raise ValueError(f"radiograph {path}: no readable DICOM file; expected one with its header") from None
-        bits, slope = _number(path, found, "BitsStored"), _number(path, found, "RescaleSlope", 1.0)
-        if bits is None or found.get("Rows") is None:
+        bits, slope = _number(path, tags, "BitsStored"), _number(path, tags, "RescaleSlope", 1.0)
+        if bits is None or tags.get("Rows") is None:
             raise ValueError(f"radiograph {path}: the DICOM file has no image; expected one with pixels: take it out")
-        kind = str(found.get("PhotometricInterpretation", ""))
-        if _number(path, found, "SamplesPerPixel", 1) != 1 or kind not in ("MONOCHROME1", "MONOCHROME2"):
+        kind = str(tags.get("PhotometricInterpretation", ""))
+        if _number(path, tags, "SamplesPerPixel", 1) != 1 or kind not in ("MONOCHROME1", "MONOCHROME2"):
             raise ValueError(
                 f"radiograph {path}: it is {kind or 'of no stated kind'}; expected MONOCHROME1 or 2 (gray)"
             )
-        if not 2 <= bits <= 32 or _number(path, found, "HighBit", bits - 1) != bits - 1:
+        if not 2 <= bits <= 32 or _number(path, tags, "HighBit", bits - 1) != bits - 1:
             raise ValueError(
                 f"radiograph {path}: it stores {bits:g} bits in an unusual place; expected 2 to 32, lowest first"
             )
         if not slope:
             raise ValueError(f"radiograph {path}: its rescale slope is 0; expected another number")
-        meta = getattr(found, "file_meta", {})
+        meta = getattr(tags, "file_meta", {})
         syntax = meta.get("TransferSyntaxUID")
         return _Header(
-            frames=int(_number(path, found, "NumberOfFrames", 1) or 1),
+            frames=int(_number(path, tags, "NumberOfFrames", 1) or 1),
             bits=int(bits),
-            signed=_number(path, found, "PixelRepresentation", 0) == 1,
+            signed=_number(path, tags, "PixelRepresentation", 0) == 1,
             inverted=(kind == "MONOCHROME1") != (slope < 0),
             syntax=syntax.name if syntax is not None else "no transfer syntax",
         )
 
 
-def _number(path: Path, found: Any, tag: str, otherwise: float | None = None) -> float | None:
+def _number(path: Path, tags: Any, tag: str, otherwise: float | None = None) -> float | None:
     try:
-        value = found.get(tag)
+        value = tags.get(tag)
         return otherwise if value is None or value == "" else float(value)
     except (TypeError, ValueError):
         raise ValueError(f"radiograph {path}: {tag} is no number; the file is damaged") from None

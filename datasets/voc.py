@@ -53,10 +53,10 @@ def _id(path: Path, at: tuple[int | str, ...]) -> str:
 @lru_cache(maxsize=2)
 def _ids(path: Path, split: str, size: int, changed: int) -> tuple[str, ...]:
     member = f"{_INSIDE}/ImageSets/Segmentation/{split}.txt"
-    found = tuple(read_member(path, member).decode("ascii", errors="replace").split())
-    if len(found) != _COUNTS[split]:
-        raise ValueError(f"{path}/{member}: it lists {len(found)} images, expected {_COUNTS[split]}: fetch it again")
-    return found
+    ids = tuple(read_member(path, member).decode("ascii", errors="replace").split())
+    if len(ids) != _COUNTS[split]:
+        raise ValueError(f"{path}/{member}: it lists {len(ids)} images, expected {_COUNTS[split]}: fetch it again")
+    return ids
 
 
 def _image(split: str, place: int) -> Image:

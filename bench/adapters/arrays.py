@@ -63,7 +63,7 @@ Shape = Sequence[int | None]
 
 
 def interface(
-    where: str, image: Shape, output: Shape, sigma: Shape | None, said: Mapping[str, Any], usual: str
+    where: str, image: Shape, output: Shape, sigma: Shape | None, metadata: Mapping[str, Any], usual: str
 ) -> Interface:
     """Read off the shapes of a model what it takes.
 
@@ -74,8 +74,8 @@ def interface(
     image, output, sigma : sequence of int or None
         Shapes of its inputs and of its output; None is a free length. `sigma` is None where there
         is no second input.
-    said : mapping
-        `white` counts here.
+    metadata : mapping
+        What the model says of itself (`OPTIONS`); `white` counts here.
     usual : str
         The layout to take where the shapes leave both open.
 
@@ -107,11 +107,11 @@ def interface(
         w,
         channel_map,
         tuple(sigma) if sigma is not None else None,
-        positive(where, "white", said.get("white") or 1),
+        positive(where, "white", metadata.get("white") or 1),
     )
 
 
-def net(where: str, identity: str, label: str, takes: Interface, said: Mapping[str, Any]) -> Net:
+def net(where: str, identity: str, label: str, takes: Interface, metadata: Mapping[str, Any]) -> Net:
     """Describe a model by what it takes and what it says of itself.
 
     A model says `sigma` where the noise level was fixed when it was exported (a number on the 0-255
@@ -123,10 +123,10 @@ def net(where: str, identity: str, label: str, takes: Interface, said: Mapping[s
         If what it says is impossible, or contradicts what it takes.
     """
     colour = {1: "gray", 3: "rgb", None: "any"}[takes.channels]
-    described = declared(where, said, Net(identity, label, colour, given_sigma=takes.given_sigma))
+    described = declared(where, metadata, Net(identity, label, colour, given_sigma=takes.given_sigma))
     if takes.channels and described.colour != colour:
         raise BenchError(f"{where}: says colour={described.colour} and takes {colour} images")
-    fixed = said.get("sigma")
+    fixed = metadata.get("sigma")
     if fixed in (None, "input", "blind"):
         if fixed and (fixed == "input") != takes.given_sigma:
             has = "has" if takes.given_sigma else "has no"

@@ -59,11 +59,11 @@ def method_from_command(text: str) -> Method:
         tokens = shlex.split(text)
     except ValueError as error:
         raise BenchError(f"{where}: {error}; every quote needs its partner") from None
-    said: dict[str, str] = {}
+    options: dict[str, str] = {}
     while tokens and re.match(r"[a-z_]+=", tokens[0]):
         key, _, value = tokens.pop(0).partition("=")
-        said[key] = value
-    description.known_keys(where, said, OPTIONS)
+        options[key] = value
+    description.known_keys(where, options, OPTIONS)
     if not tokens:
         raise BenchError(f"{where}: names no program; for example {_EXAMPLE}")
     blind = _check(where, tokens)
@@ -72,9 +72,9 @@ def method_from_command(text: str) -> Method:
         raise BenchError(f"{where}: there is no program {tokens[0]!r} that can be run; give its path, as in {_EXAMPLE}")
     files = _files([program, *tokens[1:]])
     name = _name(tokens)
-    net = description.declared(where, said, Net(f"cmd {name}", name, "any", given_sigma=not blind))
-    white = description.positive(where, "white", said.get("white", 1))
-    limit = description.positive(where, "limit", said.get("limit", LIMIT))
+    net = description.declared(where, options, Net(f"cmd {name}", name, "any", given_sigma=not blind))
+    white = description.positive(where, "white", options.get("white", 1))
+    limit = description.positive(where, "limit", options.get("limit", LIMIT))
     digests = [[token, sha256(file)] for token, file in files]
     code = description.code_of(tokens, digests, white, net.size_multiple, net.padding)
     arguments = (str(Path(program).absolute()), *tokens[1:])
@@ -121,18 +121,18 @@ class Load:
 
             command = [_PLACEHOLDER.sub(value, token) for token in self.arguments]
             image_files.write(paths["noisy"], image, self.white)
-            status, words = _run(command, self.folder, self.limit, Path(folder))
+            status, last_line = _run(command, self.folder, self.limit, Path(folder))
             program = Path(command[0]).name
             if status:
-                raise ValueError(f"{program} {status}{words}")
+                raise ValueError(f"{program} {status}{last_line}")
             if not paths["out"].is_file():
-                raise ValueError(f"{program} wrote no file {{out.{paths['out'].suffix[1:]}}}{words}")
+                raise ValueError(f"{program} wrote no file {{out.{paths['out'].suffix[1:]}}}{last_line}")
             try:
                 output = image_files.read(paths["out"], image.shape, self.white)
             except ValueError as error:
-                raise ValueError(f"{program} {error}{words}") from None
+                raise ValueError(f"{program} {error}{last_line}") from None
             if not np.isfinite(output).all():
-                raise ValueError(f"{program} wrote NaN or infinite values{words}")
+                raise ValueError(f"{program} wrote NaN or infinite values{last_line}")
             return output
 
 
@@ -160,10 +160,10 @@ def _run(command: list[str], cwd: str, limit: float, folder: Path) -> tuple[str,
             if isinstance(error, subprocess.TimeoutExpired):
                 return f"took longer than {limit:g} s; give it more, as in cmd:limit={2 * limit:g} ...", _last(errors)
             raise
-    words = _last(errors) or _last(prints)
+    last_line = _last(errors) or _last(prints)
     if status < 0:
-        return f"was ended by signal {-status} ({signal.strsignal(-status)})", words
-    return (f"ended with exit status {status}" if status else ""), words
+        return f"was ended by signal {-status} ({signal.strsignal(-status)})", last_line
+    return (f"ended with exit status {status}" if status else ""), last_line
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:
@@ -198,8 +198,8 @@ def _check(where: str, tokens: list[str]) -> bool:
                 raise BenchError(f"{where}: {{{number}}} means nothing; there are {known}")
     for role, suffixes in formats.items():
         if len(suffixes) != 1:
-            found = "is missing" if not suffixes else f"has two formats, {' and '.join(sorted(suffixes))}"
-            raise BenchError(f"{where}: {{{role}}} {found}; for example {_EXAMPLE}")
+            problem = "is missing" if not suffixes else f"has two formats, {' and '.join(sorted(suffixes))}"
+            raise BenchError(f"{where}: {{{role}}} {problem}; for example {_EXAMPLE}")
         if not suffixes <= set(image_files.FORMATS):
             raise BenchError(
                 f"{where}: {{{role}.{suffixes.pop()}}} is no format known here; "
@@ -210,13 +210,13 @@ def _check(where: str, tokens: list[str]) -> bool:
 
 def _files(tokens: list[str]) -> list[tuple[str, Path]]:
     """Return the files that a command names: the program, scripts, models."""
-    found = []
+    files = []
     for token in tokens:
         for text in (token, token.partition("=")[2]):
             if text and "{" not in text and Path(text).expanduser().is_file():
-                found.append((token, Path(text).expanduser()))
+                files.append((token, Path(text).expanduser()))
                 break
-    return found
+    return files
 
 
 def _name(tokens: list[str]) -> str:

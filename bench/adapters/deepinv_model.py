@@ -119,9 +119,9 @@ def _classes(where: str) -> dict[str, Any]:
         deepinv: Any = importlib.import_module("deepinv")
     except Exception as error:  # noqa: BLE001 - a package of its own that does not fit this torch
         raise BenchError(f"{where}: deepinv cannot be imported ({one_line(error)[:160]})") from None
-    found = {n: getattr(deepinv.models, n) for n in dir(deepinv.models)}
+    members = {n: getattr(deepinv.models, n) for n in dir(deepinv.models)}
     base = deepinv.models.Denoiser
-    return {n.lower(): c for n, c in found.items() if isinstance(c, type) and issubclass(c, base) and c is not base}
+    return {n.lower(): c for n, c in members.items() if isinstance(c, type) and issubclass(c, base) and c is not base}
 
 
 def _value(text: str) -> Any:

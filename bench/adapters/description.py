@@ -21,14 +21,14 @@ KEYS = ("label", "colour", "trained", "receptive_field", "size_multiple", "paddi
 """What any own method may say, each as `methods.Net` has it."""
 
 
-def declared(where: str, said: Mapping[str, Any], net: Net, key: Any = str) -> Net:
+def declared(where: str, values: Mapping[str, Any], net: Net, key: Any = str) -> Net:
     """Return a net with what a method says of itself in place of what was assumed.
 
     Parameters
     ----------
     where : str
         Whose words they are, for messages: ``"METHOD=my.py"``.
-    said : mapping
+    values : mapping
         Of `KEYS`; a value that is None is not said. Numbers may be texts, as in options and
         metadata; `trained` is a pair, ``"0-55"`` or ``"25"``.
     net : Net
@@ -43,7 +43,7 @@ def declared(where: str, said: Mapping[str, Any], net: Net, key: Any = str) -> N
     """
     changes: dict[str, Any] = {}
     for name in KEYS:
-        value = said.get(name)
+        value = values.get(name)
         if value is None:
             continue
         read, expected = _READ[name]
@@ -73,10 +73,10 @@ def positive(where: str, key: str, value: Any) -> float:
     return number
 
 
-def known_keys(where: str, said: Mapping[str, Any], known: Iterable[str]) -> None:
+def known_keys(where: str, values: Mapping[str, Any], known: Iterable[str]) -> None:
     """Raise `BenchError` for an option that means nothing."""
     known = tuple(known)
-    for name in said:
+    for name in values:
         if name not in known:
             raise BenchError(f"{where}: has no option {name!r}; it has {', '.join(known)}")
 

@@ -34,13 +34,13 @@ def method_from_package(name: str) -> Method | None:
     BenchError
         If several packages declare the name, or the object cannot be imported or is no such object.
     """
-    found = list({entry.value: entry for entry in entry_points(group=GROUP) if entry.name == name}.values())
-    if not found:
+    entries = list({entry.value: entry for entry in entry_points(group=GROUP) if entry.name == name}.values())
+    if not entries:
         return None
     where = f"METHOD={name}"
-    if len(found) > 1:
-        raise BenchError(f"{where}: {len(found)} packages declare it, {' and '.join(_package(e) for e in found)}")
-    (entry,) = found
+    if len(entries) > 1:
+        raise BenchError(f"{where}: {len(entries)} packages declare it, {' and '.join(_package(e) for e in entries)}")
+    (entry,) = entries
     subject = _object(where, entry)
     function = getattr(subject, "denoise", subject)
     if not callable(function):

@@ -94,12 +94,12 @@ def _array(path: Path, shape: tuple[int, ...]) -> Any:
 
             return tifffile.imread(path)
         case ".mat":
-            found = [one for name, one in matlab5.describe(path).items() if name and not name.startswith("__")]
-            if len(found) != 1:
-                raise ValueError(f"{len(found)} variables; expected one")
-            if math.prod(found[0].shape) > math.prod(shape):
-                raise ValueError(f"an array of shape {found[0].shape}; expected {shape}")
-            return matlab5.load(path, found[0])
+            variables = [one for name, one in matlab5.describe(path).items() if name and not name.startswith("__")]
+            if len(variables) != 1:
+                raise ValueError(f"{len(variables)} variables; expected one")
+            if math.prod(variables[0].shape) > math.prod(shape):
+                raise ValueError(f"an array of shape {variables[0].shape}; expected {shape}")
+            return matlab5.load(path, variables[0])
         case ".raw":
             values = np.fromfile(path, np.float32)
             if values.size != np.prod(shape):

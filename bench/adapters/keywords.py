@@ -21,15 +21,15 @@ def of_definition(function: ast.FunctionDef) -> dict[str, Default]:
     if function.args.defaults:
         pairs += zip(arguments[-len(function.args.defaults) :], function.args.defaults, strict=True)
     pairs += zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
-    found: dict[str, Default] = {}
+    options: dict[str, Default] = {}
     for argument, default in pairs:
         try:
             value = ast.literal_eval(default) if default is not None else None
         except ValueError:
             continue
         if isinstance(value, Default) and argument.arg not in ("noisy", "sigma"):
-            found[argument.arg] = value
-    return found
+            options[argument.arg] = value
+    return options
 
 
 def of_function(function: Callable[..., Any]) -> dict[str, Default]:

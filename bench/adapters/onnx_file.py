@@ -42,15 +42,15 @@ def method_from_onnx(path: Path, options: Mapping[str, str]) -> Method:
     description.known_keys(where, options, OPTIONS)
     model = _model(where, path)
     beside = _external_files(where, path, model)
-    said = {p.key: p.value for p in model.metadata_props if p.key in OPTIONS} | dict(options)
+    metadata = {p.key: p.value for p in model.metadata_props if p.key in OPTIONS} | dict(options)
     constants = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in constants]
     image, level = arrays.image_and_level(where, inputs, [value.name for value in inputs])
     output = model.graph.output[0]
     takes = arrays.interface(
-        where, _shape(image), _shape(output), _shape(level) if level is not None else None, said, "NCHW"
+        where, _shape(image), _shape(output), _shape(level) if level is not None else None, metadata, "NCHW"
     )
-    net = arrays.net(where, f"{path.stem}.onnx", path.stem, takes, said)
+    net = arrays.net(where, f"{path.stem}.onnx", path.stem, takes, metadata)
     digests = {file.name: sha256(file) for file in (path, *beside)}
     code = description.code_of(digests, takes, net.size_multiple, net.padding, net.receptive_field)
     load = Load(
@@ -145,18 +145,18 @@ def _dtype(where: str, value: Any) -> str:
 def _external_files(where: str, path: Path, model: Any) -> list[Path]:
     """Return the files that hold tensors of the model, refusing any outside its folder."""
     folders = {path.parent.resolve(), path.resolve().parent}
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for tensor in _tensors(model):
         location = next((entry.value for entry in tensor.external_data if entry.key == "location"), None)
-        if location is None or location in found:
+        if location is None or location in files:
             continue
         file = path.parent / location
         inside = any(file.resolve().is_relative_to(folder) for folder in folders)
         if Path(location).is_absolute() or ".." in Path(location).parts or not inside:
             raise BenchError(f"{where}: keeps data in {location!r}, outside its folder; refused")
         description.file_there(f"{where}: keeps data in {location!r}", file, f"it in {path.parent}")
-        found[location] = file
-    return list(found.values())
+        files[location] = file
+    return list(files.values())
 
 
 def _tensors(message: Any) -> Iterator[Any]:

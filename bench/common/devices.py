@@ -35,8 +35,8 @@ def drivers(device: str) -> dict[str, str]:
         return {}
     import torch
 
-    said = Path("/proc/driver/nvidia/version")
-    driver = re.search(r"\d+\.\d+(\.\d+)?", said.read_text()) if said.exists() else None
+    version_file = Path("/proc/driver/nvidia/version")
+    driver = re.search(r"\d+\.\d+(\.\d+)?", version_file.read_text()) if version_file.exists() else None
     return {
         "cuda": str(torch.version.cuda),
         "cudnn": str(torch.backends.cudnn.version()),  # type: ignore[no-untyped-call]

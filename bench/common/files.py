@@ -56,14 +56,14 @@ def fetch(
     BenchError
         If a file is nowhere, or a copy has another checksum.
     """
-    found = [_search(kind, owner, file) for file in files]
-    missing = [file for file, path in zip(files, found, strict=True) if path is None]
+    paths = [_search(kind, owner, file) for file in files]
+    missing = [file for file, path in zip(files, paths, strict=True) if path is None]
     if missing:
         downloaded = iter(
             _download_all(kind, owner, missing, lambda n: advance(len(files) - len(missing) + n, len(files)))
         )
-        found = [path or next(downloaded) for path in found]
-    return [path for path in found if path is not None]
+        paths = [path or next(downloaded) for path in paths]
+    return [path for path in paths if path is not None]
 
 
 def identity(owner: str, file: File) -> str:

@@ -157,11 +157,11 @@ def fields(array: Array, name: str) -> list[Array]:
 
 
 def _order(file: IO[bytes]) -> str:
-    marks = {b"\0\1IM": "<", b"\1\0MI": ">"}
+    orders = {b"\0\1IM": "<", b"\1\0MI": ">"}
     mark = file.read(_HEADER)[124:]
-    if mark not in marks:
+    if mark not in orders:
         raise ValueError("its first 128 bytes are not those of MATLAB 5")
-    return marks[mark]
+    return orders[mark]
 
 
 def _variables(file: IO[bytes], order: str) -> Iterator[tuple[int, int, int]]:
