@@ -1,4 +1,9 @@
-"""Models that take and return arrays (ONNX, TensorFlow Lite), brought to the contract of methods."""
+"""Models that take and return arrays (ONNX, TensorFlow Lite), brought to the contract of methods.
+
+The first input is the image, (N, C, H, W) or (N, H, W, C), 1.0 = white; colour and sizes are read off its shape. A
+second input, or the one with "sigma" or "noise_level" in its name, is the noise level: a number, or a map where it has
+4 axes. Sizes that the model leaves free follow the image; a model of fixed size runs over overlapping windows.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -55,12 +55,10 @@ def read(path: Path, shape: tuple[int, ...], white: float = 1.0) -> np.ndarray:
 
     Parameters
     ----------
-    path : Path
-        Its suffix is one of `FORMATS`.
+    path, white
+        As of `write`; whole numbers are 8 or 16 bit, by their type.
     shape : tuple of int
         (H, W, C); a gray image may come as (H, W).
-    white : float
-        The value of white in files of float numbers; whole numbers are 8 or 16 bit, by their type.
 
     Returns
     -------

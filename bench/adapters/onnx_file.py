@@ -19,18 +19,9 @@ _FLOATS = {1: "float32", 10: "float16", 11: "float64"}
 
 
 def method_from_onnx(path: Path, options: Mapping[str, str]) -> Method:
-    """Make a method of an ONNX model from images to images.
+    """Make a method of an ONNX model from images to images, with inputs as `bench.adapters.arrays` says.
 
-    The first input is the image, (N, C, H, W) or (N, H, W, C), 1.0 = white; colour and sizes are
-    read off its shape. A second input, or the one with "sigma" or "noise" in its name, is the noise
-    level: a number, or a map where it has 4 axes. A model of fixed size runs over overlapping windows.
-
-    Parameters
-    ----------
-    path : Path
-        The model.
-    options : mapping
-        Any of `bench.adapters.arrays.OPTIONS`; they go before the model's metadata of the same names.
+    `options` may have any of `bench.adapters.arrays.OPTIONS`; they go before the model's metadata of the same names.
 
     Raises
     ------

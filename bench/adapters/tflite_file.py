@@ -18,19 +18,10 @@ _INTERPRETERS = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter", "te
 
 
 def method_from_tflite(path: Path, options: Mapping[str, str]) -> Method:
-    """Make a method of a TensorFlow Lite model from images to images.
+    """Make a method of a TensorFlow Lite model from images to images, with inputs as `bench.adapters.arrays` says.
 
-    The first input is the image, (1, H, W, C) or (1, C, H, W), 1.0 = white; a second input is the
-    noise level, as for ONNX. Inputs and outputs of 8 or 16 bits are quantised as the model says, and
-    where it says nothing, 255 is white. Sizes that the model leaves free follow the image; a model of
-    fixed size runs over overlapping windows.
-
-    Parameters
-    ----------
-    path : Path
-        The model.
-    options : mapping
-        Any of `bench.adapters.arrays.OPTIONS`.
+    Inputs and outputs of 8 or 16 bits are quantised as the model says, and where it says nothing, 255 is white.
+    `options` may have any of `bench.adapters.arrays.OPTIONS`.
 
     Raises
     ------
