@@ -10,6 +10,8 @@ from bench.adapters.description import is_true
 
 Default = bool | int | float | str
 
+_EXPECTED = {bool: "true or false", int: "a whole number", float: "a number"}
+
 
 def of_definition(function: ast.FunctionDef) -> dict[str, Default]:
     """Return the keyword parameters of a function that is parsed, not run.
@@ -60,15 +62,8 @@ def bound(
 
 
 def _read(where: str, name: str, text: str, default: Default) -> Default:
-    kinds: tuple[tuple[type, Callable[[str], Default], str], ...] = (
-        (bool, is_true, "true or false"),
-        (int, int, "a whole number"),
-        (float, float, "a number"),
-    )
-    for kind, read, expected in kinds:
-        if isinstance(default, kind):
-            try:
-                return read(text)
-            except ValueError:
-                raise ValueError(f"{where}: {name}={text}; expected {expected}") from None
-    return text
+    kind = type(default)
+    try:
+        return is_true(text) if kind is bool else kind(text)
+    except ValueError:
+        raise ValueError(f"{where}: {name}={text}; expected {_EXPECTED[kind]}") from None
