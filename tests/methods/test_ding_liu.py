@@ -10,16 +10,14 @@ from torch.nn import functional
 
 import methods
 from bench.common.files import fetch
+from bench.train.registry import PROGRAMMES
 from datasets.description import RAW, File
 from methods.networks.ding_liu import CaffeBatchNorm, DingLiu, fold
 from methods.networks.segmentation import (
     CompactUNet,
     Coupled,
-    LargeFOV,
     joint_loss,
-    prototxt_loss,
     segmentation_loss,
-    shrink,
 )
 
 METHOD = methods.available()["ding-liu"]
@@ -245,18 +243,10 @@ def test_segmentation_networks_of_their_definitions():
     compact = pair(3, 16) + pair(16, 32) + pair(32, 64) + pair(64, 128)
     compact += (4 * 128 * 64 + 64) + (4 * 64 * 32 + 32) + (4 * 32 * 16 + 16)
     compact += pair(128, 64) + pair(64, 32) + pair(32, 16) + (16 * 11 + 11)
-    vgg = 14_714_688  # the thirteen convolutions of VGG-16
     with torch.device("meta"):
-        small, large = CompactUNet(11), LargeFOV()
+        small = CompactUNet(11)
         assert sum(p.numel() for p in small.parameters()) == compact
-        assert sum(p.numel() for p in large.parameters()) == vgg + (9 * 512 * 1024 + 1024) + (1024 * 1024 + 1024) + (
-            1024 * 21 + 21
-        )
         assert small(torch.empty(2, 3, 360, 480)).shape == (2, 11, 360, 480)
-        # The sizes that train_seg.prototxt names: 321 -> 161 -> 81 -> 41.
-        assert large(torch.empty(2, 3, 321, 321)).shape == (2, 21, 41, 41)
-        assert shrink(torch.empty(2, 321, 321), large.stride).shape == (2, 41, 41)
-    assert shrink(torch.arange(17)[None, None].expand(1, 17, 17), 8)[0, 0].tolist() == [0, 8, 16]
 
 
 def test_the_compact_network_learns_a_street(frame):
@@ -274,17 +264,16 @@ def test_the_compact_network_learns_a_street(frame):
     assert loss < entropy
 
 
-@pytest.mark.parametrize("segmenter", [CompactUNet(5, 4, levels=3), LargeFOV(5, features=2)], ids=["compact", "large"])
-def test_only_the_denoiser_learns_from_the_joint_loss(segmenter):
+def test_only_the_denoiser_learns_from_the_joint_loss():
     torch.manual_seed(0)
-    denoiser = DingLiu(4)
+    denoiser, segmenter = DingLiu(4), CompactUNet(5, 4, levels=3)
     coupled = Coupled(denoiser, segmenter)
     clean, labels = torch.rand(2, 3, 40, 40), torch.randint(5, (2, 40, 40))
 
     def loss() -> torch.Tensor:
         # Without the reconstruction loss: what reaches the denoiser has passed through the other network.
         _, logits = coupled(clean + 0.1 * torch.randn_like(clean))
-        return segmentation_loss(logits, shrink(labels, segmenter.stride))
+        return segmentation_loss(logits, labels)
 
     coupled.eval()  # in training mode batch normalisation takes the gradient of the biases before it away
     loss().backward()
@@ -318,19 +307,14 @@ def test_losses_by_their_definitions():
     squares = ((denoised - clean) ** 2).mean()
     assert joint_loss(*words).item() == pytest.approx(squares + 0.5 * np.mean(entropies))
     assert joint_loss(*words, weight=0.25).item() == pytest.approx(squares + 0.25 * np.mean(entropies))
-    euclidean = ((255 * denoised - 255 * clean) ** 2).sum() / (2 * 2)
-    assert prototxt_loss(*words).item() == pytest.approx(np.mean(entropies) + 5e-9 * euclidean)
     words[3][words[3] == 255] = 11
     assert joint_loss(*words, ignore=11).item() == pytest.approx(squares + 0.5 * np.mean(entropies))
 
 
 def test_the_weight_of_the_prototxt_on_the_unit_scale():
-    """The docstring's 50.6 and 0.0198, for the crops that the authors train with."""
-    clean = torch.zeros(1, 3, 322, 322, dtype=torch.float64)
-    logits, labels = torch.zeros(1, 2, 1, 1, dtype=torch.float64), torch.zeros(1, 1, 1, dtype=torch.long)
-    reconstruction = prototxt_loss(clean + 0.1, clean, logits, labels).item() - np.log(2)
-    assert reconstruction / 0.01 == pytest.approx(50.6, abs=0.05)
-    assert 0.01 / reconstruction == pytest.approx(0.0198, abs=5e-5)
+    """Its losses are cross-entropy and 5e-9 |255 (x - y)|^2 / 2, for crops of 322x322 pixels."""
+    reconstruction = 5e-9 * 255**2 / 2 * 3 * 322**2  # of a mean squared error of 1
+    assert PROGRAMMES["segmentation"]["weight"] == pytest.approx(1 / reconstruction, abs=5e-5)
 
 
 def test_pixels_without_a_class_and_sizes_that_differ():
@@ -339,7 +323,7 @@ def test_pixels_without_a_class_and_sizes_that_differ():
     loss.backward()
     assert loss.item() == 0
     assert not logits.grad.any()
-    with pytest.raises(ValueError, match=r"labels are \(1, 32, 32\) .* use shrink\(labels, segmenter.stride\)"):
+    with pytest.raises(ValueError, match=r"labels are \(1, 32, 32\) .* expected one label for each"):
         segmentation_loss(logits, torch.zeros(1, 32, 32, dtype=torch.long))
     with pytest.raises(ValueError, match=r"denoised \(1, 3, 8, 8\) and clean \(1, 3, 6, 6\) differ"):
         joint_loss(torch.rand(1, 3, 8, 8), torch.rand(1, 3, 6, 6), logits, labels)

@@ -151,17 +151,14 @@ def coupled(segmenter: "nn.Module", weight: float, void: int) -> "Criterion":
     """
     import torch
 
-    from methods.networks.segmentation import Coupled, joint_loss, shrink
-
-    stride = int(getattr(segmenter, "stride", 1))
+    from methods.networks.segmentation import Coupled, joint_loss
 
     def criterion(network: "nn.Module", clean: "Tensor", noisy: "Tensor", step: int = 0) -> "Tensor":
         both = Coupled(network, segmenter)
         device = clean.device.type
         with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
             denoised, logits = both(noisy[:, :3].contiguous(memory_format=torch.channels_last))
-        labels = shrink(_labels(clean), stride)
-        return joint_loss(denoised.float(), clean[:, :3], logits.float(), labels, weight, void)
+        return joint_loss(denoised.float(), clean[:, :3], logits.float(), _labels(clean), weight, void)
 
     return criterion
 
