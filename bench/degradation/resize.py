@@ -23,13 +23,13 @@ def downscale(levels: "np.ndarray", values: Mapping[str, float], draw: "Draw") -
 
     height, width = levels.shape[:2]
     factor = int(values["factor"])
-    small = imresize(levels, size=(height // factor, width // factor))
+    small = imresize(levels, (height // factor, width // factor))
     if values.get("rounded"):
         np.clip(np.rint(small, out=small), 0, 255, out=small)
-    return imresize(small, size=(height, width))
+    return imresize(small, (height, width))
 
 
-def imresize(image: "np.ndarray", scale: float | None = None, size: tuple[int, int] | None = None) -> "np.ndarray":
+def imresize(image: "np.ndarray", size: tuple[int, int]) -> "np.ndarray":
     """Resize an image with the cubic kernel, as MATLAB's `imresize` does by default.
 
     The kernel is that of Keys (1981, equation 15), a = -1/2. Where an image shrinks, the kernel is stretched by as
@@ -45,10 +45,8 @@ def imresize(image: "np.ndarray", scale: float | None = None, size: tuple[int, i
     ----------
     image : ndarray, shape (H, W, C)
         Of any scale and number type; computed in float64.
-    scale : float, optional
-        Factor of both sides; the new sides are rounded up.
-    size : (int, int), optional
-        New height and width, in place of `scale`; each side then has its own factor.
+    size : (int, int)
+        New height and width; each side has its own factor.
 
     Returns
     -------
@@ -58,7 +56,7 @@ def imresize(image: "np.ndarray", scale: float | None = None, size: tuple[int, i
     Raises
     ------
     ValueError
-        If not exactly one of `scale` and `size` is given, or one is not positive.
+        If a side is not positive.
 
     References
     ----------
@@ -68,20 +66,14 @@ def imresize(image: "np.ndarray", scale: float | None = None, size: tuple[int, i
     Examples
     --------
     >>> import numpy as np
-    >>> imresize(np.full((7, 5, 1), 3), 1 / 2).shape, imresize(np.full((7, 5, 1), 3), size=(14, 5)).shape
-    ((4, 3, 1), (14, 5, 1))
+    >>> imresize(np.full((7, 5, 1), 3), (14, 5)).shape
+    (14, 5, 1)
     """
     import numpy as np
 
-    if (scale is None) == (size is None):
-        raise ValueError("imresize: expected either a scale or a size")
-    sides = image.shape[:2]
-    if scale is not None and scale > 0:
-        size, scales = (math.ceil(scale * sides[0]), math.ceil(scale * sides[1])), (scale, scale)
-    elif size is not None and min(size) > 0:
-        scales = (size[0] / sides[0], size[1] / sides[1])
-    else:
-        raise ValueError(f"imresize: scale is {scale} and size {size}, expected more than 0")
+    if min(size) < 1:
+        raise ValueError(f"imresize: size {size}, expected more than 0")
+    scales = (size[0] / image.shape[0], size[1] / image.shape[1])
     resized = np.asarray(image, np.float64)
     for axis in sorted((0, 1), key=lambda axis: scales[axis]):  # the smaller factor first: less is left to do
         resized = _along(resized, axis, size[axis], scales[axis])
