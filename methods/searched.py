@@ -9,8 +9,12 @@ from methods.loading import Layout, count
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-_SIGNS = {"residual": "conv1.weight", "dense": "grow.0.weight", "attention": "attention.gate.0.weight"}
+_SIGNS = {"residual": "conv1.weight", "dense": "convolutions.0.weight", "attention": "attention.gate.0.weight"}
 """A tensor that a block of each type has one of. That of the attention block has the other's too: it is last."""
+
+
+_FORMER = ((r"\.grow\.", ".convolutions."), (r"\.fuse\.", ".local_fusion."))
+"""Names in dense blocks of nets that were searched before they were those of RDN."""
 
 
 def _build(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -> "tuple[nn.Module, int]":
@@ -25,7 +29,7 @@ def _build(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -
     return SearchedNet(max(inputs // 4, 1), block, found[block], features), inputs // 4
 
 
-load = Layout("a searched net", _build, "a state dict of SearchedNet in methods/networks/searched.py")
+load = Layout("a searched net", _build, "a state dict of SearchedNet in methods/networks/searched.py", names=_FORMER)
 """Type and number of the blocks are read off the file too."""
 
 METHODS = (

@@ -6,13 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+_LL, _HL, _LH, _HH = ((1, 1), (1, 1)), ((-1, 1), (-1, 1)), ((-1, -1), (1, 1)), ((1, -1), (-1, 1))
 _SIGNS = {  # of the pixels of a 2x2 square, by rows
-    "LL": ((1, 1), (1, 1)),
-    "HL": ((-1, 1), (-1, 1)),
-    "LH": ((-1, -1), (1, 1)),
-    "HH": ((1, -1), (-1, 1)),
+    "block": (_LL, _HL, _LH, _HH),
+    "interleaved": (_LL, ((1, 1), (-1, -1)), ((1, -1), (1, -1)), _HH),  # -LH before -HL
 }
-_BANDS = {"block": ("LL", "HL", "LH", "HH"), "interleaved": ("LL", "LH", "HL", "HH")}
 
 
 class _Haar(nn.Module):
@@ -143,15 +141,13 @@ class WaveletUNet(nn.Module):
 
 def kernels(order: str) -> Tensor:
     """Return the four 2x2 kernels (4, 1, 2, 2) of an order of the wavelet channels, each of norm 1."""
-    if order not in _BANDS:
-        raise ValueError(f"order of wavelet channels {order!r}; expected one of {', '.join(_BANDS)}")
-    signs = [_SIGNS[name] for name in _BANDS[order]]
-    flips = [-1.0 if order == "interleaved" and name in ("HL", "LH") else 1.0 for name in _BANDS[order]]
-    return torch.tensor(signs)[:, None] * torch.tensor(flips)[:, None, None, None] / 2
+    if order not in _SIGNS:
+        raise ValueError(f"order of wavelet channels {order!r}; expected one of {', '.join(_SIGNS)}")
+    return torch.tensor(_SIGNS[order])[:, None] / 2
 
 
-def widths(tensors: Mapping[str, Tensor], prefix: str = "core.") -> tuple[int, tuple[int, ...]]:
-    """Read the input channels and the features of every level off the state dict of a `WaveletUNet`.
+def widths(tensors: Mapping[str, Tensor]) -> tuple[int, tuple[int, ...]]:
+    """Read the input channels and the features of every level off a state dict whose `core` is a `WaveletUNet`.
 
     Every stage must begin with a convolution.
 
@@ -160,10 +156,10 @@ def widths(tensors: Mapping[str, Tensor], prefix: str = "core.") -> tuple[int, t
     KeyError
         With the name of the tensor that is missing.
     """
-    first = tensors[f"{prefix}contract.0.0.weight"]
-    names = [f"{prefix}contract.{level}.0.weight" for level in range(len(tensors))]
+    first = tensors["core.contract.0.0.weight"]
+    names = [f"core.contract.{level}.0.weight" for level in range(len(tensors))]
     features = [tensors[name].shape[0] for name in names if name in tensors]
-    return first.shape[1], (*features, tensors[f"{prefix}bottom.0.weight"].shape[0])
+    return first.shape[1], (*features, tensors["core.bottom.0.weight"].shape[0])
 
 
 def _transpose(bands: Tensor, rows: int, columns: int) -> Tensor:

@@ -17,7 +17,8 @@ from bench.train.search.evolution import best_of
 from bench.train.search.space import Plan, Space
 from bench.train.session import Session
 from methods.networks.mwrcanet import MWResNet
-from methods.networks.searched import BLOCKS, DenseBlock, SearchedNet
+from methods.networks.rdn import ResidualDenseBlock
+from methods.networks.searched import BLOCKS, SearchedNet
 
 TINY = Recipe(
     "tiny", "tiny", "", "mwresnet", "mwresnet", "pairs", "pairs", {"channels": 1},
@@ -152,7 +153,7 @@ def test_the_residual_candidate_is_mwresnet_and_the_dense_one_keeps_all_maps():
     noisy = torch.rand(1, 3, 16, 24)
     assert torch.equal(ours(noisy), theirs(noisy))
     # Width 8, growth 4: 3x3 convolutions of 8, 12 and 16 maps, and 1x1 of 20, all with biases.
-    dense = sum(value.numel() for value in DenseBlock(8).parameters())
+    dense = sum(value.numel() for value in ResidualDenseBlock(8, 4, 3).parameters())
     assert dense == 9 * 4 * (8 + 12 + 16) + 3 * 4 + 20 * 8 + 8
     with pytest.raises(ValueError, match="block 'deep'; expected one of residual, dense, attention"):
         SearchedNet(1, "deep", 1, (4, 4))
