@@ -59,8 +59,8 @@ def weights_of(recipe: Recipe, *folders: Path) -> Path:
     files: dict[str, dict[str, Path]] = {}
     for record in (record for folder in folders for record in sorted(folder.glob("*.json"))):
         try:
-            words = json.loads(record.read_text(encoding="utf-8"))
-            name, noise, path = words["name"], words["recipe"]["noise"], record.parent / words["weights"]
+            content = json.loads(record.read_text(encoding="utf-8"))
+            name, noise, path = content["name"], content["recipe"]["noise"], record.parent / content["weights"]
         except (OSError, ValueError, KeyError, TypeError):
             continue  # `make list` says which one is damaged
         files.setdefault(name, {})[noise] = path

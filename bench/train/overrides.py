@@ -91,18 +91,18 @@ def recipe_for(
     base = replace(base, **{word: value for word, value in given.items() if value not in ("", None)})
     if noise:
         base = replace(base, corruption="", validation_noise=_validation_noise(base))
-    words = {name: value for name, value in asdict(base).items() if name != "name"}
+    table = {name: value for name, value in asdict(base).items() if name != "name"}
     changes = read_overrides(overrides) if isinstance(overrides, str) else overrides
-    known = _names({**words, **changes})
+    known = _names({**table, **changes})
     for name, value in changes.items():
         if name not in known:
             raise unknown("word in CHANGE:", name, known)
         *tables, last = known[name]
-        table = words
+        place = table
         for word in tables:
-            table = table.setdefault(word, {})
-        table[last] = value
-    recipe = recipe_from(base.name, words)
+            place = place.setdefault(word, {})
+        place[last] = value
+    recipe = recipe_from(base.name, table)
     if (recipe.network, recipe.arguments) != (base.network, base.arguments):
         recipe.build()
     if "held_out" in changes:
@@ -115,12 +115,12 @@ def recipe_for(
     return recipe
 
 
-def _names(words: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Return all that may be changed of a recipe, and where it stands in its table of words."""
-    network = arguments(words["network"]) if words["network"] in NETWORKS else {}
+def _names(table: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return all that may be changed of a recipe, and where it stands in its table."""
+    network = arguments(table["network"]) if table["network"] in NETWORKS else {}
     paths: list[tuple[str, ...]] = [("arguments", name) for name in network]
     plain = {path[-1]: path for path in paths} | {name: (name,) for name in FIELDS}
-    paths += _paths(("options",), PROGRAMMES.get(words["programme"], {}))
+    paths += _paths(("options",), PROGRAMMES.get(table["programme"], {}))
     return plain | {".".join(path): path for path in paths}
 
 

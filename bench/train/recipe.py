@@ -160,9 +160,9 @@ class Recipe:
         try:
             return resolve(NETWORKS[self.network].maker)(**self.arguments)
         except (TypeError, ValueError, RuntimeError, AssertionError, IndexError) as error:
-            words = ", ".join(f"{name} {value}" for name, value in self.arguments.items())
+            made_of = ", ".join(f"{name} {value}" for name, value in self.arguments.items())
             raise BenchError(
-                f"recipe {self.name}: there is no network {self.network} with {words} ({one_line(error)})"
+                f"recipe {self.name}: there is no network {self.network} with {made_of} ({one_line(error)})"
             ) from None
 
     def folded(self, network: Any) -> Any:
@@ -192,7 +192,7 @@ def load_recipe(name: str) -> Recipe:
     known = recipe_files() | ({name: Path(name)} if name.endswith(".toml") else {})
     if name not in known:
         raise unknown("recipe", name, known, "; a recipe is a file of methods/recipes/")
-    return recipe_from(known[name].stem, _words(known[name]))
+    return recipe_from(known[name].stem, _toml(known[name]))
 
 
 def recipe_name(method: str) -> str:
@@ -200,11 +200,11 @@ def recipe_name(method: str) -> str:
     known = recipe_files()
     if method in known or method.endswith(".toml"):
         return method
-    fitting = {name: words for name, path in known.items() if (words := _words(path))["method"] == method}
-    return next((name for name, words in fitting.items() if "variant" not in words), next(iter(fitting), method))
+    fitting = {name: table for name, path in known.items() if (table := _toml(path)).get("method") == method}
+    return next((name for name, table in fitting.items() if "variant" not in table), next(iter(fitting), method))
 
 
-def _words(path: Path) -> dict[str, Any]:
+def _toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -213,14 +213,14 @@ def _words(path: Path) -> dict[str, Any]:
         raise BenchError(f"recipe {path}: is no TOML ({error})") from None
 
 
-def recipe_from(name: str, words: Mapping[str, Any]) -> Recipe:
-    """Return the recipe that a table of words says, as TOML and JSON have it.
+def recipe_from(name: str, table: Mapping[str, Any]) -> Recipe:
+    """Return the recipe that a table says, as TOML and JSON have it.
 
     Parameters
     ----------
     name : str
         Of the recipe.
-    words : mapping
+    table : mapping
         Fields of `Recipe`, also as files had them before networks had names.
 
     Raises
@@ -229,17 +229,17 @@ def recipe_from(name: str, words: Mapping[str, Any]) -> Recipe:
         If a word or value means nothing.
     """
     where = f"recipe {name}"
-    words = with_names(words)
+    table = with_names(table)
     own: dict[str, Any] = {one.name: one for one in fields(Recipe) if one.name != "name"}
-    for word in words:
+    for word in table:
         if word not in own:
             raise unknown(f"word in {where}:", word, own)
-    missing = [word for word, one in own.items() if one.default is one.default_factory is MISSING and word not in words]
+    missing = [word for word, one in own.items() if one.default is one.default_factory is MISSING and word not in table]
     if missing:
         raise BenchError(f"{where}: has no {missing[0]}; expected {', '.join(missing)} too, as in other recipes")
     values = {
         word: checked(f"{where}: {word}", value, own[word].type())
-        for word, value in words.items()
+        for word, value in table.items()
         if own[word].type in KINDS
     }
     _known(where, "network", values["network"], NETWORKS)
@@ -247,9 +247,9 @@ def recipe_from(name: str, words: Mapping[str, Any]) -> Recipe:
     recipe = Recipe(
         name,
         **values,
-        arguments=_arguments(where, values["network"], words.get("arguments", {})),
-        options=checked(f"{where}: options", words.get("options", {}), PROGRAMMES[values.get("programme", "")]),
-        schedule=_schedule(where, words.get("schedule", ())),
+        arguments=_arguments(where, values["network"], table.get("arguments", {})),
+        options=checked(f"{where}: options", table.get("options", {}), PROGRAMMES[values.get("programme", "")]),
+        schedule=_schedule(where, table.get("schedule", ())),
     )
     _check_values(where, recipe)
     return recipe

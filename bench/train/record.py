@@ -17,12 +17,12 @@ from bench.degradation import parse
 from bench.train import distributed
 from bench.train.recipe import Recipe, recipe_from
 from bench.train.session import Replay
-from bench.train.trained import Trained
+from bench.train.trained_network import TrainedNetwork
 from bench.train.weights_file import rounded_weights, write_weights
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordedTraining:
     """A finished training, as its record tells of it.
 
     Attributes
@@ -35,7 +35,7 @@ class Recorded:
         What the clock decided, by the name of the stage; ``""`` where there was one.
     threads : int
         On the CPU; 0: the record does not say.
-    words : mapping
+    content : mapping
         The whole record.
     """
 
@@ -43,7 +43,7 @@ class Recorded:
     recipe: Recipe
     replays: Mapping[str, Replay]
     threads: int
-    words: Mapping[str, Any]
+    content: Mapping[str, Any]
 
     @property
     def digest(self) -> str:
@@ -51,7 +51,7 @@ class Recorded:
         return sha256(self.path)[:16]
 
 
-def read_record(path: Path, variant: str = "", to: str = "") -> Recorded:
+def read_record(path: Path, variant: str = "", to: str = "") -> RecordedTraining:
     """Return the training that a record tells of.
 
     Parameters
@@ -69,25 +69,25 @@ def read_record(path: Path, variant: str = "", to: str = "") -> Recorded:
         If it is no record of a training, or the weights would overwrite those that it is of.
     """
     try:
-        words: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        recipe = recorded_recipe(words)
-        stages = words.get("stages") or [{**words, "name": ""}]
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        recipe = recorded_recipe(content)
+        stages = content.get("stages") or [{**content, "name": ""}]
         replays = {stage["name"]: _replay(stage) for stage in stages}
-        threads = int(words.get("threads", 0))
+        threads = int(content.get("threads", 0))
         for word in ("data", "versions", "device"):
-            words[word]
+            content[word]
     except (BenchError, OSError, ValueError, KeyError, TypeError) as error:
         cause = str(error) if isinstance(error, BenchError) else f"{type(error).__name__}: {error}"
         raise BenchError(
             f"RECORD={path}: is no training record that can be read ({cause}); expected a file as "
             "methods/weights/NAME.json"
         ) from None
-    if "within" in words:
-        whole = words["within"].get("name", "another recipe")
+    if "within" in content:
+        whole = content["within"].get("name", "another recipe")
         raise BenchError(f"RECORD={path}: was trained as a part of {whole}; give the record of that training")
     if not variant and (not to or Path(to).resolve() == path.resolve().parent):
         raise BenchError(f"RECORD={path}: its weights would be overwritten; give NAME=again or TO=another/folder")
-    return Recorded(path, replace(recipe, variant=variant or recipe.variant), replays, threads, words)
+    return RecordedTraining(path, replace(recipe, variant=variant or recipe.variant), replays, threads, content)
 
 
 def recorded_recipe(record: Mapping[str, Any]) -> Recipe:
@@ -103,8 +103,8 @@ def recorded_recipe(record: Mapping[str, Any]) -> Recipe:
     BenchError, KeyError, TypeError
         If it is no record of a training, or says something that no recipe says.
     """
-    words = dict(record["recipe"])
-    return recipe_from(words.pop("name"), words)
+    table = dict(record["recipe"])
+    return recipe_from(table.pop("name"), table)
 
 
 def _replay(stage: Mapping[str, Any]) -> Replay:
@@ -114,12 +114,12 @@ def _replay(stage: Mapping[str, Any]) -> Replay:
     return Replay(steps, plan, frozenset(int(row["step"]) for row in stage["history"]))
 
 
-def differences(recorded: Recorded, data: str, device: str) -> Iterator[str]:
+def differences(recorded: RecordedTraining, data: str, device: str) -> Iterator[str]:
     """Say, a line each, what is not as it was then, so that the weights will not be the same to the bit.
 
     Parameters
     ----------
-    recorded : Recorded
+    recorded : RecordedTraining
         The training of then.
     data : str
         Hash of the images that are there now.
@@ -128,7 +128,7 @@ def differences(recorded: Recorded, data: str, device: str) -> Iterator[str]:
     """
     import torch
 
-    then, recipe = recorded.words, recorded.recipe
+    then, recipe = recorded.content, recorded.recipe
     if data != then["data"]:
         yield f"not as then: the images of {recipe.images} are others (hash {data}, was {then['data']})"
     for package, version in then["versions"].items():
@@ -183,12 +183,12 @@ def check_free(recipe: Recipe, weights: Path) -> None:
     )
 
 
-def store(trained: Trained, stem: Path, device: str, data: str, more: Mapping[str, Any]) -> Path:
+def store(trained: TrainedNetwork, stem: Path, device: str, data: str, more: Mapping[str, Any]) -> Path:
     """Write weights and their training record; both appear whole.
 
     Parameters
     ----------
-    trained : Trained
+    trained : TrainedNetwork
         What was trained.
     stem : Path
         The files without their endings.
@@ -215,7 +215,7 @@ def store(trained: Trained, stem: Path, device: str, data: str, more: Mapping[st
     tensors, precision, change = rounded_weights(network, trained.held_out)
     write_weights(tensors, weights)
     denoises = "kind" not in trained.about
-    words = {
+    content = {
         "recipe": asdict(recipe),
         **more,
         **trained.about,
@@ -240,7 +240,7 @@ def store(trained: Trained, stem: Path, device: str, data: str, more: Mapping[st
         "commit": provenance.commit(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    write_whole(record, json.dumps(words, indent=1) + "\n", advice="make room there, and run again")
+    write_whole(record, json.dumps(content, indent=1) + "\n", advice="make room there, and run again")
     return weights
 
 

@@ -98,13 +98,13 @@ def resolve(place: str) -> Callable[..., Any]:
     return function
 
 
-def with_names(words: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the words of a recipe with today's names; what no table knows stays, and is refused as any other word."""
+def with_names(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the table of a recipe with today's names; what no table knows stays, and is refused as any other word."""
     named = {"network", "programme", "corruption"}
-    words = {word: FORMER.get(str(value), value) if word in named else value for word, value in words.items()}
-    if words.get("finish") in ("", *(network.fold for network in NETWORKS.values() if network.fold)):
-        del words["finish"]  # what is folded follows from the network
-    return words
+    table = {word: FORMER.get(str(value), value) if word in named else value for word, value in table.items()}
+    if table.get("finish") in ("", *(network.fold for network in NETWORKS.values() if network.fold)):
+        del table["finish"]  # what is folded follows from the network
+    return table
 
 
 def arguments(network: str) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from bench.train import distributed, loop
 from bench.train.data import TrainingData, read_training_data
 from bench.train.initial_weights import initial_weights
 from bench.train.recipe import Recipe
-from bench.train.record import Recorded, check_free, differences, store, surroundings
+from bench.train.record import RecordedTraining, check_free, differences, store, surroundings
 from bench.train.session import Progress, Session
-from bench.train.trained import Trained
+from bench.train.trained_network import TrainedNetwork
 from bench.train.validation import fitting
 from bench.train.weights_file import FOLDER
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Prepare = Callable[[Recipe, TrainingData, str], TrainingData]
-Train = Callable[[Recipe, TrainingData, Session], Trained]
+Train = Callable[[Recipe, TrainingData, Session], TrainedNetwork]
 
 
 def train_and_store(
@@ -36,7 +36,7 @@ def train_and_store(
     threads: int = 0,
     budget: float = 0.0,
     report: Callable[[Progress], None] = lambda progress: None,
-    recorded: Recorded | None = None,
+    recorded: RecordedTraining | None = None,
 ) -> Iterator[str]:
     """Train by a recipe; yield lines that say what is done.
 
@@ -56,7 +56,7 @@ def train_and_store(
         Seconds of training; 0: all steps of the recipe.
     report : callable
         Called at every validation.
-    recorded : Recorded, optional
+    recorded : RecordedTraining, optional
         The training that `recipe` is of, to be done again as its record says.
 
     Raises
@@ -126,11 +126,11 @@ def _programme(name: str, start: "Mapping[str, Tensor] | None") -> tuple[Prepare
     """Return what prepares the images for one of `registry.PROGRAMMES`, and what trains by it."""
     from bench.train.programmes import autoencoders, mwrcanet, segmentation
 
-    def one_stage(recipe: Recipe, data: TrainingData, session: Session) -> Trained:
+    def one_stage(recipe: Recipe, data: TrainingData, session: Session) -> TrainedNetwork:
         run = loop.train(recipe, data.images, data.held_out, session, start=start)
         history = {"plan": [list(row) for row in run.plan], "history": run.history}
         patches = run.step * recipe.batch
-        return Trained(recipe, run.best, run.best_score, run.step, patches, run.seconds, history, data.held_out)
+        return TrainedNetwork(recipe, run.best, run.best_score, run.step, patches, run.seconds, history, data.held_out)
 
     def as_read(recipe: Recipe, data: TrainingData, device: str) -> TrainingData:
         return data
@@ -173,8 +173,8 @@ def _try(recipe: Recipe, data: TrainingData) -> None:
         ) from None
 
 
-def _heading(recipe: Recipe, recorded: Recorded | None, budget: float) -> str:
-    steps = recorded.words["steps"] if recorded else recipe.steps
+def _heading(recipe: Recipe, recorded: RecordedTraining | None, budget: float) -> str:
+    steps = recorded.content["steps"] if recorded else recipe.steps
     length = f"{budget / 60:.3g} min" if budget else f"{steps} steps"
     return f"{recipe.title}: {recipe.images}, {recipe.noise}, patches {recipe.patch}, batch {recipe.batch}, {length}"
 

@@ -14,7 +14,7 @@ from bench.train.programmes.stages import Inputs, Results, Stage, combined, trai
 from bench.train.recipe import Recipe
 from bench.train.registry import PROGRAMMES
 from bench.train.session import Session
-from bench.train.trained import Trained
+from bench.train.trained_network import TrainedNetwork
 
 if TYPE_CHECKING:
     import torch
@@ -31,7 +31,7 @@ EXAMPLES = 2000
 """Patches from which the principal components are taken."""
 
 
-def train(recipe: Recipe, data: TrainingData, session: Session) -> Trained:
+def train(recipe: Recipe, data: TrainingData, session: Session) -> TrainedNetwork:
     """Train the layers one after another, each alone, then the whole network by the recipe.
 
     Vincent et al. 2008, Sections 2.3 and 2.4. A layer learns to restore what the layers below make of the clean

@@ -25,7 +25,7 @@ from bench.train.programmes.stages import Inputs, Results, Stage, by_product, co
 from bench.train.recipe import Recipe, load_recipe
 from bench.train.session import Session
 from bench.train.synthetic_raw import RawImages, raw_pair
-from bench.train.trained import Trained
+from bench.train.trained_network import TrainedNetwork
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -73,7 +73,7 @@ TRAININGS = (
 )
 
 
-def train(recipe: Recipe, data: TrainingData, session: Session) -> Trained:
+def train(recipe: Recipe, data: TrainingData, session: Session) -> TrainedNetwork:
     """Train MWRCANet in four stages, going on in the stage where it was stopped.
 
     Parameters
@@ -85,7 +85,7 @@ def train(recipe: Recipe, data: TrainingData, session: Session) -> Trained:
 
     Returns
     -------
-    Trained
+    TrainedNetwork
         The weights of the siamese network with the highest PSNR on the held-out images, of whichever stage: a
         distilled net that is no better than before is not what is stored. The original network, chosen in the same
         way, is its by-product.
@@ -108,7 +108,7 @@ def train(recipe: Recipe, data: TrainingData, session: Session) -> Trained:
     session = replace(session, identity=f"{session.identity}-{nets['original'].digest}")
     results = train_stages(stages, session, inputs)
 
-    def best(net: str, until: int, **more: Any) -> Trained:
+    def best(net: str, until: int, **more: Any) -> TrainedNetwork:
         ended = [results[one.name] for one in TRAININGS if one.net == net]
         chosen = max(ended, key=lambda result: result.best_score)
         return combined(nets[net], stages[:until], results, chosen.best, chosen.best_score, data.held_out, **more)

@@ -16,7 +16,7 @@ from bench.train.patches import TrainingImages
 from bench.train.programmes.stages import Inputs, Results, Stage, by_product, combined, train_stages
 from bench.train.recipe import Recipe, recipe_from
 from bench.train.session import Session
-from bench.train.trained import Trained
+from bench.train.trained_network import TrainedNetwork
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -33,7 +33,7 @@ JOINT = "joint"
 ``ding-liu@own-joint-1``, ``ding-liu@own-alone-1`` and ``segmenter@own-camvid-train-1``."""
 
 
-def train(recipe: Recipe, data: TrainingData, session: Session) -> Trained:
+def train(recipe: Recipe, data: TrainingData, session: Session) -> TrainedNetwork:
     """Train a segmentation network on clean images, a denoiser, and the denoiser through the frozen network.
 
     Liu, Wen, Liu, Wang, Huang, IJCAI 2018, Section 3.2. `recipe` itself tells how the joint stage is trained;
@@ -53,7 +53,7 @@ def train(recipe: Recipe, data: TrainingData, session: Session) -> Trained:
 
     Returns
     -------
-    Trained
+    TrainedNetwork
         The denoiser of the joint stage; its by-products are the one trained alone, and the segmentation network.
 
     Raises
@@ -84,7 +84,9 @@ def train(recipe: Recipe, data: TrainingData, session: Session) -> Trained:
 
     results = train_stages(list(stages.values()), session, inputs)
 
-    def left_by(how: Recipe, last: str, names: Sequence[str], held_out: "Sequence[Pair]", **more: Any) -> Trained:
+    def left_by(
+        how: Recipe, last: str, names: Sequence[str], held_out: "Sequence[Pair]", **more: Any
+    ) -> TrainedNetwork:
         result, ones = results[last], [stages[name] for name in names]
         return combined(how, ones, results, result.weights, result.score, held_out, **more)
 
@@ -143,7 +145,7 @@ def coupled(segmenter: "nn.Module", weight: float, void: int) -> "Criterion":
     Parameters
     ----------
     segmenter : Module
-        Trained. It is frozen: its weights take no gradient, which goes on through it to the denoiser.
+        TrainedNetwork. It is frozen: its weights take no gradient, which goes on through it to the denoiser.
     weight : float
         Lambda.
     void : int
@@ -236,8 +238,8 @@ def _stage(recipe: Recipe, name: str, classes: Scheme) -> Recipe:
     if name == "segmenter":
         changes["network"] = "unet"
         changes["arguments"] = {"classes": len(classes.names), **changes.get("arguments", {})}
-    words = {word: value for word, value in asdict(recipe).items() if word != "name"}
-    made = recipe_from(recipe.name, {**words, **changes})
+    table = {word: value for word, value in asdict(recipe).items() if word != "name"}
+    made = recipe_from(recipe.name, {**table, **changes})
     multiple = int(getattr(made.build(), "size_multiple", 1))
     if name == "joint":
         multiple = max(multiple, int(getattr(_stage(recipe, "segmenter", classes).build(), "size_multiple", 1)))

@@ -9,7 +9,7 @@ from bench.train import checkpoint, distributed, loop
 from bench.train.patches import TrainingImages
 from bench.train.recipe import Recipe
 from bench.train.session import Progress, Session
-from bench.train.trained import Trained
+from bench.train.trained_network import TrainedNetwork
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -169,7 +169,7 @@ def combined(
     score: float,
     held_out: "Sequence[Pair]",
     **more: Any,
-) -> Trained:
+) -> TrainedNetwork:
     """Return what stages made together.
 
     Parameters
@@ -181,9 +181,9 @@ def combined(
     results : mapping of StageResult
         What they left.
     weights, score, held_out
-        As `Trained` has them.
+        As `TrainedNetwork` has them.
     **more
-        Further fields of `Trained`.
+        Further fields of `TrainedNetwork`.
     """
     rows: list[dict[str, Any]] = [
         {
@@ -198,7 +198,7 @@ def combined(
         }
         for stage, result in ((stage, results[stage.name]) for stage in stages)
     ]
-    return Trained(
+    return TrainedNetwork(
         recipe,
         weights,
         score,

@@ -33,7 +33,7 @@ RESOLUTION = 200
 
 
 def genes_line(genes: Mapping[str, Any]) -> str:
-    """Say a candidate's genes in words.
+    """Say a candidate's genes in values.
 
     Examples
     --------
@@ -205,13 +205,13 @@ def write_recipe(recipe: Recipe, path: Path, remarks: Sequence[str]) -> Path:
         If it cannot be written.
     """
     defaults = {field.name: field.default for field in fields(Recipe) if field.default is not MISSING}
-    words = {name: value for name, value in asdict(recipe).items() if name != "name"}
-    plain = [name for name, value in words.items() if not isinstance(value, Mapping) and value != defaults.get(name)]
+    values = {name: value for name, value in asdict(recipe).items() if name != "name"}
+    plain = [name for name, value in values.items() if not isinstance(value, Mapping) and value != defaults.get(name)]
     lines = [f"# {remark}" for remark in remarks]
-    lines += [f"{name} = {_toml(words[name])}" for name in plain]
+    lines += [f"{name} = {_toml(values[name])}" for name in plain]
     for name in ("arguments", "options"):
-        if words[name]:
-            lines += ["", f"[{name}]", *(f"{word} = {_toml(value)}" for word, value in words[name].items())]
+        if values[name]:
+            lines += ["", f"[{name}]", *(f"{word} = {_toml(value)}" for word, value in values[name].items())]
     write_whole(path, "\n".join(lines) + "\n", advice=ADVICE)
     return path
 

@@ -69,10 +69,10 @@ def requested_search(
             f"search: recipe {own.name} is trained by {own.programme}, which takes other images or networks; "
             f"search with another recipe, as METHOD={DEFAULT}"
         )
-    words = {f"options.search.{word}": value for word, value in own.options.get("search", default).items()}
-    words |= {word if word in TRAINING else f"options.search.{word}": value for word, value in changes.items()}
-    words |= {} if seed is None else {"options.search.seed": seed}
-    base = recipe_for(method, images, noise, words, name or FOUND)
+    values = {f"options.search.{word}": value for word, value in own.options.get("search", default).items()}
+    values |= {word if word in TRAINING else f"options.search.{word}": value for word, value in changes.items()}
+    values |= {} if seed is None else {"options.search.seed": seed}
+    base = recipe_for(method, images, noise, values, name or FOUND)
     searched: dict[str, Any] = {
         word: tuple(value) if isinstance(value, list) else value for word, value in base.options["search"].items()
     }
@@ -159,5 +159,5 @@ def _remarks(base: Recipe, plan: Plan, best: Mapping[str, Any], done: int) -> li
     return [
         f"The best of {done} candidates of a search (make search METHOD={base.name}, seed {plan.seed}):",
         f"number {best['number']}, {report.genes_line(best['genes'])}; {best['parameters']} parameters; held-out PSNR",
-        f"{best['psnr']:.2f} dB after {plan.steps} steps. Trained fully by: make train METHOD=this file",
+        f"{best['psnr']:.2f} dB after {plan.steps} steps. TrainedNetwork fully by: make train METHOD=this file",
     ]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedNetwork:
     """A trained network.
 
     Attributes
@@ -32,7 +32,7 @@ class Trained:
         What the training record says of how it went: ``plan`` and ``history``, or ``stages``.
     held_out : sequence of (Tensor, Tensor)
         The images for which half precision must do; empty: nothing is rounded.
-    by_products : sequence of Trained
+    by_products : sequence of TrainedNetwork
         Networks that a programme trained besides; each is stored with a record of its own.
     about : mapping
         What its record says besides: of a network that denoises nothing its ``kind``.
@@ -47,5 +47,5 @@ class Trained:
     history: Mapping[str, Any]
     held_out: "Sequence[Pair]"
     unit: str = "dB"
-    by_products: "Sequence[Trained]" = ()
+    by_products: "Sequence[TrainedNetwork]" = ()
     about: Mapping[str, Any] = field(default_factory=dict)
