@@ -1,0 +1,76 @@
+"""The cells that a study compares with each other: those that see the same noisy images."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bench.plan.cell import Cell
+from bench.studies.naming import method_identity, tell_apart
+
+
+@dataclass(frozen=True)
+class Group:
+    """Cells of one dataset, degradation and protocol.
+
+    Attributes
+    ----------
+    about : dict of str
+        What they share, by the words of a request: `dataset`, `degradation`, `protocol`, and `seed` where seeds
+        are apart. Datasets of one name are told apart.
+    methods : dict
+        The cells of each method by its name in tables, one a seed, in the order of the request. Methods of one
+        name are told apart.
+    """
+
+    about: dict[str, str]
+    methods: dict[str, list[Cell]]
+
+    @property
+    def cells(self) -> list[Cell]:
+        """All cells."""
+        return [cell for cells in self.methods.values() for cell in cells]
+
+    @property
+    def first(self) -> Cell:
+        """The first cell of the first method."""
+        return next(iter(self.methods.values()))[0]
+
+
+def grouped(cells: Iterable[Cell], *, seeds_apart: bool = False) -> list[Group]:
+    """Put those cells together that see the same noisy images.
+
+    Parameters
+    ----------
+    cells : iterable of Cell
+        As planned.
+    seeds_apart : bool
+        Whether each seed is a group of its own.
+    """
+    groups = []
+    for name, of_it in by_dataset(cells).items():
+        members: dict[tuple[str, ...], list[Cell]] = {}
+        for cell in of_it:
+            seed = (str(cell.seed),) if seeds_apart else ()
+            members.setdefault((str(cell.degradation), cell.protocol.name, *seed), []).append(cell)
+        for words, alike in members.items():
+            about = zip(("dataset", "degradation", "protocol", "seed"), (name, *words), strict=False)
+            groups.append(Group(dict(about), by_method(alike)))
+    return groups
+
+
+def by_dataset(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
+    """Return the cells of each dataset, known by its content, by names that tell datasets apart."""
+    members: dict[tuple[str, str], list[Cell]] = {}
+    for cell in cells:
+        members.setdefault((cell.dataset.name, cell.data), []).append(cell)
+    sources = [cells[0].dataset.source for cells in members.values()]  # of a person's own: the path
+    return dict(zip(tell_apart([name for name, _ in members], sources), members.values(), strict=True))
+
+
+def by_method(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
+    """Return the cells of each method, known by its content, by names that tell methods apart."""
+    members: dict[str, list[Cell]] = {}
+    for cell in cells:
+        members.setdefault(method_identity(cell), []).append(cell)
+    sources = [cells[0].method.paper for cells in members.values()]  # of a person's own: the path
+    labels = [cells[0].label for cells in members.values()]
+    return dict(zip(tell_apart(labels, sources), members.values(), strict=True))

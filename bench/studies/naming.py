@@ -1,0 +1,71 @@
+"""How studies name what they write: one way for all, so that another question never takes the files of this one."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.plan.cell import Cell
+from bench.store.records import slug
+
+
+def stem(folder: Path, title: Sequence[str], cells: Iterable[Cell], **others: object) -> Path:
+    """Return the path, without its ending, of the files of one question.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the study, as ``results/where``.
+    title : sequence of str
+        What a person finds the files by.
+    cells : iterable of Cell
+        What was compared, in the order of the request.
+    **others
+        All else that the answer rests on, as plain data.
+
+    Returns
+    -------
+    Path
+        ``folder/title-hash``: the same question has the same one, on any machine; another question another one.
+    """
+    question = {"cells": [_question(cell) for cell in cells], **others}
+    digest = hashlib.sha256(json.dumps(question, sort_keys=True, default=str).encode()).hexdigest()[:8]
+    return folder / f"{slug('-'.join(filter(None, title)))}-{digest}"
+
+
+def _question(cell: Cell) -> list[Any]:
+    """Return what a cell asks: not the code that answers, but for that of a person's own method."""
+    return [method_identity(cell), cell.data, str(cell.degradation), cell.protocol.digest, cell.seed]
+
+
+def method_identity(cell: Cell) -> str:
+    """Return what tells a cell's method apart from others, whatever it runs on."""
+    identity = cell.identity
+    told_apart = {key: identity[key] for key in ("net", "options", "weights", "inference") if key in identity}
+    return json.dumps(told_apart | {"code": getattr(cell.method.load, "code", "")}, sort_keys=True)
+
+
+def tell_apart(names: Sequence[str], paths: Sequence[str]) -> list[str]:
+    """Add to names that stand twice the shortest ends of their paths that tell them apart.
+
+    Examples
+    --------
+    >>> tell_apart(["folder test", "folder test", "bsd68"], ["x/test", "y/test", "somewhere"])
+    ['folder test (x/test)', 'folder test (y/test)', 'bsd68']
+    >>> tell_apart(["model", "model"], ["", ""])
+    ['model (1)', 'model (2)']
+    """
+    told = list(names)
+    for name in {name for name in names if list(names).count(name) > 1}:
+        places = [place for place, other in enumerate(names) if other == name]
+        parts = [Path(paths[place]).parts for place in places]
+        for length in range(1, max(map(len, parts), default=0) + 1):
+            ends = ["/".join(part[-length:]) for part in parts]
+            if len(set(ends)) == len(ends):
+                break
+        else:
+            ends = [str(number) for number in range(1, len(places) + 1)]
+        for place, end in zip(places, ends, strict=True):
+            told[place] = f"{name} ({end})"
+    return told
