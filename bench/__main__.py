@@ -1,6 +1,8 @@
 """`python -m bench`: the command line."""
 
+import sys
+
 from bench.cli.app import main
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -9,6 +9,9 @@ from bench.common.errors import BenchError
 _PIECE = re.compile(r"""(?:'[^']*'|"[^"]*"|[^,])+""")
 _CONTINUES = re.compile(r"[A-Za-z_]\w*=")
 
+MOST_NAMES = 12
+"""An error names up to so many of what there is."""
+
 
 def split(text: str) -> list[str]:
     """Split a comma list; a piece of the form `key=value` belongs to the item before it.
@@ -63,5 +66,6 @@ def unknown(kind: str, name: str, known: Iterable[str], more: str = "") -> Bench
     """Return the error for a name that nothing has, with the nearest names that exist."""
     known = sorted(known)
     near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
+    some = ", ".join(known[:MOST_NAMES]) + (f", ... ({len(known)} in all)" if len(known) > MOST_NAMES else "")
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {some}"
     return BenchError(f"unknown {kind} {name!r}: {hint}{more}")

@@ -3,18 +3,22 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from bench.common.errors import BenchError
 from bench.plan.protocol import PROTOCOLS
 from bench.plan.request import Request, plan
-from bench.run.one_cell import run_cell
+from bench.report.terminal import Live, console
+from bench.run.campaign import run_campaign
 from bench.run.settings import Settings
+from bench.store.records import Store
 
 SIDE = 256
 """Images of one shape, 256x256, are compared: they share a noise field under protocol `seed0`."""
 
 
-def measure(method: str, data: str, noise: str, draws: int, settings: Settings) -> list[dict[str, Any]]:
+def measure(method: str, data: str, noise: str, draws: int, settings: Settings, out: Path) -> list[dict[str, Any]]:
     """Measure the spread of the output PSNR over noise draws, image by image and between images.
 
     Every draw resets the generator for each image, so that all images of a draw share one field:
@@ -28,6 +32,8 @@ def measure(method: str, data: str, noise: str, draws: int, settings: Settings) 
         How many noise fields.
     settings : Settings
         Where it runs.
+    out : Path
+        The folder of results; records lie in ``draws/runs/`` of it, since no one else asks for such cells.
 
     Returns
     -------
@@ -35,24 +41,31 @@ def measure(method: str, data: str, noise: str, draws: int, settings: Settings) 
         One row a method and sigma: `images`, `draws`; `ratio`, the standard deviation of one image's
         output PSNR over that of its input, (10 / ln 10) sqrt(2 / samples); `correlation`, the mean over
         pairs of images.
+
+    Raises
+    ------
+    BenchError
+        If something cannot be run, or there is no image of 256x256.
     """
     import pandas as pd
 
     cells, failures = plan(Request(method, data, noise))
-    if failures:
-        raise ValueError(failures[0].cause)
+    drawn = [replace(cell, protocol=PROTOCOLS["seed0"], seed=seed) for cell in cells for seed in range(draws)]
+    done = run_campaign(drawn, Store(out / "draws" / "runs"), settings, Live(console(), failures=False), failures)
+    if done.failures:
+        raise BenchError(f"{done.failures[0].title}: {done.failures[0].cause}")
     scores: dict[tuple[str, float], dict[str, list[float]]] = {}
     channels = {}
-    for cell in cells:
+    for cell, record in zip(done.finished, done.records(), strict=True):
         group = scores.setdefault((cell.label, cell.degradation.sigma or 0.0), {})
         channels[cell.label] = 3 if cell.dataset.colour == "rgb" else 1
-        for seed in range(draws):
-            record = run_cell(replace(cell, protocol=PROTOCOLS["seed0"], seed=seed), settings)
-            for row in record.images:
-                if row["height"] == row["width"] == SIDE:
-                    group.setdefault(f"{cell.dataset.name}/{row['image']}", []).append(row["psnr"])
+        for row in record.images:
+            if row["height"] == row["width"] == SIDE:
+                group.setdefault(f"{cell.dataset.name} {cell.data}/{row['image']}", []).append(row["psnr"])
     rows = []
     for (label, sigma), group in scores.items():
+        if not group:
+            raise BenchError(f"DATA={data}: has no image of {SIDE}x{SIDE} pixels, which noise draws are compared on")
         table = pd.DataFrame(group)
         expected = 10 / math.log(10) * math.sqrt(2 / (SIDE * SIDE * channels[label]))
         rows.append(

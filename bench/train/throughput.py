@@ -30,7 +30,7 @@ TURNS = 3
 """The loops are timed in turns, so many each, so that a busy machine slows both down."""
 
 
-def measure(methods: str, data: str = "", seconds: float = 30.0) -> Iterator[dict[str, Any]]:
+def measure(methods: str, data: str = "", seconds: float = 30.0, device: str = "auto") -> Iterator[dict[str, Any]]:
     """Time training by several recipes against a plain loop, and yield a row each: see `compare_with_plain_loop`.
 
     Parameters
@@ -41,6 +41,8 @@ def measure(methods: str, data: str = "", seconds: float = 30.0) -> Iterator[dic
         Training images instead of those of the recipes.
     seconds : float
         Of timing, for each.
+    device : str
+        As on DEVICE.
 
     Raises
     ------
@@ -51,7 +53,7 @@ def measure(methods: str, data: str = "", seconds: float = 30.0) -> Iterator[dic
 
     torch.set_num_threads(provenance.cores())
     for method in split(methods or "dncnn-s"):
-        row = compare_with_plain_loop(recipe_for(method, data), seconds)
+        row = compare_with_plain_loop(recipe_for(method, data), seconds, device=device)
         yield {word: float(f"{value:.4g}") if isinstance(value, float) else value for word, value in row.items()}
 
 

@@ -13,6 +13,7 @@ from bench.common import source_hash
 from bench.common.files import cache_folder
 from bench.plan import fingerprint
 from bench.run.images import pictures
+from bench.store.records import slug
 from datasets import Dataset
 from datasets.images import to_gray
 
@@ -32,7 +33,7 @@ class Gallery:
     Attributes
     ----------
     dataset : str
-        Its name.
+        What it is called in findings.
     training : bool
         Whether methods are trained on it.
     names : sequence of str
@@ -83,11 +84,20 @@ class Gallery:
         return np.cumsum(areas) - areas
 
 
-def gallery(dataset: Dataset, *, training: bool) -> Gallery:
+def gallery(dataset: Dataset, name: str = "", *, training: bool) -> Gallery:
     """Read a dataset and find its keypoints, or take both from the cache folder.
 
     The reference of an image counts; where there is none, its noisy picture. The pictures are as the dataset
     converts them, then gray as MATLAB's `rgb2gray`.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Where the images are.
+    name : str
+        What it is called in findings; not given: its own name.
+    training : bool
+        Whether methods are trained on it.
 
     Raises
     ------
@@ -97,11 +107,11 @@ def gallery(dataset: Dataset, *, training: bool) -> Gallery:
     import cv2
 
     code = f"{source_hash.of_file(Path(__file__))} {cv2.__version__} {fingerprint.of_data(dataset)}"
-    folder = cache_folder() / "audit" / f"{dataset.name}-{hashlib.sha256(code.encode()).hexdigest()[:16]}"
+    folder = cache_folder() / "audit" / f"{slug(dataset.name)}-{hashlib.sha256(code.encode()).hexdigest()[:16]}"
     if not folder.is_dir():
         _make(dataset, folder)
     names, *arrays = (np.load(folder / f"{part}.npy", mmap_mode="r") for part in _FILES)
-    return Gallery(dataset.name, training, [str(name) for name in names], *arrays)
+    return Gallery(name or dataset.name, training, [str(name) for name in names], *arrays)
 
 
 def _make(dataset: Dataset, folder: Path) -> None:

@@ -5,64 +5,80 @@ hold, and copies of a test image that differ.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import datasets
 from bench.common.errors import BenchError, one_line
-from bench.judge.audit_findings import COMMITTED, Finding, read, summary, write
+from bench.common.parsing import split
+from bench.judge.audit_findings import Finding, summary, write
+from bench.plan import fingerprint
+from bench.plan.cell import Failure
+from bench.plan.resolve import known_dataset
+from bench.studies.naming import stem, tell_apart
+from datasets import Dataset
 
 if TYPE_CHECKING:
     from bench.studies.audit.exact import Candidate, Place
     from bench.studies.audit.features import Gallery
     from bench.studies.audit.verify import Comparison
-    from datasets import Dataset
 
-__all__ = ["COMMITTED", "Finding", "audit", "build", "read"]
+TRAINING = "train:"
+"""Before a word on DATA: methods are trained on it."""
 
 
-def build(data: str, out: Path, table: Path | None = None) -> Iterator[str]:
-    """Audit datasets and write what was found; yield lines to print.
+def build(data: str, out: Path, table: Path | None = None) -> Iterator[str | Failure]:
+    """Audit datasets and write what was found; yield lines to print, and what could not be looked at.
 
     Parameters
     ----------
     data : str
-        A comma list of datasets and folders of images; ``train:`` before one says that methods are trained on it.
-        Empty or ``all``: every registered dataset whose files are on this machine.
+        A comma list of datasets, folders and archives of images; ``train:`` before one says that methods are trained
+        on it. Empty or ``all``: every registered dataset whose files are on this machine.
     out : Path
-        The folder that gets `audit.csv`.
+        The folder of results; the table of findings goes to ``audit/`` in it.
     table : Path, optional
-        Where the table goes instead.
+        The table goes into this CSV file too.
 
     Raises
     ------
     BenchError
-        If a word names nothing, or no dataset can be read.
+        If no test set can be read.
     """
     from bench.studies.audit.features import gallery
 
+    everything = data.strip() in ("", "all")
     galleries: list[Gallery] = []
-    for dataset, training in _chosen(data):
-        if data.strip() in ("", "all") and not _is_here(dataset):
-            yield f"skipped  {dataset.name}: its files are not on this machine; name it in DATA to download it"
+    read: list[tuple[str, str, bool]] = []
+    failures: list[Failure] = []
+    for name, dataset, training in _chosen(list(datasets.available()) if everything else split(data)):
+        if everything and isinstance(dataset, Dataset) and not _is_here(dataset):
+            yield f"skipped  {name}: its files are not on this machine; name it in DATA to download it"
             continue
         try:
-            galleries.append(gallery(dataset, training=training))
-        except (BenchError, ValueError) as error:
-            yield f"skipped  {dataset.name}: {one_line(error)}"
+            if not isinstance(dataset, Dataset):
+                raise dataset
+            galleries.append(gallery(dataset, name, training=training))
+            read.append((name, fingerprint.of_data(dataset), training))
+        except (BenchError, ValueError, OSError) as error:
+            failures.append(Failure({"dataset": name}, one_line(error)))
             continue
-        found = galleries[-1]
         role = "training" if training else "test"
-        yield f"read     {dataset.name}: {len(found)} {role} images, {len(found.points)} keypoints"
+        yield f"read     {name}: {len(galleries[-1])} {role} images, {len(galleries[-1].points)} keypoints"
     if not any(not found.training for found in galleries):
-        raise BenchError(f"DATA={data}: no test set could be read; name at least one, for example DATA=set12,train400")
+        causes = "; ".join(failure.cause for failure in failures) or "name at least one, as in DATA=set12,train400"
+        raise BenchError(f"DATA={data}: no test set could be read: {causes}")
+    yield from failures
     tests = sum(len(found) for found in galleries if not found.training)
     yield f"compare  {tests} test images with {sum(map(len, galleries))} images; some minutes for a thousand"
     findings = audit(galleries)
-    place = table or out / "audit.csv"
-    write(findings, place)
+    title = ["all"] if everything else [name for name, *_ in read]
+    path = Path(f"{stem(out / 'audit', title, (), read=read)}.csv")
+    for file in filter(None, (path, table)):
+        write(findings, file)
     yield from summary(findings, {found.dataset: len(found) for found in galleries})
-    yield f"{len(findings)} findings in {place}"
+    yield f"{len(findings)} findings in {table or path}"
 
 
 def audit(galleries: "Sequence[Gallery]") -> list[Finding]:
@@ -145,30 +161,23 @@ def _finding(galleries: "Sequence[Gallery]", first: "Place", second: "Place", fo
     )
 
 
-def _chosen(data: str) -> "Iterable[tuple[Dataset, bool]]":
-    import datasets
-    from bench.common.parsing import split, unknown
-
-    known = datasets.available()
-    words = list(known) if data.strip() in ("", "all") else split(data)
-    chosen: dict[str, tuple[Dataset, bool]] = {}
+def _chosen(words: Sequence[str]) -> Iterator[tuple[str, Dataset | Exception, bool]]:
+    """Return of each word a name that tells its dataset apart, the dataset or why there is none, and its role."""
+    found: list[tuple[str, Dataset | Exception]] = []
     for word in words:
-        name = word.removeprefix("train:")
-        if name in known:
-            dataset = known[name]
-        elif Path(name).expanduser().exists():
-            from datasets.from_path import from_path
-
-            dataset = from_path(Path(name).expanduser())
-        else:
-            raise unknown("dataset", name, known, "; see make list, or give the path of a folder of images")
+        try:
+            found.append((word, known_dataset(word.removeprefix(TRAINING))))
+        except (BenchError, ValueError, OSError) as error:
+            found.append((word, error))
+    names = [dataset.name if isinstance(dataset, Dataset) else word for word, dataset in found]
+    paths = [dataset.source if isinstance(dataset, Dataset) else "" for _, dataset in found]
+    for name, (word, dataset) in zip(tell_apart(names, paths), found, strict=True):
         # A validation set is held out, too.
-        held_out = dataset.role == "test" or dataset.name.endswith("-val")
-        chosen[dataset.name] = dataset, not held_out or name != word
-    return chosen.values()
+        held_out = isinstance(dataset, Dataset) and (dataset.role == "test" or dataset.name.endswith("-val"))
+        yield name, dataset, word.startswith(TRAINING) or not held_out
 
 
-def _is_here(dataset: "Dataset") -> bool:
+def _is_here(dataset: Dataset) -> bool:
     """Whether all files of a dataset's pictures are on this machine."""
     from bench.common.files import cache_folder, mirrors
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from bench.common import provenance
+from bench.common import devices, provenance
 from bench.common.errors import BenchError, one_line
 from bench.plan.cell import Cell
 from bench.plan.request import single
@@ -65,6 +65,8 @@ class Subject:
         1 or 3.
     sigma : float
         On the unit scale.
+    device : str
+        Where it runs.
     """
 
     cell: Cell
@@ -72,9 +74,12 @@ class Subject:
     run: "Run"
     channels: int
     sigma: float
+    device: str = "cpu"
 
 
-def conform(method: str, weights: str = "", megapixels: float = 1.0) -> Iterator[tuple[str, Check]]:
+def conform(
+    method: str, weights: str = "", megapixels: float = 1.0, device: str = "cpu"
+) -> Iterator[tuple[str, Check]]:
     """Check a method for each colour it denoises.
 
     Parameters
@@ -85,6 +90,8 @@ def conform(method: str, weights: str = "", megapixels: float = 1.0) -> Iterator
         As on WEIGHTS.
     megapixels : float
         Size of the large image.
+    device : str
+        As on DEVICE.
 
     Yields
     ------
@@ -96,11 +103,12 @@ def conform(method: str, weights: str = "", megapixels: float = 1.0) -> Iterator
     BenchError
         If the method cannot be found, or loaded for any colour.
     """
+    device = devices.chosen(device)
     subjects: dict[str, Subject] = {}
     causes: dict[str, str] = {}
     for colour, cell in _cells(method, weights).items():
         try:
-            subjects[colour] = _subject(cell, 3 if colour == "rgb" else 1)
+            subjects[colour] = _subject(cell, 3 if colour == "rgb" else 1, device)
         except (BenchError, ValueError) as error:  # a file that cannot be had, or own weights for the other colour
             causes[colour] = one_line(error)
     if not subjects:
@@ -139,15 +147,15 @@ def _cells(method: str, weights: str) -> dict[str, Cell]:
     return cells
 
 
-def _subject(cell: Cell, channels: int, backend: str = "torch", threads: int = 1) -> Subject:
+def _subject(cell: Cell, channels: int, device: str = "cpu", backend: str = "torch", threads: int = 1) -> Subject:
     import torch
 
     denoise = cell.method.load(cell.net, weights_path(cell), cell.options)
     sigma = (cell.degradation.sigma or 0.0) / 255  # SIGMAS are Gaussian
     if isinstance(denoise, torch.nn.Module):
         denoise = denoise.eval()
-    runner = prepare(denoise, channels=channels, device="cpu", runtime=backend, sigma=sigma, threads=threads)
-    return Subject(cell, denoise, arranged(runner.run, denoise, cell, runner), channels, sigma)
+    runner = prepare(denoise, channels=channels, device=device, runtime=backend, sigma=sigma, threads=threads)
+    return Subject(cell, denoise, arranged(runner.run, denoise, cell, runner), channels, sigma, device)
 
 
 def _photograph(subject: Subject, height: int, width: int) -> tuple["Tensor", "Tensor"]:
@@ -161,7 +169,8 @@ def _photograph(subject: Subject, height: int, width: int) -> tuple["Tensor", "T
     rows, columns = math.ceil(height / 512), math.ceil(width / 512)
     clean = picture.repeat(1, 1, rows, columns)[..., :height, :width]
     generator = torch.Generator().manual_seed(0)
-    return clean, clean + subject.sigma * torch.randn(clean.shape, generator=generator)
+    noisy = clean + subject.sigma * torch.randn(clean.shape, generator=generator)
+    return clean.to(subject.device), noisy.to(subject.device)
 
 
 def shape_and_type(subject: Subject) -> tuple[bool, str]:
@@ -226,8 +235,8 @@ def colours(subject: Subject) -> tuple[bool, str]:
 
     level = torch.tensor([0.8, 0.5, 0.2][: subject.channels])
     noise = torch.randn(1, subject.channels, 64, 64, generator=torch.Generator().manual_seed(1))
-    output = subject.run(level[:, None, None] + subject.sigma * noise, subject.sigma)
-    found = output.mean(dim=(0, 2, 3))
+    noisy = (level[:, None, None] + subject.sigma * noise).to(subject.device)
+    found = subject.run(noisy, subject.sigma).mean(dim=(0, 2, 3)).cpu()
     remark = ", ".join(f"{a:.2f} for {b:.2f}" for a, b in zip(found, level, strict=True))
     return bool(((found - level).abs() < 0.1).all()), remark
 
@@ -266,7 +275,7 @@ def _reach(subject: Subject, declared: int, multiple: int, phase: int) -> int:
 
     middle = (declared // 2 + multiple + 8) // multiple * multiple
     side = 2 * middle + 2 * multiple
-    noisy = torch.full((1, subject.channels, side, side), 0.5)
+    noisy = torch.full((1, subject.channels, side, side), 0.5, device=subject.device)
     place = middle + phase
     noisy[..., place, place] = math.nan
     with torch.inference_mode():
@@ -306,10 +315,11 @@ def _large(subject: Subject, megapixels: float) -> Check:
     width = max(1, round(megapixels * 1e6 / height))
     name = f"Take a large image, {megapixels:g} megapixels"
     noisy = _photograph(subject, height, width)[1]
-    fast = _subject(subject.cell, subject.channels, "auto", provenance.cores())
+    fast = _subject(subject.cell, subject.channels, subject.device, "auto", provenance.cores())
     start = time.perf_counter()
     try:
         fast.run(noisy, subject.sigma)
+        devices.synchronise(subject.device)
     except Exception as error:  # noqa: BLE001 - whatever it is, the method does not conform
         return Check(name, False, one_line(error)[:200])
     return Check(name, True, f"{height}x{width} in {time.perf_counter() - start:.1f} s")

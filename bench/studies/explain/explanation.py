@@ -63,7 +63,7 @@ class Explanation:
         return _ratio(self.bias, self.denoised)
 
 
-def explain(cell: Cell, image: str = "", wanted: Sequence[tuple[int, int]] = ()) -> Explanation:
+def explain(cell: Cell, image: str = "", wanted: Sequence[tuple[int, int]] = (), device: str = "cpu") -> Explanation:
     """Find the filters and the net bias of a cell's network at one image.
 
     Parameters
@@ -74,6 +74,8 @@ def explain(cell: Cell, image: str = "", wanted: Sequence[tuple[int, int]] = ())
         Name of an image; empty for the first.
     wanted : sequence of (y, x)
         Pixels; none for those that `bench.studies.explain.pixels.choose` finds.
+    device : str
+        ``"cpu"`` or ``"cuda:N"``.
 
     Raises
     ------
@@ -89,9 +91,9 @@ def explain(cell: Cell, image: str = "", wanted: Sequence[tuple[int, int]] = ())
     pixels = tuple(Pixel("given", y, x) for y, x in wanted) or choose(clean, window.top, window.left)
     network, field, multiple = load(cell)
     sigma = level(cell)
-    run = padded(network, multiple, cell.net.padding)
+    run = padded(network.to(device), multiple, cell.net.padding)
     function: Denoise = lambda y: run(y, sigma)  # noqa: E731 - a named function would say no more
-    tensor = torch.from_numpy(noisy.copy()).permute(2, 0, 1)[None]
+    tensor = torch.from_numpy(noisy.copy()).permute(2, 0, 1)[None].to(device)
     try:
         with sdpa_kernel(SDPBackend.MATH):  # the faster forms of attention have no second derivative
             denoised, product = linear_part(function, tensor)
@@ -111,14 +113,12 @@ def explain(cell: Cell, image: str = "", wanted: Sequence[tuple[int, int]] = ())
 
 
 def rows(explanation: Explanation) -> list[dict[str, str | float | int | None]]:
-    """Return the numbers of an explanation, one row a pixel."""
+    """Return the numbers of an explanation, one row a pixel, without the names of method and dataset."""
     cell = explanation.cell
     linear = {True: "yes", False: "no", None: "not known"}
     return [
         {
-            "method": cell.label,
             "net": cell.net.id,
-            "dataset": cell.dataset.name,
             "image": explanation.image,
             "crop": str(explanation.window),
             "degradation": str(cell.degradation),
@@ -139,7 +139,7 @@ def rows(explanation: Explanation) -> list[dict[str, str | float | int | None]]:
 
 
 def _image(tensor: "Tensor") -> "np.ndarray":
-    return tensor[0].permute(1, 2, 0).numpy()
+    return tensor[0].permute(1, 2, 0).cpu().numpy()
 
 
 def _ratio(first: "np.ndarray", second: "np.ndarray") -> float:

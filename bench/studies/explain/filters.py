@@ -116,7 +116,7 @@ def _constant(weights: "Tensor", variable: "Tensor") -> bool | None:
     if not weights.requires_grad:
         return True
     # Not along y itself: there the second derivative of every homogeneous function vanishes.
-    direction = torch.randn(weights.shape, generator=torch.Generator().manual_seed(0))
+    direction = torch.randn(weights.shape, generator=torch.Generator().manual_seed(0)).to(weights.device)
     try:
         (second,) = torch.autograd.grad((weights * direction).sum(), variable, allow_unused=True)
     except RuntimeError:
@@ -163,7 +163,7 @@ def filter_at(
             f"the pixel {pixel.y},{pixel.x} is {float(expected):.5f} in the image and {float(output):.5f} in its "
             f"receptive field of {field} pixels; the net declares too small a receptive field"
         )
-    return Filter(pixel, weights[0].numpy(), window.top + top, window.left + left, linear)
+    return Filter(pixel, weights[0].cpu().numpy(), window.top + top, window.left + left, linear)
 
 
 def _reach(centre: int, length: int, field: int | None, multiple: int) -> tuple[int, int]:

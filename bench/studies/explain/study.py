@@ -1,20 +1,23 @@
 """`make explain`: what a network does at a pixel, as a figure and a table a method."""
 
-from collections.abc import Iterator
-from itertools import groupby
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from bench.common import devices
 from bench.common.errors import BenchError, one_line
 from bench.common.tables import write_csv
-from bench.plan.cell import Failure
+from bench.plan.cell import Cell, Failure
 from bench.plan.request import Request, plan
-from bench.store.records import slug
 from bench.studies.explain.explanation import explain, rows
 from bench.studies.explain.pixels import read_pixels
+from bench.studies.groups import by_dataset
+from bench.studies.naming import stem, tell_apart
 
 
-def build(request: Request, image: str, pixel: str, out: Path) -> Iterator[str | Failure]:
+def build(request: Request, image: str, pixel: str, out: Path, device: str = "cpu") -> Iterator[str | Failure]:
     """Explain networks, and write a figure (PNG, PDF) and a table (CSV) a method into ``out/explain/``.
+
+    The networks run here and not in a campaign: a record holds what a network makes of an image, and no derivatives.
 
     Parameters
     ----------
@@ -26,6 +29,8 @@ def build(request: Request, image: str, pixel: str, out: Path) -> Iterator[str |
         ``"y,x;y,x"``; empty for a flat, an edge and a textured pixel that are found in the clean image.
     out : Path
         The folder of results.
+    device : str
+        As on DEVICE.
 
     Yields
     ------
@@ -34,23 +39,33 @@ def build(request: Request, image: str, pixel: str, out: Path) -> Iterator[str |
     """
     from bench.studies.explain.figure import save
 
-    wanted = read_pixels(pixel)
+    device, pixels = devices.chosen(device), read_pixels(pixel)
     cells, failures = plan(request)
     yield from failures
-    cells.sort(key=lambda cell: (cell.dataset.name, cell.label))  # stable: noise stays in the order asked for
-    for (name, label), group in groupby(cells, key=lambda cell: (cell.dataset.name, cell.label)):
-        done = []
-        for cell in group:
-            try:
-                done.append(explain(cell, image, wanted))
-            except (BenchError, ValueError) as error:
-                yield Failure(cell.request, one_line(error))
-        if not done:
-            continue
-        folder = out / "explain" / slug(f"{name}-{done[0].image}")
-        path = folder / f"{slug(label)}.png"
-        save(done, path)
-        write_csv(path.with_suffix(".csv"), (row for explanation in done for row in rows(explanation)), digits=6)
-        if any(f.locally_linear is False for explanation in done for f in explanation.filters):
-            yield f"{label} is not piecewise linear: its filters are derivatives, and f(y) - J y is no constant"
-        yield f"{label} on {name}, image {done[0].image}, {done[0].window}: {path} (and .pdf, .csv)"
+    for name, of_it in by_dataset(cells).items():
+        for label, members in _figures(of_it).items():
+            done = []
+            for cell in members:
+                try:
+                    done.append(explain(cell, image, pixels, device))
+                except (BenchError, ValueError) as error:
+                    yield Failure(cell.request, one_line(error))
+            if not done:
+                continue
+            shown = [explanation.cell for explanation in done]
+            path = stem(out / "explain", (name, done[0].image, label), shown, image=done[0].image, pixels=pixels)
+            save(done, Path(f"{path}.png"))
+            about = {"method": label, "dataset": name}
+            write_csv(Path(f"{path}.csv"), (about | row for one in done for row in rows(one)), digits=6)
+            if any(f.locally_linear is False for explanation in done for f in explanation.filters):
+                yield f"{label} is not piecewise linear: its filters are derivatives, and f(y) - J y is no constant"
+            yield f"{label} on {name}, image {done[0].image}, {done[0].window}: {path}.png (and .pdf, .csv)"
+
+
+def _figures(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
+    """Return the cells of each figure, which differ in the noise alone, by the name of the figure's method."""
+    members: dict[tuple[object, ...], list[Cell]] = {}
+    for cell in cells:
+        members.setdefault((cell.label, cell.method.paper, cell.protocol.name, cell.seed), []).append(cell)
+    paths = [f"{path}/{protocol}, seed {seed}" for _, path, protocol, seed in members]
+    return dict(zip(tell_apart([str(label) for label, *_ in members], paths), members.values(), strict=True))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.common import devices, provenance
 from bench.common.errors import BenchError, one_line
+from bench.common.files import sha256
 from bench.common.tables import write_csv
 from bench.plan import fingerprint
 from bench.plan.cell import Cell, Failure
@@ -20,7 +21,9 @@ from bench.report.terminal import Live, console
 from bench.run.campaign import run_campaign
 from bench.run.images import spread
 from bench.run.settings import Settings
-from bench.store.records import Store, slug
+from bench.store.records import Store
+from bench.studies.groups import by_dataset, grouped
+from bench.studies.naming import stem
 from bench.studies.segment.labels import CLEAN, NOISY, Scores, compare, mean_iou, scheme, summary
 from bench.studies.segment.networks import Segmenter, fitting, load
 
@@ -47,7 +50,7 @@ def build(
     images: int = 0,
     image: str = "",
     table: Path | None = None,
-    settings: Settings | None = None,
+    settings: Settings = Settings(),  # noqa: B008 - frozen
 ) -> Iterator[str | Failure]:
     """Segment noisy, denoised and clean images, and write tables (CSV) and figures (PNG) into ``out/segment/``.
 
@@ -64,10 +67,10 @@ def build(
     images : int
         So many images, spread over the set; 0: all. Their records lie in ``out/segment/runs/``.
     image : str
-        Name of the image of the figure; empty: one where the first method gains as much as on most.
+        Name of the image of the figure; empty: `median_image`.
     table : Path, optional
         All tables go into this CSV file too.
-    settings : Settings, optional
+    settings : Settings
         Where and how cells run that are not finished, and the segmentation network.
 
     Yields
@@ -75,35 +78,36 @@ def build(
     str or Failure
         Tables and the names of the files that were written, and what could not be done.
     """
-    settings = settings or Settings()
     cells, failures = plan(request)
     yield from failures
+    cells = [_fewer(cell, images) for cell in cells]
     nets: dict[str, Segmenter] = {}
-    for dataset in {cell.dataset.name: cell.dataset for cell in cells}.values():
+    for name, of_it in by_dataset(cells).items():
         try:
-            nets[dataset.name] = fitting(dataset, segmenter)
+            nets[of_it[0].data] = fitting(of_it[0].dataset, segmenter)
         except BenchError as error:
-            yield Failure({"dataset": dataset.name}, one_line(error))
-    cells = [_fewer(cell, images) for cell in cells if cell.dataset.name in nets]
+            yield Failure({"dataset": name}, one_line(error))
+    cells = [cell for cell in cells if cell.data in nets]
     store = Store(out / "segment" / "runs" if images else out / "runs")
     done = run_campaign(cells, store, settings, Live(console(), failures=False))
     yield from done.failures
     everything: list[Row] = []
-    for about, methods in _groups(done.finished):
-        net = nets[about["dataset"]]
-        stem = out / "segment" / slug("-".join(about.values()))
+    for group in grouped(done.finished, seeds_apart=True):
+        methods = {label: cells[0] for label, cells in group.methods.items()}
+        net = nets[group.first.data]
+        path = stem(out / "segment", tuple(group.about.values()), group.cells, segmenter=sha256(net.path), image=image)
         try:
-            text, rows = _one(methods, store, net, image, Path(f"{stem}.png"), settings)
+            text, rows = _compared(methods, store, net, image, Path(f"{path}.png"), settings)
         except (BenchError, ValueError) as error:
-            yield Failure(about, one_line(error))
+            yield Failure(group.about, one_line(error))
             continue
-        rows = [{**about, "segmenter": net.path.stem, **row} for row in rows]
-        write_csv(Path(f"{stem}.csv"), rows, digits=6)
+        rows = [{**group.about, "segmenter": net.path.stem, **row} for row in rows]
+        write_csv(Path(f"{path}.csv"), rows, digits=6)
         everything += rows
         yield text
-        yield f"{stem}.csv (and .png)"
+        yield f"{path}.csv (and .png)"
     if table is not None and everything:
-        write_csv(table, everything, digits=6, advice="make room there or give TABLE=another.csv")
+        write_csv(table, everything, digits=6)
 
 
 def over_seeds(rows: Sequence[Row], methods: Methods) -> list[Row]:
@@ -140,7 +144,7 @@ def over_seeds(rows: Sequence[Row], methods: Methods) -> list[Row]:
     return made
 
 
-def printed(rows: Sequence[Row], seeds: Sequence[Row] = ()) -> str:
+def as_text(rows: Sequence[Row], seeds: Sequence[Row] = ()) -> str:
     """Return rows as a person sees them in the terminal, shares in percent.
 
     Parameters
@@ -182,7 +186,7 @@ def printed(rows: Sequence[Row], seeds: Sequence[Row] = ()) -> str:
     return f"{captured.get()}IoU gain: points of mean IoU above noisy; of the gap: that between noisy and clean"
 
 
-def typical(scores: Sequence[Scores]) -> str:
+def median_image(scores: Sequence[Scores]) -> str:
     """Return the image where the first method gains as much mean IoU over noisy as on most: the lower median."""
     first, noisy = scores[1], scores[0]
     gains = {name: mean_iou(first.counts[name]) - mean_iou(noisy.counts[name]) for name in noisy.counts}
@@ -192,7 +196,7 @@ def typical(scores: Sequence[Scores]) -> str:
     return known[(len(known) - 1) // 2]
 
 
-def _one(
+def _compared(
     methods: Methods, store: Store, net: Segmenter, image: str, path: Path, settings: Settings
 ) -> tuple[str, list[Row]]:
     """Return the table of cells that differ in the method alone, as text and as rows, and draw their figure."""
@@ -206,17 +210,16 @@ def _one(
     network: nn.Module = load(net.path, device)
     if image and image not in cell.dataset.image_names():
         raise BenchError(f"IMAGE={image}: dataset {cell.dataset.name} has no such image, or IMAGES left it out")
-    with _shown(len(cell.dataset.images) * (len(methods) + 2)) as seen:
+    with _progress(len(cell.dataset.images) * (len(methods) + 2)) as seen:
         scores = compare(network, methods, store, device=device, seen=seen)
     classes = scheme(cell.dataset)
     rows = [summary(one, classes) for one in scores]
     seeds = over_seeds(rows, methods)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save(network, methods, store, scores, image or typical(scores), path, device)
+    save(network, methods, store, scores, image or median_image(scores), path, device)
     count = len(cell.dataset.images)
     text = (
         f"\n{cell.dataset.title}, {cell.degradation}, protocol {cell.protocol.name}, seed {cell.seed}, {count} images; "
-        f"segmented by {net.title}\n{printed(rows, seeds)}"
+        f"segmented by {net.title}\n{as_text(rows, seeds)}"
     )
     names = {label: one.method.name for label, one in methods.items()}
     return text, [{"method": names.get(row["input"], ""), "images": count, **row} for row in (*rows, *seeds)]
@@ -231,17 +234,8 @@ def _fewer(cell: Cell, images: int) -> Cell:
     return replace(cell, dataset=kept, data=fingerprint.of_data(kept))
 
 
-def _groups(cells: Sequence[Cell]) -> list[tuple[dict[str, str], dict[str, Cell]]]:
-    """Put those cells together that differ in the method alone, with the words that they share."""
-    groups: dict[tuple[str, ...], tuple[dict[str, str], dict[str, Cell]]] = {}
-    for cell in cells:
-        about = {key: value for key, value in cell.request.items() if key != "method"}
-        groups.setdefault(tuple(about.values()), (about, {}))[1][cell.label] = cell
-    return list(groups.values())
-
-
 @contextmanager
-def _shown(total: int) -> "Iterator[Callable[[str, str], None]]":
+def _progress(total: int) -> "Iterator[Callable[[str, str], None]]":
     """Show a line of progress, of so many images in all, while the block runs."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

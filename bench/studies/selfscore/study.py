@@ -1,136 +1,114 @@
-"""`make selfscore`: methods ranked without a reference, and how that agrees with PSNR where there is one."""
+"""`make selfscore`: methods ranked without a reference, and how that agrees with PSNR where there is one.
 
-import itertools
+The methods run here and not in a campaign: the score is made of what a method gives for images whose pixels were
+replaced, and a record holds only what it gives for the noisy image.
+"""
+
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from bench.common.errors import BenchError
+from bench.common import devices
+from bench.common.errors import BenchError, one_line
 from bench.common.parsing import split
-from bench.plan.cell import Cell
+from bench.common.tables import write_csv
+from bench.plan.cell import Cell, Failure
 from bench.plan.request import Request, plan
 from bench.run.images import degraded, pictures
 from bench.run.loading import load
 from bench.run.noise_level import sigma_for
 from bench.run.settings import Settings
 from bench.score.metrics import psnr
-from bench.score.self_score import SelfScore, difference, held_out, masked_error, reach, score
+from bench.score.self_score import SelfScore, difference, held_out, reach, score
+from bench.studies.groups import Group, grouped
+from bench.studies.naming import stem
+from bench.studies.selfscore.agreement import agreement
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-__all__ = ["Agreement", "SelfScore", "agreement", "difference", "held_out", "masked_error", "reach", "score", "study"]
+    from bench.score.self_score import Run
 
 Row = dict[str, str | int | float | None]
-
-CLEAR = 0.1
-"""Methods whose mean PSNR differs by more dB than this are told apart by a good score."""
 
 NOISY = "noisy image"
 """The row of the noisy image as it is: the method that does nothing."""
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """How a score without reference ranks methods, held against true PSNR.
-
-    Attributes
-    ----------
-    kendall, spearman : float
-        Rank correlations (tau-b, rho) of the means over the images; 1: the same order.
-    image_kendall : float
-        Mean over the images of the rank correlation on one image.
-    alike : float
-        Share of the pairs of methods whose means are ordered alike; pairs of one PSNR do not count.
-    clear_alike : float
-        The same for pairs more than `CLEAR` dB apart; NaN where there is none.
-    regret : float
-        dB that the method of the best mean score lies below the best one.
-    image_regret : float
-        The same with the best method chosen for each image; mean over the images.
-    """
-
-    kendall: float
-    spearman: float
-    image_kendall: float
-    alike: float
-    clear_alike: float
-    regret: float
-    image_regret: float
-
-
-def agreement(true: Mapping[str, Sequence[float]], score: Mapping[str, Sequence[float]]) -> Agreement:
-    """Compare the order of methods by a score, where less is better, with that by true PSNR, where more is.
-
-    Parameters
-    ----------
-    true : mapping of str to sequence of float
-        For each method the PSNR of each image, in dB.
-    score : mapping of str to sequence of float
-        For each method the score of each image, in the same order.
-
-    Returns
-    -------
-    Agreement
-        Kendall, Biometrika 1938, and Spearman, American Journal of Psychology 1904, as SciPy computes them.
-
-    Raises
-    ------
-    BenchError
-        If there are fewer than two methods, or the two do not hold the same methods and images.
-    """
-    names = list(true)
-    if len(names) < 2 or set(names) != set(score) or len({len(v) for v in (*true.values(), *score.values())}) != 1:
-        raise BenchError(
-            "agreement of two rankings: expected two or more methods with the same images in both, "
-            f"got {len(names)} and {len(score)}; run each method on every image"
-        )
-    gained = [fmean(true[name]) for name in names]
-    lost = [-fmean(score[name]) for name in names]
-    images = [
-        ([true[name][i] for name in names], [-score[name][i] for name in names]) for i in range(len(true[names[0]]))
-    ]
-    return Agreement(
-        kendall=_correlation("kendalltau", gained, lost),
-        spearman=_correlation("spearmanr", gained, lost),
-        image_kendall=fmean(_correlation("kendalltau", a, b) for a, b in images),
-        alike=_alike(gained, lost, 0.0),
-        clear_alike=_alike(gained, lost, CLEAR),
-        regret=_regret(gained, lost),
-        image_regret=fmean(_regret(a, b) for a, b in images),
-    )
-
-
-def study(
-    method: str,
-    data: str,
-    noise: str = "",
+def build(
+    request: Request,
+    out: Path,
     *,
-    sigma: str = "",
     images: int = 0,
     side: int = 0,
-    radius: int | None = None,
-    settings: Settings = Settings(device="cpu"),  # noqa: B008 - no state
-) -> Iterator[Row]:
-    """Score methods with and without reference, and yield a row each and one for the agreement of the two.
+    table: Path | None = None,
+    settings: Settings = Settings(device="cpu"),  # noqa: B008 - frozen
+) -> Iterator[str | Failure]:
+    """Score methods with and without reference, and write a table (CSV) for each dataset and noise into `out`.
 
     Parameters
     ----------
-    method, data, noise : str
-        As on METHOD, DATA and NOISE.
-    sigma : str
-        A comma list of what the methods that take it are told besides the truth (0-255 scale).
+    request : Request
+        Methods, datasets and noise; `sigma` is a comma list of what the methods that take sigma are given besides
+        the truth.
+    out : Path
+        The folder of results; tables go to ``selfscore/`` in it.
     images : int
         How many images, from the first; 0: all.
     side : int
         Pixels up to which the middle of each noisy image is taken; 0: the whole.
+    table : Path, optional
+        All tables go into this CSV file too.
+    settings : Settings
+        Where methods run.
+
+    Yields
+    ------
+    str or Failure
+        Tables and the names of the files that were written, and what could not be done.
+    """
+    import pandas as pd
+
+    cells, failures = _planned(request)
+    yield from failures
+    everything: list[Row] = []
+    for group in grouped(cells, seeds_apart=True):
+        try:
+            rows = list(scored(group, images=images, side=side, settings=settings))
+        except (BenchError, ValueError) as error:
+            yield Failure(group.about, one_line(error))
+            continue
+        path = stem(out / "selfscore", tuple(group.about.values()), group.cells, images=images, side=side)
+        write_csv(Path(f"{path}.csv"), rows)
+        everything += rows
+        yield pd.DataFrame(rows).dropna(axis="columns", how="all").to_string(index=False, na_rep="")
+        yield f"{path}.csv"
+    if table is not None and everything:
+        write_csv(table, everything)
+
+
+def scored(
+    group: Group,
+    *,
+    images: int = 0,
+    side: int = 0,
+    radius: int | None = None,
+    settings: Settings = Settings(device="cpu"),  # noqa: B008 - frozen
+) -> Iterator[Row]:
+    """Score the methods of a group with and without reference.
+
+    Parameters
+    ----------
+    group : Group
+        Cells of one seed.
+    images, side, settings
+        As for `build`.
     radius : int, optional
         As for `held_out`; not given: `reach` of the noise.
-    settings : Settings
-        Where networks run.
 
     Yields
     ------
@@ -143,53 +121,50 @@ def study(
 
     Raises
     ------
-    BenchError
-        If words mean nothing, a file is missing, or an image is too small.
+    BenchError, ValueError
+        If a file is missing, an image is too small, or a method fails.
     """
-    for cells in _groups(method, data, noise, sigma):
-        cell = cells[0]
-        around = reach(cell.degradation) if radius is None else radius
-        scores: dict[str, list[SelfScore]] = {}
-        true: dict[str, list[float]] = {}
-        runs = [(cell, load(cell, settings.device, settings, settings.threads or 1).run) for cell in cells]
-        wanted = cell.dataset.image_names()[: images or None]
-        for picture in pictures(cell.dataset, wanted):
-            image = degraded(cell, picture)
-            noisy = _tensor(image.noisy, side)
-            clean = None if image.clean is None else _tensor(image.clean, side)
-            held = held_out(noisy, radius=around)
-            for label, sigma_told, run in (
-                (NOISY, None, _as_it_is),
-                *((cell.label, sigma_for(cell, image), run) for cell, run in runs),
-            ):
-                found = score(run, noisy, sigma_told, held=held)
-                true.setdefault(label, []).append(_psnr(clean, found.denoised, cell.protocol.output))
-                # The output is not needed again, and of many images it would not fit into memory.
-                scores.setdefault(label, []).append(replace(found, denoised=noisy[..., :0, :0]))
-        yield from _rows(cell, around, true, scores)
+    first = group.first
+    around = reach(first.degradation) if radius is None else radius
+    runs: dict[str, tuple[Cell | None, Run]]
+    runs = {NOISY: (None, lambda noisy, sigma: noisy)}
+    runs |= {label: (cells[0], _on_the_cpu(cells[0], settings)) for label, cells in group.methods.items()}
+    scores: dict[str, list[SelfScore]] = {label: [] for label in runs}
+    true: dict[str, list[float]] = {label: [] for label in runs}
+    for picture in pictures(first.dataset, first.dataset.image_names()[: images or None]):
+        image = degraded(first, picture)
+        noisy = _tensor(image.noisy, side)
+        clean = None if image.clean is None else _tensor(image.clean, side)
+        held = held_out(noisy, radius=around)
+        for label, (cell, run) in runs.items():
+            found = score(run, noisy, None if cell is None else sigma_for(cell, image), held=held)
+            true[label].append(_psnr(clean, found.denoised, first.protocol.output))
+            # The output is not needed again, and of many images it would not fit into memory.
+            scores[label].append(replace(found, denoised=noisy[..., :0, :0]))
+    yield from _rows(group.about, around, true, scores)
 
 
-def _groups(method: str, data: str, noise: str, sigma: str) -> Iterator[list[Cell]]:
-    """Plan the cells, and return those together that see the same noisy images."""
-    cells, failures = plan(Request(method, data, noise))
-    for word in split(sigma) if sigma else ():
-        more, failed = plan(Request(method, data, noise, sigma=word))
+def _planned(request: Request) -> tuple[list[Cell], list[Failure]]:
+    """Plan the cells with the true sigma, and with each other one for the methods that take it."""
+    cells, failures = plan(replace(request, sigma=""))
+    for word in split(request.sigma):
+        more, failed = plan(replace(request, sigma=word))
         cells += [cell for cell in more if cell.net.given_sigma]
-        failures += failed
-    if failures:
-        raise BenchError(failures[0].cause)
+        failures += [failure for failure in failed if failure not in failures]
+    return cells, failures
 
-    def seen(cell: Cell) -> tuple[str, str, str]:
-        return cell.dataset.name, str(cell.degradation), cell.protocol.name
 
-    for _, group in itertools.groupby(sorted(cells, key=seen), seen):
-        yield list(group)
+def _on_the_cpu(cell: Cell, settings: Settings) -> "Run":
+    """Return a cell's method for images in main memory, wherever it runs."""
+    device = devices.chosen(settings.device)
+    run = load(cell, device, settings, settings.threads or 1).run
+    return lambda noisy, sigma: run(noisy.to(device, copy=True), sigma).cpu()
 
 
 def _rows(
-    cell: Cell, radius: int, true: Mapping[str, list[float]], scores: Mapping[str, list[SelfScore]]
+    about: Mapping[str, str], radius: int, true: Mapping[str, list[float]], scores: Mapping[str, list[SelfScore]]
 ) -> Iterator[Row]:
-    about: Row = {"dataset": cell.dataset.name, "degradation": str(cell.degradation)}
+    shared: Row = {**about}
     gained = {name: fmean(values) for name, values in true.items()}
     means = {name: fmean(found.error for found in values) for name, values in scores.items()}
     known = not any(math.isnan(value) for value in gained.values())
@@ -197,7 +172,7 @@ def _rows(
     order = sorted(means, key=means.__getitem__)
     for rank, name in enumerate(order, 1):
         behind = [difference(a, b) for a, b in zip(scores[name], scores[order[0]], strict=True)]
-        yield about | {
+        yield shared | {
             "method": name,
             "images": len(scores[name]),
             "radius": radius,
@@ -212,7 +187,7 @@ def _rows(
     if known:
         found = agreement(true, {name: [one.error for one in values] for name, values in scores.items()})
         yield (
-            about
+            shared
             | {"method": "agreement", "images": len(true[NOISY]), "radius": radius}
             | {name: round(value, 3) for name, value in asdict(found).items()}
         )
@@ -221,10 +196,6 @@ def _rows(
 def _of_mean(errors: Sequence[float]) -> float:
     """Return the standard error of a mean of independent values from theirs."""
     return math.sqrt(sum(error**2 for error in errors)) / len(errors)
-
-
-def _as_it_is(noisy: "Tensor", sigma: float | None) -> "Tensor":
-    return noisy
 
 
 def _tensor(image: "np.ndarray", side: int) -> "Tensor":
@@ -243,23 +214,3 @@ def _psnr(clean: "Tensor | None", denoised: "Tensor", output: str) -> float:
         return math.nan
     levels = (denoised.double() * 255).clamp(0, 255)
     return float(psnr(clean, levels.round() if output == "uint8" else levels)[0])
-
-
-def _correlation(kind: str, first: Sequence[float], second: Sequence[float]) -> float:
-    from scipy import stats
-
-    measure: Callable[..., tuple[float, float]] = getattr(stats, kind)
-    return float(measure(first, second)[0])
-
-
-def _alike(gained: Sequence[float], lost: Sequence[float], least: float) -> float:
-    pairs = [
-        (gained[i] - gained[j]) * (lost[i] - lost[j]) > 0
-        for i, j in itertools.combinations(range(len(gained)), 2)
-        if abs(gained[i] - gained[j]) > least
-    ]
-    return fmean(pairs) if pairs else math.nan
-
-
-def _regret(gained: Sequence[float], lost: Sequence[float]) -> float:
-    return max(gained) - gained[max(range(len(lost)), key=lost.__getitem__)]

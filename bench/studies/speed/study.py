@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bench.common import provenance
+from bench.common import devices, provenance
 from bench.common.errors import BenchError
 from bench.plan.cell import Cell
 from bench.plan.request import Request, plan
@@ -28,7 +28,7 @@ SIGMA = 25.0
 """The noise that everything is timed at, 0-255 scale."""
 
 
-def measure(data: str, images: int) -> Iterator[Row]:
+def measure(data: str, images: int, device: str = "cpu") -> Iterator[Row]:
     """Time the harness against plain references, and yield one row a comparison.
 
     Parameters
@@ -37,25 +37,27 @@ def measure(data: str, images: int) -> Iterator[Row]:
         A dataset for the networks, for example ``"bsd68"``.
     images : int
         How many of its images, from the first.
+    device : str
+        Where the networks run, as on DEVICE.
 
     Yields
     ------
     dict
         `what`, `measured` and `reference` (seconds), `ratio`, and a `remark`.
     """
-    yield from _network(data, images)
+    yield from _network(data, images, devices.chosen(device))
     yield from _processes()
     yield from _commands()
 
 
-def _network(data: str, images: int) -> Iterator[Row]:
+def _network(data: str, images: int, device: str) -> Iterator[Row]:
     """DnCNN against the loop that most published code uses."""
     cell = _first(_cell("dncnn", data), images)
-    run_cell(_first(cell, 1), Settings(device="cpu"))  # imports belong to neither
-    plain_loop(_first(cell, 1))
-    plain, loop_seconds = _timed(lambda: plain_loop(cell))
-    for backend in ("onnxruntime", "torch"):
-        record, seconds = _timed(lambda b=backend: run_cell(cell, Settings(device="cpu", runtime=b)))  # type: ignore[misc]
+    run_cell(_first(cell, 1), Settings(device=device))  # imports belong to neither
+    plain_loop(_first(cell, 1), device)
+    plain, loop_seconds = _timed(lambda: plain_loop(cell, device))
+    for backend in ("onnxruntime", "torch") if device == "cpu" else ("torch",):
+        record, seconds = _timed(lambda b=backend: run_cell(cell, Settings(device=device, runtime=b)))  # type: ignore[misc]
         gap = max(abs(row["psnr"] - plain[row["image"]]) for row in record.images)
         yield _row(
             f"{cell.label} on {images} images of {data}, {backend}, against the plain loop",
@@ -69,7 +71,7 @@ def _network(data: str, images: int) -> Iterator[Row]:
         yield _memory(record, cell.label)
 
 
-def forward(methods: str, data: str) -> Iterator[Row]:
+def forward(methods: str, data: str, device: str = "cpu") -> Iterator[Row]:
     """Time the forward pass of networks as the harness runs them against plain PyTorch, on one image.
 
     Both run on all cores, in turns, five times each after a first one; the medians count. Plain is the
@@ -81,6 +83,8 @@ def forward(methods: str, data: str) -> Iterator[Row]:
         As on METHOD.
     data : str
         The dataset whose first image is taken, up to 256x256 of it.
+    device : str
+        As on DEVICE.
 
     Yields
     ------
@@ -94,6 +98,7 @@ def forward(methods: str, data: str) -> Iterator[Row]:
     """
     import torch
 
+    device = devices.chosen(device)
     cells, failures = plan(Request(methods, data, f"{SIGMA:g}"))
     if failures:
         raise BenchError(failures[0].cause)
@@ -101,16 +106,18 @@ def forward(methods: str, data: str) -> Iterator[Row]:
     torch.set_num_threads(cores)
     for cell in cells:
         network = cell.method.load(cell.net, weights_path(cell), cell.options)
-        sigma, noisy = SIGMA / 255, _first_image(cell)
+        sigma, noisy = SIGMA / 255, _first_image(cell).to(device)
         channels = noisy.shape[1]
-        runner = prepare(network, channels=channels, device="cpu", runtime="auto", sigma=sigma, threads=cores)
+        runner = prepare(network, channels=channels, device=device, runtime="auto", sigma=sigma, threads=cores)
         plain = cell.method.load(cell.net, weights_path(cell), cell.options)
+        if isinstance(plain, torch.nn.Module):
+            plain.to(device)
         times: dict[str, list[float]] = {"plain": [], "harness": []}
         for _ in range(6):
             with torch.no_grad():
-                expected, seconds = _timed(lambda: plain(noisy, sigma))  # noqa: B023 - called at once
+                expected, seconds = _timed(lambda: plain(noisy, sigma), device)  # noqa: B023 - called at once
             times["plain"].append(seconds)
-            found, seconds = _timed(lambda: runner.run(noisy, sigma))  # noqa: B023
+            found, seconds = _timed(lambda: runner.run(noisy, sigma), device)  # noqa: B023
             times["harness"].append(seconds)
         medians = {name: statistics.median(seconds[1:]) for name, seconds in times.items()}
         gap = float((torch.as_tensor(found) - expected).abs().max())
@@ -129,10 +136,14 @@ def _first_image(cell: Cell) -> "Tensor":
     (picture,) = pictures(cell.dataset, [cell.dataset.images[0].name])
     noisy = degraded(cell, picture).noisy
     height, width = (min(256, side // 8 * 8) for side in noisy.shape[:2])  # a multiple for every network
+    if not (height and width):
+        raise BenchError(
+            f"dataset {cell.dataset.name}, image {picture.name}: is smaller than 8x8 pixels; take larger ones"
+        )
     return torch.from_numpy(noisy[:height, :width]).permute(2, 0, 1)[None].contiguous()
 
 
-def plain_loop(cell: Cell) -> dict[str, float]:
+def plain_loop(cell: Cell, device: str = "cpu") -> dict[str, float]:
     """Run a network cell as most published code does, and return the PSNR of each image.
 
     One image at a time through PyTorch in its default layout, metrics in NumPy and scikit-image
@@ -142,13 +153,14 @@ def plain_loop(cell: Cell) -> dict[str, float]:
     import torch
     from skimage.metrics import structural_similarity
 
-    network = cell.method.load(cell.net, weights_path(cell), cell.options)
+    network: Any = cell.method.load(cell.net, weights_path(cell), cell.options)
+    network.to(device)
     scores = {}
     for photograph in pictures(cell.dataset):
         clean, noisy = photograph.clean, degraded(cell, photograph).noisy
         assert clean is not None
         with torch.no_grad():
-            output = network(torch.from_numpy(noisy).permute(2, 0, 1)[None], SIGMA / 255)
+            output = network(torch.from_numpy(noisy).permute(2, 0, 1)[None].to(device), SIGMA / 255).cpu()
         image = np.rint(np.clip(output[0].permute(1, 2, 0).numpy() * 255, 0, 255))
         error = np.mean((image.astype(np.float64) - clean) ** 2)
         scores[photograph.name] = float(10 * np.log10(255**2 / error))
@@ -188,7 +200,7 @@ def _memory(record: Record, label: str) -> Row:
 def _cell(method: str, data: str) -> Cell:
     cells, failures = plan(Request(method, data, f"{SIGMA:g}"))
     if failures:
-        raise ValueError(failures[0].cause)
+        raise BenchError(failures[0].cause)
     return cells[0]
 
 
@@ -196,9 +208,10 @@ def _first(cell: Cell, count: int) -> Cell:
     return replace(cell, dataset=replace(cell.dataset, images=cell.dataset.images[:count]))
 
 
-def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
+def _timed(work: Callable[[], Any], device: str = "cpu") -> tuple[Any, float]:
     start = time.perf_counter()
     result = work()
+    devices.synchronise(device)
     return result, time.perf_counter() - start
 
 

@@ -3,24 +3,32 @@
 Datasets with label maps only.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import datasets
 from bench.common.errors import BenchError, one_line
 from bench.common.tables import write_csv
-from bench.plan.cell import Cell, Failure
+from bench.plan.cell import Failure
 from bench.plan.request import Request, plan
 from bench.report.terminal import Live, console
 from bench.run.campaign import run_campaign
 from bench.run.settings import Settings
-from bench.store.records import Store, slug
+from bench.store.records import Store
+from bench.studies.groups import by_dataset, grouped
+from bench.studies.naming import stem
 from bench.studies.where.errors import by_part, error_maps
 from bench.studies.where.table import as_text, median_image, summary
 from datasets import Dataset
 
 
-def build(request: Request, out: Path, settings: Settings | None = None) -> Iterator[str | Failure]:
+def build(
+    request: Request,
+    out: Path,
+    settings: Settings = Settings(),  # noqa: B008 - frozen
+    table: Path | None = None,
+) -> Iterator[str | Failure]:
     """Say where errors lie, and write tables (CSV) and a figure (PNG, PDF) into ``out/where/``.
 
     Cells that are not finished run first, and their records are stored.
@@ -31,8 +39,10 @@ def build(request: Request, out: Path, settings: Settings | None = None) -> Iter
         Methods, datasets and noise. The first method is the one that the others are held against.
     out : Path
         The folder of results.
-    settings : Settings, optional
+    settings : Settings
         Where and how cells run that are not finished.
+    table : Path, optional
+        The means of all datasets, noises and protocols go into this CSV file too.
 
     Yields
     ------
@@ -43,29 +53,32 @@ def build(request: Request, out: Path, settings: Settings | None = None) -> Iter
 
     cells, failures = plan(request)
     yield from failures
-    for dataset in {cell.dataset.name: cell.dataset for cell in cells}.values():
-        lacking = _lacking(dataset)
-        if lacking:
-            yield Failure({"dataset": dataset.name}, lacking)
+    for name, of_it in by_dataset(cells).items():
+        if lacking := _lacking(of_it[0].dataset):
+            yield Failure({"dataset": name}, lacking)
     cells = [cell for cell in cells if not _lacking(cell.dataset)]
     store = Store(out / "runs")
-    done = run_campaign(cells, store, settings or Settings(), Live(console(), failures=False))
+    done = run_campaign(cells, store, settings, Live(console(), failures=False))
     yield from done.failures
-    for (name, noise, protocol), methods in _groups(done.finished).items():
+    everything: list[dict[str, Any]] = []
+    for group in grouped(done.finished):
+        name, noise, protocol = group.about.values()
         try:
-            parts = by_part(methods, store)
-            table = summary(parts)
-            stem = out / "where" / slug(f"{name}-{noise}-{protocol}")
-            write_csv(Path(f"{stem}-images.csv"), parts.to_dict("records"), digits=6)
-            write_csv(Path(f"{stem}.csv"), table.to_dict("records"), digits=6)
-            (maps,) = error_maps(methods, store, [median_image(parts)])
-            cell = next(iter(methods.values()))[0]
-            save(cell, table, maps, Path(f"{stem}.png"))
+            parts = by_part(group.methods, store)
+            means = summary(parts)
+            path = stem(out / "where", (name, noise, protocol), group.cells)
+            write_csv(Path(f"{path}-images.csv"), parts.to_dict("records"), digits=6)
+            write_csv(Path(f"{path}.csv"), means.to_dict("records"), digits=6)
+            (maps,) = error_maps(group.methods, store, [median_image(parts)])
+            save(group.first, means, maps, Path(f"{path}.png"))
         except (BenchError, ValueError) as error:
-            yield Failure({"dataset": name, "degradation": noise, "protocol": protocol}, one_line(error))
+            yield Failure(group.about, one_line(error))
             continue
-        yield f"\n{cell.dataset.title}, {noise}, protocol {protocol}\n{as_text(table)}"
-        yield f"{name}, {noise}: {stem}.csv (and -images.csv, .png, .pdf)"
+        everything += [{**group.about, **{str(k): v for k, v in row.items()}} for row in means.to_dict("records")]
+        yield f"\n{group.first.dataset.title}, {noise}, protocol {protocol}\n{as_text(means)}"
+        yield f"{name}, {noise}: {path}.csv (and -images.csv, .png, .pdf)"
+    if table is not None and everything:
+        write_csv(table, everything, digits=6)
 
 
 def _lacking(dataset: Dataset) -> str:
@@ -76,13 +89,3 @@ def _lacking(dataset: Dataset) -> str:
         known = [name for name, entry in datasets.available().items() if entry.images[0].labels is not None]
         return f"dataset {dataset.name} has no label maps, which make where needs; these have: {', '.join(known)}"
     return ""
-
-
-def _groups(cells: Sequence[Cell]) -> dict[tuple[str, str, str], dict[str, list[Cell]]]:
-    """Put those cells together whose errors can be compared, by dataset, noise and protocol."""
-    groups: dict[tuple[str, str, str], dict[str, list[Cell]]] = {}
-    for cell in cells:
-        said = cell.request
-        group = groups.setdefault((said["dataset"], said["degradation"], said["protocol"]), {})
-        group.setdefault(cell.label, []).append(cell)
-    return groups

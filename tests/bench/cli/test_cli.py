@@ -1,23 +1,43 @@
-"""The program as a person runs it: one process a test."""
+"""The program as a person runs it."""
 
 import csv
 import os
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from bench.cli import options
+from bench.cli.app import main
+from bench.plan.request import Request
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def bench(*words, out=None, **environment):
-    command = [sys.executable, "-m", "bench", *map(str, words), *(["--out", str(out)] if out else [])]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ | environment)
+@dataclass(frozen=True)
+class Ran:
+    """What a run of the program left."""
+
+    returncode: int
+    stdout: str
+    stderr: str
 
 
-def test_run_report_and_run_again(tmp_path, photographs):
+@pytest.fixture
+def bench(capsys):
+    """Return a function that runs the program in this process."""
+
+    def run(*words, out=None):
+        status = main([*map(str, words), *(["--out", str(out)] if out else [])])
+        return Ran(status, *capsys.readouterr())
+
+    return run
+
+
+def test_run_report_and_run_again(bench, tmp_path, photographs):
     words = ("run", "--method", "wavelet,nlm", "--data", photographs, "--noise", "15,25", "--table", tmp_path / "t.csv")
     first = bench(*words, out=tmp_path)
     assert first.returncode == 0, first.stderr
@@ -35,7 +55,7 @@ def test_run_report_and_run_again(tmp_path, photographs):
     assert (tmp_path / "report" / "index.html").exists()
 
 
-def test_tables_never_mix_protocols(tmp_path, photographs):
+def test_tables_never_mix_protocols(bench, tmp_path, photographs):
     done = bench("run", "--method", "wavelet", "--data", photographs, "--protocol", "standard,clipped", out=tmp_path)
     first, second = done.stdout.split("Method ")[1:]
     assert "protocol standard;" in first
@@ -43,18 +63,34 @@ def test_tables_never_mix_protocols(tmp_path, photographs):
     assert first.count("Wavelet  folder") == second.count("Wavelet  folder") == 1
 
 
-def test_a_finished_run_imports_nothing_heavy(tmp_path, photographs):
+def test_what_answers_at_once_imports_nothing_heavy(bench, tmp_path, photographs):
     words = ["run", "--method", "wavelet", "--data", str(photographs), "--out", str(tmp_path)]
     assert bench(*words).returncode == 0
-    for arguments in (words, ["list"], ["run", "--method", "dncnnn", "--out", str(tmp_path)]):
+    heavy = ("torch", "matplotlib", "seaborn", "scipy", "skimage", "bm3d", "pandas", "onnxruntime")
+    light = ("numpy", "rich", "jinja2", "pyarrow")
+    for arguments, banned in (
+        (words, heavy),
+        (["list"], heavy),
+        (["run", "--method", "dncnnn", "--out", str(tmp_path)], heavy),
+        (["--help"], (*heavy, *light)),
+        (["run", "--tile", "x"], (*heavy, *light)),
+    ):
         script = (
-            f"import sys; sys.argv = ['bench', *{arguments!r}]\nfrom bench.cli.app import app\n"
-            "try:\n    app()\nexcept SystemExit:\n    pass\n"
-            "print([m for m in ('torch', 'matplotlib', 'seaborn', 'scipy', 'skimage', 'bm3d', 'pandas', 'onnxruntime')"
-            " if m in sys.modules])"
+            f"import sys\nfrom bench.cli.app import main\nmain({arguments!r})\n"
+            f"print([name for name in {banned!r} if name in sys.modules])"
         )
         done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
         assert done.stdout.splitlines()[-1] == "[]", arguments
+
+
+def test_the_module_ends_with_the_status_of_the_program(tmp_path):
+    command = [sys.executable, "-m", "bench", "report", "--out", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+
+
+def test_what_options_leave_unsaid_is_what_a_request_leaves_unsaid():
+    assert Request() == Request(method=options.METHODS, data="builtin", seed="0", ensemble="1", precision="fp32")
 
 
 @pytest.mark.parametrize(
@@ -66,17 +102,24 @@ def test_a_finished_run_imports_nothing_heavy(tmp_path, photographs):
         (("run", "--backend", "onnx"), "unknown backend 'onnx': did you mean onnxruntime"),
         (("list", "method"), "unknown list 'method': did you mean methods"),
         (("report",), "no finished cell; run make bench first"),
+        (("run", "--tile", "x"), "TILE: Input should be a valid integer"),
+        (("run", "--jobs", "-1"), "JOBS: Input should be greater than or equal to 0"),
+        (("run", "--noize", "25"), "No such option: --noize"),
+        (("runn",), "No such command 'runn'"),
+        (("conform",), "METHOD: is missing"),
+        (("run", "--out", ROOT / "Makefile"), "OUT:"),
+        (("run", "--table", ROOT / "results"), "TABLE:"),
     ],
 )
-def test_a_mistake_is_one_line_and_status_2(tmp_path, words, line):
-    done = bench(*words, out=None if words[0] == "list" else tmp_path)
+def test_a_mistake_is_one_line_and_status_2(bench, tmp_path, words, line):
+    done = bench(*words, out=tmp_path if words[0] in ("run", "report") and "--out" not in words else None)
     assert done.returncode == 2
     assert line in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert "Traceback" not in done.stderr
 
 
-def test_a_failed_cell_is_recorded_and_the_others_go_on(tmp_path, photographs, method_file):
+def test_a_failed_cell_is_recorded_and_the_others_go_on(bench, tmp_path, photographs, method_file):
     bad = method_file("def denoise(noisy, sigma):\n    raise ValueError('no')\n")
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -92,16 +135,17 @@ def test_a_failed_cell_is_recorded_and_the_others_go_on(tmp_path, photographs, m
     assert "raised ValueError: no" in (tmp_path / "report" / "index.html").read_text()
 
 
-def test_offline_without_mirror_says_what_to_do(tmp_path):
+def test_offline_without_mirror_says_what_to_do(bench, tmp_path, monkeypatch):
     nowhere = "http://127.0.0.1:9"  # a proxy that is not there: offline on any machine
-    done = bench("run", "--method", "wavelet", "--data", "mcmaster", out=tmp_path, HTTPS_PROXY=nowhere)
+    monkeypatch.setenv("HTTPS_PROXY", nowhere)
+    done = bench("run", "--method", "wavelet", "--data", "mcmaster", out=tmp_path)
     assert done.returncode == 2
     (line,) = done.stderr.strip().splitlines()
     for part in ("dataset mcmaster", "McMaster", "https://", "BENCH_MIRROR", "DATA=builtin"):
         assert part in line
 
 
-def test_list_names_everything():
+def test_list_names_everything(bench):
     done = bench("list")
     assert done.returncode == 0
     for name in (

@@ -1,5 +1,6 @@
 import io
 import math
+import zipfile
 from dataclasses import replace
 
 import cv2
@@ -21,6 +22,7 @@ from bench.judge.audit_findings import (
     read,
     write,
 )
+from bench.plan.cell import Failure
 from bench.studies.audit import study
 from bench.studies.audit.exact import hashes
 from bench.studies.audit.features import describe, gallery, mirrored
@@ -73,6 +75,12 @@ COPIES = {
 }
 
 
+def findings_in(folder):
+    """Return the findings of the one audit that wrote into a folder of results."""
+    (table,) = (folder / "audit").glob("*.csv")
+    return read(table)
+
+
 def _save(folder, images):
     folder.mkdir()
     for name, image in images.items():
@@ -90,7 +98,7 @@ def copies(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BENCH_CACHE", str(folder / "cache"))
         lines = list(study.build(f"{test},train:{train}", folder))
-    return lines, {finding.image_b: finding for finding in read(folder / "audit.csv")}, len(COPIES)
+    return lines, {finding.image_b: finding for finding in findings_in(folder)}, len(COPIES)
 
 
 @pytest.mark.parametrize("name", COPIES)
@@ -127,7 +135,7 @@ def test_images_without_content_are_no_copies_of_each_other(tmp_path):
     train = _save(tmp_path / "train", {**odd, "other": noise[1], "photo": data.camera()})
     lines = list(study.build(f"{test},train:{train}", tmp_path))
     # 20x20 pixels have no keypoints: equal blocks tell.
-    (finding,) = read(tmp_path / "audit.csv")
+    (finding,) = findings_in(tmp_path)
     assert (finding.image_a, finding.image_b, finding.relation) == ("tiny", "photo", "crop")
     assert finding.transform == "at rows 100:120, columns 200:220 of b"
     assert lines[-1].startswith("1 findings")
@@ -245,3 +253,50 @@ def test_what_cannot_be_audited_is_said(tmp_path):
     with pytest.raises(BenchError, match="no test set could be read"):
         list(study.build(f"train:{train}", tmp_path))
     assert from_path(train).role == "test"
+
+
+def test_what_was_asked_for_and_not_looked_at_is_a_failure(tmp_path):
+    test, broken = _save(tmp_path / "test", {"photo": PHOTO}), tmp_path / "broken"
+    broken.mkdir()
+    (broken / "a.png").write_bytes((test / "photo.png").read_bytes()[:500])
+    found = list(study.build(f"{test},train:{broken},train:{tmp_path / 'absent'}", tmp_path / "out"))
+    failures = [one for one in found if isinstance(one, Failure)]
+    assert [failure.title for failure in failures] == [f"train:{broken}", f"train:{tmp_path / 'absent'}"]
+    assert "cannot be read" in failures[0].cause
+    assert "unknown dataset" in failures[1].cause
+    assert found[-1].startswith("0 findings")
+
+
+def test_all_leaves_out_what_is_not_here(tmp_path, monkeypatch):
+    few = {name: datasets.available()[name] for name in ("builtin", "set12")}
+    monkeypatch.setattr(datasets, "available", lambda: few)
+    monkeypatch.setattr("bench.studies.audit.study.audit", lambda galleries: [])
+    for word in ("", "all"):
+        found = list(study.build(word, tmp_path))
+        assert not [one for one in found if isinstance(one, Failure)]
+        assert any(one.startswith("skipped  set12: its files are not on this machine") for one in found)
+    with pytest.raises(BenchError, match="no test set could be read"):
+        list(study.build("set12", tmp_path))
+
+
+def test_two_folders_of_one_base_name_are_two(tmp_path):
+    images = {"camera": data.camera()[:200, :200], "photo": PHOTO}
+    for parent, image in images.items():
+        (tmp_path / parent).mkdir()
+        _save(tmp_path / parent / "test", {"one": image})
+    sets = [str(tmp_path / parent / "test") for parent in images]
+    lines = list(study.build(",".join(sets), tmp_path / "out"))
+    assert any(line.startswith("read     folder test (camera/test): 1 test images") for line in lines)
+    assert any(line.startswith("read     folder test (photo/test): 1 test images") for line in lines)
+    # Rows 100:200 and columns 80:200 of the photograph are in both.
+    (finding,) = findings_in(tmp_path / "out")
+    assert {finding.dataset_a, finding.dataset_b} == {"folder test (camera/test)", "folder test (photo/test)"}
+    assert finding.max_difference == 0
+
+
+def test_an_archive_of_photographs_is_audited(tmp_path):
+    folder = _save(tmp_path / "test", {"photo": PHOTO, "coins": data.coins()})
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        archive.write(folder / "photo.png", "photo.png")
+    lines = list(study.build(f"{tmp_path / 'photos.zip'},train:{folder}", tmp_path / "out"))
+    assert lines[-1].startswith("1 findings")

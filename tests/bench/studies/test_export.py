@@ -1,5 +1,4 @@
 import json
-import subprocess
 import sys
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -283,10 +282,3 @@ def test_colour_is_that_of_the_images(tmp_path, one_cell):
     export(one_cell("dncnn", folder, weights=str(weights)), "onnx", path)
     assert said(path)["colour"] == "rgb"
     assert one_cell(str(path), folder).net.colour == "rgb"
-
-
-def test_make_passes_its_variables_on():
-    words = ["FORMAT=onnx", "TO=a b.onnx", "METHOD=dncnn", "NOISE=25", "VENV=", f"PYTHON={sys.executable}"]
-    done = subprocess.run(["make", "-n", "export", *words], cwd=ROOT, capture_output=True, text=True, check=True)
-    for word in ("--format 'onnx'", "--to 'a b.onnx'", "--method 'dncnn'", "--noise '25'"):
-        assert word in done.stdout

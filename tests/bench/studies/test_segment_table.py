@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 import datasets
 from bench.common.files import sha256
@@ -16,7 +17,7 @@ from bench.run.settings import Settings
 from bench.store.records import Store
 from bench.studies.segment.figure import PALETTE, VOID, coloured
 from bench.studies.segment.labels import Scores, confusion
-from bench.studies.segment.study import build, over_seeds, printed, typical
+from bench.studies.segment.study import as_text, build, median_image, over_seeds
 from bench.train import weights_file
 from datasets.description import Dataset, File, Part
 from datasets.description import Image as Entry
@@ -93,7 +94,7 @@ def test_table_file_and_figure(tmp_path, scenes, segmenter, levels):
     assert not failures
     assert "Scenes, gaussian:40, protocol standard, seed 0, 5 images; segmented by segmenter@own-scenes" in texts[0]
     assert "(held-out mean IoU 93.2 %)" in texts[0]
-    file = tmp_path / "out" / "segment" / "scenes-gaussian-40-standard-0.csv"
+    (file,) = (tmp_path / "out" / "segment").glob("scenes-gaussian-40-standard-0-*.csv")
     assert texts[1] == f"{file} (and .png)"
     rows = list(csv.DictReader(file.open()))
     assert [row["input"] for row in rows] == ["noisy", "levels", "levels level=200", "Median", "clean"]
@@ -144,6 +145,29 @@ def test_several_noises_and_seeds(tmp_path, scenes, segmenter, levels):
     assert {(row["degradation"], row["seed"]) for row in rows} == {
         (f"gaussian:{sigma}", seed) for sigma in (20, 40) for seed in "01"
     }
+
+
+def test_another_question_has_files_of_its_own(tmp_path, scenes, segmenter, levels):
+    other = segmenter.with_name("segmenter@own-other.safetensors")
+    net = load_file(segmenter)
+    net["head.bias"] += 0.01
+    save_file(net, other)
+    other.with_suffix(".json").write_text(segmenter.with_suffix(".json").read_text())
+    questions = [
+        ((str(levels), "scenes", "40"), {}),
+        ((str(levels), "scenes", "40"), {"segmenter": str(other)}),
+        ((str(levels), "scenes", "40"), {"images": 3}),
+        ((str(levels), "scenes", "40"), {"image": "s1"}),
+        ((f"{levels},median", "scenes", "40"), {}),
+        ((f"{levels}:level=200", "scenes", "40"), {}),
+    ]
+    for count, (words, how) in enumerate(questions, 1):
+        texts, failures = ran(tmp_path, *words, **how)
+        assert not failures
+        assert len(list((tmp_path / "out" / "segment").glob("*.csv"))) == count
+        assert len(list((tmp_path / "out" / "segment").glob("*.png"))) == count
+    assert ran(tmp_path, *words, **how)[0] == texts  # the last one again
+    assert len(list((tmp_path / "out" / "segment").glob("*.csv"))) == len(questions)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +227,7 @@ def test_mean_and_deviation_over_seeds(numbered):
     assert (seeds[0]["psnr"], seeds[1]["psnr"]) == pytest.approx((29.0, 1.0))
     assert (seeds[0]["mean_iou"], seeds[1]["mean_iou"]) == pytest.approx((0.52, 0.02))
     assert (seeds[2]["psnr"], seeds[3]["psnr"]) == pytest.approx((31.0, 2**0.5))
-    text = printed(rows, seeds)
+    text = as_text(rows, seeds)
     (line,) = (line for line in text.splitlines() if "joint-*" in line)
     for part in ("mean ± deviation of 3", "29.00 ± 1.00", "52.00 ± 2.00", "+32.00"):
         assert part in line
@@ -229,7 +253,7 @@ def test_the_image_of_the_figure_is_one_of_average_gain():
     void = confusion(torch.full_like(true, 9), true, 2, 9)
     noisy = Scores("noisy", {}, {"a": counts(4), "b": counts(4), "c": counts(4), "d": void})
     method = Scores("method", {}, {"a": counts(0), "b": counts(2), "c": counts(3), "d": void})
-    assert typical([noisy, method, noisy]) == "b"
+    assert median_image([noisy, method, noisy]) == "b"
 
 
 def test_colours_of_classes():

@@ -1,5 +1,6 @@
 """The score without reference: what it promises by its formula, and where it fails as it says."""
 
+import csv
 import math
 
 import numpy as np
@@ -9,7 +10,10 @@ from torch.nn.functional import conv2d, pad
 
 from bench.common.errors import BenchError
 from bench.degradation import parse
-from bench.studies.selfscore.study import agreement, difference, held_out, masked_error, reach, score, study
+from bench.plan.request import Request
+from bench.score.self_score import difference, held_out, masked_error, reach, score
+from bench.studies.selfscore.agreement import agreement
+from bench.studies.selfscore.study import build
 
 CROSS = torch.tensor([[[[0, 0.25, 0], [0.25, 0, 0.25], [0, 0.25, 0]]]])
 
@@ -158,10 +162,33 @@ def test_agreement_of_other_methods_or_images_is_one_line():
         agreement({"a": [1.0], "b": [2.0]}, {"a": [1.0], "c": [2.0]})
 
 
-def test_ffdnet_scores_best_when_told_about_the_truth(published_files):
-    *rows, last = study("ffdnet", "set12", "25", sigma="15,35,50", images=1, side=128)
+def rows_of(folder):
+    (table,) = (folder / "selfscore").glob("*.csv")
+    return list(csv.DictReader(table.open()))
+
+
+def test_ffdnet_scores_best_when_told_about_the_truth(published_files, tmp_path):
+    text, path = build(Request("ffdnet", "set12", "25", sigma="15,35,50"), tmp_path, images=1, side=128)
+    assert "agreement" in text
+    assert path.startswith(str(tmp_path / "selfscore" / "set12-gaussian-25-standard-0-"))
+    *rows, last = rows_of(tmp_path)
     told = {row["method"]: row for row in rows}
-    assert min(told, key=lambda name: told[name]["self_score"]) == "FFDNet (IPOL)"
-    assert told["FFDNet (IPOL) told 15"]["behind"] > 2 * told["FFDNet (IPOL) told 15"]["behind_error"]
+    assert min(told, key=lambda name: float(told[name]["self_score"])) == "FFDNet (IPOL)"
+    far = told["FFDNet (IPOL) told 15"]
+    assert float(far["behind"]) > 2 * float(far["behind_error"])
     assert last["method"] == "agreement"
-    assert last["kendall"] > 0.8
+    assert float(last["kendall"]) > 0.8
+
+
+def test_psnr_is_that_of_the_records_and_what_cannot_run_is_named(tmp_path, photographs, one_cell):
+    from bench.run.one_cell import run_cell
+
+    request = Request("median,no-such", str(photographs), "25", seed="0,1")
+    failure, *texts = build(request, tmp_path, table=tmp_path / "all.csv")
+    assert "unknown method 'no-such'" in failure.cause
+    assert len(texts) == 4
+    rows = [row for row in csv.DictReader((tmp_path / "all.csv").open()) if row["method"] == "Median"]
+    for seed, row in zip("01", rows, strict=True):
+        record = run_cell(one_cell("median", photographs, seed=seed))
+        assert float(row["psnr"]) == pytest.approx(record.mean("psnr"), abs=6e-4)
+        assert row["seed"] == seed

@@ -205,7 +205,7 @@ def test_missing_cells_run_and_tables_and_a_figure_are_written(labelled, tmp_pat
     tables, files = build(request, tmp_path, ONE)
     assert "near: at least half of the annotators have a boundary within 2 px" in tables
     assert len(list((tmp_path / "runs" / "drawn").glob("*.parquet"))) == 4
-    path = tmp_path / "where" / "drawn-gaussian-25-standard.csv"
+    (path,) = (p for p in (tmp_path / "where").glob("drawn-gaussian-25-standard-*.csv") if "images" not in p.name)
     assert str(path) in files
     rows = list(csv.DictReader(path.open()))
     assert {row["method"] for row in rows} == {NOISY, "Median", "Gaussian"}
@@ -225,6 +225,26 @@ def test_missing_cells_run_and_tables_and_a_figure_are_written(labelled, tmp_pat
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/*")}
     assert len(list(build(request, tmp_path, ONE))) == 2
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/*")} == before
+
+
+def test_another_question_has_files_of_its_own_and_all_go_into_the_table(labelled, tmp_path):
+    questions = [
+        Request("median", "drawn", "25"),
+        Request("gaussian", "drawn", "25"),
+        Request("median", "drawn", "25", seed="1"),
+        Request("median", "drawn", "25", "clipped"),
+        Request("median", "drawn", "25", ensemble="8"),
+        Request("median", "drawn", "15,50"),
+    ]
+    for count, request in zip((1, 2, 3, 4, 5, 7), questions, strict=True):
+        found = list(build(request, tmp_path, ONE, tmp_path / "t.csv"))
+        assert not [one for one in found if isinstance(one, Failure)]
+        assert len(list((tmp_path / "where").glob("*-images.csv"))) == count
+        assert len(list((tmp_path / "where").glob("*.png"))) == count
+    rows = list(csv.DictReader((tmp_path / "t.csv").open()))
+    assert {(row["dataset"], row["degradation"], row["protocol"]) for row in rows} == {
+        ("drawn", "gaussian:15", "standard"), ("drawn", "gaussian:50", "standard"),
+    }  # fmt: skip
 
 
 def test_what_cannot_be_said_is_one_line(labelled, tmp_path, monkeypatch):
@@ -248,7 +268,7 @@ def test_dncnn_errs_more_where_people_saw_boundaries(published_files, tmp_path, 
     request = Request("dncnn", "bsd68", "25")
     _, files = build(request, tmp_path, Settings(jobs=1))
     assert "bsd68" in files
-    rows = list(csv.DictReader((tmp_path / "where" / "bsd68-gaussian-25-standard-images.csv").open()))
+    rows = list(csv.DictReader(next((tmp_path / "where").glob("bsd68-*-images.csv")).open()))
     mse = {(row["image"], row["part"]): float(row["mse"]) for row in rows if row["method"] == "DnCNN-S"}
     for image in some:
         assert mse[image.name, "near"] > mse[image.name, "inside"]

@@ -70,13 +70,10 @@ GRAY, COLOUR = (Image.fromarray(image[:40, :50]) for image in (photographs.camer
         ([GRAY.resize((9, 9))] * 3, "no image is as large as a patch of 16x16 pixels; give CHANGE=patch="),
     ],
 )
-def test_a_folder_that_cannot_be_trained_on(images, cause, tmp_path, monkeypatch, capsys):
+def test_a_folder_that_cannot_be_trained_on(images, cause, tmp_path, capsys):
     folder = saved(tmp_path / "images", *images)
     words = ["train", "--method", "dncnn-small", "--data", str(folder), "--set", "steps=1 patch=16", "--device", "cpu"]
-    monkeypatch.setattr("sys.argv", ["bench", *words, "--out", str(tmp_path / "out"), "--to", str(tmp_path / "w")])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 2
+    assert main([*words, "--out", str(tmp_path / "out"), "--to", str(tmp_path / "w")]) == 2
     error = capsys.readouterr().err
     assert re.search(cause, error)
     assert error.count("\n") == 1

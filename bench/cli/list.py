@@ -1,0 +1,20 @@
+"""Say what there is to choose from (make list)."""
+
+from typing import Annotated
+
+import typer
+
+
+def command(
+    what: Annotated[
+        str, typer.Argument(help="methods, datasets, noise, protocols, all, or a method or dataset; all otherwise.")
+    ] = "",
+    method: Annotated[str, typer.Option(help="All that methods say of themselves.")] = "",
+    data: Annotated[str, typer.Option(help="All that datasets say of themselves.")] = "",
+) -> None:
+    """Say which methods, datasets, degradations and protocols there are (make list)."""
+    from bench.cli.listing import show
+    from bench.common.parsing import split
+
+    for word in split(",".join(filter(None, (what, method, data)))) or ["all"]:
+        show(word)

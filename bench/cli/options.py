@@ -1,0 +1,66 @@
+"""Options that several commands share: their type and their help, once."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from bench.run.settings import Settings
+
+METHODS = "bm3d,nlm,wavelet"
+"""What METHOD is where it is not said; as in `bench.plan.request.Request`, which is too heavy for `--help`."""
+
+RESULTS = Path("results")
+"""What OUT is where it is not said."""
+
+Method = Annotated[
+    str, typer.Option(help="Methods: a comma list, `all`, a .py, .onnx or .tflite file, or cmd:PROGRAM; see `list`.")
+]
+Data = Annotated[str, typer.Option(help="Datasets: a comma list, `all`, or a path to images.")]
+Noise = Annotated[
+    str,
+    typer.Option(
+        help="Degradations: a comma list of sigmas (0-255 scale), KIND:PARAMETERS, pairs; see `list noise`. "
+        "The dataset's own otherwise."
+    ),
+]
+Seed = Annotated[str, typer.Option(help="Seeds of the noise: a comma list, or `all` (0-4).")]
+Protocol = Annotated[
+    str, typer.Option(help="standard, seed0, clipped, float, sr: a comma list or `all`; the dataset's own otherwise.")
+]
+Weights = Annotated[str, typer.Option(help="Your own file of weights for the method.")]
+Ensemble = Annotated[str, typer.Option(help="1, or 8: mean over flips and rotations.")]
+Precision = Annotated[str, typer.Option(help="fp32, tf32, bf16, fp16: a comma list.")]
+Tile = Annotated[int, typer.Option(min=0, help="Side of the tiles of large images; 0: the harness decides.")]
+Sigma = Annotated[str, typer.Option(help="What methods are given instead of the sigma of the noise.")]
+Compile = Annotated[bool, typer.Option("--compile", help="Compile networks (torch.compile).")]
+Memory = Annotated[float, typer.Option(min=0, help="GiB that a cell may take; 0: the harness decides.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")]
+Backend = Annotated[str, typer.Option(help="What runs networks: auto, torch, onnxruntime.")]
+Engine = Annotated[str, typer.Option(help="Who runs cells: serial, loky.")]
+Jobs = Annotated[int, typer.Option(min=0, help="Worker processes; 0: one a core.")]
+Threads = Annotated[int, typer.Option("--jobs", min=0, help="Threads on the CPU; 0: one a core.")]
+Images = Annotated[int, typer.Option(min=0, help="How many images, spread over the set; 0: all.")]
+Budget = Annotated[str, typer.Option(help="Time, as 9m.")]
+Table = Annotated[Path | None, typer.Option(dir_okay=False, help="Write the table as a CSV file here too.")]
+Out = Annotated[Path, typer.Option(file_okay=False, help="Folder that gets runs/, report/ and what studies write.")]
+
+
+def settings(
+    device: str, backend: str, jobs: int, *, compile: bool = False, memory: float = 0.0, engine: str = "serial"
+) -> "Settings":
+    """Return where and how cells run, as typed.
+
+    Raises
+    ------
+    BenchError
+        If there is no such engine or runtime.
+    """
+    from bench.common.parsing import unknown
+    from bench.run.settings import ENGINES, RUNTIMES, Settings
+
+    for kind, word, known in (("engine", engine, ENGINES), ("backend", backend, RUNTIMES)):
+        if word not in known:
+            raise unknown(kind, word, known)
+    return Settings(device, backend, jobs, compile=compile, memory=memory, engine=engine)

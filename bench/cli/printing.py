@@ -1,0 +1,45 @@
+"""What several commands do with what they get: print it, and end with the exit status that says how it went."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from bench.plan.cell import Failure
+
+
+def print_outcomes(outcomes: "Iterable[str | Failure]") -> None:
+    """Print what was made, and what failed.
+
+    Raises
+    ------
+    typer.Exit
+        With status 2 where something failed and nothing was made, 1 where something failed.
+    """
+    from bench.plan.cell import Failure
+    from bench.report import terminal
+
+    made, failures = 0, 0
+    for outcome in outcomes:
+        if isinstance(outcome, Failure):
+            terminal.failed(outcome)
+            failures += 1
+        else:
+            typer.echo(outcome)
+            made += 1
+    if failures:
+        raise typer.Exit(1 if made else 2)
+
+
+def print_rows(rows: Iterable[Mapping[str, Any]], table: Path | None = None) -> None:
+    """Print a small table, and write it as a CSV file where one is named."""
+    import pandas as pd
+
+    from bench.common.tables import write_csv
+
+    frame = pd.DataFrame(list(rows))
+    typer.echo(frame.to_string(index=False))
+    if table is not None:
+        write_csv(table, frame.to_dict("records"))

@@ -1,0 +1,19 @@
+"""Tables, charts and pictures of all runs (make report)."""
+
+from typing import Annotated
+
+import typer
+
+from bench.cli import options
+
+
+def command(
+    pictures: Annotated[int, typer.Option(min=0, help="Images shown for each dataset and noise; 0: all.")] = 12,
+    format: Annotated[str, typer.Option(help="Files of the charts besides SVG and PDF: png.")] = "",
+    out: options.Out = options.RESULTS,
+) -> None:
+    """Turn all finished cells into tables, charts and pictures (make report)."""
+    from bench.common.parsing import split
+    from bench.report.build import build
+
+    typer.echo(f"report: {build(out, pictures, split(format))}")

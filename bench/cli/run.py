@@ -1,0 +1,47 @@
+"""Measure methods on datasets (make bench)."""
+
+import typer
+
+from bench.cli import options
+
+
+def command(
+    method: options.Method = options.METHODS,
+    data: options.Data = "builtin",
+    noise: options.Noise = "",
+    seed: options.Seed = "0",
+    protocol: options.Protocol = "",
+    weights: options.Weights = "",
+    ensemble: options.Ensemble = "1",
+    precision: options.Precision = "fp32",
+    tile: options.Tile = 0,
+    sigma: options.Sigma = "",
+    compile: options.Compile = False,
+    memory: options.Memory = 0.0,
+    device: options.Device = "auto",
+    backend: options.Backend = "auto",
+    engine: options.Engine = "serial",
+    jobs: options.Jobs = 0,
+    table: options.Table = None,
+    out: options.Out = options.RESULTS,
+) -> None:
+    """Measure methods on datasets and print them beside the published numbers (make bench)."""
+    from bench.common.atomic import write_whole
+    from bench.plan.request import Request, plan
+    from bench.report import terminal
+    from bench.report.leaderboard import leaderboards, to_csv
+    from bench.run.campaign import run_campaign
+    from bench.store.records import Store
+    from bench.store.results import gather
+
+    settings = options.settings(device, backend, jobs, compile=compile, memory=memory, engine=engine)
+    cells, failures = plan(Request(method, data, noise, protocol, seed, weights, ensemble, precision, tile, sigma))
+    screen = terminal.console()
+    done = run_campaign(cells, Store(out / "runs"), settings, terminal.Live(screen), failures)
+    if done.finished:
+        results = gather(done.records())
+        terminal.print_results(screen, results)
+        if table is not None:
+            write_whole(table, to_csv(leaderboards(results)))
+    if done.failures:
+        raise typer.Exit(1 if done.finished else 2)

@@ -1,0 +1,109 @@
+"""No command ends in a traceback: what a person can mend is one line and status 2, a fault of ours one line and 70."""
+
+import errno
+
+import pytest
+
+import datasets
+from bench.cli import app
+from bench.cli.app import main
+from bench.common.errors import BenchError
+from datasets.images import read
+
+COMMANDS = {
+    "run": ["--method", "median"],
+    "selfscore": ["--method", "median", "--noise", "25"],
+    "where": ["--method", "median"],
+    "segment": ["--method", "median"],
+    "explain": ["--method", "dncnn"],
+    "export": ["--method", "dncnn"],
+    "speed": ["--method", "dncnn"],
+    "draws": ["--method", "median", "--count", "2"],
+    "audit": [],
+    "train": ["--method", "dncnn-small", "--budget", "1s"],
+    "search": ["--budget", "1s"],
+}
+
+
+@pytest.fixture
+def bad(tmp_path, photographs):
+    """Return what a person may take for a dataset, by what is wrong with it."""
+    from PIL import Image
+
+    with Image.open(photographs / "camera.png") as photograph:
+        folders = {name: tmp_path / name for name in ("empty", "broken", "alpha", "mixed")}
+        for folder in folders.values():
+            folder.mkdir()
+        for name in ("broken", "mixed"):
+            photograph.save(folders[name] / "a.png")
+        content = (photographs / "camera.png").read_bytes()
+        (folders["broken"] / "b.png").write_bytes(content[: len(content) // 2])
+        photograph.convert("RGB").save(folders["mixed"] / "b.png")
+        photograph.convert("RGBA").save(folders["alpha"] / "a.png")
+    text = tmp_path / "photos.zip"
+    text.write_text("no archive")
+    return {**folders, "no archive": text, "absent": tmp_path / "absent"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_bad_images_are_one_line_and_status_2(command, bad, tmp_path, capsys):
+    for kind, path in bad.items():
+        place = [] if command == "speed" else ["--out", str(tmp_path / "out")]
+        status = main([command, *COMMANDS[command], "--data", str(path), *place])
+        said = capsys.readouterr().err.strip().splitlines()
+        assert (status, len(said)) == (2, 1), (kind, said)
+        assert said[0].startswith(("error: ", "failed  "))
+        assert "unexpected" not in said[0]
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("speed", "where", "segment")])
+def test_a_folder_that_cannot_be_written_to_is_one_line(command, photographs, tmp_path, capsys):
+    blocked = tmp_path / "blocked"
+    blocked.write_text("a file")
+    words = [command, *COMMANDS[command], "--data", str(photographs), "--out", str(blocked / "out")]
+    assert main(words) in (1, 2)
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def fails(error):
+    def command():
+        raise error
+
+    return command
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        (BenchError("two\nlines"), 2, "error: two lines"),
+        (OSError(errno.ENOSPC, "No space left on device", "a.csv"), 2, "error: a.csv: No space left on device"),
+        (
+            RuntimeError("shape\n(3, 4)"),
+            70,
+            "error: unexpected RuntimeError: shape (3, 4) (tests/bench/cli/test_errors",
+        ),
+        (ValueError("math domain error"), 70, "error: unexpected ValueError: math domain error"),
+        (KeyboardInterrupt(), 130, "interrupted: "),
+    ],
+)
+def test_every_error_is_one_line_with_its_status(monkeypatch, capsys, error, status, line):
+    monkeypatch.setattr(app.app.registered_commands[0], "callback", fails(error))
+    assert main(["run"]) == status
+    said = capsys.readouterr().err
+    assert said.startswith(line)
+    assert said.count("\n") == 1
+    assert "Traceback" not in said
+
+
+def test_what_datasets_say_of_an_image_stands_as_it_is(monkeypatch, capsys, tmp_path):
+    (tmp_path / "a.png").write_bytes(b"no image")
+    monkeypatch.setattr(app.app.registered_commands[0], "callback", lambda: read(tmp_path / "a.png"))
+    assert main(["run"]) == 2
+    assert capsys.readouterr().err.startswith(f"error: image {tmp_path / 'a.png'}: ")
+
+
+def test_a_traceback_is_shown_on_request(monkeypatch, capsys):
+    monkeypatch.setenv("BENCH_TRACEBACK", "1")
+    monkeypatch.setattr(datasets, "available", fails(BenchError("no registry")))
+    assert main(["list"]) == 2
+    assert "Traceback" in capsys.readouterr().err
