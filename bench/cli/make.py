@@ -1,0 +1,132 @@
+"""What `make` runs: it reads the variables that were typed, and calls the command with the options of their names.
+
+The Makefile hands them over in the environment, each as it was typed: neither make nor a shell has looked into it.
+"""
+
+import difflib
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import typer
+
+from bench.cli.app import BAD_INPUT, COMMANDS, app, main
+from bench.common.errors import BenchError
+
+EVERYWHERE = ("PYTHON", "VENV", "TESTS", "BENCH_MIRROR", "BENCH_CACHE", "BENCH_TRACEBACK")
+"""Variables that no command minds: those of the Makefile, and those that the harness reads from its environment."""
+
+RENAMED = {"bench": "run"}
+"""Commands that have another name in make."""
+
+YES, NO = ("1", "yes", "true", "on"), ("0", "no", "false", "off")
+"""What may be typed for an option that is there or not."""
+
+
+def arguments(command: str, typed: Mapping[str, str], goals: Sequence[str] = ()) -> list[str]:
+    """Return what to call the program with.
+
+    Parameters
+    ----------
+    command : str
+        As make has it.
+    typed : mapping
+        The variables that were typed on make's command line, and their values. An empty one counts as not typed.
+    goals : sequence of str
+        All commands that were typed: a variable that another of them takes is not wrong.
+
+    Raises
+    ------
+    BenchError
+        If the command does not take a variable, or a value cannot be read.
+
+    Examples
+    --------
+    >>> arguments("bench", {"METHOD": "bm3d,nlm", "COMPILE": "1", "NOISE": ""})
+    ['run', '--method=bm3d,nlm', '--compile']
+    >>> arguments("report", {"NOIZE": "50"})
+    Traceback (most recent call last):
+    bench.common.errors.BenchError: unknown variable NOIZE: did you mean NOISE? (make report takes PICTURES, ...)
+    """
+    takes = variables(command)
+    of_goals = {name for goal in goals if _is_command(goal) for name in variables(goal)}
+    wrong = [name for name in typed if name not in (*takes, *EVERYWHERE, *of_goals)]
+    if wrong:
+        raise BenchError(
+            f"{'; '.join(_why(command, name) for name in wrong)} (make {command} takes {', '.join(takes)})"
+        )
+    options: list[str] = []
+    positional: list[str] = []
+    for name, value in typed.items():
+        parameter = takes.get(name)
+        if parameter is None or not value.strip():
+            continue
+        if parameter.param_type_name == "argument":
+            positional.append(value)
+        elif not parameter.is_flag:
+            options.append(f"{parameter.opts[0]}={value}")
+        elif _switched_on(name, value):
+            options.append(parameter.opts[0])
+    return [RENAMED.get(command, command), *options, *(["--", *positional] if positional else [])]
+
+
+def variables(command: str) -> dict[str, Any]:
+    """Return the variables that a command takes, each with the parameter of the program (none for ``make test``)."""
+    if command == "test":
+        return {"TESTS": None}
+    group = typer.main.get_command(app)
+    parameters = group.commands[RENAMED.get(command, command)].params  # type: ignore[attr-defined]
+    return {parameter.name.upper(): parameter for parameter in parameters}
+
+
+def run(command: str) -> int:
+    """Run a command of make with the variables that were typed, and return the exit status."""
+    typed = {name: os.environ.get(name, "") for name in os.environ.get("BENCH_TYPED", "").split()}
+    try:
+        words = arguments(command, typed, os.environ.get("BENCH_GOALS", "").split())
+        tests = _words("TESTS", typed.get("TESTS", ""))
+    except BenchError as error:
+        typer.echo(f"error: {error}", err=True)
+        return BAD_INPUT
+    for name in variables(command):
+        if os.environ.get(name) and name not in typed:
+            typer.echo(f"note: {name} of the environment does not count; type make {command} {name}=...", err=True)
+    if command == "test":
+        how = ("--numprocesses=auto", "--dist=worksteal")
+        return subprocess.run([sys.executable, "-m", "pytest", *how, *tests], check=False).returncode
+    return main(words)
+
+
+def _words(name: str, value: str) -> list[str]:
+    """Return the words of a value, as a shell would part them."""
+    try:
+        return shlex.split(value)
+    except ValueError as error:
+        raise BenchError(f"{name}={value}: {error}".lower() if False else f"{name}={value}: {error}") from None
+
+
+def _is_command(goal: str) -> bool:
+    return goal == "test" or RENAMED.get(goal, goal) in COMMANDS
+
+
+def _switched_on(name: str, value: str) -> bool:
+    word = value.strip().lower()
+    if word not in (*YES, *NO):
+        raise BenchError(f"{name}={value}: expected 1 or 0")
+    return word in YES
+
+
+def _why(command: str, name: str) -> str:
+    """Say what is wrong with a variable that a command does not take."""
+    known = {name for other in COMMANDS for name in variables(other)}
+    if name in known:
+        return f"make {command} does not take {name}"
+    near = difflib.get_close_matches(name.upper(), [*known, *EVERYWHERE], n=1, cutoff=0.6)
+    return f"unknown variable {name}" + (f": did you mean {near[0]}?" if near else "")
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1]))

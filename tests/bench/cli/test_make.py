@@ -1,0 +1,153 @@
+"""`make` hands its variables over as they were typed, and a command takes a variable or says that it does not."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bench.cli import make
+from bench.cli.make import arguments
+from bench.common.errors import BenchError
+
+ROOT = Path(__file__).resolve().parents[3]
+HOSTILE = [
+    "; touch ran", "$(shell touch ran)", "${shell touch ran}", "$(eval $(shell touch ran))", "`touch ran`",
+    "'; touch ran; '", '"; touch ran; "', "a\ntouch ran", "a\n\ttouch ran", "endef\nall: ; touch ran", "&& touch ran",
+    "| touch ran", "> ran", "a$$b", "$", "$(", "\\", "a\\ b", "#c", "-x", "--help", "*", "~", "it's", "été 中文",
+    "$(error x)", "$@", "$(METHOD)", "a=b", "a:=b", "%", "{}", "!x",
+]  # fmt: skip
+
+
+@pytest.fixture
+def typed(tmp_path):
+    """Return a function that runs make with a Python that writes down its environment, and returns what it wrote."""
+    program = tmp_path / "python"
+    program.write_text(f'#!/bin/sh\nenv -0 > "{tmp_path}/environment"\n')
+    program.chmod(0o755)
+
+    def run(*words, **environment):
+        (tmp_path / "environment").unlink(missing_ok=True)
+        command = ["make", "--file", str(ROOT / "Makefile"), *words, "VENV=", f"PYTHON={program}"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False,
+                              env=os.environ | environment)  # fmt: skip
+        assert not (tmp_path / "ran").exists(), words
+        if not (tmp_path / "environment").exists():
+            return done
+        pairs = (tmp_path / "environment").read_bytes().decode().split("\0")
+        return dict(pair.split("=", 1) for pair in pairs if pair)
+
+    return run
+
+
+@pytest.mark.parametrize("name", ["METHOD", "DATA", "WHAT", "TESTS", "NOISE", "NOIZE"])
+def test_a_value_arrives_as_it_was_typed_and_nothing_of_it_runs(typed, name):
+    for value in HOSTILE:
+        environment = typed("list", f"{name}={value}")
+        assert environment[name] == value
+        assert set(environment["BENCH_TYPED"].split()) == {name, "VENV", "PYTHON"}
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_nothing_of_the_environment_s_path_runs(tmp_path, value):
+    for words in (("VENV=", f"PYTHON={value}"), (f"VENV={value}", "PYTHON=false")):
+        done = subprocess.run(
+            ["make", "--file", str(ROOT / "Makefile"), "list", *words], cwd=tmp_path, capture_output=True, check=False
+        )
+        assert done.returncode == 2
+        assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["RUN", "COMMANDS", "TYPED", "BENCH_TYPED", "OTHERS", "SHELL", ".SHELLFLAGS"])
+def test_no_variable_changes_the_makefile_itself(typed, name):
+    assert name in typed("list", f"{name}=touch ran;")["BENCH_TYPED"].split()
+
+
+def test_the_environment_does_not_count_as_typed(typed):
+    assert set(typed("bench", "NOISE=25", METHOD="nlm")["BENCH_TYPED"].split()) == {"NOISE", "VENV", "PYTHON"}
+
+
+@pytest.mark.parametrize("command", ["help", "check", "clean", "setup"])
+def test_commands_without_variables_say_so(typed, command):
+    done = typed(command, "METHOD=bm3d")
+    assert done.returncode == 2
+    assert f"make {command} does not take METHOD" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_help_needs_no_environment_and_fits(typed):
+    done = subprocess.run(
+        ["make", "help", "VENV=/nowhere", "PYTHON=false"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    for command in (*make.variables("bench"), "make bench", "make selfscore", "PIXEL='12,30;7,8'"):
+        assert command in done.stdout
+
+
+def test_variables_become_options():
+    assert arguments("explain", {"PIXEL": "12,30;7,8", "IMAGE": "01", "NOISE": "10,50", "VENV": ""}) == [
+        "explain", "--pixel=12,30;7,8", "--image=01", "--noise=10,50",
+    ]  # fmt: skip
+    assert arguments("export", {"TO": "a b.onnx", "FORMAT": "onnx"}) == ["export", "--to=a b.onnx", "--format=onnx"]
+    assert arguments("list", {"WHAT": "-x", "METHOD": "dncnn"}) == ["list", "--method=dncnn", "--", "-x"]
+    assert arguments("train", {"CHANGE": "steps=9 depth=8", "SEED": "7"}) == [
+        "train",
+        "--set=steps=9 depth=8",
+        "--seed=7",
+    ]
+    assert arguments("bench", {"COMPILE": "0", "METHOD": " "}) == ["run"]
+    assert arguments("where", {"SEED": "0,1", "SIGMA": "15", "TABLE": "t.csv", "JOBS": "2", "DEVICE": "cpu"})[1:] == [
+        "--seed=0,1", "--sigma=15", "--table=t.csv", "--jobs=2", "--device=cpu",
+    ]  # fmt: skip
+    # Of several commands each takes its own.
+    assert arguments("report", {"METHOD": "nlm", "OUT": "x"}, ["bench", "report"]) == ["report", "--out=x"]
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "line"),
+    [
+        ("bench", "NOIZE", "unknown variable NOIZE: did you mean NOISE?"),
+        ("bench", "METHODS", "unknown variable METHODS: did you mean METHOD?"),
+        ("bench", "method", "unknown variable method: did you mean METHOD?"),
+        ("train", "SIGMA", "make train does not take SIGMA"),
+        ("where", "PIXEL", "make where does not take PIXEL (make where takes METHOD, DATA, NOISE, SEED, PROTOCOL"),
+        ("test", "METHOD", "make test does not take METHOD (make test takes TESTS)"),
+    ],
+)
+def test_a_variable_that_is_none_of_the_command_s(command, name, line):
+    with pytest.raises(BenchError) as error:
+        arguments(command, {name: "50"})
+    assert line in str(error.value)
+
+
+def test_each_command_of_the_makefile_is_one():
+    rules = [line.split(":")[0] for line in (ROOT / "Makefile").read_text().splitlines() if ":  ##" in line]
+    assert all(make.variables(rule) for rule in rules if rule not in ("help", "setup", "check", "clean"))
+
+
+@pytest.mark.parametrize(
+    ("command", "typed", "line"),
+    [
+        ("bench", {"COMPILE": "maybe"}, "COMPILE=maybe: expected 1 or 0"),
+        ("bench", {"TILE": "abc"}, "TILE: Input should be a valid integer"),
+        ("bench", {"NOIZE": "1"}, "did you mean NOISE?"),
+        ("test", {"TESTS": "'a"}, "TESTS='a: No closing quotation"),
+        ("conform", {}, "METHOD: is missing"),
+        ("list", {"WHAT": "$(shell touch ran)"}, "unknown list '$(shell touch ran)'"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(capsys, monkeypatch, command, typed, line):
+    for name, value in {**typed, "BENCH_TYPED": " ".join(typed), "BENCH_GOALS": command}.items():
+        monkeypatch.setenv(name, value)
+    assert make.run(command) == 2
+    (said,) = capsys.readouterr().err.strip().splitlines()
+    assert said.startswith("error: ")
+    assert line in said
+
+
+def test_a_variable_of_the_environment_is_said_not_to_count(capsys, monkeypatch):
+    monkeypatch.setenv("METHOD", "nlm")
+    monkeypatch.setenv("BENCH_TYPED", "WHAT")
+    monkeypatch.setenv("WHAT", "protocols")
+    assert make.run("list") == 0
+    assert capsys.readouterr().err == "note: METHOD of the environment does not count; type make list METHOD=...\n"
