@@ -17,6 +17,7 @@ from bench.plan.request import Request, plan
 from bench.store.records import slug
 from bench.studies.explain.pixels import window_of
 from bench.studies.export.files import add_metadata, rounded_up, write_onnx, write_tflite
+from bench.studies.naming import method_identity, stem
 from bench.studies.network import level, load, one_image
 
 if TYPE_CHECKING:
@@ -84,9 +85,14 @@ def build(request: Request, kind: str, to: str, out: Path) -> Iterator[str | Fai
 def _target(cell: Cell, kind: str, precision: str, to: str, out: Path) -> Path:
     if to.endswith(f".{kind}"):
         return Path(to)
-    sigma = "" if cell.degradation.sigma is None else f"-sigma{cell.degradation.sigma:g}"
-    half = "-fp16" if precision == "fp16" else ""
-    return (Path(to) if to else out / "export") / f"{slug(cell.net.id)}{sigma}{half}.{kind}"
+    sigma = "" if cell.degradation.sigma is None else f"sigma{cell.degradation.sigma:g}"
+    title = (cell.net.id, sigma, "fp16" if precision == "fp16" else "")
+    folder = Path(to) if to else out / "export"
+    name = slug("-".join(filter(None, title)))
+    if dict(cell.options) != dict(cell.method.options) or getattr(cell.method.load, "code", ""):
+        # The net's name says all but its options, and what a person's own file does.
+        name = stem(folder, title, (), method=method_identity(cell)).name
+    return folder / f"{name}.{kind}"
 
 
 def export(cell: Cell, kind: str, path: Path, precision: str = "fp32") -> str:

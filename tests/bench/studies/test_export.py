@@ -181,6 +181,15 @@ def test_half_precision(tmp_path, photographs, blind):
     assert 1e-6 < float(line.split("at most ")[1].split()[0]) < 1 / 255
 
 
+def test_files_of_one_name_become_two(tmp_path, photographs, method_file):
+    for factor in (0.5, 0.9):
+        body = "from torch import nn\n\nclass Net(nn.Module):\n    def forward(self, noisy, sigma=None):\n"
+        method = method_file(f"{body}        return noisy * {factor}\n\ndenoise = Net()\n", "model")
+        (line,) = build(Request(str(method), str(photographs), "25"), "onnx", "", tmp_path)
+        assert "differs by at most" in line
+    assert len(list((tmp_path / "export").glob("model.py-sigma25-*.onnx"))) == 2
+
+
 def test_names(tmp_path, photographs, blind):
     request = Request("dncnn", str(photographs), "15,50", weights=blind)
     names = sorted(line.split(": ")[0] for line in build(request, "onnx", "", tmp_path))
