@@ -82,10 +82,11 @@ $(COMMANDS): setup
 bench:  ## Measure METHOD on DATA with NOISE, beside the published numbers
 report:  ## Turn all finished runs into a page, tables and charts (PICTURES, FORMAT=png; results/report/)
 test:  ## Prove the code and the published numbers (TESTS=tests/bench for a part)
-check: setup  ## Format, lint and types
+check: setup  ## Format, lint, types, and who may import whom
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
+	$(RUN) -m pytest -q tests/test_imports.py
 
 conform:  ## Check that a method of any origin keeps the contract (METHOD, WEIGHTS, MEGAPIXELS)
 list:  ## Say which methods, datasets, noise and protocols there are (WHAT=datasets, METHOD=name, DATA=name)

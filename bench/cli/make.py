@@ -105,7 +105,7 @@ def _words(name: str, value: str) -> list[str]:
     try:
         return shlex.split(value)
     except ValueError as error:
-        raise BenchError(f"{name}={value}: {error}".lower() if False else f"{name}={value}: {error}") from None
+        raise BenchError(f"{name}={value}: {error}") from None
 
 
 def _is_command(goal: str) -> bool:

@@ -89,7 +89,7 @@ def _target(cell: Cell, kind: str, precision: str, to: str, out: Path) -> Path:
     title = (cell.net.id, sigma, "fp16" if precision == "fp16" else "")
     folder = Path(to) if to else out / "export"
     name = slug("-".join(filter(None, title)))
-    if dict(cell.options) != dict(cell.method.options) or getattr(cell.method.load, "code", ""):
+    if dict(cell.options) != dict(cell.method.options) or getattr(cell.method.load, "code", None):
         # The net's name says all but its options, and what a person's own file does.
         name = stem(folder, title, (), method=method_identity(cell)).name
     return folder / f"{name}.{kind}"
