@@ -1,5 +1,7 @@
 """Fixtures: an empty cache for every test, small images, and the mirror where there is one."""
 
+import csv
+import io
 import os
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from bench.common.errors import BenchError
 from bench.common.files import fetch
 from bench.plan.cell import Cell
 from bench.plan.request import Request, plan
+from bench.report.leaderboard import leaderboards, to_csv
 from bench.run.campaign import run_campaign
 from bench.store.records import Store
 from bench.store.results import Result, gather
@@ -80,6 +83,12 @@ def measured(tmp_path_factory):
         return one
 
     return result
+
+
+@pytest.fixture
+def row_of():
+    """Return a function that gives the row of a result in a table, as `TABLE=` writes it."""
+    return lambda result: next(csv.DictReader(io.StringIO(to_csv(leaderboards([result])))))
 
 
 @pytest.fixture
