@@ -102,31 +102,25 @@ def make_charts(boards: Sequence[Leaderboard], folder: Path, formats: Sequence[s
 def _curves(boards: Sequence[Leaderboard], label_styles: Mapping[str, Style]) -> "Figure":
     """PSNR gained over the noisy input, so that methods that lie close stay apart."""
     import matplotlib.pyplot as plt
-    import pandas as pd
 
-    rows = [
-        {
-            "method": entry.result.label,
-            "strength": board.strength,
-            "gain": entry.result.mean("psnr") - entry.result.mean("noisy_psnr"),
-            "published": (published_value(entry, "psnr") or math.nan) - entry.result.mean("noisy_psnr"),
-        }
-        for board in boards
-        for entry in board.entries
-    ]
-    data = pd.DataFrame(rows)
-    figure, axes = plt.subplots(figsize=(6.4, max(3.8, 0.9 + 0.26 * data["method"].nunique())), layout="constrained")
-    last = data.sort_values(["strength", "gain"], ascending=False).drop_duplicates("method")
-    for method in last["method"]:  # the legend in the order of the lines' ends
-        style, points = label_styles[method], data[data["method"] == method].sort_values("strength")
-        axes.plot(points["strength"], points["gain"], color=style.colour, marker=style.marker, ms=4.5, label=method)
-        axes.plot(points["strength"], points["published"], "o", ms=9, mfc="none", mec=style.colour, mew=1)
-    if data["published"].notna().any():
+    lines: dict[str, list[tuple[float, float, float]]] = {}  # strength, gain, and what the published value gains
+    for board in boards:
+        for entry in board.entries:
+            noisy, paper = entry.result.mean("noisy_psnr"), published_value(entry, "psnr")
+            gains = entry.result.mean("psnr") - noisy, math.nan if paper is None else paper - noisy
+            lines.setdefault(entry.result.label, []).append((board.strength or 0.0, *gains))
+    figure, axes = plt.subplots(figsize=(6.4, max(3.8, 0.9 + 0.26 * len(lines))), layout="constrained")
+    for label in sorted(lines, key=lambda label: lines[label][-1], reverse=True):  # the legend in the order of the ends
+        style = label_styles[label]
+        strengths, gain, published = zip(*lines[label], strict=True)
+        axes.plot(strengths, gain, color=style.colour, marker=style.marker, ms=4.5, label=label)
+        axes.plot(strengths, published, "o", ms=9, mfc="none", mec=style.colour, mew=1)
+    if any(math.isfinite(published) for line in lines.values() for *_, published in line):
         axes.plot([], [], "o", ms=9, mfc="none", mec="0.4", label="published")
     kind = boards[0].kind
     what = "noise σ (0–255 scale)" if kind == "gaussian" else f"{kind}:{next(iter(KINDS[kind].parameters))}"
     axes.set(xlabel=what, ylabel="PSNR gain over the noisy input (dB)")
-    axes.set_xticks(sorted(data["strength"].unique()))
+    axes.set_xticks(sorted({board.strength or 0.0 for board in boards}))
     axes.grid(visible=True, axis="both", linewidth=0.5)
     axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
@@ -135,43 +129,26 @@ def _curves(boards: Sequence[Leaderboard], label_styles: Mapping[str, Style]) ->
 def _images(boards: Sequence[Leaderboard], label_styles: Mapping[str, Style]) -> "Figure":
     """PSNR of every image as a dot, the mean as a diamond, the published mean as a line."""
     import matplotlib.pyplot as plt
-    import pandas as pd
+    import numpy as np
     import seaborn as sns
 
+    rng = np.random.default_rng(0)
     height = 0.9 + sum(0.34 * len(board.entries) + 0.25 for board in boards)
     figure, grid = plt.subplots(
         len(boards), 1, figsize=(6.4, height), sharex=True, squeeze=False, layout="constrained",
         gridspec_kw={"height_ratios": [len(board.entries) + 0.5 for board in boards]},
     )  # fmt: skip
     for axes, board in zip(grid[:, 0], boards, strict=True):
-        data = pd.DataFrame(
-            [
-                {"method": entry.result.label, "psnr": value}
-                for entry in board.entries
-                for value in list(entry.result.images("psnr").values())[:MAX_POINTS]
-            ]
-        )
-        sns.stripplot(
-            data,
-            x="psnr",
-            y="method",
-            hue="method",
-            palette={label: style.colour for label, style in label_styles.items()},
-            size=3,
-            alpha=0.55,
-            jitter=0.18,
-            legend=False,
-            ax=axes,
-        )
         for place, entry in enumerate(board.entries):
-            mean = entry.result.mean("psnr")
-            axes.plot(
-                mean, place, "D", ms=6, mfc=label_styles[entry.result.label].colour, mec="black", mew=0.8, zorder=5
-            )
+            colour, mean = label_styles[entry.result.label].colour, entry.result.mean("psnr")
+            values = list(entry.result.images("psnr").values())[:MAX_POINTS]
+            heights = rng.uniform(place - 0.18, place + 0.18, len(values))  # so that few dots hide each other
+            axes.plot(values, heights, "o", color=colour, ms=3, mew=0, alpha=0.55)
+            axes.plot(mean, place, "D", ms=6, mfc=colour, mec="black", mew=0.8, zorder=5)
             paper = published_value(entry, "psnr")
             if paper is not None:
                 axes.plot([paper, paper], [place - 0.36, place + 0.36], color="black", linewidth=1.4, zorder=4)
-        axes.set(ylabel="", xlabel="")
+        axes.set_ylim(len(board.entries) - 0.5, -0.5)
         axes.set_yticks(range(len(board.entries)), [wrapped(entry.result.label) for entry in board.entries], fontsize=8)
         axes.set_title(board.noise, loc="left", fontsize=9)
         sns.despine(ax=axes, left=True)

@@ -59,7 +59,7 @@ def charts() -> Iterator[None]:
     import seaborn as sns
 
     with _theme({}):
-        rc = {"svg.fonttype": "none", "axes.grid.axis": "x", "pdf.fonttype": 42}
+        rc = {"svg.fonttype": "none", "svg.hashsalt": "charts", "axes.grid.axis": "x", "pdf.fonttype": 42}
         sns.set_theme(context="paper", style="whitegrid", font_scale=1.1, rc=rc)
         yield
 

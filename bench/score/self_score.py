@@ -41,21 +41,6 @@ class SelfScore:
         """Standard error of `error` from the scatter of the parts, that of the image among them."""
         return _standard_error(self.parts)
 
-    def psnr(self, sigma: float) -> float:
-        """Return the PSNR in dB that a known noise level makes of the score; NaN where the score is below its variance.
-
-        The bias of the score and its standard error weigh the more, the less of the score is error: at
-        sigma 25 and 32 dB, a score of 666 is 625 noise and 41 error, and 1 % of it is 0.7 dB. Use it for the order
-        of magnitude, never beside a PSNR with a reference.
-
-        Parameters
-        ----------
-        sigma : float
-            Standard deviation of the noise, 0-255 scale.
-        """
-        error = self.error - sigma**2
-        return 10 * math.log10(255**2 / error) if error > 0 else math.nan
-
 
 def difference(first: SelfScore, second: SelfScore) -> tuple[float, float]:
     """Return how much more the first scores than the second on the same image, and the standard error of that.

@@ -160,6 +160,16 @@ def test_charts_are_saved_in_the_format_that_is_asked_for(tmp_path, measured):
         make_charts(boards, tmp_path, ("gif",))
 
 
+def test_charts_drawn_twice_are_equal(tmp_path, measured):
+    boards = leaderboards(gather(measured))
+    for folder in ("first", "second"):
+        make_charts(boards, tmp_path / folder)
+    files = sorted((tmp_path / "first").iterdir())
+    assert files
+    for file in files:
+        assert file.read_bytes() == (tmp_path / "second" / file.name).read_bytes()
+
+
 def test_the_comparison_shows_mean_interval_and_noisy_input(measured):
     boards = leaderboards(gather(measured))[1:2]
     figure = comparison_figure(boards, styles(labels_of(boards)))
