@@ -33,11 +33,11 @@ def read() -> tuple[dict[str, Method], tuple[str, ...]]:
     """Read the registry, once: what `available` and `problems` return."""
     from methods import trained_here
 
-    found: dict[str, Method] = {}
+    registered: dict[str, Method] = {}
     for module in sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py")):
         for entry in getattr(importlib.import_module(f"{__name__}.{module}"), "METHODS", ()):
-            if entry.name in found:
+            if entry.name in registered:
                 raise ValueError(f"two methods are named {entry.name!r}; the second stands in methods/{module}.py")
-            found[entry.name] = entry
-    trained, left_out = trained_here.read(found, trained_here.FOLDER)
-    return found | {method.name: method for method in trained}, tuple(left_out)
+            registered[entry.name] = entry
+    trained, left_out = trained_here.read(registered, trained_here.FOLDER)
+    return registered | {method.name: method for method in trained}, tuple(left_out)

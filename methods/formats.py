@@ -162,12 +162,12 @@ def fill(network: "nn.Module", tensors: "Mapping[str, Tensor]", path: Path, what
     extra = [key for key in tensors if key not in expected]
     unequal = [key for key in expected if key in tensors and tensors[key].shape != expected[key].shape]
     if missing or extra or unequal:
-        words = [f"{len(missing)} tensors are missing, as {missing[0]}"] if missing else []
-        words += [f"{len(extra)} do not belong to it, as {extra[0]}"] if extra else []
-        words += [
+        faults = [f"{len(missing)} tensors are missing, as {missing[0]}"] if missing else []
+        faults += [f"{len(extra)} do not belong to it, as {extra[0]}"] if extra else []
+        faults += [
             f"{key} has shape {tuple(tensors[key].shape)}, expected {tuple(expected[key].shape)}" for key in unequal[:1]
         ]
-        raise ValueError(f"weights {path}: not {what}: {'; '.join(words)}")
+        raise ValueError(f"weights {path}: not {what}: {'; '.join(faults)}")
     network.load_state_dict({**{key: expected[key] for key in optional}, **tensors})
 
 

@@ -85,8 +85,8 @@ def _from_author(variables: "dict[str, np.ndarray]", path: Path) -> "dict[str, T
         for name, gain in zip(scaled, gains, strict=True):
             tensors[f"{name}.weight"] *= torch.from_numpy(gain)[:, None, None, None]
         for ours, theirs in (("weight", "gamma"), ("running_mean", "moving_mean"), ("running_var", "moving_variance")):
-            found = _numbered(variables, "batch_normalization", theirs)
-            tensors |= {f"{n}.{ours}": torch.from_numpy(a) for n, a in zip(norms, found, strict=True)}
+            arrays = _numbered(variables, "batch_normalization", theirs)
+            tensors |= {f"{n}.{ours}": torch.from_numpy(a) for n, a in zip(norms, arrays, strict=True)}
     except (ValueError, RuntimeError, IndexError):
         raise ValueError(
             f"weights {path}: not a multi-scale residual net (bfcnn): {len(kernels)} kernels in {count} levels, "

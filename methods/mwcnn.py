@@ -98,8 +98,8 @@ def _from_matconvnet(path: Path) -> "dict[str, Tensor]":
 
     values = _matlab_parameters(path)
     try:
-        found = [re.fullmatch(r"LIEVE(\d\d)_layer(\d\d)f", name) for name in values]
-        layers = sorted((match[1], match[2]) for match in found if match)
+        filters = [re.fullmatch(r"LIEVE(\d\d)_layer(\d\d)f", name) for name in values]
+        layers = sorted((match[1], match[2]) for match in filters if match)
         if not layers:
             raise KeyError("no parameter LIEVE01_layer00f")
         levels = sorted({level for level, _ in layers})

@@ -22,11 +22,11 @@ def _build(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -
     from methods.networks.wavelet import widths
 
     inputs, features = widths(tensors)
-    found = {kind: count(tensors, rf"core\.contract\.0\.\d+\.{name}") for kind, name in _SIGNS.items()}
-    block = next((kind for kind in reversed(found) if found[kind]), None)
+    blocks = {kind: count(tensors, rf"core\.contract\.0\.\d+\.{name}") for kind, name in _SIGNS.items()}
+    block = next((kind for kind in reversed(blocks) if blocks[kind]), None)
     if block is None:
         raise ValueError("its first level has no block")
-    return SearchedNet(max(inputs // 4, 1), block, found[block], features), inputs // 4
+    return SearchedNet(max(inputs // 4, 1), block, blocks[block], features), inputs // 4
 
 
 load = Layout("a searched net", _build, "a state dict of SearchedNet in methods/networks/searched.py", names=_FORMER)

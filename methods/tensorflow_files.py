@@ -48,14 +48,14 @@ def tensor_bundle(index: Path) -> "dict[str, np.ndarray]":
         (compressed blocks, big-endian, partitioned variables).
     """
     try:
-        entries = dict(_table(index.read_bytes()))
-        header = _fields(entries.pop(b"", b""))
+        table = dict(_table(index.read_bytes()))
+        header = _fields(table.pop(b"", b""))
         if _one(header, 2, 0) != 0:
             raise ValueError("numbers are stored in big-endian order")
         parts = _Parts(index, _one(header, 1, 1))
-        found = {key.decode(): _entry(value) for key, value in entries.items()}
-        names = _names(parts.text(found[_GRAPH])) if _GRAPH in found else {}
-        return {names.get(key, key): parts.array(entry) for key, entry in found.items() if entry["type"] in _TYPES}
+        entries = {key.decode(): _entry(value) for key, value in table.items()}
+        names = _names(parts.text(entries[_GRAPH])) if _GRAPH in entries else {}
+        return {names.get(key, key): parts.array(entry) for key, entry in entries.items() if entry["type"] in _TYPES}
     except (OSError, ValueError, IndexError, KeyError, AttributeError, TypeError, OverflowError) as error:
         raise ValueError(
             f"weights {index}: no readable TensorFlow checkpoint ({_line(error)}); expected variables.index with "
@@ -292,9 +292,9 @@ def _datasets(file: Any) -> "Iterator[tuple[str, np.ndarray]]":
     """Yield the arrays of numbers; links to other files are not followed."""
     import h5py
 
-    found: list[tuple[str, Any]] = []
-    file.visititems(lambda path, item: found.append((path, item)) if isinstance(item, h5py.Dataset) else None)
-    arrays = [(path, item) for path, item in found if item.dtype.kind in "fi" and not path.startswith("optimizer/")]
+    datasets: list[tuple[str, Any]] = []
+    file.visititems(lambda path, item: datasets.append((path, item)) if isinstance(item, h5py.Dataset) else None)
+    arrays = [(path, item) for path, item in datasets if item.dtype.kind in "fi" and not path.startswith("optimizer/")]
     if any(item.external for _, item in arrays) or sum(item.nbytes for _, item in arrays) > MOST_BYTES:
         raise ValueError(f"its arrays lie in other files, or claim more than {MOST_BYTES} bytes")
     for path, item in arrays:

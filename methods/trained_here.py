@@ -30,9 +30,9 @@ def trained(known: Mapping[str, Method], folder: Path = FOLDER) -> list[Method]:
 
 def read(known: Mapping[str, Method], folder: Path = FOLDER) -> tuple[list[Method], list[str]]:
     """Return the methods of `trained`, and one line on each record that cannot be used."""
-    found, problems = records(folder)
+    training_records, problems = records(folder)
     nets: dict[str, list[Net]] = {}
-    for path, record in found.items():
+    for path, record in training_records.items():
         if "kind" not in record:
             try:
                 net = _net(path, record, known)
@@ -44,17 +44,17 @@ def read(known: Mapping[str, Method], folder: Path = FOLDER) -> tuple[list[Metho
 
 def records(folder: Path = FOLDER) -> tuple[dict[Path, dict[str, Any]], list[str]]:
     """Return the training records of a folder, of every kind, by path; and one line on each file that is none."""
-    found: dict[Path, dict[str, Any]] = {}
+    contents: dict[Path, dict[str, Any]] = {}
     problems = []
     for path in sorted(folder.glob("*.json")):
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             if not isinstance(content, dict) or not path.name.isprintable():
                 raise ValueError("it holds no JSON object, or its name cannot be printed")
-            found[path] = content
+            contents[path] = content
         except (OSError, ValueError, RecursionError) as error:
             problems.append(_problem(path, error))
-    return found, problems
+    return contents, problems
 
 
 def _net(path: Path, record: Mapping[str, Any], known: Mapping[str, Method]) -> Net:

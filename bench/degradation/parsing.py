@@ -127,8 +127,8 @@ def sigmas(values: Mapping[str, Value]) -> tuple[float, float]:
 
 def ends(text: str) -> tuple[float | None, ...]:
     """Read a number, or the two ends of a range, as `25` and `0-55`; None for what is no number."""
-    found = _RANGE.fullmatch(text)
-    return tuple(_number(part) for part in (found.groups() if found else (text,)))
+    span = _RANGE.fullmatch(text)
+    return tuple(_number(part) for part in (span.groups() if span else (text,)))
 
 
 def parse(spec: str) -> Degradation:

@@ -160,8 +160,8 @@ def _sentence(problem: str, a: str, b: str, group: Sequence[Finding], total: int
     if len(images) == 1:
         # The share says what is part of what; how the pixels differ otherwise is said too.
         changes = [change for change in group[0].relation.split(", ") if change not in _PARTS]
-        how = f" ({', '.join(changes)})" if changes else ""
-        return f"{a}: {images[0]} shares {_percent(group[0].share)} of its pixels with {b}/{group[0].image_b}{how}"
+        changed = f" ({', '.join(changes)})" if changes else ""
+        return f"{a}: {images[0]} shares {_percent(group[0].share)} of its pixels with {b}/{group[0].image_b}{changed}"
     count = f" of {total}" if total else ""
     named = f" ({', '.join(images)})" if len(images) <= NAMED else ""
     if problem == WITHIN:
@@ -187,8 +187,8 @@ def _sets(finding: Finding) -> tuple[str, str]:
     return finding.dataset_a, finding.dataset_b
 
 
-def _listed(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _sizes(names: Sequence[str]) -> dict[str, int]:

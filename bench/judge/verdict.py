@@ -79,10 +79,10 @@ def reference(result: Result, metric: str) -> Published | None:
 def _incomparable(result: Result, row: Published) -> str:
     """Say which choice of protocol makes the two numbers incomparable; empty if none does."""
     clipped = PROTOCOLS[result.protocol].noisy == "uint8"
-    how = result.about["identity"].get("inference", {})
+    inference = result.about["identity"].get("inference", {})
     if result.ensembled and (row.method, row.variant) != result.published_ensemble:
         return "here with self-ensemble, there without (worth 0.05 dB for DnCNN on Set12 at sigma 25)"
-    if "tile" in how:
+    if "tile" in inference:
         return "here in tiles, which change what the method sees of an image"
     if row.protocol == "derived":
         return "the published value is derived or was read off a chart"
@@ -90,8 +90,8 @@ def _incomparable(result: Result, row: Published) -> str:
         return f"published under another protocol ({row.note})"
     if row.protocol == "unstated":
         return "the source does not state its protocol"
-    if "sigma" in how:
-        return f"here the method was told sigma {how['sigma']:g}, whatever the noise"
+    if "sigma" in inference:
+        return f"here the method was told sigma {inference['sigma']:g}, whatever the noise"
     if (row.protocol == "sr") != (result.protocol == "sr"):
         return "a border as wide as the scale is left out in one of the two only (PROTOCOL=sr)"
     if clipped and row.protocol != "clipped":

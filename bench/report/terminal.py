@@ -108,8 +108,8 @@ def failed(failure: Failure) -> None:
 
 def check(out: Console, colour: str, name: str, remark: str, *, passed: bool | None) -> None:
     """Print one check of `make conform` as a line."""
-    words = {True: Text("ok  ", "green"), False: Text("FAIL", "red"), None: Text("none", "dim")}
-    out.print(Text.assemble(words[passed], f"  {colour:4}  {name}", (f"  {remark}", "dim")), soft_wrap=True)
+    signs = {True: Text("ok  ", "green"), False: Text("FAIL", "red"), None: Text("none", "dim")}
+    out.print(Text.assemble(signs[passed], f"  {colour:4}  {name}", (f"  {remark}", "dim")), soft_wrap=True)
 
 
 def print_results(out: Console, results: Sequence[Result]) -> None:

@@ -65,21 +65,21 @@ def _scores(
     levels = denoised.to(device, torch.float64, copy=True).mul_(255)
     known = [image for image in clean if image is not None]
     reference = _stack(known, device) if len(known) == len(noisy) else None
-    found = dict.fromkeys(scored(), [float("nan")] * len(noisy))
+    columns = dict.fromkeys(scored(), [float("nan")] * len(noisy))
     if reference is not None:
         # What is left of the noise is what is wrong with the image, clipping aside.
-        found["noise_psnr"] = psnr(reference, levels).tolist()
+        columns["noise_psnr"] = psnr(reference, levels).tolist()
     levels.clamp_(0, 255)
     if cell.protocol.output == "uint8":
         levels = levels.round_()
     if reference is not None:
-        found |= _against(cell, reference, levels, "")
+        columns |= _against(cell, reference, levels, "")
     pixels = levels.round_().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     del levels  # of a large image each copy counts
     if reference is not None:
-        found |= _against(cell, reference, _stack(noisy, device).double().mul_(255), "noisy_")
+        columns |= _against(cell, reference, _stack(noisy, device).double().mul_(255), "noisy_")
     return [
-        {**{name: values[i] for name, values in found.items()}, "denoised": pixels[i].tobytes()}
+        {**{name: values[i] for name, values in columns.items()}, "denoised": pixels[i].tobytes()}
         for i in range(len(noisy))
     ]
 

@@ -99,8 +99,8 @@ class Store:
 
     def failures(self) -> list[Failure]:
         """Return every failure that was noted and not mended since."""
-        found = [json.loads(path.read_text()) for path in sorted(self.folder.glob("failed/*.json"))]
-        return [Failure(entry["request"], entry["cause"]) for entry in found if "request" in entry]
+        noted = [json.loads(path.read_text()) for path in sorted(self.folder.glob("failed/*.json"))]
+        return [Failure(entry["request"], entry["cause"]) for entry in noted if "request" in entry]
 
     def _failure_path(self, failure: Failure, prefix: str = "") -> Path:
         return self.folder / "failed" / f"{prefix}{failure.key}.json"

@@ -13,11 +13,11 @@ class WaveletResidual(nn.Module):
     Parameters
     ----------
     channels : int
-        Of the image.
+        Of the image: 1 (raw or gray) or 3 (sRGB).
     features : sequence of int
         Width of every level, finest first; at least two.
     middle, bottom : callable
-        Make what stands between the convolutions that change the width, at the lowest level and at the others.
+        Make what stands between the convolutions that change the width, at the lowest level (`bottom`) and the others.
     activation : type of Module
         Behind these convolutions but the last: the residual has both signs.
 
@@ -73,10 +73,8 @@ class MWRCANet(WaveletResidual):
 
     Parameters
     ----------
-    channels : int
-        1 (raw, the Bayer pattern as it is, 1.0 = white level) or 3 (sRGB).
-    features : sequence of int
-        Width of every level, finest first; at least two.
+    channels, features
+        As for `WaveletResidual`; a raw image is the Bayer pattern as it is, 1.0 = white level.
     blocks : int
         Of a group.
     reduction : int
@@ -112,10 +110,8 @@ class MWResNet(WaveletResidual):
 
     Parameters
     ----------
-    channels : int
-        1 (raw or gray) or 3 (sRGB).
-    features : sequence of int
-        Width of every level, finest first; at least two.
+    channels, features
+        As for `WaveletResidual`.
     blocks : int
         Residual blocks of a level on the way down, and again on the way up.
 

@@ -149,8 +149,8 @@ def design_of(content: Tensor) -> Design:
         If it is no design.
     """
     try:
-        found = json.loads(bytes(content.to(torch.uint8).flatten().tolist()))
-        return Design(**found)
+        values = json.loads(bytes(content.to(torch.uint8).flatten().tolist()))
+        return Design(**values)
     except (TypeError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"tensor 'design' holds no design of a net ({' '.join(str(error).split())})") from None
 

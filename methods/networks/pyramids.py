@@ -32,12 +32,12 @@ class LaplacianPyramid(nn.Module):
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Split (B, C, H, W) into levels (B, C, H / 2^l, W / 2^l), finest first."""
-        found = []
+        levels = []
         for _ in range(self.levels - 1):
             smaller = self.down(image)
-            found.append(image - self.up(smaller))
+            levels.append(image - self.up(smaller))
             image = smaller
-        return [*found, image]
+        return [*levels, image]
 
     def inverse(self, levels: Sequence[Tensor]) -> Tensor:
         """Put levels together; of unchanged ones the image itself."""
@@ -73,10 +73,10 @@ class GaussianPyramid(nn.Module):
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Split (B, C, H, W) into levels (B, C, H / 2^l, W / 2^l), finest first."""
-        found = [image]
+        levels = [image]
         for _ in range(self.levels - 1):
-            found.append(self.down(found[-1]))
-        return found
+            levels.append(self.down(levels[-1]))
+        return levels
 
     def inverse(self, levels: Sequence[Tensor]) -> Tensor:
         """Average the levels."""
@@ -153,12 +153,12 @@ class MultiScale(nn.Module):
 
     def denoised_levels(self, image: Tensor) -> list[Tensor]:
         """Split an image (B, C, H, W) and denoise every level, finest first."""
-        found: list[Tensor] = []
+        denoised: list[Tensor] = []
         for index, level in reversed(list(enumerate(self.pyramid(image)))):
-            if self.residual and found:
-                level = level + self.pyramid.up(found[-1].detach())
-            found.append(self.nets[min(index, len(self.nets) - 1)](level))
-        return found[::-1]
+            if self.residual and denoised:
+                level = level + self.pyramid.up(denoised[-1].detach())
+            denoised.append(self.nets[min(index, len(self.nets) - 1)](level))
+        return denoised[::-1]
 
     def forward(self, image: Tensor) -> Tensor:
         """Map (B, C, H, W) to the same shape."""

@@ -16,15 +16,11 @@ class SearchedNet(WaveletResidual):
 
     Parameters
     ----------
-    channels : int
-        1 (raw or gray) or 3 (sRGB).
+    channels, blocks, features
+        As for `MWResNet`.
     block : str
         ``"residual"``: MWResNet itself; ``"dense"``: the residual dense block of RDN, with three
         convolutions that each add half the width; ``"attention"``: that of MWRCANet.
-    blocks : int
-        Of a level on the way down, and again on the way up.
-    features : sequence of int
-        Width of every level, finest first; at least two.
     """
 
     def __init__(self, channels: int, block: str, blocks: int, features: Sequence[int]) -> None:

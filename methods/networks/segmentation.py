@@ -116,14 +116,7 @@ def joint_loss(
 def segmentation_loss(logits: Tensor, labels: Tensor, ignore: int = VOID) -> Tensor:
     """Return the cross-entropy averaged over the pixels that have a class; 0 where none has.
 
-    Parameters
-    ----------
-    logits : Tensor
-        (B, classes, h, w).
-    labels : Tensor
-        (B, h, w), whole numbers.
-    ignore : int
-        Label of pixels without a class.
+    Parameters are as for `joint_loss`.
 
     Raises
     ------
