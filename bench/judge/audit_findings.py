@@ -105,9 +105,7 @@ def summary(findings: Sequence[Finding], sizes: Mapping[str, int]) -> Iterator[s
         yield f"{problem}: {_sentence(problem, a, b, group, sizes.get(a, 0))}"
 
 
-def overlap_footnotes(
-    datasets: Sequence[str], trained_on: Mapping[str, Sequence[str]], table: Path = COMMITTED
-) -> list[str]:
+def overlap_footnotes(datasets: Sequence[str], trained_on: Mapping[str, Sequence[str]]) -> list[str]:
     """Return the footnotes of a table of scores whose test images stand elsewhere too.
 
     Parameters
@@ -117,8 +115,6 @@ def overlap_footnotes(
     trained_on : mapping
         For a method's label in the table, the training sets it was trained on, as the registry names them. Nothing is
         said of a method that is not there.
-    table : Path
-        The findings; those in git by default.
 
     Returns
     -------
@@ -130,7 +126,7 @@ def overlap_footnotes(
     >>> overlap_footnotes(["kodak24"], {"DnCNN-S": ["train400"]})
     []
     """
-    findings = read(table)
+    findings = read()
     sizes = _sizes(datasets)
     overlaps, shared = [], []
     for (problem, a, b), group in _pairs(findings):

@@ -26,12 +26,12 @@ class MWCNN(nn.Module):
         Width of every level, finest first; at least two.
     depth : int
         Convolutions of a level on the way down, and again on the way up.
-    span : tuple of float
-        What black and white are inside the network: (0, 1) in the authors' PyTorch code, (-2, 2) in
-        their MatConvNet code. Part of the state dict.
 
     Attributes
     ----------
+    span : Tensor
+        What black and white are inside the network: 0 and 1, as in the authors' PyTorch code, unless a
+        state dict says another, as that of their MatConvNet code: -2 and 2.
     receptive_field : int
         239 for the paper's network.
     size_multiple : int
@@ -40,13 +40,7 @@ class MWCNN(nn.Module):
 
     span: Tensor
 
-    def __init__(
-        self,
-        channels: int = 1,
-        features: Sequence[int] = (160, 256, 256),
-        depth: int = 4,
-        span: tuple[float, float] = (0.0, 1.0),
-    ) -> None:
+    def __init__(self, channels: int = 1, features: Sequence[int] = (160, 256, 256), depth: int = 4) -> None:
         super().__init__()
         above = [channels, *features[:-1]]  # of a level: what its wavelet channels are made from
         contract = [
@@ -59,7 +53,7 @@ class MWCNN(nn.Module):
         ]
         self.transform, self.inverse = DWT(channels), IWT(channels)
         self.core = WaveletUNet(contract, bottom, expand[::-1], features[:-1])
-        self.register_buffer("span", torch.tensor(span))
+        self.register_buffer("span", torch.tensor([0.0, 1.0]))
         self.receptive_field = self.core.receptive_field(transformed=True)
         self.size_multiple = 2 ** len(features)
 
