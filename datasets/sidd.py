@@ -1,10 +1,10 @@
-"""SIDD: the validation blocks of the Smartphone Image Denoising Dataset, and those of its successor SIDD+."""
+"""SIDD, the Smartphone Image Denoising Dataset: its validation blocks, those of its successor SIDD+, and one pair."""
 
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datasets.description import Dataset, Entries, File, Image, Part
+from datasets.description import Dataset, Entries, File, Image, Part, listed
 from datasets.matlab import Variable, grey_levels, read
 
 if TYPE_CHECKING:
@@ -77,7 +77,30 @@ def _set(name: str, colour: str, *, plus: bool, published: str) -> Dataset:
 
 _PAPERS = "denoising of real photographs"
 
+
+def _variable(path: Path, at: tuple[int | str, ...]) -> "np.ndarray":
+    """Read the variable `at[0]` of a MATLAB file: uint8, shape (H, W, 3)."""
+    return read(path, Variable(str(at[0]), (0, 0, 3), ("uint8",)))
+
+
+def _pair() -> Dataset:
+    files = listed("SIDD_pair", "zsyOAOA/DANet/ea4d714168150e48c66ef0439ea1966342512b0a/test_data/SIDD")
+    parts = {version: Part(file, (f"im_{version}",)) for file in files for version in [Path(file.path).stem]}
+    return Dataset(
+        name="sidd-pair",
+        title="SIDD, one pair",
+        colour="rgb",
+        images=(Image("pair", parts["gt"], parts["noisy"]),),
+        source="https://github.com/zsyOAOA/DANet (test_data/SIDD): one 256x256 crop of SIDD in sRGB",
+        licence="none stated in the repository; SIDD: see https://abdokamel.github.io/sidd/",
+        published="nowhere: tables are of SIDD's validation or benchmark blocks",
+        conversion="im_gt and im_noisy of the two MATLAB files",
+        reader=_variable,
+    )
+
+
 DATASETS = (
+    _pair(),
     _set("sidd-valid", "sRGB", plus=False, published=f"sRGB {_PAPERS}: RIDNet and the tables after it"),
     _set("sidd-valid-raw", "raw", plus=False, published=f"raw {_PAPERS}: NTIRE 2019 and 2020"),
     _set("siddplus-valid", "sRGB", plus=True, published="sRGB track of NTIRE 2020"),
