@@ -14,7 +14,9 @@ def command(
 ) -> None:
     """Say which methods, datasets, degradations and protocols there are (make list)."""
     from bench.cli.listing import show
+    from bench.cli.printing import print_warnings
     from bench.common.parsing import split
 
+    print_warnings()
     for word in split(",".join(filter(None, (what, method, data)))) or ["all"]:
         show(word)

@@ -33,6 +33,14 @@ def print_outcomes(outcomes: "Iterable[str | Failure]") -> None:
         raise typer.Exit(1 if made else 2)
 
 
+def print_warnings() -> None:
+    """Print on standard error what of the registries is left out, or not used as its record says."""
+    from bench.plan.resolve import problems
+
+    for line in problems():
+        typer.echo(f"warning: {line}", err=True)
+
+
 def print_rows(rows: Iterable[Mapping[str, Any]], table: Path | None = None) -> None:
     """Print a small table, and write it as a CSV file where one is named."""
     import pandas as pd

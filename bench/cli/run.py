@@ -26,6 +26,7 @@ def command(
     out: options.Out = options.RESULTS,
 ) -> None:
     """Measure methods on datasets and print them beside the published numbers (make bench)."""
+    from bench.cli.printing import print_warnings
     from bench.common.atomic import write_whole
     from bench.plan.request import Request, plan
     from bench.report import terminal
@@ -35,6 +36,7 @@ def command(
     from bench.store.results import gather
 
     settings = options.settings(device, backend, jobs, compile=compile, memory=memory, engine=engine)
+    print_warnings()
     cells, failures = plan(Request(method, data, noise, protocol, seed, weights, ensemble, precision, tile, sigma))
     screen = terminal.console()
     done = run_campaign(cells, Store(out / "runs"), settings, terminal.Live(screen), failures)

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+import methods
 from bench.cli import options
 from bench.cli.app import main
 from bench.plan.request import Request
+from methods import trained_here
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -143,6 +145,22 @@ def test_offline_without_mirror_says_what_to_do(bench, tmp_path, monkeypatch):
     (line,) = done.stderr.strip().splitlines()
     for part in ("dataset mcmaster", "McMaster", "https://", "BENCH_MIRROR", "DATA=builtin"):
         assert part in line
+
+
+def test_a_bad_training_record_is_one_line_of_warning(bench, tmp_path, photographs, monkeypatch):
+    (tmp_path / "bad.json").write_text("{")
+    monkeypatch.setattr(trained_here, "FOLDER", tmp_path)
+    methods.read.cache_clear()
+    try:
+        run = ["run", "--method", "wavelet", "--data", str(photographs), "--out", str(tmp_path / "out")]
+        for words in (["list", "methods"], run):
+            done = bench(*words)
+            assert done.returncode == 0
+            (line,) = done.stderr.splitlines()
+            assert line.startswith(f"warning: training record {tmp_path / 'bad.json'}: ")
+    finally:
+        monkeypatch.undo()
+        methods.read.cache_clear()
 
 
 def test_list_names_everything(bench):
