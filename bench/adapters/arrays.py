@@ -235,6 +235,8 @@ class Load:
         array = np.ascontiguousarray(array[None] if takes.layout == "NCHW" else array.transpose(1, 2, 0)[None])
         try:
             output = call(array, _level(takes, level, h, w), device)
+        except BenchError:
+            raise  # it cannot be run on this device
         except Exception as error:
             raise ValueError(
                 f"{where}: {self.runtime} fails on an image of {'x'.join(map(str, array.shape))}: "
