@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _explained(error: Exception) -> tuple[str, int]:
-    """Return what a person is told of an error, in one line, and the exit status."""
+    """Return the line that a person reads of an error, and the exit status."""
     if isinstance(error, TyperException):
         return _usage(error), BAD_INPUT
     frames = traceback.extract_tb(error.__traceback__)

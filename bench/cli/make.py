@@ -86,7 +86,7 @@ def run(command: str) -> int:
     """Run a command of make with the variables that were typed, and return the exit status."""
     typed = {name: os.environ.get(name, "") for name in os.environ.get("BENCH_TYPED", "").split()}
     try:
-        words = arguments(command, typed, os.environ.get("BENCH_GOALS", "").split())
+        program_arguments = arguments(command, typed, os.environ.get("BENCH_GOALS", "").split())
         tests = _words("TESTS", typed.get("TESTS", ""))
     except BenchError as error:
         typer.echo(f"error: {error}", err=True)
@@ -97,7 +97,7 @@ def run(command: str) -> int:
     if command == "test":
         how = ("--numprocesses=auto", "--dist=worksteal")
         return subprocess.run([sys.executable, "-m", "pytest", *how, *tests], check=False).returncode
-    return main(words)
+    return main(program_arguments)
 
 
 def _words(name: str, value: str) -> list[str]:

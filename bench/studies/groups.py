@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bench.plan.cell import Cell
-from bench.studies.naming import method_identity, tell_apart
+from bench.studies.naming import distinct_names, method_identity
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class Group:
     Attributes
     ----------
     about : dict of str
-        What they share, by the words of a request: `dataset`, `degradation`, `protocol`, and `seed` where seeds
+        What they share, as a request has it: `dataset`, `degradation`, `protocol`, and `seed` where seeds
         are apart. Datasets of one name are told apart.
     methods : dict
         The cells of each method by its name in tables, one a seed, in the order of the request. Methods of one
@@ -51,8 +51,8 @@ def grouped(cells: Iterable[Cell], *, seeds_apart: bool = False) -> list[Group]:
         for cell in of_it:
             seed = (str(cell.seed),) if seeds_apart else ()
             members.setdefault((str(cell.degradation), cell.protocol.name, *seed), []).append(cell)
-        for words, alike in members.items():
-            about = zip(("dataset", "degradation", "protocol", "seed"), (name, *words), strict=False)
+        for shared, alike in members.items():
+            about = zip(("dataset", "degradation", "protocol", "seed"), (name, *shared), strict=False)
             groups.append(Group(dict(about), by_method(alike)))
     return groups
 
@@ -63,7 +63,7 @@ def by_dataset(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
     for cell in cells:
         members.setdefault((cell.dataset.name, cell.data), []).append(cell)
     sources = [cells[0].dataset.source for cells in members.values()]  # of a person's own: the path
-    return dict(zip(tell_apart([name for name, _ in members], sources), members.values(), strict=True))
+    return dict(zip(distinct_names([name for name, _ in members], sources), members.values(), strict=True))
 
 
 def by_method(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
@@ -73,4 +73,4 @@ def by_method(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
         members.setdefault(method_identity(cell), []).append(cell)
     sources = [cells[0].method.paper for cells in members.values()]  # of a person's own: the path
     labels = [cells[0].label for cells in members.values()]
-    return dict(zip(tell_apart(labels, sources), members.values(), strict=True))
+    return dict(zip(distinct_names(labels, sources), members.values(), strict=True))

@@ -42,21 +42,21 @@ def _question(cell: Cell) -> list[Any]:
 def method_identity(cell: Cell) -> str:
     """Return what tells a cell's method apart from others, whatever it runs on."""
     identity = cell.identity
-    told_apart = {key: identity[key] for key in ("net", "options", "weights", "inference") if key in identity}
-    return json.dumps(told_apart | {"code": getattr(cell.method.load, "code", "")}, sort_keys=True)
+    asked = {key: identity[key] for key in ("net", "options", "weights", "inference") if key in identity}
+    return json.dumps(asked | {"code": getattr(cell.method.load, "code", "")}, sort_keys=True)
 
 
-def tell_apart(names: Sequence[str], paths: Sequence[str]) -> list[str]:
+def distinct_names(names: Sequence[str], paths: Sequence[str]) -> list[str]:
     """Add to names that stand twice the shortest ends of their paths that tell them apart.
 
     Examples
     --------
-    >>> tell_apart(["folder test", "folder test", "bsd68"], ["x/test", "y/test", "somewhere"])
+    >>> distinct_names(["folder test", "folder test", "bsd68"], ["x/test", "y/test", "somewhere"])
     ['folder test (x/test)', 'folder test (y/test)', 'bsd68']
-    >>> tell_apart(["model", "model"], ["", ""])
+    >>> distinct_names(["model", "model"], ["", ""])
     ['model (1)', 'model (2)']
     """
-    told = list(names)
+    distinct = list(names)
     for name in {name for name in names if list(names).count(name) > 1}:
         places = [place for place, other in enumerate(names) if other == name]
         parts = [Path(paths[place]).parts for place in places]
@@ -67,5 +67,5 @@ def tell_apart(names: Sequence[str], paths: Sequence[str]) -> list[str]:
         else:
             ends = [str(number) for number in range(1, len(places) + 1)]
         for place, end in zip(places, ends, strict=True):
-            told[place] = f"{name} ({end})"
-    return told
+            distinct[place] = f"{name} ({end})"
+    return distinct

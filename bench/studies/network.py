@@ -53,9 +53,9 @@ def level(cell: Cell) -> float | None:
     Raises
     ------
     BenchError
-        If it is not known and the network must be told.
+        If it is not known and the network must be given it.
     """
     sigma = cell.degradation.sigma if cell.inference.sigma is None else cell.inference.sigma
     if sigma is None and cell.net.given_sigma:
-        raise BenchError(f"method {cell.label} must be told sigma, and {cell.degradation} has none; give NOISE=25")
+        raise BenchError(f"method {cell.label} must be given sigma, and {cell.degradation} has none; give NOISE=25")
     return None if sigma is None else sigma / 255

@@ -13,7 +13,7 @@ _NEAREST = 6  # pool keypoints that one keypoint may vote for
 _AGREE = 4  # votes for one rotation and scale
 _CHOSEN = 40  # pairs looked at closely, for an image
 _INLIERS = 6
-_TOGETHER = 100  # query images at a time, so that the pool is gone through seldom
+_BATCH = 100  # query images at a time, so that the pool is gone through seldom
 _RATIO = 0.85
 
 
@@ -32,8 +32,8 @@ def candidates(galleries: Sequence[Gallery], queries: Sequence[Place]) -> Iterat
         Those whose copies are wanted.
     """
     pool = _Pool(galleries)
-    for start in range(0, len(queries), _TOGETHER):
-        batch = queries[start : start + _TOGETHER]
+    for start in range(0, len(queries), _BATCH):
+        batch = queries[start : start + _BATCH]
         # Every image twice: as it is, and mirrored.
         seen = [(query, flip) for query in batch for flip in (False, True)]
         votes: dict[Place, dict[tuple[Place, bool], int]] = {query: {} for query in batch}

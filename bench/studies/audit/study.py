@@ -16,7 +16,7 @@ from bench.judge.audit_findings import Finding, summary, write
 from bench.plan import fingerprint
 from bench.plan.cell import Failure
 from bench.plan.resolve import known_dataset
-from bench.studies.naming import stem, tell_apart
+from bench.studies.naming import distinct_names, stem
 from datasets import Dataset
 
 if TYPE_CHECKING:
@@ -142,36 +142,36 @@ def _goodness(found: "Comparison") -> tuple[bool, float]:
 
 
 def _finding(galleries: "Sequence[Gallery]", first: "Place", second: "Place", found: "Comparison") -> Finding:
-    from bench.studies.audit.wording import problem, relation, where
+    from bench.studies.audit.relation import place_of, problem_of, relation_of
 
     one, other = galleries[first.gallery], galleries[second.gallery]
     shapes = [(int(g.sizes[p.image, 0]), int(g.sizes[p.image, 1])) for g, p in ((one, first), (other, second))]
     return Finding(
-        problem(found, one.dataset, same=first.gallery == second.gallery, training=other.training),
+        problem_of(found, one.dataset, same=first.gallery == second.gallery, training=other.training),
         one.dataset,
         one.names[first.image],
         other.dataset,
         other.names[second.image],
-        relation(found),
+        relation_of(found),
         round(found.share, 4),
         round(found.correlation, 4),
         found.maximum,
         found.equal if math.isnan(found.equal) else round(found.equal, 4),
-        where(found, shapes[0], shapes[1]),
+        place_of(found, shapes[0], shapes[1]),
     )
 
 
-def _chosen(words: Sequence[str]) -> Iterator[tuple[str, Dataset | Exception, bool]]:
+def _chosen(requested: Sequence[str]) -> Iterator[tuple[str, Dataset | Exception, bool]]:
     """Return of each word a name that tells its dataset apart, the dataset or why there is none, and its role."""
     found: list[tuple[str, Dataset | Exception]] = []
-    for word in words:
+    for word in requested:
         try:
             found.append((word, known_dataset(word.removeprefix(TRAINING))))
         except (BenchError, ValueError, OSError) as error:
             found.append((word, error))
     names = [dataset.name if isinstance(dataset, Dataset) else word for word, dataset in found]
     paths = [dataset.source if isinstance(dataset, Dataset) else "" for _, dataset in found]
-    for name, (word, dataset) in zip(tell_apart(names, paths), found, strict=True):
+    for name, (word, dataset) in zip(distinct_names(names, paths), found, strict=True):
         # A validation set is held out, too.
         held_out = isinstance(dataset, Dataset) and (dataset.role == "test" or dataset.name.endswith("-val"))
         yield name, dataset, word.startswith(TRAINING) or not held_out

@@ -11,7 +11,7 @@ from bench.plan.request import Request, plan
 from bench.studies.explain.explanation import explain, rows
 from bench.studies.explain.pixels import read_pixels
 from bench.studies.groups import by_dataset
-from bench.studies.naming import stem, tell_apart
+from bench.studies.naming import distinct_names, stem
 
 
 def build(request: Request, image: str, pixel: str, out: Path, device: str = "cpu") -> Iterator[str | Failure]:
@@ -68,4 +68,4 @@ def _figures(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
     for cell in cells:
         members.setdefault((cell.label, cell.method.paper, cell.protocol.name, cell.seed), []).append(cell)
     paths = [f"{path}/{protocol}, seed {seed}" for _, path, protocol, seed in members]
-    return dict(zip(tell_apart([str(label) for label, *_ in members], paths), members.values(), strict=True))
+    return dict(zip(distinct_names([str(label) for label, *_ in members], paths), members.values(), strict=True))

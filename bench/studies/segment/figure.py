@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.report import styles
 from bench.run.images import pictures
-from bench.studies.segment.labels import CLEAN, Scores, label_map, mean_iou, scheme, segmented, version
+from bench.studies.segment.evaluation import CLEAN, Scores, label_map, mean_iou, scheme, segmented, version
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +46,7 @@ def save(
     Parameters
     ----------
     segmenter, methods, store, device
-        As for `bench.studies.segment.labels.compare`.
+        As for `bench.studies.segment.evaluation.compare`.
     scores : sequence of Scores
         What that returned; each title says the mean IoU of this image.
     image : str

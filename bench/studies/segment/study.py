@@ -24,8 +24,8 @@ from bench.run.settings import Settings
 from bench.store.records import Store
 from bench.studies.groups import by_dataset, grouped
 from bench.studies.naming import stem
-from bench.studies.segment.labels import CLEAN, NOISY, Scores, compare, mean_iou, scheme, summary
-from bench.studies.segment.networks import Segmenter, fitting, load
+from bench.studies.segment.evaluation import CLEAN, NOISY, Scores, compare, mean_iou, scheme, summary
+from bench.studies.segment.segmenters import Segmenter, fitting, load
 
 if TYPE_CHECKING:
     from torch import nn
@@ -116,7 +116,7 @@ def over_seeds(rows: Sequence[Row], methods: Methods) -> list[Row]:
     Parameters
     ----------
     rows : sequence of dict
-        As `bench.studies.segment.labels.summary` gives them.
+        As `bench.studies.segment.evaluation.summary` gives them.
     methods : mapping
         The cells of the rows.
 
@@ -150,7 +150,7 @@ def as_text(rows: Sequence[Row], seeds: Sequence[Row] = ()) -> str:
     Parameters
     ----------
     rows : sequence of dict
-        As `bench.studies.segment.labels.summary` gives them: noisy, methods, clean.
+        As `bench.studies.segment.evaluation.summary` gives them: noisy, methods, clean.
     seeds : sequence of dict
         As `over_seeds` gives them.
     """

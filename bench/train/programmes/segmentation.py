@@ -8,8 +8,8 @@ from bench.common.errors import BenchError
 from bench.common.parsing import split
 from bench.plan.resolve import known_dataset
 from bench.run.wrappers import padded
-from bench.studies.segment.labels import Scheme, confusion, mean_iou, scheme
-from bench.studies.segment.networks import network as segmentation_network
+from bench.studies.segment.evaluation import Scheme, confusion, mean_iou, scheme
+from bench.studies.segment.segmenters import network as segmentation_network
 from bench.train.data import TrainingData
 from bench.train.losses import denoising
 from bench.train.patches import TrainingImages

@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from bench.common.errors import BenchError
-from bench.studies.conform.study import conform, receptive_field
+from bench.studies.conform.checks import noise_level, receptive_field
+from bench.studies.conform.study import conform
+from bench.studies.conform.subject import cells_to_check, loaded
 
 GOOD = "def denoise(noisy, sigma):\n    return noisy * 0.9 + 0.05\n"
 
@@ -37,26 +39,23 @@ def test_each_fault_is_found(method_file, name):
 
 
 def test_a_network_that_looks_farther_than_it_says(tmp_path):
-    from bench.studies.conform import study as module
     from methods.networks.dncnn import DnCNN
 
     path = tmp_path / "net.pth"
     torch.save(DnCNN(6, 1, 4).state_dict(), path)
-    cell = module._cells("dncnn-b", str(path))["gray"]
-    subject = module._subject(cell, 1)
+    cell = cells_to_check("dncnn-b", str(path))["gray"]
+    subject = loaded(cell, 1)
     assert receptive_field(subject) == (True, "declared 13, found 13")
     subject.denoise.receptive_field = 11
     assert receptive_field(subject) == (False, "declared 11, found 13")
 
 
 def test_a_blind_method_that_uses_sigma(method_file):
-    from bench.studies.conform import study as module
-
-    (cell, _) = module._cells(
+    (cell, _) = cells_to_check(
         str(method_file("def denoise(noisy, sigma):\n    return noisy * (1 - sigma)\n")), ""
     ).values()
     blind = dataclasses.replace(cell, net=dataclasses.replace(cell.net, given_sigma=False))
-    passed, remark = module.noise_level(module._subject(blind, 1))
+    passed, remark = noise_level(loaded(blind, 1))
     assert not passed
     assert "says it is blind" in remark
 
@@ -64,3 +63,9 @@ def test_a_blind_method_that_uses_sigma(method_file):
 def test_a_method_that_is_not_there():
     with pytest.raises(BenchError, match="unknown method 'dncnnn': did you mean"):
         list(conform("dncnnn"))
+
+
+@pytest.mark.gpu
+def test_a_network_conforms_on_a_gpu():
+    checks = list(conform("dncnn-b@own-small", megapixels=0.01, device="cuda"))
+    assert [check.name for _, check in checks if check.passed is False] == []

@@ -264,3 +264,12 @@ def test_the_authors_bias_free_net(published_files, tmp_path, one_cell):
     assert flat["kind"] == "flat"
     assert flat["sum_of_weights"] == pytest.approx(1, abs=0.1)
     assert flat["effective_radius"] > rows(done)[1]["effective_radius"]  # it averages more where nothing is lost
+
+
+@pytest.mark.gpu
+def test_a_gpu_explains_as_the_cpu_does(photographs, one_cell):
+    cell = one_cell("dncnn-b@own-small", photographs)
+    here, there = (explain(cell, "coins", device=device) for device in ("cpu", "cuda:0"))
+    np.testing.assert_allclose(there.denoised, here.denoised, atol=1e-4)
+    for one, other in zip(here.filters, there.filters, strict=True):
+        np.testing.assert_allclose(other.weights, one.weights, atol=1e-3)

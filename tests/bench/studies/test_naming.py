@@ -10,7 +10,7 @@ from skimage import data
 from bench.plan.cell import Failure
 from bench.plan.request import Request, plan
 from bench.studies.groups import by_dataset, grouped
-from bench.studies.naming import stem, tell_apart
+from bench.studies.naming import distinct_names, stem
 
 
 def cells(*words, **more):
@@ -80,11 +80,11 @@ def test_a_file_that_changed_is_another_question(folders):
 
 
 def test_names_are_told_apart_by_the_shortest_end_of_the_path():
-    assert tell_apart(["test", "test", "test"], ["a/b/test", "c/b/test", "d/e/test"]) == [
+    assert distinct_names(["test", "test", "test"], ["a/b/test", "c/b/test", "d/e/test"]) == [
         "test (a/b/test)", "test (c/b/test)", "test (d/e/test)",
     ]  # fmt: skip
-    assert tell_apart(["a", "b"], ["x", "x"]) == ["a", "b"]
-    assert tell_apart(["a", "a"], ["x", "x"]) == ["a (1)", "a (2)"]
+    assert distinct_names(["a", "b"], ["x", "x"]) == ["a", "b"]
+    assert distinct_names(["a", "a"], ["x", "x"]) == ["a (1)", "a (2)"]
 
 
 def test_folders_and_files_of_one_base_name_are_groups_and_methods_of_their_own(folders, models):

@@ -16,9 +16,9 @@ from bench.plan.resolve import known_dataset
 from bench.run.one_cell import run_cell
 from bench.run.settings import Settings
 from bench.store.records import Store
-from bench.studies.segment import labels
-from bench.studies.segment.labels import Scheme, confusion, intersection_over_union, mean_iou, scheme
-from bench.studies.segment.networks import fitting, load
+from bench.studies.segment import evaluation
+from bench.studies.segment.evaluation import Scheme, confusion, intersection_over_union, mean_iou, scheme
+from bench.studies.segment.segmenters import fitting, load
 from bench.train import weights_file
 from datasets.description import Dataset, File, Part
 from datasets.description import Image as Entry
@@ -132,7 +132,7 @@ def compared(halves, one_cell, tmp_path):
         store = Store(tmp_path / "runs")
         cell = one_cell(str(cell), "halves", noise)
         store.put(cell, run_cell(cell, Settings(device="cpu", jobs=1)))
-        return labels.compare(ByBrightness(), {"gray": cell}, store, seen=seen)
+        return evaluation.compare(ByBrightness(), {"gray": cell}, store, seen=seen)
 
     return make
 
@@ -149,7 +149,7 @@ CLASSES = Scheme(("dark", "bright"), 7)
 def test_scores_of_noisy_denoised_and_clean(compared, gray_file):
     seen = []
     scores = compared(gray_file, seen=lambda *words: seen.append(words))
-    noisy, flat, clean = (labels.summary(one, CLASSES) for one in scores)
+    noisy, flat, clean = (evaluation.summary(one, CLASSES) for one in scores)
     assert seen == [(one, image) for one in ("noisy", "gray", "clean") for image in ("0", "1")]
     assert [one.input for one in scores] == ["noisy", "gray", "clean"]
     assert (clean["mean_iou"], clean["accuracy"], clean["psnr"]) == pytest.approx((1, 1, 58.92), abs=0.005)
@@ -167,7 +167,7 @@ def test_scores_of_noisy_denoised_and_clean(compared, gray_file):
 @pytest.mark.parametrize(("level", "bright"), [(127.6, 1), (127.4, 0)])
 def test_the_segmentation_net_sees_what_the_psnr_is_taken_of(compared, gray_file, level, bright):
     # 127.6 is rounded to 128, which is bright; 127.4 to 127, which is dark.
-    row = labels.summary(compared(f"{gray_file}:level={level}")[1], CLASSES)
+    row = evaluation.summary(compared(f"{gray_file}:level={level}")[1], CLASSES)
     assert row["iou bright" if bright else "iou dark"] == pytest.approx(0.5)
 
 
@@ -199,7 +199,7 @@ def test_a_network_comes_back_from_its_file(tmp_path):
     image = torch.rand(1, 3, 10, 15)
     back = load(path)
     padded = nn.functional.pad(image, (0, 1, 0, 2), mode="reflect")
-    assert torch.equal(labels.predicted(back, image), net(padded).argmax(1)[:, :10, :15])
+    assert torch.equal(evaluation.predicted(back, image), net(padded).argmax(1)[:, :10, :15])
 
 
 def test_files_that_hold_no_network(tmp_path):

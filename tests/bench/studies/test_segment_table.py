@@ -15,8 +15,8 @@ from bench.plan.cell import Failure
 from bench.plan.request import Request
 from bench.run.settings import Settings
 from bench.store.records import Store
+from bench.studies.segment.evaluation import Scores, confusion
 from bench.studies.segment.figure import PALETTE, VOID, coloured
-from bench.studies.segment.labels import Scores, confusion
 from bench.studies.segment.study import as_text, build, median_image, over_seeds
 from bench.train import weights_file
 from datasets.description import Dataset, File, Part

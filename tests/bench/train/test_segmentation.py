@@ -11,8 +11,8 @@ from torch import nn
 from bench.common.errors import BenchError
 from bench.common.files import sha256
 from bench.degradation import parse
-from bench.studies.segment.labels import Scheme, predicted
-from bench.studies.segment.networks import fitting, load, segmenters
+from bench.studies.segment.evaluation import Scheme, predicted
+from bench.studies.segment.segmenters import fitting, load, segmenters
 from bench.train import data, loop
 from bench.train.data import read_training_data
 from bench.train.loop import Run

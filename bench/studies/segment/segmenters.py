@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.common.errors import BenchError
-from bench.studies.segment.labels import scheme
+from bench.studies.segment.evaluation import scheme
 from methods.trained_here import FOLDER, records
 
 if TYPE_CHECKING:

@@ -1,0 +1,193 @@
+"""What any method must do: one function a check, each of which says what it saw."""
+
+import math
+import time
+from dataclasses import dataclass, replace
+
+from bench.common import devices, provenance
+from bench.common.errors import one_line
+from bench.run.loading import arranged
+from bench.studies.conform.subject import Subject, loaded, photograph
+
+SIZES = ((1, 1), (1, 19), (23, 1), (5, 7), (37, 53))
+"""Heights and widths that a method must take, as files of users have them."""
+
+CLOSE = 1e-5
+"""Largest difference of two outputs that must be equal, 1.0 = white."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that a method must do, and whether it does.
+
+    Attributes
+    ----------
+    name : str
+        What is asked.
+    passed : bool, optional
+        Whether it holds; None: it could not be checked.
+    remark : str
+        What was seen.
+    """
+
+    name: str
+    passed: bool | None
+    remark: str
+
+
+def shape_and_type(subject: Subject) -> tuple[bool, str]:
+    """Give float32 of the shape of the input, for one image and for several."""
+    import torch
+
+    noisy = torch.cat([photograph(subject, 48, 64)[1]] * 2)
+    output = subject.run(noisy, subject.sigma)
+    return output.dtype == torch.float32, f"{tuple(output.shape)}, {output.dtype}"
+
+
+def range_of_values(subject: Subject) -> tuple[bool, str]:
+    """Give images on the scale of the input, 1.0 = white."""
+    clean, noisy = photograph(subject, 96, 128)
+    output = subject.run(noisy, subject.sigma)
+    shift = float((output.mean() - clean.mean()).abs())
+    before, after = (float(-10 * (image - clean).square().mean().log10()) for image in (noisy, output))
+    remark = f"{output.min():.2f} to {output.max():.2f}; PSNR {before:.2f} dB before, {after:.2f} dB after"
+    return shift < 0.25 and float(output.abs().max()) < 4, remark
+
+
+def sizes(subject: Subject) -> tuple[bool, str]:
+    """Take odd sizes, one row, one column and one pixel."""
+    for height, width in SIZES:
+        try:
+            subject.run(photograph(subject, height, width)[1], subject.sigma)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it names the size
+            return False, f"{height}x{width}: {one_line(error)[:150]}"
+    return True, ", ".join(f"{height}x{width}" for height, width in SIZES)
+
+
+def determinism(subject: Subject) -> tuple[bool, str]:
+    """Give the same result twice, bit by bit."""
+    noisy = photograph(subject, 48, 64)[1]
+    first, second = (subject.run(noisy, subject.sigma) for _ in range(2))
+    difference = float((first - second).abs().max())
+    return difference == 0, f"largest difference {difference:.1e}"
+
+
+def input_kept(subject: Subject) -> tuple[bool, str]:
+    """Leave the input as it is."""
+    noisy = photograph(subject, 48, 64)[1]
+    before = noisy.clone()
+    subject.denoise(noisy[..., :48, :64], subject.sigma)
+    return bool((noisy == before).all()), "unchanged" if bool((noisy == before).all()) else "changed"
+
+
+def batches(subject: Subject) -> tuple[bool, str]:
+    """Treat each image of a batch as if it were alone."""
+    import torch
+
+    one, other = photograph(subject, 48, 64)[1], photograph(subject, 96, 128)[1][..., 48:, 64:]
+    in_one = subject.run(torch.cat([one, other]), subject.sigma)
+    one_by_one = torch.cat([subject.run(one, subject.sigma), subject.run(other, subject.sigma)])
+    difference = float((in_one - one_by_one).abs().max())
+    return difference <= CLOSE, f"largest difference {difference:.1e}"
+
+
+def colours(subject: Subject) -> tuple[bool, str]:
+    """Keep red, green and blue where they are, and gray levels."""
+    import torch
+
+    level = torch.tensor([0.8, 0.5, 0.2][: subject.channels])
+    noise = torch.randn(1, subject.channels, 64, 64, generator=torch.Generator().manual_seed(1))
+    noisy = (level[:, None, None] + subject.sigma * noise).to(subject.device)
+    found = subject.run(noisy, subject.sigma).mean(dim=(0, 2, 3)).cpu()
+    remark = ", ".join(f"{a:.2f} for {b:.2f}" for a, b in zip(found, level, strict=True))
+    return bool(((found - level).abs() < 0.1).all()), remark
+
+
+def noise_level(subject: Subject) -> tuple[bool, str]:
+    """Be blind to sigma where the description says so."""
+    noisy = photograph(subject, 48, 64)[1]
+    if not subject.cell.net.given_sigma:
+        same = bool((subject.run(noisy, subject.sigma) == subject.run(noisy, 2 * subject.sigma)).all())
+        return same, "blind" if same else "says it is blind and gives another result for another sigma"
+    change = (subject.run(noisy, subject.sigma) - subject.run(noisy, 2 * subject.sigma)).abs().mean()
+    return True, f"is given sigma; twice of it changes the result by {float(change) * 255:.2f} grey levels"
+
+
+def receptive_field(subject: Subject) -> tuple[bool, str]:
+    """Depend on no pixel outside the declared receptive field."""
+    import torch
+
+    net, denoise = subject.cell.net, subject.denoise
+    declared = getattr(denoise, "receptive_field", None) or net.receptive_field
+    if declared is None:
+        return True, "none is declared: large images are not cut"
+    if not isinstance(denoise, torch.nn.Module):
+        return True, f"declared {declared}; no network, which could be probed"
+    multiple = int(getattr(denoise, "size_multiple", None) or net.size_multiple)
+    reach = max(_reach(subject, declared, multiple, phase) for phase in range(multiple))
+    return reach <= declared // 2, f"declared {declared}, found {2 * reach + 1}"
+
+
+def _reach(subject: Subject, declared: int, multiple: int, phase: int) -> int:
+    """Return how far a pixel's value is seen, in a row and a column of the given phase.
+
+    NaN put into one pixel comes out wherever the output depends on it, whatever the weights are.
+    """
+    import torch
+
+    middle = (declared // 2 + multiple + 8) // multiple * multiple
+    side = 2 * middle + 2 * multiple
+    noisy = torch.full((1, subject.channels, side, side), 0.5, device=subject.device)
+    place = middle + phase
+    noisy[..., place, place] = math.nan
+    with torch.inference_mode():
+        seen = subject.denoise(noisy, subject.sigma).isnan().any(dim=0).any(dim=0)
+    rows, columns = (seen.any(dim=d).nonzero().flatten() for d in (1, 0))
+    if not len(rows):
+        return 0
+    return max(int((found - place).abs().max()) for found in (rows, columns))
+
+
+def tiles(subject: Subject) -> tuple[bool, str]:
+    """Give the same image in tiles where the receptive field is known."""
+    import torch
+
+    cell = replace(subject.cell, inference=replace(subject.cell.inference, tile=40))
+    noisy = photograph(subject, 150, 131)[1]
+    known = getattr(subject.denoise, "receptive_field", None) or cell.net.receptive_field
+    in_tiles = arranged(subject.denoise, subject.denoise, cell, None)
+    with torch.inference_mode():
+        difference = float((in_tiles(noisy, subject.sigma) - subject.run(noisy, subject.sigma)).abs().max())
+    unknown = "" if known else "; its receptive field is not known"
+    return known is None or difference <= CLOSE, f"largest difference {difference:.1e}{unknown}"
+
+
+def workers(subject: Subject) -> tuple[bool, str]:
+    """Travel to a worker process."""
+    import cloudpickle
+
+    content = cloudpickle.dumps(subject.cell)
+    same = cloudpickle.loads(content).key == subject.cell.key
+    return same, f"{len(content) / 1e3:.0f} kB"
+
+
+def large_image(subject: Subject, megapixels: float) -> Check:
+    """Take a large image, through the fastest runtime."""
+    height = max(1, round(math.sqrt(megapixels * 1e6 / 1.5)))
+    width = max(1, round(megapixels * 1e6 / height))
+    name = f"Take a large image, {megapixels:g} megapixels"
+    noisy = photograph(subject, height, width)[1]
+    fast = loaded(subject.cell, subject.channels, subject.device, "auto", provenance.cores())
+    start = time.perf_counter()
+    try:
+        fast.run(noisy, subject.sigma)
+        devices.synchronise(subject.device)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the method does not conform
+        return Check(name, False, one_line(error)[:200])
+    return Check(name, True, f"{height}x{width} in {time.perf_counter() - start:.1f} s")
+
+
+CHECKS = (
+    shape_and_type, range_of_values, sizes, determinism, input_kept, batches, colours, noise_level, receptive_field,
+    tiles, workers,
+)  # fmt: skip
