@@ -48,9 +48,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = typer.main.get_command(app).main(
             arguments or ["--help"], prog_name="python -m bench", standalone_mode=False
         )
-    except BrokenPipeError:  # what reads the output, as `head`, has enough
-        sys.stderr.close()
-        return 1
     except Exception as error:  # noqa: BLE001 - a command ends in one line, whatever it is
         if environ.get("BENCH_TRACEBACK"):
             traceback.print_exception(error)
@@ -66,19 +63,19 @@ def _explained(error: Exception) -> tuple[str, int]:
     if isinstance(error, TyperException):
         return _usage(error), BAD_INPUT
     frames = traceback.extract_tb(error.__traceback__)
-    if isinstance(error, BenchError) or (isinstance(error, ValueError) and _written_for_a_person(frames)):
+    # What `methods` and `datasets` raise as ValueError is written for a person too: they know nothing of BenchError.
+    if isinstance(error, BenchError) or (isinstance(error, ValueError) and _within(frames[-1], "methods", "datasets")):
         return one_line(error), BAD_INPUT
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}", BAD_INPUT
-    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(ROOT)]
+    ours = [frame for frame in frames if _within(frame, "bench", "methods", "datasets")]
     place = f"{Path(ours[-1].filename).relative_to(ROOT)}:{ours[-1].lineno}" if ours else "no line of this project"
     text = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
     return f"unexpected {text} ({place}); BENCH_TRACEBACK=1 shows how it came there", UNEXPECTED
 
 
-def _written_for_a_person(frames: traceback.StackSummary) -> bool:
-    """Whether an error was raised by `methods` or `datasets`, whose `ValueError` says in a line what is wrong."""
-    return any(Path(frames[-1].filename).is_relative_to(ROOT / package) for package in ("methods", "datasets"))
+def _within(frame: traceback.FrameSummary, *packages: str) -> bool:
+    return any(Path(frame.filename).is_relative_to(ROOT / package) for package in packages)
 
 
 def _usage(error: TyperException) -> str:

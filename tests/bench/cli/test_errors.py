@@ -80,7 +80,7 @@ def fails(error):
         (
             RuntimeError("shape\n(3, 4)"),
             70,
-            "error: unexpected RuntimeError: shape (3, 4) (tests/bench/cli/test_errors",
+            "error: unexpected RuntimeError: shape (3, 4) (bench/cli/app.py:",
         ),
         (ValueError("math domain error"), 70, "error: unexpected ValueError: math domain error"),
         (KeyboardInterrupt(), 130, "interrupted: "),
