@@ -42,7 +42,6 @@ Engine = Annotated[str, typer.Option(help="Who runs cells: serial, loky.")]
 Jobs = Annotated[int, typer.Option(min=0, help="Worker processes; 0: one a core.")]
 Threads = Annotated[int, typer.Option("--jobs", min=0, help="Threads on the CPU; 0: one a core.")]
 Images = Annotated[int, typer.Option(min=0, help="How many images, spread over the set; 0: all.")]
-Budget = Annotated[str, typer.Option(help="Time, as 9m.")]
 Table = Annotated[Path | None, typer.Option(dir_okay=False, help="Write the table as a CSV file here too.")]
 Out = Annotated[Path, typer.Option(file_okay=False, help="Folder that gets runs/, report/ and what studies write.")]
 

@@ -3,12 +3,11 @@
 The pictures come from the records of `make bench`: 8 bit, as they are stored.
 """
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.common import devices, provenance
 from bench.common.errors import BenchError, one_line
@@ -24,22 +23,12 @@ from bench.run.settings import Settings
 from bench.store.records import Store
 from bench.studies.groups import by_dataset, grouped
 from bench.studies.naming import stem
-from bench.studies.segment.evaluation import CLEAN, NOISY, Scores, compare, mean_iou, scheme, summary
+from bench.studies.segment.evaluation import compare, scheme, summary
 from bench.studies.segment.segmenters import Segmenter, fitting, load
+from bench.studies.segment.table import Methods, Row, median_image, over_seeds, printable
 
 if TYPE_CHECKING:
     from torch import nn
-
-Methods = Mapping[str, Cell]
-"""Cells that differ in the method alone, by its name in tables."""
-
-Row = dict[str, Any]
-
-LEAST_GAP = 0.01
-"""Of mean IoU, between clean and noisy: a share of less says nothing."""
-
-_NUMBERED = re.compile(r"(.+@own.*)-(\d+)")
-"""Names of weights that were trained several times: they end in a number."""
 
 
 def build(
@@ -110,92 +99,6 @@ def build(
         write_csv(table, everything, digits=6)
 
 
-def over_seeds(rows: Sequence[Row], methods: Methods) -> list[Row]:
-    """Return means and standard deviations of methods that differ in the number at the end of their name alone.
-
-    Parameters
-    ----------
-    rows : sequence of dict
-        As `bench.studies.segment.evaluation.summary` gives them.
-    methods : mapping
-        The cells of the rows.
-
-    Returns
-    -------
-    list of dict
-        Two rows a group of two or more, of the same columns: the mean, and the standard deviation with n - 1. Weights
-        for other noise are another group.
-    """
-    import numpy as np
-
-    groups: dict[tuple[Any, ...], list[Row]] = {}
-    for row in rows:
-        cell = methods.get(row["input"])
-        found = _NUMBERED.fullmatch(cell.method.name) if cell else None
-        if cell and found:
-            groups.setdefault((found[1], cell.net.trained), []).append(row)
-    made = []
-    for (name, _), members in groups.items():
-        if len(members) > 1:
-            values = {key: [row[key] for row in members] for key in members[0] if key != "input"}
-            for word, of in (("mean", np.mean), ("standard deviation", lambda numbers: np.std(numbers, ddof=1))):
-                numbers = {key: float(of(value)) for key, value in values.items()}
-                made.append({"input": f"{name}-*, {word} of {len(members)}", **numbers})
-    return made
-
-
-def as_text(rows: Sequence[Row], seeds: Sequence[Row] = ()) -> str:
-    """Return rows as a person sees them in the terminal, shares in percent.
-
-    Parameters
-    ----------
-    rows : sequence of dict
-        As `bench.studies.segment.evaluation.summary` gives them: noisy, methods, clean.
-    seeds : sequence of dict
-        As `over_seeds` gives them.
-    """
-    from rich.table import Table
-
-    from bench.report import terminal
-
-    grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
-    grid.add_column("Images", overflow="fold", max_width=48)
-    for name in ("PSNR dB", "mean IoU %", "accuracy %", "IoU gain", "of the gap %"):
-        grid.add_column(name, justify="right", no_wrap=True)
-    noisy, clean = (next(row for row in rows if row["input"] == name) for name in (NOISY, CLEAN))
-    gap = clean["mean_iou"] - noisy["mean_iou"]
-    for row in rows:
-        gain = row["mean_iou"] - noisy["mean_iou"]
-        between = row is not noisy and row is not clean
-        grid.add_row(
-            row["input"],
-            "-" if row is clean else f"{row['psnr']:.2f}",
-            f"{100 * row['mean_iou']:.2f}",
-            f"{100 * row['accuracy']:.2f}",
-            "-" if row is noisy else f"{100 * gain:+.2f}",
-            f"{100 * gain / gap:.0f}" if between and gap >= LEAST_GAP else "-",
-        )
-    for mean, deviation in zip(seeds[::2], seeds[1::2], strict=True):
-        shares = [f"{100 * mean[key]:.2f} ± {100 * deviation[key]:.2f}" for key in ("mean_iou", "accuracy")]
-        gain = f"{100 * (mean['mean_iou'] - noisy['mean_iou']):+.2f}"
-        name = mean["input"].replace("mean of", "mean ± deviation of")
-        grid.add_row(name, f"{mean['psnr']:.2f} ± {deviation['psnr']:.2f}", *shares, gain, "")
-    screen = terminal.console()
-    with screen.capture() as captured:
-        screen.print(grid)
-    return f"{captured.get()}IoU gain: points of mean IoU above noisy; of the gap: that between noisy and clean"
-
-
-def median_image(scores: Sequence[Scores]) -> str:
-    """Return the image where the first method gains as much mean IoU over noisy as on most: the lower median."""
-    first, noisy = scores[1], scores[0]
-    gains = {name: mean_iou(first.counts[name]) - mean_iou(noisy.counts[name]) for name in noisy.counts}
-    known = sorted((name for name, gain in gains.items() if gain == gain), key=gains.__getitem__)
-    if not known:
-        raise BenchError("no pixel of the label maps has a class; is all of it void?")
-    return known[(len(known) - 1) // 2]
-
-
 def _compared(
     methods: Methods, store: Store, net: Segmenter, image: str, path: Path, settings: Settings
 ) -> tuple[str, list[Row]]:
@@ -219,7 +122,7 @@ def _compared(
     count = len(cell.dataset.images)
     text = (
         f"\n{cell.dataset.title}, {cell.degradation}, protocol {cell.protocol.name}, seed {cell.seed}, {count} images; "
-        f"segmented by {net.title}\n{as_text(rows, seeds)}"
+        f"segmented by {net.title}\n{printable(rows, seeds)}"
     )
     names = {label: one.method.name for label, one in methods.items()}
     return text, [{"method": names.get(row["input"], ""), "images": count, **row} for row in (*rows, *seeds)]

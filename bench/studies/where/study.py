@@ -19,7 +19,7 @@ from bench.store.records import Store
 from bench.studies.groups import by_dataset, grouped
 from bench.studies.naming import stem
 from bench.studies.where.errors import by_part, error_maps
-from bench.studies.where.table import as_text, median_image, summary
+from bench.studies.where.table import median_image, printable, summary
 from datasets import Dataset
 
 
@@ -75,7 +75,7 @@ def build(
             yield Failure(group.about, one_line(error))
             continue
         everything += [{**group.about, **{str(k): v for k, v in row.items()}} for row in means.to_dict("records")]
-        yield f"\n{group.first.dataset.title}, {noise}, protocol {protocol}\n{as_text(means)}"
+        yield f"\n{group.first.dataset.title}, {noise}, protocol {protocol}\n{printable(means)}"
         yield f"{name}, {noise}: {path}.csv (and -images.csv, .png, .pdf)"
     if table is not None and everything:
         write_csv(table, everything, digits=6)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from bench.studies.text_table import as_text, grid
 from bench.studies.where.zones import NEAR
 
 if TYPE_CHECKING:
@@ -83,22 +84,10 @@ def median_image(parts: "pd.DataFrame") -> str:
     return str(loss.index[(len(loss) - 1) // 2] if len(loss) else parts["image"].iloc[0])
 
 
-def as_text(table: "pd.DataFrame") -> str:
+def printable(table: "pd.DataFrame") -> str:
     """Return a summary as a person sees it in the terminal: the named parts, and MSE against distance."""
     import pandas as pd
-    from rich.table import Table
 
-    from bench.report import terminal
-
-    def grid(texts: Sequence[str], numbers: Sequence[str]) -> Table:
-        made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
-        for name in texts:
-            made.add_column(name, overflow="fold", max_width=24)
-        for name in numbers:
-            made.add_column(name, justify="right", no_wrap=True)
-        return made
-
-    screen = terminal.console()
     named = grid(
         ("Part", "Method"), ("images", "pixels %", "error %", "MSE", "PSNR dB", "difference dB (95 % interval)")
     )
@@ -129,11 +118,7 @@ def as_text(table: "pd.DataFrame") -> str:
             f"{first['activity']:.0f}",
             *(f"{mse[method]:.1f}" for method in methods),
         )
-    with screen.capture() as captured:
-        screen.print(named)
-        screen.print()
-        screen.print(apart)
     note = f"near: at least half of the annotators have a boundary within {NEAR} px; intervals: Student's t over images"
     if "against" in table:
         note += f"; differences to {table['against'].dropna().iloc[0]} in the same part of the same images"
-    return f"{captured.get()}{note}"
+    return f"{as_text(named, apart)}{note}"

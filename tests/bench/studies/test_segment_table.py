@@ -17,7 +17,8 @@ from bench.run.settings import Settings
 from bench.store.records import Store
 from bench.studies.segment.evaluation import Scores, confusion
 from bench.studies.segment.figure import PALETTE, VOID, coloured
-from bench.studies.segment.study import as_text, build, median_image, over_seeds
+from bench.studies.segment.study import build
+from bench.studies.segment.table import median_image, over_seeds, printable
 from bench.train import weights_file
 from datasets.description import Dataset, File, Part
 from datasets.description import Image as Entry
@@ -227,7 +228,7 @@ def test_mean_and_deviation_over_seeds(numbered):
     assert (seeds[0]["psnr"], seeds[1]["psnr"]) == pytest.approx((29.0, 1.0))
     assert (seeds[0]["mean_iou"], seeds[1]["mean_iou"]) == pytest.approx((0.52, 0.02))
     assert (seeds[2]["psnr"], seeds[3]["psnr"]) == pytest.approx((31.0, 2**0.5))
-    text = as_text(rows, seeds)
+    text = printable(rows, seeds)
     (line,) = (line for line in text.splitlines() if "joint-*" in line)
     for part in ("mean ± deviation of 3", "29.00 ± 1.00", "52.00 ± 2.00", "+32.00"):
         assert part in line
