@@ -12,7 +12,8 @@ from bench.degradation import parse
 from bench.train.overrides import recipe_for
 from bench.train.patches import draw_batch, on_device
 from bench.train.recipe import load_recipe
-from bench.train.trainer import train_and_store
+from bench.train.registry import CORRUPTIONS, NETWORKS, PROGRAMMES, arguments, resolve
+from bench.train.trainer import _programme, train_and_store
 from methods.trained_here import trained
 
 # What is made small for the sake of time: the kind of network stays that of the recipe.
@@ -70,6 +71,19 @@ def test_a_recipe_trains_what_its_method_loads(name, crops, tmp_path):
         expected = straight.eval()(noisy)
         # Half precision is right to 2^-11 of a weight; a residual of the size of the noise is right to about as much.
         torch.testing.assert_close(network(noisy), expected, rtol=0, atol=2e-3)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_of_the_table_is_found_with_its_arguments_and_its_folding(name):
+    network = NETWORKS[name]
+    assert callable(resolve(network.maker))
+    assert not network.fold or callable(resolve(network.fold))
+    assert arguments(name)
+
+
+def test_the_programmes_of_the_table_are_those_of_the_trainer():
+    assert {name for name in PROGRAMMES if _programme(name, None)} == set(PROGRAMMES)
+    assert all(callable(resolve(place)) for place in CORRUPTIONS.values())
 
 
 def paper(name):
