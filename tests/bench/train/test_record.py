@@ -177,7 +177,7 @@ def test_a_record_runs_no_code(word, tmp_path, monkeypatch):
         (["--record", "{path}", "--noise", "25", "--budget", "3m"], "leave out NOISE, BUDGET"),
     ],
 )
-def test_what_record_refuses(words, cause, tmp_path, capsys, monkeypatch):
+def test_what_record_refuses(words, cause, tmp_path, capsys):
     path = tmp_path / "x.json"
     fields = {
         "name": "a",
@@ -191,10 +191,7 @@ def test_what_record_refuses(words, cause, tmp_path, capsys, monkeypatch):
     said = {"recipe": fields, "history": [], "steps": 1, "data": "", "versions": {}, "device": "cpu"}
     said |= {"within": {"name": "mwrcanet"}} if "--name" in words else {}
     path.write_text(json.dumps(said))
-    monkeypatch.setattr("sys.argv", ["bench", "train", *(word.format(path=path) for word in words)])
-    with pytest.raises(SystemExit) as ended:
-        app.main()
-    assert ended.value.code == 2
+    assert app.main(["train", *(word.format(path=path) for word in words)]) == 2
     error = capsys.readouterr().err
     assert cause in error
     assert error.count("\n") == 1
