@@ -71,14 +71,6 @@ def pictures(
         yield _read(dataset, image, paths, labels=labels)
 
 
-def noisy_versions(
-    cell: "Cell", names: Sequence[str] | None = None, advance: Callable[[int, int], None] = lambda done, total: None
-) -> Iterator[tuple[str, Degraded]]:
-    """Read and degrade images of a cell's dataset, as `pictures`."""
-    for picture in pictures(cell.dataset, names, advance=advance):
-        yield picture.name, degraded(cell, picture)
-
-
 def degraded(cell: "Cell", picture: Picture) -> Degraded:
     """Return a picture with the noise of a cell."""
     return degrade(
