@@ -16,7 +16,7 @@ def test_speed_of_training_from_the_command_line(crops, tmp_path, monkeypatch, c
     from bench.train import throughput
 
     original = throughput.measure
-    monkeypatch.setattr(throughput, "measure", lambda method, images: original(method, images, seconds=0.2))
+    monkeypatch.setattr(throughput, "measure", lambda *words, **more: original(*words, seconds=0.2, **more))
     table = tmp_path / "study.csv"
     words = ["speed", "--what", "train", "--method", "dncnn-small", "--data", str(crops["gray"]), "--table", str(table)]
     assert app.main(words) == 0
