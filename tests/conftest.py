@@ -39,10 +39,16 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Put the longest tests first, and leave those out that need a CUDA device, where there is none."""
+    """Put the longest tests first, and leave those out that need a CUDA device, where there is none.
+
+    The tests of a file share its fixtures in one process; each long one goes where there is room.
+    """
     import torch
 
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    for item in items:
+        if item.get_closest_marker("slow") is None:
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
     if not torch.cuda.is_available():
         left_out = [item for item in items if item.get_closest_marker("gpu")]
         items[:] = [item for item in items if item not in left_out]

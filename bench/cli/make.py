@@ -95,7 +95,7 @@ def run(command: str) -> int:
         if os.environ.get(name) and name not in typed:
             typer.echo(f"note: {name} of the environment does not count; type make {command} {name}=...", err=True)
     if command == "test":
-        how = ("--numprocesses=auto", "--dist=worksteal")
+        how = ("--numprocesses=auto", "--dist=loadgroup", "--no-loadscope-reorder")
         return subprocess.run([sys.executable, "-m", "pytest", *how, *tests], check=False).returncode
     return main(program_arguments)
 
