@@ -13,8 +13,8 @@ def command(
     data: Annotated[str, typer.Option(help="All that datasets say of themselves.")] = "",
 ) -> None:
     """Say which methods, datasets, degradations and protocols there are (make list)."""
-    from bench.cli.listing import show
     from bench.cli.printing import print_warnings
+    from bench.cli.registry_tables import show
     from bench.common.parsing import split
 
     print_warnings()

@@ -1,6 +1,5 @@
 """Making the noisy image: a pure function of the clean one, the words and the seed."""
 
-import hashlib
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,6 +8,7 @@ from bench.common.errors import BenchError
 from bench.degradation.draw import ImageDraw
 from bench.degradation.kinds import KINDS
 from bench.degradation.parsing import Degradation, Step, sigmas
+from bench.degradation.seed import image_stream, legacy_stream
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,13 +79,13 @@ def degrade(
     if clean is None:
         raise BenchError(f"dataset {dataset} has no clean images to add noise to; use NOISE=pairs")
     clean = _cropped(clean, degradation.multiple)
-    name = "\x1f".join((dataset, image, str(degradation), str(seed)))
+    name = (dataset, image, str(degradation), str(seed))
     levels, values = clean, {}
-    legacy = _reset(seed) if noise_draw == "reset" else None  # one stream, which the steps share
+    legacy = legacy_stream(seed) if noise_draw == "reset" else None  # one stream, which the steps share
     for i, step in enumerate(degradation.steps):
-        own = name if i == 0 else f"{name}\x1f{i}"
+        own = name if i == 0 else (*name, str(i))
         values = _drawn(step, own)
-        draw = ImageDraw(levels.shape, legacy or _stream(own))
+        draw = ImageDraw(levels.shape, legacy or image_stream(*own))
         levels = np.asarray(KINDS[step.kind].apply(levels, values, draw), np.float64)
     sigma = sigmas(values)[0] if degradation.additive_gaussian else None
     if noisy == "uint8":
@@ -93,31 +93,18 @@ def degrade(
     return Degraded(clean, np.divide(levels, 255, out=levels).astype(np.float32), sigma)
 
 
-def _drawn(step: Step, name: str) -> dict[str, float]:
+def _drawn(step: Step, name: tuple[str, ...]) -> dict[str, float]:
     """Return the parameters of a step, those that are a range drawn for this image."""
     values: dict[str, float] = {}
     for key, value in step.values:
         if isinstance(value, tuple):
             whole = KINDS[step.kind].parameters[key].whole
-            drawn = value[0] + (value[1] - value[0] + whole) * float(_stream(f"{name}\x1f{key}").random())
+            drawn = value[0] + (value[1] - value[0] + whole) * float(image_stream(*name, key).random())
             # Whole numbers by the floor: rounding would give both ends half the chance of the others.
             values[key] = float(math.floor(drawn)) if whole else drawn
         else:
             values[key] = value
     return values
-
-
-def _stream(name: str) -> "np.random.Generator":
-    import numpy as np
-
-    key = np.frombuffer(hashlib.sha256(name.encode()).digest()[:16], dtype="<u8")
-    return np.random.Generator(np.random.Philox(key=key))
-
-
-def _reset(seed: int) -> "np.random.RandomState":
-    import numpy as np
-
-    return np.random.RandomState(seed)
 
 
 def _cropped(clean: "np.ndarray", multiple: int) -> "np.ndarray":

@@ -33,8 +33,8 @@ def build(out: Path, pictures_each: int = 12, formats: Sequence[str] = ()) -> Pa
         If no cell is finished, or there is no such format.
     """
     from bench.report.charts import make_charts
+    from bench.report.html_page import html
     from bench.report.leaderboard import images_csv, leaderboards, to_csv, to_markdown
-    from bench.report.pages import html
     from bench.report.pictures import picture_strips
 
     store = Store(out / "runs")
