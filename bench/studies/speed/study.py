@@ -123,7 +123,7 @@ def forward(methods: str, data: str, device: str = "cpu") -> Iterator[Row]:
         gap = float((torch.as_tensor(found) - expected).abs().max())
         height, width = noisy.shape[-2:]
         yield _row(
-            f"forward pass of {cell.label}, {height}x{width}, against plain PyTorch",
+            f"forward pass of {cell.label}, {cell.dataset.colour}, {height}x{width}, against plain PyTorch",
             medians["harness"],
             medians["plain"],
             f"{runner.runtime}; outputs differ by at most {gap:.0e}",
