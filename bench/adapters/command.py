@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -86,6 +86,7 @@ def method_from_command(text: str) -> Method:
 class Load:
     """Runs the program for each image; carries the fingerprint of the command and the files it names."""
 
+    runtime: ClassVar[str] = "program"
     arguments: tuple[str, ...]
     folder: str
     white: float

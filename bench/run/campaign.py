@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bench.plan.cell import Cell, Failure
 from bench.run.engine import run_all
 from bench.run.progress import Progress
-from bench.run.settings import Settings
+from bench.run.settings import RUNTIMES, Settings
 from bench.store.records import Record, Store, score_columns
 
 
@@ -95,10 +95,10 @@ def _finished(cell: Cell, store: Store, settings: Settings) -> bool:
     if cell.method.processes:
         return True  # it is code for the CPU, wherever the cell runs
     about = store.get(cell, ("image",)).provenance
-    runtime, device = str(about["runtime"]), str(about["device"])
-    if settings.compile != runtime.endswith("compiled"):
+    runtime, _, compiled = str(about["runtime"]).partition(" ")
+    if settings.compile != bool(compiled):
         return False
-    if settings.runtime != "auto" and runtime not in (settings.runtime, f"{settings.runtime} compiled", "plain"):
+    if runtime in RUNTIMES and settings.runtime not in ("auto", runtime):
         return False
     named = "cuda:0" if settings.device == "cuda" else settings.device
-    return named in ("auto", device.partition(" ")[0])  # the name of the product stands behind that of the device
+    return named in ("auto", about["device"].partition(" ")[0])  # the product's name stands behind that of the device

@@ -14,7 +14,7 @@ from bench.run.batches import in_batches
 from bench.run.loading import load
 from bench.run.processes import in_processes
 from bench.run.progress import CellProgress
-from bench.run.runtimes.choice import only_networks
+from bench.run.runtimes.choice import only_networks, runtime_of
 from bench.run.runtimes.cost import Cost
 from bench.run.sample import Output, Sample, samples
 from bench.run.settings import Settings
@@ -68,7 +68,7 @@ def run_cell(
     if cell.method.processes:
         only_networks(cell.inference.precision, compiled=settings.compile)
         jobs = settings.jobs or provenance.cores()
-        how = asdict(Cost()) | {"runtime": "plain", "fallback": "", "jobs": jobs, "threads": 1}
+        how = asdict(Cost()) | {"runtime": runtime_of(cell.method.load), "fallback": "", "jobs": jobs, "threads": 1}
         outputs = in_processes(cell, images, how)
     else:
         threads = settings.threads or provenance.cores()

@@ -111,7 +111,7 @@ def prepare(
         raise unknown("backend", runtime, RUNTIMES)
     if not isinstance(denoise, torch.nn.Module):
         only_networks(precision, compiled=compiled)
-        return Runner(denoise, "plain", 1, 0)
+        return Runner(denoise, runtime_of(denoise), 1, 0)
     network = denoise.eval()
     cost = count(network, channels, sigma)
     plainly = precision == "fp32" and not compiled
@@ -136,6 +136,11 @@ def prepare(
     run = run_pytorch(network, device, precision, compiled=compiled)
     limits = pixel_limits("torch" if device == "cpu" else "cuda", cost.bytes_per_pixel, memory)
     return Runner(run, "torch compiled" if compiled else "torch", 64, *limits, 1, cost, fallback)
+
+
+def runtime_of(code: Callable[..., Any]) -> str:
+    """Return what computes a method that is no network of PyTorch: what it says as `runtime`, or Python."""
+    return str(getattr(code, "runtime", "") or "Python")
 
 
 def only_networks(precision: str, *, compiled: bool) -> None:

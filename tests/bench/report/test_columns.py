@@ -159,12 +159,12 @@ def test_the_page_says_what_the_file_says(tmp_path, photographs):
 def test_the_runtime_stands_beside_the_seconds(tmp_path, photographs):
     """Two results that differ in nothing but what computed them look different wherever seconds stand."""
     ran = {
-        "Median": {"runtime": "plain", "device": "cpu", "jobs": 4, "threads": 1},
+        "Median": {"runtime": "Python", "device": "cpu", "jobs": 4, "threads": 1},
         "Wavelet": {"runtime": "torch compiled", "device": "cuda:0 (NVIDIA H100)", "jobs": 1, "threads": 2},
         "NLM": {"runtime": "torch", "device": "cpu", "jobs": 1, "threads": 1, "fallback": "it cannot be exported"},
     }
     expected = {
-        "Median": "plain ×4", "Wavelet": "torch compiled, cuda:0 (NVIDIA H100)", "NLM": "torch ×1"
+        "Median": "Python ×4", "Wavelet": "torch compiled, cuda:0 (NVIDIA H100)", "NLM": "torch ×1"
     }  # fmt: skip
     store, page = run(tmp_path, photographs, "median,wavelet,nlm", "25", lambda about: about | ran[about["label"]])
     results = gather(store.scores())

@@ -87,7 +87,7 @@ def test_graphs_are_exported_whole():
 
 def test_no_network_runs_as_it_is():
     name, output = run(lambda noisy, sigma: noisy * sigma, torch.ones(1, 1, 4, 4), "auto")
-    assert name == "plain"
+    assert name == "Python"
     np.testing.assert_allclose(output, 0.1)
 
 
