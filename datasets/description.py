@@ -195,6 +195,8 @@ class Dataset:
     ledger : tuple of str, optional
         Its `dataset` and `colour` in the ledger of published numbers, where they are not `name` and `colour`: the
         registry puts those in. None of a person's own images: no number is known for them, whatever they are named.
+    notes : tuple of str
+        How a person's images were understood, a line each: as pairs, as 12-bit data, without the files that are none.
     """
 
     name: str
@@ -215,6 +217,7 @@ class Dataset:
     protocol: str = "standard"
     needs: tuple[File, ...] = ()
     ledger: tuple[str, str] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def files(self) -> list[File]:

@@ -22,17 +22,32 @@ PREDICTED_NOISE = (
 def footnotes(results: Sequence[Result]) -> list[str]:
     """Return the footnotes of a table of results, a line each.
 
-    They name methods that were given an estimate of sigma, networks that onnxruntime could not run, and test images
-    that stand, whole or in part, in a set that the method was trained on or in another test set of the table
-    (`bench.judge.audit_findings`).
+    They warn of results that are likely false, say how a person's things were understood, name methods that were given
+    an estimate of sigma, networks that onnxruntime could not run, and test images that stand, whole or in part, in a
+    set that the method was trained on or in another test set of the table (`bench.judge.audit_findings`).
     """
-    lines = _estimates(results) + _fallbacks(results)
+    lines = _remarks(results, "warnings", "WARNING: ") + _remarks(results, "notes")
+    lines += _estimates(results) + _fallbacks(results)
     names = list(dict.fromkeys(result.dataset for result in results))
     for name in names:
         here = [result for result in results if result.dataset == name]
         lines += overlap_footnotes([name], {result.label: tuple(result.about["net"]["trained_on"]) for result in here})
     lines += overlap_footnotes(names, {})
     return list(dict.fromkeys(lines))
+
+
+def _remarks(results: Sequence[Result], kind: str, head: str = "") -> list[str]:
+    """Return what the records say in their `notes` or `warnings`, each line once with all results that say it."""
+    sayers: dict[str, list[str]] = {}
+    for result in results:
+        for line in remarks(result, kind):
+            sayers.setdefault(line, []).append(f"{result.label} on {result.dataset}, {result.noise}")
+    return [f"{head}{'; '.join(who)}: {line}" for line, who in sayers.items()]
+
+
+def remarks(result: Result, kind: str) -> list[str]:
+    """Return the lines of one kind, `notes` or `warnings`, that the records of a result hold."""
+    return list(dict.fromkeys(line for record in result.records for line in record.provenance.get(kind, ())))
 
 
 def _estimates(results: Sequence[Result]) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from bench.judge.footnotes import remarks
 from bench.judge.verdict import Verdict, judge, reference
 from bench.score.metrics import shown
 from bench.store.results import PEAK_255_OF_UNIT, Result
@@ -163,6 +164,7 @@ def _columns() -> Iterator[Column]:
     yield _filed(
         "source", "ledger", lambda e: e.verdict and f"{e.verdict.published.source}, {e.verdict.published.address}"
     )
+    yield _filed("warnings", "footnotes", lambda e: "; ".join(remarks(e.result, "warnings")))
     yield _filed("notes", "footnotes", lambda e: "; ".join(e.footnotes))
 
 

@@ -3,7 +3,8 @@
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -62,14 +63,26 @@ class Live(CampaignProgress):
         """Start a cell's line and return what keeps it up to date."""
         return _Line(self.bar, f"{cell.label}, {cell.dataset.name}, {cell.degradation}")
 
-    def done(self, cell: Cell, seconds: float, fallback: str = "") -> None:
-        """Print the line that stays of a finished cell."""
+    def note(self, line: str) -> None:
+        """Print how a person's images were understood."""
+        self.out.print(f"note: {line}", markup=False)
+
+    def done(self, cell: Cell, about: Mapping[str, Any]) -> None:
+        """Print the line that stays of a finished cell, and what is to be known of its result."""
         net = f" [{cell.net.id}]" if cell.net.weights else ""
         more = ""
         if cell.extrapolates and cell.net.trained:
             more = f"; outside its training range {cell.net.trained[0]:g}-{cell.net.trained[1]:g}"
-        more += f"; in PyTorch, since onnxruntime cannot: {fallback}" if fallback else ""
-        self.out.print(f"done  {cell.title}{net}: {seconds:.1f} s{more}", markup=False)
+        if about["fallback"]:
+            more += f"; in PyTorch, since onnxruntime cannot: {about['fallback']}"
+        self.out.print(f"done  {cell.title}{net}: {about['seconds']['total']:.1f} s{more}", markup=False)
+        for note in about["notes"]:
+            if note not in cell.dataset.notes:  # printed already
+                self.note(f"{cell.label}: {note}")
+        for warning in about["warnings"]:
+            self.out.print(
+                f"warning: {cell.label} on {cell.dataset.name}: {warning}", style="bold yellow", markup=False
+            )
 
     def failed(self, failure: Failure) -> None:
         """Print why something failed."""

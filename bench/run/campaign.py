@@ -66,6 +66,8 @@ def run_campaign(
     lost = list(failures)
     for failure in failures:
         progress.failed(failure)
+    for note in dict.fromkeys(note for cell in cells for note in cell.dataset.notes):
+        progress.note(note)
     waiting = [cell for cell in cells if not _finished(cell, store, settings)]
     failed = set()
     progress.planned(len(cells), len(cells) - len(waiting))
@@ -80,7 +82,7 @@ def run_campaign(
             else:
                 store.put(cell, outcome)
                 stored += 1
-                progress.done(cell, outcome.provenance["seconds"]["total"], outcome.provenance["fallback"])
+                progress.done(cell, outcome.provenance)
     finally:
         progress.ended(stored, time.perf_counter() - start)
     return Campaign(store, tuple(cell for cell in cells if cell.key not in failed), tuple(lost))

@@ -54,7 +54,8 @@ def load(cell: Cell, device: str, settings: Settings, threads: int) -> Runner:
         memory=settings.memory,
         multiple=_multiple(cell, denoise),
     )
-    return replace(runner, run=arranged(runner.run, denoise, cell, runner))
+    notes = list(getattr(denoise, "notes", ()))
+    return replace(runner, run=arranged(runner.run, denoise, cell, runner), notes=notes)
 
 
 def arranged(run: Callable[..., Any], denoise: Callable[..., Any], cell: Cell, runner: Runner | None) -> "Run":

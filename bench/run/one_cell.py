@@ -65,6 +65,7 @@ def run_cell(
     devices.reset_peak_memory(device)
     images = _timed(samples(cell, progress.files), clock)
     how: dict[str, Any]
+    notes: list[str] = []
     if cell.method.processes:
         only_networks(cell.inference.precision, compiled=settings.compile)
         jobs = settings.jobs or provenance.cores()
@@ -73,6 +74,7 @@ def run_cell(
     else:
         threads = settings.threads or provenance.cores()
         runner = load(cell, device, settings, threads)
+        notes = runner.notes
         how = asdict(runner.cost) | {
             "runtime": runner.runtime, "fallback": runner.fallback, "jobs": 1, "threads": threads,
         }  # fmt: skip
@@ -91,6 +93,8 @@ def run_cell(
         "drivers": devices.drivers(device),
         "peak_memory": devices.peak_memory(device) + how.pop("workers_memory", 0),
         **how,
+        "notes": [*cell.dataset.notes, *notes],
+        "warnings": [],
     }
     order = {name: i for i, name in enumerate(cell.dataset.image_names())}
     return Record(sorted(rows, key=lambda row: order[row["image"]]), about)

@@ -1,5 +1,8 @@
 """How a campaign and its cells report their progress; these reporters say nothing."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from bench.plan.cell import Cell, Failure
 
 
@@ -23,8 +26,11 @@ class Progress:
         """Begin a cell; what is returned is told how it goes on."""
         return CellProgress()
 
-    def done(self, cell: Cell, seconds: float, fallback: str = "") -> None:
-        """End a cell whose record is stored; `fallback`: why its network did not run in the usual runtime."""
+    def note(self, line: str) -> None:
+        """Report how a person's images were understood."""
+
+    def done(self, cell: Cell, about: Mapping[str, Any]) -> None:
+        """End a cell whose record is stored; `about` is the provenance of that."""
 
     def failed(self, failure: Failure) -> None:
         """Report what cannot be run, or did not finish."""

@@ -45,6 +45,8 @@ class Runner:
         What was counted of a network.
     fallback : str
         Why PyTorch runs a network that onnxruntime was to run; empty where it does not.
+    notes : list of str
+        How a person's model was understood, a line each; what its first image shows is added when that is run.
     """
 
     run: "Callable[[Tensor, float | None], Any]"
@@ -55,6 +57,7 @@ class Runner:
     at_once: int = 1
     cost: Cost = field(default_factory=Cost)
     fallback: str = ""
+    notes: list[str] = field(default_factory=list)
 
 
 def prepare(

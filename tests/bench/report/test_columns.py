@@ -1,6 +1,7 @@
 """One list of columns feeds every table: what it says in one place it says in all."""
 
 import csv
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from io import StringIO
@@ -12,7 +13,8 @@ from rich.console import Console
 
 from bench.plan.request import Request, plan
 from bench.report.build import build
-from bench.report.terminal import print_results
+from bench.report.terminal import Live, print_results
+from bench.run.campaign import run_campaign
 from bench.run.engine import run_all
 from bench.run.settings import Settings
 from bench.score import metrics
@@ -186,3 +188,33 @@ def test_the_runtime_stands_beside_the_seconds(tmp_path, photographs):
     assert all(word in screen.getvalue() for text in expected.values() for word in text.split())  # folded where long
     footnote = "NLM ran in PyTorch, since onnxruntime cannot: it cannot be exported"
     assert all(footnote in said for said in (screen.getvalue(), page.read_text(), files[0][0]["notes"]))
+
+
+def test_what_is_to_be_known_of_a_result_stands_under_every_table(tmp_path, photographs):
+    """A note of how a model was understood and a warning of a false number, in terminal, page, Markdown and CSV."""
+    said = {
+        "Median": {"notes": ["returns the noise; subtracted"], "warnings": []},
+        "NLM": {"notes": [], "warnings": ["lies farther from the clean image than the noisy one"]},
+    }
+    store, page = run(tmp_path, photographs, "median,nlm", "25", lambda about: about | said[about["label"]])
+    screen = StringIO()
+    print_results(Console(file=screen, width=240), gather(store.scores()))
+    rows = {row["method"]: row for row in rows_of(page.parent / "leaderboard.csv")}
+    markdown = next(page.parent.glob("*.md")).read_text()
+    for text in (screen.getvalue(), page.read_text(), markdown, rows["Median"]["notes"]):
+        assert re.search("Median on folder [^:]*: returns the noise; subtracted", text)
+        assert re.search("WARNING: NLM on folder [^:]*: lies farther from the clean image than the noisy one", text)
+    assert rows["NLM"]["warnings"] == said["NLM"]["warnings"][0]
+    assert rows["Median"]["warnings"] == ""
+
+
+def test_a_note_is_printed_when_a_cell_is_done(tmp_path, photographs):
+    method = tmp_path / "mine.py"
+    method.write_text(
+        "def denoise(noisy, sigma):\n    return noisy\n\ndenoise.notes = ('takes the image as it is',)\n"
+    )  # fmt: skip
+    screen = StringIO()
+    cells, _ = plan(Request(str(method), str(photographs), "25"))
+    done = run_campaign(cells, Store(tmp_path / "runs"), Settings("cpu"), Live(Console(file=screen, width=240)))
+    assert "note: mine: takes the image as it is" in screen.getvalue()
+    assert done.records()[0].provenance["notes"] == ["takes the image as it is"]
