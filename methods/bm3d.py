@@ -20,9 +20,6 @@ def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "Callabl
 
     Parameters
     ----------
-    net : Net
-        Not used: the number of channels decides.
-    weights : None
     options : mapping
         `profile`: the package's name of a parameter set. `lambda_thr3d` and `mu2`: the threshold of
         the hard-thresholding stage and the weight of the noise in the Wiener stage; ``"auto"``

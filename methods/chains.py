@@ -57,8 +57,6 @@ def folded(tensors: "Mapping[str, Tensor]", path: Path, epsilon: float) -> Chain
     tensors : mapping
         A state dict whose keys number the modules in their order (``"model.10.weight"``): the order
         of the numbers counts, since safetensors sorts 10 before 2.
-    path : Path
-        The file, for the message.
     epsilon : float
         What batch normalisation adds to the variance, see `epsilon_of`.
 

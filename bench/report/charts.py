@@ -50,15 +50,8 @@ def make_charts(boards: Sequence[Leaderboard], folder: Path, formats: Sequence[s
 
     Parameters
     ----------
-    boards : sequence of Leaderboard
-    folder : Path
-        Where the files go.
     formats : sequence of str
         Further ones, of `FORMATS`.
-
-    Returns
-    -------
-    list of Chart
 
     Raises
     ------

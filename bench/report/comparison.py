@@ -36,8 +36,6 @@ def comparison_figure(boards: Sequence[Leaderboard], styles: Mapping[str, Style]
     ----------
     boards : sequence of Leaderboard
         Of one dataset and protocol, with references.
-    styles : mapping
-        Of every label.
     """
     import matplotlib.pyplot as plt
 

@@ -101,8 +101,6 @@ def generalisation_figure(boards: Sequence[Leaderboard], styles: Mapping[str, St
     ----------
     boards : sequence of Leaderboard
         Of one dataset and protocol, with references.
-    styles : mapping
-        Of every label.
 
     Returns
     -------

@@ -49,10 +49,6 @@ def picture_strips(store: Store, boards: Sequence[Leaderboard], each: int) -> di
 
     Parameters
     ----------
-    store : Store
-        Where the records lie.
-    boards : sequence of Leaderboard
-        Which results are compared.
     each : int
         How many images a leaderboard, from the hardest to the easiest; 0 for all.
 

@@ -86,7 +86,6 @@ def save(figure: "Figure", path: Path, formats: Sequence[str], resolution: int |
 
     Parameters
     ----------
-    figure : Figure
     path : Path
         Of the files, without ending.
     formats : sequence of str

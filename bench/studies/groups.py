@@ -36,15 +36,7 @@ class Group:
 
 
 def grouped(cells: Iterable[Cell], *, seeds_apart: bool = False) -> list[Group]:
-    """Put those cells together that see the same noisy images.
-
-    Parameters
-    ----------
-    cells : iterable of Cell
-        As planned.
-    seeds_apart : bool
-        Whether each seed is a group of its own.
-    """
+    """Put those cells together that see the same noisy images."""
     groups = []
     for name, of_it in by_dataset(cells).items():
         members: dict[tuple[str, ...], list[Cell]] = {}

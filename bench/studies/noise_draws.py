@@ -26,12 +26,8 @@ def measure(method: str, data: str, noise: str, draws: int, settings: Settings, 
 
     Parameters
     ----------
-    method, data, noise : str
-        As on the command line.
     draws : int
         How many noise fields.
-    settings : Settings
-        Where it runs.
     out : Path
         The folder of results; records lie in ``draws/runs/`` of it, since no one else asks for such cells.
 

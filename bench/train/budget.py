@@ -78,8 +78,6 @@ class Budget:
 
         Parameters
         ----------
-        step : int
-            Steps done.
         planned : int
             What was planned before; it stays where it is nearly right.
         first : bool

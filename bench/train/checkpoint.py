@@ -29,15 +29,6 @@ def save(path: Path, state: dict[str, Any]) -> None:
 def load(path: Path, identity: str, device: str) -> dict[str, Any] | None:
     """Read the checkpoint of a run; None where there is none.
 
-    Parameters
-    ----------
-    path : Path
-        The checkpoint.
-    identity : str
-        What the run is known by.
-    device : str
-        Where its tensors go.
-
     Raises
     ------
     BenchError

@@ -57,8 +57,6 @@ def data_parallel(network: "nn.Module", device: str) -> "nn.Module":
     ----------
     network : Module
         With the same weights in every process.
-    device : str
-        Of this process.
     """
     if size() == 1:
         return network

@@ -11,13 +11,7 @@ if TYPE_CHECKING:
 
 
 class DivergenceCheck:
-    """Says whether a loss was not finite, without waiting for the device: on CUDA, one check late.
-
-    Parameters
-    ----------
-    device : str
-        Where the losses are.
-    """
+    """Says whether a loss was not finite, without waiting for the device: on CUDA, one check late."""
 
     def __init__(self, device: str) -> None:
         self.cuda = device != "cpu"

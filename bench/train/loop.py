@@ -116,22 +116,12 @@ def train(
 
     Parameters
     ----------
-    recipe : Recipe
-        How.
-    images : TrainingImages
-        What patches are drawn from.
     held_out : sequence of (Tensor, Tensor)
         Clean and noisy images (1, C, H, W) that are not trained on, 1.0 = white.
-    session : Session
-        Where, and how long.
-    stage : str
-        The name of the stage, where there are several.
     criterion : callable, optional
         Not given: the loss of the recipe.
     validation : callable, optional
         Not given: `validation_psnr`.
-    start : mapping of Tensor, optional
-        Weights that the network starts from.
     network : Module, optional
         What is trained; not given: the recipe's.
 

@@ -84,10 +84,6 @@ def on_device(
     ----------
     images : sequence of ndarray, shape (H, W, C)
         uint8, or float32 grey levels.
-    side : int
-        Of the patches to be drawn.
-    device : str
-        Where to.
     align, mirror
         As `TrainingImages` has them.
 
@@ -130,16 +126,10 @@ def draw_batch(
 
     Parameters
     ----------
-    images : TrainingImages
-        What patches are drawn from.
-    count : int
-        Patches.
     noise : Degradation
         What is done to them; a range is drawn for each.
     key : sequence
         What tells this batch apart: seed, step and process.
-    augment : bool
-        Whether patches are turned and mirrored.
     corruption : str
         One of `CORRUPTIONS`, in the place of `noise`; empty: none.
     """

@@ -218,8 +218,6 @@ def recipe_from(name: str, table: Mapping[str, Any]) -> Recipe:
 
     Parameters
     ----------
-    name : str
-        Of the recipe.
     table : mapping
         Fields of `Recipe`, also as files had them before networks had names.
 

@@ -56,8 +56,6 @@ def read_record(path: Path, variant: str = "", to: str = "") -> RecordedTraining
 
     Parameters
     ----------
-    path : Path
-        ``methods/weights/NAME.json``.
     variant : str
         A new name for the weights; empty: that of the recipe.
     to : str
@@ -119,12 +117,8 @@ def differences(recorded: RecordedTraining, data: str, device: str) -> Iterator[
 
     Parameters
     ----------
-    recorded : RecordedTraining
-        The training of then.
     data : str
         Hash of the images that are there now.
-    device : str
-        ``"cpu"`` or ``"cuda:N"``.
     """
     import torch
 
@@ -155,8 +149,6 @@ def check_free(recipe: Recipe, weights: Path) -> None:
 
     Parameters
     ----------
-    recipe : Recipe
-        What is about to be trained.
     weights : Path
         The file that it would write; the record of what is there stands beside it.
 
@@ -188,14 +180,10 @@ def store(trained: TrainedNetwork, stem: Path, device: str, data: str, more: Map
 
     Parameters
     ----------
-    trained : TrainedNetwork
-        What was trained.
     stem : Path
         The files without their endings.
     device, data : str
         Where, and the hash of the images.
-    more : mapping
-        What the record says besides.
 
     Returns
     -------

@@ -121,13 +121,7 @@ def with_names(table: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def arguments(network: str) -> dict[str, Any]:
-    """Return the arguments of a network, each with a value of its type; None where nothing says the type.
-
-    Parameters
-    ----------
-    network : str
-        One of `NETWORKS`.
-    """
+    """Return the arguments of a network, each with a value of its type; None where nothing says the type."""
     entry = NETWORKS[network]
     examples: dict[str, Any] = {}
     for name, parameter in inspect.signature(resolve(entry.design or entry.maker)).parameters.items():

@@ -41,8 +41,6 @@ def measure(methods: str, data: str = "", seconds: float = 30.0, device: str = "
         Training images instead of those of the recipes.
     seconds : float
         Of timing, for each.
-    device : str
-        As on DEVICE.
 
     Raises
     ------
@@ -78,8 +76,6 @@ def compare_with_plain_loop(
         Of timing in all, for both together; setting up is not timed.
     images : sequence of ndarray, shape (H, W, C), optional
         uint8; not given: those of the recipe.
-    device : str
-        As on DEVICE.
     workers : int, optional
         Processes of the plain loop's `DataLoader`; not given: as is usual, none on the CPU, whose cores are busy
         already, and one a core but one on CUDA, `MOST_WORKERS` at most.

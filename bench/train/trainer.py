@@ -42,20 +42,12 @@ def train_and_store(
 
     Parameters
     ----------
-    recipe : Recipe
-        How.
     out : Path
         The folder of results: checkpoints lie in its ``training/``.
     to : Path
         The folder that gets the weights (safetensors) and their training record (JSON).
-    device : str
-        As on DEVICE.
-    threads : int
-        On the CPU; 0: one a core.
     budget : float
         Seconds of training; 0: all steps of the recipe.
-    report : callable
-        Called at every validation.
     recorded : RecordedTraining, optional
         The training that `recipe` is of, to be done again as its record says.
 

@@ -29,11 +29,6 @@ def corrupt(clean: Tensor, fraction: float, generator: torch.Generator) -> Tenso
     generator : torch.Generator
         Determines which ones; on the device of `clean`.
 
-    Returns
-    -------
-    Tensor
-        Like `clean`.
-
     Raises
     ------
     ValueError

@@ -22,8 +22,6 @@ class BiasFreeBatchNorm(nn.Module):
 
     Parameters
     ----------
-    features : int
-        Number of channels.
     epsilon : float
         Added to the standard deviation.
     momentum : float
@@ -270,16 +268,6 @@ def fold(network: DnCNN) -> DnCNN:
     Bias-free, w' = w g / (sqrt(v) + epsilon) with scale g and running variance v, and still no bias.
     With biases, w' = w g / sqrt(v + epsilon) and b' = (b - m) g / sqrt(v + epsilon) + c with running mean m and
     shift c.
-
-    Parameters
-    ----------
-    network : DnCNN
-        With or without batch normalisation.
-
-    Returns
-    -------
-    DnCNN
-        A new network in evaluation mode.
     """
     network = copy.deepcopy(network).eval()
     tensors = {key: value for key, value in network.state_dict().items() if not key.startswith("bn_layer_list")}

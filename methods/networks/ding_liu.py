@@ -106,11 +106,6 @@ class CaffeBatchNorm(nn.BatchNorm2d):
     The running mean and variance are those of the batches so far, each weighted 0.999 times the next
     one, with weights that sum to 1. PyTorch's own are a mixture with the starting values 0 and 1,
     which at this momentum would last for thousands of steps.
-
-    Parameters
-    ----------
-    features : int
-        Channels.
     """
 
     def __init__(self, features: int) -> None:

@@ -75,8 +75,6 @@ class MWRCANet(WaveletResidual):
     ----------
     channels, features
         As for `WaveletResidual`; a raw image is the Bayer pattern as it is, 1.0 = white level.
-    blocks : int
-        Of a group.
     reduction : int
         By how much the channel attention narrows its middle layer.
 

@@ -105,11 +105,6 @@ class PyramidDenoiser(MultiScale):
 
     Its state dict holds the design as the tensor `design`, so that a file of weights is enough to
     build it again (`design_of`).
-
-    Parameters
-    ----------
-    design : Design
-        Which one.
     """
 
     design: Tensor
@@ -156,13 +151,7 @@ def design_of(content: Tensor) -> Design:
 
 
 class LevelNet(nn.Module):
-    """The net of one level of a pyramid, or of all.
-
-    Parameters
-    ----------
-    design : Design
-        Of the whole net.
-    """
+    """The net of one level of a pyramid, or of all."""
 
     def __init__(self, design: Design) -> None:
         super().__init__()

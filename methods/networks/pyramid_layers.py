@@ -16,11 +16,6 @@ class Gate(nn.Module):
 
     1 - relu(W m) / 5, not below 0, with m the mean of each channel over the image: "on" unless it
     learns to switch off.
-
-    Parameters
-    ----------
-    features : int
-        Channels.
     """
 
     def __init__(self, features: int) -> None:

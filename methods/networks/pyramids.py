@@ -58,8 +58,6 @@ class GaussianPyramid(nn.Module):
     ----------
     levels : int
         At least 1; height and width must be multiples of 2^(levels - 1).
-    channels : int
-        Of the image.
     """
 
     spread = 4
@@ -91,8 +89,6 @@ class Smooth(nn.Module):
 
     Parameters
     ----------
-    channels : int
-        Of the image.
     size : int
         Side of the kernel, odd.
     reach : float

@@ -76,13 +76,7 @@ def _sums(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 class Blocks:
-    """The blocks of many images that lie on their grids, for looking up.
-
-    Parameters
-    ----------
-    galleries : sequence of Gallery
-        All images.
-    """
+    """The blocks of many images that lie on their grids, for looking up."""
 
     def __init__(self, galleries: Sequence[Gallery]) -> None:
         self._galleries = galleries
@@ -145,13 +139,7 @@ def _agreed(gray: np.ndarray, other: np.ndarray, pairs: np.ndarray) -> np.ndarra
 
 
 class Thumbnails:
-    """Every image at 12x12 pixels, without its mean and its contrast.
-
-    Parameters
-    ----------
-    galleries : sequence of Gallery
-        All images.
-    """
+    """Every image at 12x12 pixels, without its mean and its contrast."""
 
     def __init__(self, galleries: Sequence[Gallery]) -> None:
         self._places = places(galleries)

@@ -92,12 +92,8 @@ def gallery(dataset: Dataset, name: str = "", *, training: bool) -> Gallery:
 
     Parameters
     ----------
-    dataset : Dataset
-        Where the images are.
     name : str
         What it is called in findings; not given: its own name.
-    training : bool
-        Whether methods are trained on it.
 
     Raises
     ------

@@ -23,13 +23,6 @@ def candidates(galleries: Sequence[Gallery], queries: Sequence[Place]) -> Iterat
     Every descriptor belongs to its nearest of a few hundred words, which are descriptors drawn from all of them
     (Sivic and Zisserman, "Video Google", ICCV 2003); a query's descriptor is compared exactly with those of its two
     nearest words. A copy's descriptors are so near each other that they seldom fall apart.
-
-    Parameters
-    ----------
-    galleries : sequence of Gallery
-        All images.
-    queries : sequence of Place
-        Those whose copies are wanted.
     """
     pool = _Pool(galleries)
     for start in range(0, len(queries), _BATCH):
@@ -129,10 +122,6 @@ def transform(galleries: Sequence[Gallery], first: Place, second: Place, flip: b
 
     Parameters
     ----------
-    galleries : sequence of Gallery
-        All images.
-    first, second : Place
-        The two images.
     flip : bool
         Whether the first is mirrored.
     """

@@ -19,8 +19,6 @@ def problem_of(comparison: Comparison, dataset: str, *, same: bool, training: bo
 
     Parameters
     ----------
-    comparison : Comparison
-        Of the two.
     dataset : str
         The set of the first.
     same : bool

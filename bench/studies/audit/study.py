@@ -38,8 +38,6 @@ def build(data: str, out: Path, table: Path | None = None) -> Iterator[str | Fai
         on it. Empty or ``all``: every registered dataset whose files are on this machine.
     out : Path
         The folder of results; the table of findings goes to ``audit/`` in it.
-    table : Path, optional
-        The table goes into this CSV file too.
 
     Raises
     ------
@@ -83,11 +81,6 @@ def build(data: str, out: Path, table: Path | None = None) -> Iterator[str | Fai
 
 def audit(galleries: "Sequence[Gallery]") -> list[Finding]:
     """Compare every test image with every training image and with every other test image.
-
-    Parameters
-    ----------
-    galleries : sequence of Gallery
-        The datasets, see `bench.studies.audit.features.gallery`.
 
     Returns
     -------

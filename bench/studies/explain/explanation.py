@@ -68,14 +68,10 @@ def explain(cell: Cell, image: str = "", wanted: Sequence[tuple[int, int]] = (),
 
     Parameters
     ----------
-    cell : Cell
-        What to run.
     image : str
         Name of an image; empty for the first.
     wanted : sequence of (y, x)
         Pixels; none for those that `bench.studies.explain.pixels.choose` finds.
-    device : str
-        ``"cpu"`` or ``"cuda:N"``.
 
     Raises
     ------

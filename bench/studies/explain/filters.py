@@ -136,10 +136,6 @@ def filter_at(
         The network: takes and returns (1, C, H, W).
     noisy : Tensor, shape (1, C, H, W)
         The window's noisy image.
-    pixel : Pixel
-        Where, in the whole image.
-    window : Window
-        Where `noisy` lies in the whole image.
     field : int or None
         The receptive field; None: the whole window.
     multiple : int

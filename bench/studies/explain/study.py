@@ -27,15 +27,6 @@ def build(request: Request, image: str, pixel: str, out: Path, device: str = "cp
         Name of an image of the dataset; empty for its first.
     pixel : str
         ``"y,x;y,x"``; empty for a flat, an edge and a textured pixel that are found in the clean image.
-    out : Path
-        The folder of results.
-    device : str
-        As on DEVICE.
-
-    Yields
-    ------
-    str or Failure
-        A line for every file that was written, and what could not be explained.
     """
     from bench.studies.explain.figure import save
 

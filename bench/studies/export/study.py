@@ -43,17 +43,8 @@ def build(request: Request, kind: str, to: str, out: Path) -> Iterator[str | Fai
     request : Request
         Methods, noise levels, and datasets for their colour and an image to try the file with;
         `precision` is ``"fp32"`` or ``"fp16"``.
-    kind : str
-        One of `FORMATS`.
     to : str
         The file, or a folder if there are several; empty for ``out/export/``.
-    out : Path
-        The folder of results.
-
-    Yields
-    ------
-    str or Failure
-        A line for every file, and what could not be exported.
 
     Raises
     ------

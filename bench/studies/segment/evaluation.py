@@ -79,8 +79,6 @@ def confusion(labels: "Tensor", predicted: "Tensor", classes: int, void: int) ->
     ----------
     labels, predicted : Tensor of whole numbers, one shape
         The true classes, with `void` where there is none, and the predicted ones.
-    classes : int
-        How many there are.
     void : int
         Pixels with this label are left out.
 
@@ -153,8 +151,6 @@ def compare(
         Finished cells, which differ in the method alone, by their names in the table.
     store : Store
         Where their records lie. What is segmented is what they hold: 8 bit, as pictures are stored.
-    device : str
-        Where the segmentation network is.
     seen : callable
         Told each version and image that is done.
 
@@ -192,10 +188,6 @@ def version(name: str, cell: Cell, picture: Picture, denoised: bytes | None = No
     ----------
     name : str
         `NOISY`, as the protocol draws it; `CLEAN`; else the image is `denoised`.
-    cell : Cell
-        Says the noise.
-    picture : Picture
-        The image.
     denoised : bytes, optional
         Pixels, as a record holds them.
     """

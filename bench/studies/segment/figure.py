@@ -49,10 +49,6 @@ def save(
         As for `bench.studies.segment.evaluation.compare`.
     scores : sequence of Scores
         What that returned; each title says the mean IoU of this image.
-    image : str
-        Its name.
-    path : Path
-        Of the PNG.
     """
     import matplotlib.pyplot as plt
 

@@ -60,8 +60,6 @@ def fitting(dataset: "Dataset", word: str = "", folder: Path | None = None) -> S
 
     Parameters
     ----------
-    dataset : Dataset
-        With label maps.
     word : str
         As on SEGMENTER: a file; empty: the first of `segmenters` with the same classes.
     folder : Path, optional

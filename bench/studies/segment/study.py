@@ -49,23 +49,14 @@ def build(
     ----------
     request : Request
         Methods, datasets with label maps and classes, and noise.
-    out : Path
-        The folder of results.
     segmenter : str
         As on SEGMENTER: a file of weights; empty: the one of this project that fits the dataset.
     images : int
         So many images, spread over the set; 0: all. Their records lie in ``out/segment/runs/``.
     image : str
         Name of the image of the figure; empty: `median_image`.
-    table : Path, optional
-        All tables go into this CSV file too.
     settings : Settings
         Where and how cells run that are not finished, and the segmentation network.
-
-    Yields
-    ------
-    str or Failure
-        Tables and the names of the files that were written, and what could not be done.
     """
     cells, failures = plan(request)
     yield from failures

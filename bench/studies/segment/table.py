@@ -28,8 +28,6 @@ def over_seeds(rows: Sequence[Row], methods: Methods) -> list[Row]:
     ----------
     rows : sequence of dict
         As `bench.studies.segment.evaluation.summary` gives them.
-    methods : mapping
-        The cells of the rows.
 
     Returns
     -------

@@ -61,15 +61,6 @@ def build(
         How many images, from the first; 0: all.
     side : int
         Pixels up to which the middle of each noisy image is taken; 0: the whole.
-    table : Path, optional
-        All tables go into this CSV file too.
-    settings : Settings
-        Where methods run.
-
-    Yields
-    ------
-    str or Failure
-        Tables and the names of the files that were written, and what could not be done.
     """
     import pandas as pd
 
@@ -103,8 +94,6 @@ def scored(
 
     Parameters
     ----------
-    group : Group
-        Cells of one seed.
     images, side, settings
         As for `build`.
     radius : int, optional

@@ -33,12 +33,8 @@ def measure(data: str, images: int, device: str = "cpu") -> Iterator[Row]:
 
     Parameters
     ----------
-    data : str
-        A dataset for the networks, for example ``"bsd68"``.
     images : int
         How many of its images, from the first.
-    device : str
-        Where the networks run, as on DEVICE.
 
     Yields
     ------
@@ -79,12 +75,8 @@ def forward(methods: str, data: str, device: str = "cpu") -> Iterator[Row]:
 
     Parameters
     ----------
-    methods : str
-        As on METHOD.
     data : str
         The dataset whose first image is taken, up to 256x256 of it.
-    device : str
-        As on DEVICE.
 
     Yields
     ------

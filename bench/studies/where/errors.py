@@ -54,10 +54,6 @@ def error_maps(methods: Methods, store: Store, names: Sequence[str] | None = Non
 
     Parameters
     ----------
-    methods : mapping
-        Finished cells.
-    store : Store
-        Where their records lie.
     names : sequence of str, optional
         Which images; all that have label maps if not given.
 

@@ -35,14 +35,10 @@ def save(cell: "Cell", table: "pd.DataFrame", maps: "ErrorMaps", path: Path) -> 
 
     Parameters
     ----------
-    cell : Cell
-        Says dataset and noise.
     table : DataFrame
         What `bench.studies.where.table.summary` returns; the kind ``distance`` is drawn.
     maps : ErrorMaps
         The image; the first two methods' error maps are shown.
-    path : Path
-        Of the PNG; the PDF is laid beside it.
     """
     import matplotlib.pyplot as plt
     from matplotlib.patches import Patch

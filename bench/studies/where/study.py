@@ -37,17 +37,8 @@ def build(
     ----------
     request : Request
         Methods, datasets and noise. The first method is the one that the others are held against.
-    out : Path
-        The folder of results.
-    settings : Settings
-        Where and how cells run that are not finished.
     table : Path, optional
         The means of all datasets, noises and protocols go into this CSV file too.
-
-    Yields
-    ------
-    str or Failure
-        Tables and the names of the files that were written, and what could not be done.
     """
     from bench.studies.where.figure import save
 

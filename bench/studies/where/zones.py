@@ -133,8 +133,6 @@ def totals(partition: Partition, values: "np.ndarray") -> "np.ndarray":
 
     Parameters
     ----------
-    partition : Partition
-        With `index` of shape (A, H, W).
     values : ndarray, shape (H, W)
         What is summed.
 

@@ -48,8 +48,6 @@ def train(recipe: Recipe, data: TrainingData, session: Session) -> TrainedNetwor
         last one also for layers above (0.3); `epochs`, how often a layer sees every image while it is trained alone
         (15); `rate` of plain gradient descent then (0.1); `share` of a budget that each layer gets for that (0.1);
         `start`: ``"uniform"``, the weights of the paper, or ``"principal"``, those of `principal_start`.
-    data, session
-        As for every programme.
 
     Raises
     ------
@@ -128,8 +126,6 @@ def lowest(recipe: Recipe, layers: int) -> "nn.Module":
     ----------
     recipe : Recipe
         Of the whole `StackedAutoencoder`.
-    layers : int
-        How many.
     """
     from methods.networks.autoencoders import StackedAutoencoder
 

@@ -80,8 +80,6 @@ def train(recipe: Recipe, data: TrainingData, session: Session) -> TrainedNetwor
     ----------
     recipe : Recipe
         Of the siamese network; the other network is that of `partner`. Option ``original``: see there.
-    data, session
-        As for every programme.
 
     Returns
     -------

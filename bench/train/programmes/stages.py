@@ -115,8 +115,6 @@ def train_stages(stages: Sequence[Stage], session: Session, inputs: Callable[[St
 
     Parameters
     ----------
-    stages : sequence of Stage
-        In their order.
     session : Session
         Of all; what a stage leaves of its share of the budget goes to those after it.
     inputs : callable
@@ -178,8 +176,6 @@ def combined(
         What names the network, and builds it.
     stages : sequence of Stage
         Those that made it; steps and seconds are sums over them.
-    results : mapping of StageResult
-        What they left.
     weights, score, held_out
         As `TrainedNetwork` has them.
     **more

@@ -48,14 +48,8 @@ def evolve(
     ----------
     recipe : Recipe
         How candidates are trained: patch, batch, loss, rate, and its argument ``channels``.
-    data : TrainingData
-        Images, and the held-out ones.
-    plan : Plan
-        What is searched.
     record : Path
         A file (JSON), written after every candidate; the checkpoint of the candidate in hand lies beside it.
-    device : str
-        ``"cpu"`` or ``"cuda:N"``.
     budget : float
         Seconds from now on: no candidate is begun that would not end in time if it took as long as the longest one
         before, so that what is found does not depend on the clock; but one is always trained. 0: none.

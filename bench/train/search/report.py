@@ -97,14 +97,8 @@ def save(candidates: "Sequence[Candidate]", record: Path, noisy_psnr: float, tit
 
     Parameters
     ----------
-    candidates : sequence of mapping
-        As the record has them.
-    record : Path
-        Whose name table and chart have, with other endings.
     noisy_psnr : float
         Of the held-out images as they are, in dB: a line of the chart, where it is near enough.
-    title : str
-        Of the chart.
 
     Raises
     ------
@@ -183,8 +177,6 @@ def found_recipe(base: Recipe, best: "Candidate") -> Recipe:
     ----------
     base : Recipe
         That of the search; its arguments are the channels alone.
-    best : mapping
-        The candidate.
     """
     return replace(
         base,

@@ -104,21 +104,13 @@ def search_and_store(
     ----------
     base : Recipe
         How candidates are trained, but for their steps, and how the found network is to be trained.
-    plan : Plan
-        What is searched.
     out : Path
         The folder of results: ``search/NAME.json`` in it is the record, written after every candidate; beside it the
         table (CSV), the chart (PNG) and the recipe of the best network so far (TOML).
     name : str
         NAME; empty: one of recipe, images, noise and seed.
-    device : str
-        As on DEVICE.
-    threads : int
-        On the CPU; 0: one a core.
     budget : float
         Seconds; 0: until the search is over.
-    report_line : callable
-        Called with each candidate as a line.
 
     Raises
     ------
