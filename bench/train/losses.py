@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor, nn
 
 
@@ -39,19 +40,18 @@ LOSSES: "dict[str, Callable[[Tensor, Tensor], Tensor]]" = {
 """Of the denoised and the clean batch, both (B, C, H, W)."""
 
 
-def denoising(loss: str) -> "Callable[..., Tensor]":
-    """Return the loss of the denoised image; the network runs in bfloat16 on CUDA, its weights and the loss in fp32.
-
-    Parameters
-    ----------
-    loss : str
-        One of `LOSSES`.
-    """
+def autocast(batch: "Tensor") -> "torch.autocast":
+    """Return the context of a forward pass: bfloat16 on CUDA, where weights and losses stay in fp32."""
     import torch
 
+    return torch.autocast(batch.device.type, torch.bfloat16, enabled=batch.device.type == "cuda")
+
+
+def denoising(loss: str) -> "Callable[..., Tensor]":
+    """Return the loss of the denoised image, one of `LOSSES`, as a criterion of the training loop."""
+
     def criterion(network: "nn.Module", clean: "Tensor", noisy: "Tensor", step: int = 0) -> "Tensor":
-        device = clean.device.type
-        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+        with autocast(clean):
             output = network(noisy)
         return LOSSES[loss](output.float(), clean)
 

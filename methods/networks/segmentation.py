@@ -1,4 +1,4 @@
-"""Segmentation networks, and a denoiser that is trained through one of them (Ding Liu et al. 2018)."""
+"""The segmentation network that a denoiser is trained through, and its loss (Ding Liu et al. 2018)."""
 
 import torch
 from torch import Tensor, nn
@@ -47,76 +47,15 @@ class CompactUNet(nn.Module):
         return logits
 
 
-class Coupled(nn.Module):
-    """A denoiser, and a segmentation network that looks at what it puts out.
-
-    Liu et al. 2018, Section 3.2: the segmentation network was trained on clean images and stays as it
-    is; the gradient of its loss passes through it to the denoiser, which alone is trained. Its weights
-    are frozen here, and it remains in evaluation mode (running statistics, no dropout) whatever mode
-    the whole is put in.
-
-    Parameters
-    ----------
-    denoiser : Module
-        ``denoiser(noisy, sigma)``, (B, 3, H, W) in and out.
-    segmenter : Module
-        ``segmenter(image)``, logits (B, classes, h, w). It is changed: its weights no longer take a
-        gradient.
-    """
-
-    def __init__(self, denoiser: nn.Module, segmenter: nn.Module) -> None:
-        super().__init__()
-        self.denoiser = denoiser
-        self.segmenter = segmenter.requires_grad_(False).eval()
-
-    def train(self, mode: bool = True) -> "Coupled":
-        """Set the mode of the denoiser; the segmentation network stays in evaluation mode."""
-        super().train(mode)
-        self.segmenter.eval()
-        return self
-
-    def forward(self, noisy: Tensor, sigma: float | None = None) -> tuple[Tensor, Tensor]:
-        """Return the denoised batch (B, 3, H, W) and its logits (B, classes, h, w)."""
-        denoised = self.denoiser(noisy, sigma)
-        return denoised, self.segmenter(denoised)
-
-
-def joint_loss(
-    denoised: Tensor, clean: Tensor, logits: Tensor, labels: Tensor, weight: float = 0.5, ignore: int = VOID
-) -> Tensor:
-    """Return reconstruction loss + weight x segmentation loss (Liu et al. 2018, Section 3.2).
-
-    The first is the mean squared error on the unit scale, the second the cross-entropy averaged over
-    the pixels that have a class.
-
-    Parameters
-    ----------
-    denoised, clean : Tensor
-        (B, 3, H, W), 1.0 = white.
-    logits : Tensor
-        (B, classes, h, w).
-    labels : Tensor
-        (B, h, w), whole numbers.
-    weight : float
-        Lambda, 0.5 in the paper, and 0.0198 by the authors' `train_seg.prototxt`: cross-entropy + 5e-9 x the sum of
-        squares on the 0-255 scale over twice the batch, for crops of 322x322 pixels.
-    ignore : int
-        Label of pixels without a class.
-
-    Raises
-    ------
-    ValueError
-        If labels and logits, or the images, differ in size.
-    """
-    if denoised.shape != clean.shape:
-        raise ValueError(f"joint loss: denoised {tuple(denoised.shape)} and clean {tuple(clean.shape)} differ in shape")
-    return functional.mse_loss(denoised, clean) + weight * segmentation_loss(logits, labels, ignore)
-
-
 def segmentation_loss(logits: Tensor, labels: Tensor, ignore: int = VOID) -> Tensor:
     """Return the cross-entropy averaged over the pixels that have a class; 0 where none has.
 
-    Parameters are as for `joint_loss`.
+    Parameters
+    ----------
+    logits : Tensor, shape (B, classes, h, w)
+    labels : Tensor of whole numbers, shape (B, h, w)
+    ignore : int
+        Label of pixels without a class.
 
     Raises
     ------

@@ -15,8 +15,6 @@ from datasets.description import RAW, File
 from methods.networks.ding_liu import CaffeBatchNorm, DingLiu, fold
 from methods.networks.segmentation import (
     CompactUNet,
-    Coupled,
-    joint_loss,
     segmentation_loss,
 )
 
@@ -264,37 +262,8 @@ def test_the_compact_network_learns_a_street(frame):
     assert loss < entropy
 
 
-def test_only_the_denoiser_learns_from_the_joint_loss():
-    torch.manual_seed(0)
-    denoiser, segmenter = DingLiu(4), CompactUNet(5, 4, levels=3)
-    coupled = Coupled(denoiser, segmenter)
-    clean, labels = torch.rand(2, 3, 40, 40), torch.randint(5, (2, 40, 40))
-
-    def loss() -> torch.Tensor:
-        # Without the reconstruction loss: what reaches the denoiser has passed through the other network.
-        _, logits = coupled(clean + 0.1 * torch.randn_like(clean))
-        return segmentation_loss(logits, labels)
-
-    coupled.eval()  # in training mode batch normalisation takes the gradient of the biases before it away
-    loss().backward()
-    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in denoiser.parameters())
-
-    coupled.train()
-    assert denoiser.training
-    assert not any(module.training for module in segmenter.modules())
-    frozen = {key: tensor.clone() for key, tensor in segmenter.state_dict().items()}
-    before = {key: tensor.clone() for key, tensor in denoiser.state_dict().items()}
-    optimiser = torch.optim.SGD(coupled.parameters(), 0.1, weight_decay=0.1)
-    loss().backward()
-    optimiser.step()
-    assert all(p.grad is None for p in segmenter.parameters())
-    assert all(torch.equal(tensor, frozen[key]) for key, tensor in segmenter.state_dict().items())
-    assert not any(torch.equal(tensor, before[key]) for key, tensor in denoiser.state_dict().items())
-
-
-def test_losses_by_their_definitions():
+def test_the_loss_by_its_definition():
     generator = np.random.default_rng(0)
-    denoised, clean = generator.random((2, 3, 4, 5)), generator.random((2, 3, 4, 5))
     logits, labels = generator.normal(size=(2, 6, 4, 5)), generator.integers(6, size=(2, 4, 5))
     labels[0, :2] = 255
     entropies = [
@@ -302,13 +271,10 @@ def test_losses_by_their_definitions():
         for b, y, x in np.argwhere(labels != 255)
     ]
     assert len(entropies) == 30
-    words = [torch.from_numpy(a) for a in (denoised, clean, logits, labels)]
-    assert segmentation_loss(*words[2:]).item() == pytest.approx(np.mean(entropies))
-    squares = ((denoised - clean) ** 2).mean()
-    assert joint_loss(*words).item() == pytest.approx(squares + 0.5 * np.mean(entropies))
-    assert joint_loss(*words, weight=0.25).item() == pytest.approx(squares + 0.25 * np.mean(entropies))
-    words[3][words[3] == 255] = 11
-    assert joint_loss(*words, ignore=11).item() == pytest.approx(squares + 0.5 * np.mean(entropies))
+    logits, labels = torch.from_numpy(logits), torch.from_numpy(labels)
+    assert segmentation_loss(logits, labels).item() == pytest.approx(np.mean(entropies))
+    labels[labels == 255] = 11
+    assert segmentation_loss(logits, labels, ignore=11).item() == pytest.approx(np.mean(entropies))
 
 
 def test_the_weight_of_the_prototxt_on_the_unit_scale():
@@ -325,8 +291,6 @@ def test_pixels_without_a_class_and_sizes_that_differ():
     assert not logits.grad.any()
     with pytest.raises(ValueError, match=r"labels are \(1, 32, 32\) .* expected one label for each"):
         segmentation_loss(logits, torch.zeros(1, 32, 32, dtype=torch.long))
-    with pytest.raises(ValueError, match=r"denoised \(1, 3, 8, 8\) and clean \(1, 3, 6, 6\) differ"):
-        joint_loss(torch.rand(1, 3, 8, 8), torch.rand(1, 3, 6, 6), logits, labels)
 
 
 @pytest.mark.parametrize("form", ["trained", "folded", "module."])

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bench.train.data import TrainingData
-from bench.train.losses import denoising
+from bench.train.losses import autocast, denoising
 from bench.train.programmes.stages import Inputs, Results, Stage, by_product, combined, train_stages
 from bench.train.recipe import Recipe, load_recipe
 from bench.train.session import Session
@@ -173,8 +173,7 @@ def mean_of(teachers: "Sequence[nn.Module]", kind: str) -> "Criterion":
     learn = denoising(kind)
 
     def criterion(network: "nn.Module", clean: "Tensor", noisy: "Tensor", step: int = 0) -> "Tensor":
-        kind = noisy.device.type
-        with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda"):
+        with torch.no_grad(), autocast(noisy):
             target = torch.stack([teacher(noisy).float() for teacher in teachers]).mean(0)
         return learn(network, target, noisy)
 

@@ -11,7 +11,7 @@ from bench.run.wrappers import padded
 from bench.studies.segment.evaluation import Scheme, confusion, mean_iou, scheme
 from bench.studies.segment.segmenters import network as segmentation_network
 from bench.train.data import TrainingData
-from bench.train.losses import denoising
+from bench.train.losses import autocast, denoising
 from bench.train.patches import TrainingImages
 from bench.train.programmes.stages import Inputs, Results, Stage, by_product, combined, train_stages
 from bench.train.recipe import Recipe, recipe_from
@@ -119,21 +119,12 @@ def with_patches_of(images: TrainingImages, side: int) -> TrainingImages:
 
 
 def segmenting(void: int) -> "Criterion":
-    """Return the loss of the segmentation network on clean images: cross-entropy over the pixels with a class.
-
-    Parameters
-    ----------
-    void : int
-        Label of those without.
-    """
-    import torch
-
+    """Return the loss of the segmentation network on clean images: cross-entropy, without pixels labelled `void`."""
     from methods.networks.segmentation import segmentation_loss
 
     def criterion(network: "nn.Module", clean: "Tensor", noisy: "Tensor", step: int = 0) -> "Tensor":
-        device = clean.device.type
-        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
-            logits = network(clean[:, :3].contiguous(memory_format=torch.channels_last))
+        with autocast(clean):
+            logits = network(_colours(clean))
         return segmentation_loss(logits.float(), _labels(clean), void)
 
     return criterion
@@ -142,43 +133,40 @@ def segmenting(void: int) -> "Criterion":
 def coupled(segmenter: "nn.Module", weight: float, void: int) -> "Criterion":
     """Return the joint loss: mean squared error + weight x cross-entropy of the denoised image's segmentation.
 
+    Liu et al. 2018, Section 3.2. The segmentation network is frozen, and stays in evaluation mode: the gradient goes on
+    through it to the denoiser, which alone is trained. Their lambda is 0.5 in the paper, and 0.0198 by the authors'
+    `train_seg.prototxt`: cross-entropy + 5e-9 x the sum of squares on the 0-255 scale over twice the batch, for crops
+    of 322x322 pixels.
+
     Parameters
     ----------
-    segmenter : Module
-        TrainedNetwork. It is frozen: its weights take no gradient, which goes on through it to the denoiser.
     weight : float
         Lambda.
     void : int
         Label of pixels without a class.
     """
-    import torch
+    from torch.nn import functional
 
-    from methods.networks.segmentation import Coupled, joint_loss
+    from methods.networks.segmentation import segmentation_loss
+
+    segmenter.requires_grad_(False).eval()
 
     def criterion(network: "nn.Module", clean: "Tensor", noisy: "Tensor", step: int = 0) -> "Tensor":
-        both = Coupled(network, segmenter)
-        device = clean.device.type
-        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
-            denoised, logits = both(noisy[:, :3].contiguous(memory_format=torch.channels_last))
-        return joint_loss(denoised.float(), clean[:, :3], logits.float(), _labels(clean), weight, void)
+        with autocast(clean):
+            denoised = network(_colours(noisy))
+            logits = segmenter(denoised)
+        segmentation = segmentation_loss(logits.float(), _labels(clean), void)
+        return functional.mse_loss(denoised.float(), clean[:, :3]) + weight * segmentation
 
     return criterion
 
 
 def without_labels(loss: str) -> "Criterion":
-    """Return the loss of a denoiser whose training images have a label map as fourth channel.
-
-    Parameters
-    ----------
-    loss : str
-        One of `LOSSES`.
-    """
-    import torch
-
+    """Return the loss of a denoiser, one of `LOSSES`, whose training images have a label map as fourth channel."""
     plain = denoising(loss)
 
     def criterion(network: "nn.Module", clean: "Tensor", noisy: "Tensor", step: int = 0) -> "Tensor":
-        return plain(network, clean[:, :3], noisy[:, :3].contiguous(memory_format=torch.channels_last))
+        return plain(network, clean[:, :3], _colours(noisy))
 
     return criterion
 
@@ -246,6 +234,13 @@ def _stage(recipe: Recipe, name: str, classes: Scheme) -> Recipe:
     if made.patch % multiple:
         raise BenchError(f"recipe {recipe.name}: patches of {made.patch} in {name}; expected a multiple of {multiple}")
     return made
+
+
+def _colours(images: "Tensor") -> "Tensor":
+    """Return the first three channels, in the layout of memory that networks are trained in."""
+    import torch
+
+    return images[:, :3].contiguous(memory_format=torch.channels_last)
 
 
 def _labels(clean: "Tensor") -> "Tensor":
