@@ -15,7 +15,7 @@ from bench.common.paths import ROOT
 from bench.degradation import parse
 from bench.train.checking import KINDS, checked
 from bench.train.losses import LOSSES
-from bench.train.registry import CORRUPTIONS, NETWORKS, OPTIMISERS, PROGRAMMES, arguments, resolve, with_names
+from bench.train.registry import CORRUPTIONS, NETWORKS, OPTIMISERS, PROGRAMMES, arguments, resolve
 
 FOLDER = ROOT / "methods" / "recipes"
 
@@ -219,7 +219,7 @@ def recipe_from(name: str, table: Mapping[str, Any]) -> Recipe:
     Parameters
     ----------
     table : mapping
-        Fields of `Recipe`, also as files had them before networks had names.
+        Fields of `Recipe`.
 
     Raises
     ------
@@ -227,7 +227,6 @@ def recipe_from(name: str, table: Mapping[str, Any]) -> Recipe:
         If a word or value means nothing.
     """
     where = f"recipe {name}"
-    table = with_names(table)
     own: dict[str, Any] = {one.name: one for one in fields(Recipe) if one.name != "name"}
     for word in table:
         if word not in own:

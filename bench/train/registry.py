@@ -36,10 +36,10 @@ NETWORKS = {
     "convolutional-autoencoder": Network("methods.networks.autoencoders:ConvolutionalAutoencoder"),
     "ding-liu": Network("methods.networks.ding_liu:DingLiu", "methods.networks.layers:fold"),
     "dncnn": Network("methods.networks.dncnn:DnCNN", "methods.networks.layers:fold"),
-    "dncnn-he": Network("bench.train.networks:dncnn_he", "methods.networks.layers:fold"),
+    "dncnn-he": Network("methods.networks.dncnn:started_as_saoyan", "methods.networks.layers:fold"),
     "mwrcanet": Network("methods.networks.mwrcanet:MWRCANet"),
     "mwresnet": Network("methods.networks.mwrcanet:MWResNet"),
-    "pyramid": Network("bench.train.networks:pyramid", design="methods.networks.pyramid_family:Design"),
+    "pyramid": Network("methods.networks.pyramid_family:designed", design="methods.networks.pyramid_family:Design"),
     "rdn": Network("methods.networks.rdn:RDN"),
     "searched": Network("methods.networks.searched:SearchedNet"),
     "stacked-autoencoder": Network("methods.networks.autoencoders:StackedAutoencoder"),
@@ -78,46 +78,12 @@ PROGRAMMES: dict[str, Mapping[str, Any]] = {
 }
 """Programmes that train in several stages, each with its options by example; empty: one stage."""
 
-FORMER = {
-    "bench.train.builders:dncnn": "dncnn-he",
-    "bench.train.builders:pyramid": "pyramid",
-    "methods.networks.autoencoders:ConvolutionalAutoencoder": "convolutional-autoencoder",
-    "methods.networks.autoencoders:DenoisingAutoencoder": "autoencoder",
-    "methods.networks.autoencoders:StackedAutoencoder": "stacked-autoencoder",
-    "methods.networks.bias_free:DnCNN": "bias-free-dncnn",
-    "methods.networks.ding_liu:DingLiu": "ding-liu",
-    "methods.networks.dncnn:DnCNN": "dncnn",
-    "methods.networks.mwrcanet:MWRCANet": "mwrcanet",
-    "methods.networks.mwrcanet:MWResNet": "mwresnet",
-    "methods.networks.rdn:RDN": "rdn",
-    "methods.networks.searched:SearchedNet": "searched",
-    "methods.networks.segmentation:CompactUNet": "unet",
-    "methods.networks.training_noise:corrupt": "additive-or-multiplicative",
-    "bench.train.programmes.autoencoders:run": "autoencoders",
-    "bench.train.programmes.mwrcanet:run": "mwrcanet",
-    "bench.train.programmes.mwrcanet:raw": "mwrcanet-raw",
-    "bench.train.programmes.segmentation:run": "segmentation",
-}
-"""What recipes and records said before there were names."""
-
-FORMER_FOLDS = ("", *(f"methods.networks.{network}:fold" for network in ("bias_free", "ding_liu", "dncnn")))
-"""What they said on ``finish``; what is folded follows from the network now."""
-
 
 def resolve(place: str) -> Callable[..., Any]:
     """Return what stands at a place of the tables above."""
     module, _, name = place.partition(":")
     function: Callable[..., Any] = getattr(importlib.import_module(module), name)
     return function
-
-
-def with_names(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the table of a recipe with today's names; what no table knows stays, and is refused as any other word."""
-    named = {"network", "programme", "corruption"}
-    table = {word: FORMER.get(str(value), value) if word in named else value for word, value in table.items()}
-    if table.get("finish") in FORMER_FOLDS:
-        del table["finish"]
-    return table
 
 
 def arguments(network: str) -> dict[str, Any]:

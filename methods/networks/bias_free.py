@@ -6,11 +6,12 @@ those in the authors' files of weights.
 """
 
 import copy
-import math
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from methods.networks.layers import start_as_saoyan
 
 
 class BiasFreeBatchNorm(nn.Module):
@@ -100,9 +101,7 @@ class Chain(nn.Module):
 class DnCNN(Chain):
     """DnCNN (Zhang et al. 2017) with bias-free or ordinary batch normalisation; it predicts the noise.
 
-    Mohan et al. 2020, Appendix A. It starts as the authors' training does: convolutions from He's
-    normal distribution over the inputs, scales of the normalisation from N(0, 2 / (9 * 64)), cut off
-    at -0.025 and 0.025.
+    Mohan et al. 2020, Appendix A. It starts as the authors' training does, see `start_as_saoyan`.
 
     Parameters
     ----------
@@ -122,14 +121,7 @@ class DnCNN(Chain):
         super().__init__(1, 1, depth - 2, features, bias=bias, last_bias=bias, norm=norm)
         self.depth, self.features = depth, features
         self.receptive_field = 2 * depth + 1
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_in")
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-            elif isinstance(module, BiasFreeBatchNorm | nn.BatchNorm2d):
-                with torch.no_grad():
-                    module.weight.normal_(0, math.sqrt(2 / (9 * 64))).clamp_(-0.025, 0.025)
+        start_as_saoyan(self)
 
     def forward(self, noisy: Tensor, sigma: float | None = None) -> Tensor:
         """Denoise a batch (B, 1, H, W), 1.0 = white; `sigma` is not used."""

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from methods.networks.layers import chain, fold
+from methods.networks.layers import chain, fold, start_as_saoyan
 
 __all__ = ["DnCNN", "FDnCNN", "fold"]
 
@@ -35,6 +35,13 @@ class DnCNN(nn.Module):
     def forward(self, noisy: Tensor, sigma: float | None = None) -> Tensor:
         """Denoise a batch (B, C, H, W), 1.0 = white; `sigma` is not used."""
         return noisy - self.stack(noisy)
+
+
+def started_as_saoyan(depth: int, channels: int = 1, features: int = 64) -> DnCNN:
+    """Return a `DnCNN` with batch normalisation whose training starts as SaoYan's, see `start_as_saoyan`."""
+    network = DnCNN(depth, channels, features, norm=True)
+    start_as_saoyan(network)
+    return network
 
 
 class FDnCNN(nn.Module):

@@ -1,6 +1,7 @@
 """What several networks are made of: chains of 3x3 convolutions, and the folding of batch normalisation."""
 
 import copy
+import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TypeVar
@@ -35,6 +36,23 @@ def chain(
             layers.append(nn.BatchNorm2d(widths[i + 1]))
         layers.append(nn.ReLU(inplace=True))
     return nn.Sequential(*layers[:-1] if linear else layers)
+
+
+def start_as_saoyan(network: nn.Module) -> None:
+    """Start a network as SaoYan's training of DnCNN does (SaoYan/DnCNN-PyTorch).
+
+    Convolutions from He's normal distribution over their inputs, biases 0; scales of the normalisation from
+    N(0, 2 / (9 * 64)), cut off at -0.025 and 0.025. (Those of cszn/DnCNN are 0.025 or more in size.)
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_in")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif hasattr(module, "running_var"):
+            scales = module.get_parameter("weight")
+            nn.init.normal_(scales, 0, math.sqrt(2 / (9 * 64)))
+            scales.data.clamp_(-0.025, 0.025)
 
 
 def fold(network: Network) -> Network:

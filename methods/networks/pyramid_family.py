@@ -130,6 +130,11 @@ class PyramidDenoiser(MultiScale):
         return super().forward(noisy)
 
 
+def designed(**design: Any) -> PyramidDenoiser:
+    """Return a net of a design given in words, those of `Design`."""
+    return PyramidDenoiser(Design(**design))
+
+
 def design_of(content: Tensor) -> Design:
     """Read the design that a file of weights holds.
 

@@ -21,7 +21,6 @@ from bench.run.runtimes import cost
 from bench.train import loop
 from bench.train.data import TrainingData
 from bench.train.recipe import Recipe
-from bench.train.record import recorded_recipe
 from bench.train.search.space import Genes, Plan, check
 from bench.train.session import Session
 
@@ -156,10 +155,8 @@ def _recorded(out: Path, setting: Mapping[str, Any]) -> list[dict[str, Any]]:
     try:
         record = json.loads(out.read_text(encoding="utf-8"))
         candidates: list[dict[str, Any]] = record["candidates"]
-        # Networks had other names in records of before.
-        recipe = json.loads(json.dumps(asdict(recorded_recipe(record["setting"]))))
-        known = {**record["setting"], "recipe": recipe}
-    except (BenchError, OSError, ValueError, KeyError, TypeError) as error:
+        known: dict[str, Any] = dict(record["setting"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise BenchError(f"search: record {out} cannot be read ({type(error).__name__}: {error}); delete it") from None
     if known != setting:
         other = next(name for name in setting if known.get(name) != setting[name])
