@@ -1,0 +1,300 @@
+"""Sanity of a result: what is likely wrong with an output that cannot be that of a working denoiser.
+
+Everything here is a pure function of the images; arrays are (H, W, C) with 1.0 = white.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import permutations
+
+import numpy as np
+
+from bench.score.metrics import decibels
+
+FARTHER = 1.0
+"""An output that is so many dB farther from the clean image than the noisy one is suspicious."""
+
+SIDE = 128
+"""Causes are looked for in the middle of an image, at most so many pixels wide and high: that is enough, and quick."""
+
+_CLEARLY, _PARTLY = 0.7, 0.9
+"""An explanation counts if it leaves at most this share of the squared error; a part of a pixel explains less."""
+
+Image = np.ndarray
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is likely wrong with the output for an image.
+
+    Attributes
+    ----------
+    cause : str
+        In words that follow the name of the method: ``"returns the noise"``.
+    loss : float, optional
+        PSNR of the noisy image less that of the output, in dB; None without a reference.
+    """
+
+    cause: str
+    loss: float | None = None
+
+
+CONSTANT = "returns a constant image"
+UNCHANGED = "returns its input unchanged"
+REFERENCE = "returns the clean image itself: is the reference where the output should be?"
+RESIDUAL = "returns the noise, not the image (OUTPUT=residual subtracts it)"
+NEGATIVE = "returns the noise with its sign turned (OUTPUT=-residual adds it)"
+ADDED = "adds the noise that it should take away"
+WHITE_255 = "returns values from 0 to 255 (OUTPUT=255 divides them)"
+WHITE_65535 = "returns values from 0 to 65535"
+SYMMETRIC = "returns values from -1 to 1 (OUTPUT=-1..1 converts them)"
+INVERTED = "returns the negative of the image"
+DARK = "returns values that were divided by 255 once too often"
+GAMMA = "returns values on another tone curve (gamma)"
+CONTRAST = "returns another brightness or contrast"
+GRAY = "returns gray for colour"
+SMOOTH = "smooths away more detail than noise"
+NOISIER = "returns more noise than it gets"
+UNKNOWN = "returns something farther from the clean image than the noisy one, for no cause that is known"
+UNSTEADY = "gives another result when it is called again (is the network in training mode? call net.eval())"
+"""The causes; `_placed` gives those of pixels that are in another place."""
+
+
+def fault(clean: Image | None, noisy: Image, denoised: Image) -> Fault | None:
+    """Say what is likely wrong with an output, or None where nothing seems to be.
+
+    Parameters
+    ----------
+    clean : ndarray, shape (H, W, C), optional
+        The reference. Without one only a constant and an unchanged image are seen.
+    noisy, denoised : ndarray, shape (H, W, C)
+        What the method got and what it gave; both may leave [0, 1].
+    """
+    noisy, denoised = (np.asarray(image, np.float32) for image in (noisy, denoised))
+    if clean is None:
+        return _without_reference(noisy, denoised)
+    clean = np.asarray(clean, np.float32)
+    before, shown = _mse(noisy, clean), np.clip(denoised, 0, 1)
+    loss = decibels(before * 255**2) - decibels(_mse(shown, clean) * 255**2)
+    if np.ptp(denoised) < 1e-3 < np.std(clean) / 5:
+        return Fault(CONSTANT, loss)
+    if before > 1e-9:
+        if np.abs(denoised - clean).max() < 1e-5 and clean.std() > 0.01:
+            return Fault(REFERENCE, loss)
+        if _mse(shown, np.clip(noisy, 0, 1)) < 1e-3 * before:
+            return Fault(UNCHANGED, loss)
+    clean, noisy, denoised = (_middle(image) for image in (clean, noisy, denoised))
+    causes, seen = [], denoised
+    if loss > -FARTHER:
+        value, seen = _value(clean, noisy, denoised)
+        causes += [value] if value else []
+    place = _placed(clean, noisy, seen)
+    causes += [place] if place else []
+    if not causes and loss > FARTHER:
+        causes = [_farther(clean, noisy, denoised)]
+    return Fault(" and ".join(causes), loss) if causes else None
+
+
+def warnings(faults: Sequence[Fault | None]) -> list[str]:
+    """Return a line for each cause, with the number of images that show it.
+
+    Examples
+    --------
+    >>> warnings([Fault(CONSTANT, 8.0), None, Fault(CONSTANT, 9.0)])
+    ['on 2 of 3 images: returns a constant image; 8.50 dB below the noisy image']
+    """
+    by_cause: dict[str, list[float | None]] = {}
+    for found in faults:
+        if found is not None:
+            by_cause.setdefault(found.cause, []).append(found.loss)
+    return [
+        f"on {len(losses)} of {len(faults)} images: {cause}{_level([loss for loss in losses if loss is not None])}"
+        for cause, losses in sorted(by_cause.items(), key=lambda item: -len(item[1]))
+    ]
+
+
+def _level(losses: Sequence[float]) -> str:
+    mean = float(np.mean(losses)) if losses else 0.0
+    return f"; {mean:.2f} dB below the noisy image" if mean > FARTHER else ""
+
+
+def _without_reference(noisy: Image, denoised: Image) -> Fault | None:
+    # What a noisy image holds besides noise shows in the means of blocks, where noise averages out.
+    blocks, spread = _blocks(noisy), float(noisy.std())
+    if np.ptp(denoised) < 1e-3 and blocks.size > 4 and blocks.std() > max(0.01, 0.25 * spread):
+        return Fault(CONSTANT)
+    if spread > 0 and np.abs(np.clip(denoised, 0, 1) - np.clip(noisy, 0, 1)).max() < 1e-5:
+        return Fault(UNCHANGED)
+    return None
+
+
+def _value(clean: Image, noisy: Image, denoised: Image) -> tuple[str, Image]:
+    """Find what was done to the values of pixels; returns the cause, or nothing, and the image it was done to."""
+    now, before = _mse(np.clip(denoised, 0, 1), clean), _mse(noisy, clean)
+    fit, slope = _affine(denoised, clean)
+    best = _mse(fit, clean)
+    candidates: Mapping[str, Callable[[], Image]] = {
+        RESIDUAL: lambda: noisy - denoised,
+        NEGATIVE: lambda: noisy + denoised,
+        ADDED: lambda: 2 * noisy - denoised,
+        WHITE_255: lambda: denoised / 255,
+        WHITE_65535: lambda: denoised / 65535,
+        SYMMETRIC: lambda: (denoised + 1) / 2,
+        INVERTED: lambda: 1 - denoised,
+        DARK: lambda: denoised * 255,
+        GAMMA: lambda: _gamma(denoised, clean),
+    }
+    errors = {cause: _mse(image(), clean) for cause, image in candidates.items()}
+    # The noise that is left, and so the image, is found from noise alone; a value from the image that is there.
+    of_noise = {c: e for c, e in errors.items() if c in (RESIDUAL, NEGATIVE, ADDED) and e < min(0.9 * before, now / 2)}
+    of_image = {c: e for c, e in errors.items() if c not in (RESIDUAL, NEGATIVE, ADDED) and e < min(2 * best, now / 2)}
+    cause = min(of_noise | of_image, key=errors.__getitem__, default="")
+    if cause:
+        return cause, candidates[cause]()
+    if clean.shape[2] == 3 and np.ptp(denoised, axis=2).max() < 1e-3 < np.ptp(clean, axis=2).mean() / 10:
+        return GRAY, denoised
+    return (CONTRAST, fit) if best < now / 2 and slope > 0 else ("", denoised)
+
+
+def _placed(clean: Image, noisy: Image, denoised: Image) -> str:
+    """Say how pixels or channels are moved, or nothing."""
+    now = _mse(denoised, clean)
+    if now * 255**2 < 1:  # less than a grey level: it is where it belongs
+        return ""
+    turned = [(_mse(moved, clean), cause) for cause, moved in _turned(denoised) if moved.shape == clean.shape]
+    if min(turned)[0] < _CLEARLY * now:
+        return min(turned)[1]
+    if clean.shape[2] == 3:
+        error, order = _order(clean, denoised)
+        if error < _CLEARLY * now:
+            name = "BGR for RGB" if order == (2, 1, 0) else f"{''.join('RGB'[i] for i in np.argsort(order))} for RGB"
+            return f"swaps the colour channels ({name})"
+    return _shifted(clean, noisy, denoised)
+
+
+def _turned(image: Image) -> Iterator[tuple[str, Image]]:
+    yield "mirrors the image left to right", image[:, ::-1]
+    yield "turns the image upside down (mirrored)", image[::-1]
+    yield "turns the image by 180 degrees", image[::-1, ::-1]
+    yield "swaps rows and columns (transposed)", image.swapaxes(0, 1)
+    yield "turns the image by 90 degrees", np.rot90(image)
+    yield "turns the image by 90 degrees", np.rot90(image, -1)
+
+
+def _order(clean: Image, denoised: Image) -> tuple[float, tuple[int, ...]]:
+    """Return the order of the output's channels that comes nearest to the clean image, and its mean squared error."""
+    a, b = (image.reshape(-1, 3) - clean.mean() for image in (clean, denoised))
+    errors = (a**2).sum(0)[:, None] + (b**2).sum(0) - 2 * a.T @ b
+    return min((float(errors[range(3), order].sum()) / a.size, order) for order in permutations(range(3)))
+
+
+def _shifted(clean: Image, noisy: Image, denoised: Image) -> str:
+    """Say by how much an image is shifted, or nothing; a noisy image that is shifted as much is the data's fault."""
+    images, (height, width) = (clean, denoised, noisy), clean.shape[:2]
+    if min(height, width) < 16:
+        return ""
+    gray, other, given = (image @ np.full(image.shape[2], 1 / image.shape[2], np.float32) for image in images)
+    down, right = _peak(gray, other)
+    if (down or right) and max(abs(down), abs(right)) <= min(height, width) // 4:
+        errors = [_mse(*_overlap(gray, image, down, right)) / (_mse(gray, image) + 1e-12) for image in (other, given)]
+        if errors[0] < _CLEARLY and errors[1] > _PARTLY:
+            return f"shifts the image ({_ways(down, right)}, in pixels)"
+    (down_part, right_part), left = _subpixel(gray, other)
+    if left < _PARTLY and np.hypot(down_part, right_part) > 0.3:
+        already = _subpixel(gray, given)[0]
+        down_part, right_part = down_part - already[0], right_part - already[1]
+        if np.hypot(down_part, right_part) > 0.3:
+            return f"shifts the image by a part of a pixel ({_ways(round(down_part, 1), round(right_part, 1), '')})"
+    return ""
+
+
+def _ways(down: float, right: float, number: str = "{:g} ") -> str:
+    """Say a shift: ``"2 down and 1 to the left"``."""
+    parts = [(down, ("up", "down")[down > 0]), (right, ("to the left", "to the right")[right > 0])]
+    return " and ".join(number.format(abs(length)) + way for length, way in parts if length)
+
+
+def _peak(gray: Image, other: Image) -> tuple[int, int]:
+    """Return how far `other` is shifted against `gray`, down and to the right, by phase correlation."""
+    from scipy import fft
+
+    shape = gray.shape
+    window = np.outer(*(np.hanning(length).astype(np.float32) for length in shape))
+    a, b = (fft.rfft2((image - image.mean()) * window) for image in (gray, other))
+    cross = b * a.conj()
+    # Between correlation and phase correlation: smooth outputs have no phase at high frequencies.
+    surface = fft.irfft2(cross / np.sqrt(np.abs(cross) + 1e-12), shape)
+    down, right = np.unravel_index(int(surface.argmax()), shape)
+    return (
+        int(down) - shape[0] * (int(down) > shape[0] // 2),
+        int(right) - shape[1] * (int(right) > shape[1] // 2),
+    )
+
+
+def _overlap(gray: Image, other: Image, down: int, right: int) -> tuple[Image, Image]:
+    def cut(image: Image, down: int, right: int) -> Image:
+        height, width = image.shape
+        return image[max(0, down) : height + min(0, down), max(0, right) : width + min(0, right)]
+
+    return cut(gray, -down, -right), cut(other, down, right)
+
+
+def _subpixel(gray: Image, other: Image) -> tuple[tuple[float, float], float]:
+    """Return the small shift that explains a difference best, and the share of it that is left (Lucas, Kanade 1981)."""
+    slopes = [slope.ravel() for slope in np.gradient(gray)]
+    error = (gray - other).ravel()
+    normal = np.array([[a @ b for b in slopes] for a in slopes], np.float64)
+    right_side = np.array([slope @ error for slope in slopes], np.float64)
+    total = float(error @ error)
+    if total == 0 or np.linalg.det(normal) <= 1e-9 * np.trace(normal) ** 2:
+        return (0.0, 0.0), 1.0
+    down, right = np.linalg.solve(normal, right_side)
+    return (float(down), float(right)), 1 - float(right_side @ (down, right)) / total
+
+
+def _farther(clean: Image, noisy: Image, denoised: Image) -> str:
+    """Name the cause of an output that is in its place and on its scale, and yet worse than the noisy image."""
+    detail, noise, error = clean - _blurred(clean), noisy - clean, denoised - clean
+    if -float((error * detail).sum()) > 0.3 * float(np.sqrt((error**2).sum() * (detail**2).sum())):
+        return SMOOTH
+    return NOISIER if float((error * noise).sum()) > float((noise**2).sum()) else UNKNOWN
+
+
+def _blurred(image: Image) -> Image:
+    from scipy.ndimage import uniform_filter
+
+    return uniform_filter(image, (5, 5, 1), mode="reflect")
+
+
+def _affine(image: Image, clean: Image) -> tuple[Image, float]:
+    """Return ``a * image + b`` that is nearest to the clean image, and a."""
+    variance = float(image.var(dtype=np.float64))
+    if variance == 0:
+        return image, 0.0
+    centred = image - image.mean(dtype=np.float64)
+    slope = float((centred * clean).mean(dtype=np.float64)) / variance
+    return slope * centred + clean.mean(dtype=np.float64), slope
+
+
+def _gamma(image: Image, clean: Image) -> Image:
+    """Return the image on the tone curve, of the usual two, that is nearer to the clean one."""
+    positive = np.clip(image, 0, 1)
+    curves: list[Image] = [positive**2.2, positive ** (1 / 2.2)]
+    return min(curves, key=lambda curve: _mse(curve, clean))
+
+
+def _blocks(image: Image, side: int = 8) -> Image:
+    height, width, channels = image.shape
+    rows, columns = height // side, width // side
+    cut = image[: rows * side, : columns * side]
+    return cut.reshape(rows, side, columns, side, channels).mean(axis=(1, 3))
+
+
+def _middle(image: Image) -> Image:
+    top, left = (max(0, (length - SIDE) // 2) for length in image.shape[:2])
+    return image[top : image.shape[0] - top, left : image.shape[1] - left][: SIDE + 1, : SIDE + 1]
+
+
+def _mse(one: Image, other: Image) -> float:
+    difference = (one - other).ravel()
+    return float(difference @ difference) / max(1, difference.size)

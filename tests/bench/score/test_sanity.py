@@ -1,0 +1,142 @@
+"""Faults that are put into a good output on purpose are named; a good output has none."""
+
+import numpy as np
+import pytest
+
+from bench.score import sanity
+from bench.score.sanity import fault
+
+
+def photograph(name="astronaut", height=96, width=128, top=60, left=150):
+    from skimage import data
+
+    image = getattr(data, name)()
+    image = image[..., None] if image.ndim == 2 else image
+    return image[top : top + height, left : left + width].astype(np.float32) / 255
+
+
+def noise(clean, sigma):
+    return clean + np.random.default_rng(0).normal(0, sigma / 255, clean.shape).astype(np.float32)
+
+
+def good(clean, noisy):
+    """An output with a tenth of the noise, and a little smooth."""
+    from scipy.ndimage import gaussian_filter
+
+    return gaussian_filter(clean, (0.5, 0.5, 0)) + 0.1 * (noisy - clean)
+
+
+CASES = [("astronaut", 25), ("astronaut", 60), ("camera", 15), ("camera", 50), ("coffee", 30)]
+
+FAULTS = {
+    sanity.CONSTANT: lambda out, noisy: out * 0 + 0.3,
+    sanity.UNCHANGED: lambda out, noisy: np.clip(noisy, 0, 1),
+    sanity.RESIDUAL: lambda out, noisy: noisy - out,
+    sanity.NEGATIVE: lambda out, noisy: out - noisy,
+    sanity.ADDED: lambda out, noisy: 2 * noisy - out,
+    sanity.WHITE_255: lambda out, noisy: out * 255,
+    sanity.WHITE_65535: lambda out, noisy: out * 65535,
+    sanity.SYMMETRIC: lambda out, noisy: 2 * out - 1,
+    sanity.INVERTED: lambda out, noisy: 1 - out,
+    sanity.DARK: lambda out, noisy: out / 255,
+    sanity.GAMMA: lambda out, noisy: np.clip(out, 0, 1) ** 2.2,
+    sanity.CONTRAST: lambda out, noisy: 0.2 * out + 0.1,
+    "mirrors the image left to right": lambda out, noisy: out[:, ::-1],
+    "turns the image upside down (mirrored)": lambda out, noisy: out[::-1],
+    "turns the image by 180 degrees": lambda out, noisy: out[::-1, ::-1],
+    "shifts the image (1 down, in pixels)": lambda out, noisy: np.roll(out, 1, 0),
+    "shifts the image (1 up and 2 to the left, in pixels)": lambda out, noisy: np.roll(out, (-1, -2), (0, 1)),
+    "shifts the image (5 to the right, in pixels)": lambda out, noisy: np.roll(out, 5, 1),
+    "shifts the image by a part of a pixel (down and to the right)": lambda out, noisy: (
+        (out + np.roll(out, 1, 0) + np.roll(out, 1, 1) + np.roll(out, (1, 1), (0, 1))) / 4
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_good_output_has_no_fault(case):
+    clean = photograph(case[0])
+    noisy = noise(clean, case[1])
+    for out in (clean + 0.5 * (noisy - clean), good(clean, noisy)):
+        assert fault(clean, noisy, out) is None
+        assert fault(None, noisy, out) is None
+
+
+@pytest.mark.parametrize("cause", FAULTS)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_each_fault_is_named(case, cause):
+    clean = photograph(case[0])
+    noisy = noise(clean, case[1])
+    found = fault(clean, noisy, FAULTS[cause](good(clean, noisy), noisy))
+    assert found is not None
+    assert found.cause == cause
+
+
+@pytest.mark.parametrize(("order", "name"), [((2, 1, 0), "BGR for RGB"), ((1, 2, 0), "GBR for RGB")])
+@pytest.mark.parametrize("sigma", [15, 60])
+def test_channels_in_another_order(order, name, sigma):
+    clean = photograph()
+    noisy = noise(clean, sigma)
+    out = good(clean, noisy)[..., order]
+    assert fault(clean, noisy, out).cause == f"swaps the colour channels ({name})"
+    twice = fault(clean, noisy, 255 * out)
+    assert twice.cause == f"{sanity.WHITE_255} and swaps the colour channels ({name})"
+
+
+def test_faults_of_shape():
+    clean = photograph(height=100, width=100)
+    noisy = noise(clean, 25)
+    out = good(clean, noisy)
+    assert fault(clean, noisy, out.swapaxes(0, 1)).cause == "swaps rows and columns (transposed)"
+    assert fault(clean, noisy, np.rot90(out)).cause == "turns the image by 90 degrees"
+    gray = np.repeat(out.mean(axis=2, keepdims=True), 3, axis=2)
+    assert fault(clean, noise(clean, 5), gray).cause == sanity.GRAY
+    assert fault(clean, noisy, clean).cause == sanity.REFERENCE
+
+
+def test_worse_than_the_noisy_image():
+    from scipy.ndimage import gaussian_filter
+
+    clean = photograph("camera")
+    noisy = noise(clean, 5)
+    smooth = fault(clean, noisy, gaussian_filter(noisy, (3, 3, 0)))
+    assert (smooth.cause, smooth.loss > 5) == (sanity.SMOOTH, True)
+    assert fault(clean, noisy, clean + 3 * (noisy - clean)).cause == sanity.NOISIER
+    # 0.9 dB more noise is let pass, 1.1 dB is not: 10 ** (dB / 20) is the ratio of standard deviations.
+    clean, worse = 0.3 + 0.4 * clean, 10 ** (0.05 * np.array([0.9, 1.1]))
+    noisy = noise(clean, 10)
+    assert fault(clean, noisy, clean + worse[0] * (noisy - clean)) is None
+    assert fault(clean, noisy, clean + worse[1] * (noisy - clean)).loss == pytest.approx(1.1, abs=0.01)
+    other = clean + np.random.default_rng(1).normal(0, 30 / 255, clean.shape)
+    assert fault(clean, noisy, other).cause == sanity.UNKNOWN
+
+
+def test_data_that_are_no_fault_of_the_method():
+    """A pair that is shifted, a pair without noise, an image of one level, and images of a few pixels."""
+    clean = photograph("camera")
+    for moved in (np.roll(clean, (1, 2), (0, 1)), (clean + np.roll(clean, 1, 0)) / 2):
+        noisy = noise(moved, 15)
+        assert fault(clean, noisy, moved + 0.1 * (noisy - moved)) is None
+    assert fault(clean, clean, clean) is None
+    flat = np.full((40, 40, 1), 0.4, np.float32)
+    for image in (flat, clean[:1, :1], clean[:5, :7], clean[:1, :19]):
+        noisy = noise(image, 25)
+        assert fault(image, noisy, image + 0.2 * (noisy - image)) is None
+        assert fault(None, noisy, image + 0.2 * (noisy - image)) is None
+    assert fault(None, noise(flat, 25), flat) is None
+
+
+def test_without_a_reference():
+    clean = photograph()
+    noisy = noise(clean, 25)
+    assert fault(None, noisy, noisy * 0 + 0.5) == sanity.Fault(sanity.CONSTANT)
+    assert fault(None, noisy, noisy.clip(0, 1)) == sanity.Fault(sanity.UNCHANGED)
+
+
+def test_lines_of_a_set():
+    faults = [sanity.Fault("a", 3.0), None, sanity.Fault("b", 0.5), sanity.Fault("b"), sanity.Fault("b", 0.9)]
+    assert sanity.warnings(faults) == [
+        "on 3 of 5 images: b",
+        "on 1 of 5 images: a; 3.00 dB below the noisy image",
+    ]
+    assert sanity.warnings([None, None]) == []
