@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bench.common import devices, provenance
 from bench.plan.cell import Cell, describe
 from bench.run.batches import in_batches
@@ -18,6 +20,7 @@ from bench.run.runtimes.choice import only_networks, runtime_of
 from bench.run.runtimes.cost import Cost
 from bench.run.sample import Output, Sample, samples
 from bench.run.settings import Settings
+from bench.score import sanity
 from bench.score.scorer import scores
 from bench.store.records import Record
 
@@ -80,10 +83,12 @@ def run_cell(
         }  # fmt: skip
         outputs = in_batches(cell, images, runner, device)
     rows: list[dict[str, Any]] = []
+    faults: list[sanity.Fault | None] = []
     for output in outputs:
         clock.seconds["method"] += output.seconds * len(output.samples)
         with clock.part("score"):
             rows += _rows(cell, output, device)
+            faults += _faults(output)
         progress.images(len(rows), len(cell.dataset.images), sum(row["psnr"] for row in rows) / len(rows))
     clock.seconds["total"] = time.perf_counter() - start
     about = _about(cell) | {
@@ -94,7 +99,7 @@ def run_cell(
         "peak_memory": devices.peak_memory(device) + how.pop("workers_memory", 0),
         **how,
         "notes": [*cell.dataset.notes, *notes],
-        "warnings": [],
+        "warnings": sanity.warnings(faults),
     }
     order = {name: i for i, name in enumerate(cell.dataset.image_names())}
     return Record(sorted(rows, key=lambda row: order[row["image"]]), about)
@@ -122,6 +127,13 @@ def _rows(cell: Cell, output: Output, device: str) -> list[dict[str, Any]]:
     for row, (error, deviation) in zip(rows, output.self_scores, strict=False):
         row |= {"self_mse": error, "self_error": deviation}
     return rows
+
+
+def _faults(output: Output) -> Iterator[sanity.Fault | None]:
+    """Give for each sample of an output what is likely wrong with it."""
+    for sample, denoised in zip(output.samples, output.denoised.permute(0, 2, 3, 1).cpu().numpy(), strict=True):
+        clean = None if sample.clean is None else sample.clean / np.float32(255)
+        yield sanity.fault(clean, sample.noisy, denoised)
 
 
 def _about(cell: Cell) -> dict[str, Any]:

@@ -180,3 +180,19 @@ def test_a_method_that_works_in_place_has_the_score_without_a_reference_of_anoth
         found.append(rows(record, "self_mse"))
     assert found[0] == found[1]
     assert all(np.isfinite(score) for score in found[0].values())
+
+
+@pytest.mark.parametrize(
+    ("body", "warning"),
+    [
+        ("return 0 * noisy + 0.4", "on 2 of 2 images: returns a constant image; "),
+        ("return noisy.flip(-1)", "on 2 of 2 images: mirrors the image left to right; "),
+        ("return noisy", "on 2 of 2 images: returns its input unchanged"),
+        ("return 0.8 * noisy + 0.1", ""),
+    ],
+)
+def test_what_is_likely_false_stands_in_the_record(one_cell, photographs, method_file, body, warning):
+    record = run_cell(one_cell(str(method_file(f"def denoise(noisy, sigma):\n    {body}\n")), photographs), CPU)
+    lines = record.provenance["warnings"]
+    assert len(lines) == bool(warning)
+    assert all(line.startswith(warning) for line in lines)
