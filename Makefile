@@ -38,7 +38,7 @@ help:  ## Explain the commands (the default)
 	@echo "  METHOD=bm3d,dncnn   methods, or path/to/my_method.py"
 	@echo "  DATA=bsd68,set12    datasets, or a folder of images"
 	@echo "  NOISE=15,25,50      sigma (0-255), KIND:VALUE, A+B, pairs"
-	@echo "  SEED=0,1,2          seeds of the noise"
+	@echo "  SEED=0,1,2          seeds of the noise, or 0-9"
 	@echo "  PROTOCOL=standard   standard, seed0, clipped, float, sr"
 	@echo "For any method:"
 	@echo "  ENSEMBLE=8          mean over flips and rotations"

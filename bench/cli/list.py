@@ -18,5 +18,6 @@ def command(
     from bench.common.parsing import split
 
     print_warnings()
-    for word in split(",".join(filter(None, (what, method, data)))) or ["all"]:
+    typed = {"WHAT": what, "METHOD": method, "DATA": data}
+    for word in [word for variable, text in typed.items() for word in split(text, variable)] or ["all"]:
         show(word)

@@ -25,7 +25,7 @@ Noise = Annotated[
         "The dataset's own otherwise."
     ),
 ]
-Seed = Annotated[str, typer.Option(help="Seeds of the noise: a comma list, or `all` (0-4).")]
+Seed = Annotated[str, typer.Option(help="Seeds of the noise: a comma list, ranges as 0-9, or `all` (0-4).")]
 Protocol = Annotated[
     str, typer.Option(help="standard, seed0, clipped, float, sr: a comma list or `all`; the dataset's own otherwise.")
 ]

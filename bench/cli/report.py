@@ -16,4 +16,5 @@ def command(
     from bench.common.parsing import split
     from bench.report.build import build
 
-    typer.echo(f"report: {build(out, pictures, split(format))}")
+    page = build(out, pictures, split(format, "FORMAT"))
+    typer.echo(f"report: {page}")

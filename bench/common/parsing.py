@@ -13,7 +13,7 @@ MOST_NAMES = 12
 """An error names up to so many of what there is."""
 
 
-def split(text: str) -> list[str]:
+def split(text: str, variable: str = "") -> list[str]:
     """Split a comma list; a piece of the form `key=value` belongs to the item before it.
 
     Commas within quotation marks do not split.
@@ -22,11 +22,18 @@ def split(text: str) -> list[str]:
     ----------
     text : str
         For example ``"bm3d:profile=vn,nlm"`` or ``"gaussian:mean=0.255,std=0.5,25"``.
+    variable : str
+        What it was typed on, for the error.
 
     Returns
     -------
     list of str
-        The items, stripped, without empty ones and without repeats.
+        The items, stripped, without empty ones and without repeats; none for a text that is empty.
+
+    Raises
+    ------
+    BenchError
+        If there are commas and nothing between them.
 
     Examples
     --------
@@ -41,7 +48,14 @@ def split(text: str) -> list[str]:
             items[-1] += f",{piece}"
         elif piece:
             items.append(piece)
+    if text.strip() and not items:
+        raise empty_list(variable, text)
     return list(dict.fromkeys(items))
+
+
+def empty_list(variable: str, text: str) -> BenchError:
+    """Return the error for a list that names nothing."""
+    return BenchError(f"{variable}={text}: an empty list; name at least one, or leave {variable or 'it'} out")
 
 
 def name_and_options(spec: str) -> tuple[str, dict[str, str]]:

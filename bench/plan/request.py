@@ -60,7 +60,7 @@ def plan(request: Request) -> tuple[list[Cell], list[Failure]]:
     for method, (data, noise, rules), seed, how in itertools.product(
         _methods(request),
         list(_images(request)),
-        resolve.resolve(request.seed, map(str, range(5)), resolve.seed),
+        resolve.resolve("SEED", resolve.seeds(request.seed), list(map(str, range(5))), resolve.seed),
         list(_inferences(request)),
     ):
         try:
@@ -88,27 +88,29 @@ def _methods(request: Request) -> list[Resolved[ConfiguredMethod]]:
     def read(word: str) -> ConfiguredMethod:
         return resolve.known_method(word, request.weights)
 
-    return resolve.resolve(request.method, resolve.ready_methods(request.weights), read)
+    return resolve.resolve("METHOD", request.method, resolve.ready_methods(request.weights), read)
 
 
 def _images(
     request: Request,
 ) -> Iterator[tuple[Resolved[Dataset], Resolved[Degradation], Resolved[Protocol]]]:
     """Give every dataset with every noise and protocol asked for; each dataset says what stands for no word."""
-    for data in resolve.resolve(request.data, resolve.ready_datasets(), resolve.known_dataset):
+    for data in resolve.resolve("DATA", request.data, resolve.ready_datasets(), resolve.known_dataset):
         entry = data.meaning if isinstance(data.meaning, Dataset) else None
         usual = entry.default_noise if entry else "25"
         every = ["15", "25", "50"] if usual == "25" else [usual]
-        noises = resolve.resolve(resolve.degradations(request.noise or usual), every, degradation.parse)
-        rules = resolve.resolve(request.protocol or (entry.protocol if entry else "standard"), PROTOCOLS, protocol)
+        noises = resolve.resolve("NOISE", resolve.degradations(request.noise or usual), every, degradation.parse)
+        rules = resolve.resolve(
+            "PROTOCOL", request.protocol or (entry.protocol if entry else "standard"), PROTOCOLS, protocol
+        )
         yield from ((data, noise, rule) for noise, rule in itertools.product(noises, rules))
 
 
 def _inferences(request: Request) -> Iterator[Resolved[Inference]]:
     """Give every way of running a method that is asked for."""
     tile, sigma = resolve.tile(request.tile), resolve.sigma(request.sigma)
-    ensembles = resolve.resolve(request.ensemble, map(str, inference.ENSEMBLES), inference.ensemble)
-    precisions = resolve.resolve(request.precision, inference.PRECISIONS, inference.precision)
+    ensembles = resolve.resolve("ENSEMBLE", request.ensemble, map(str, inference.ENSEMBLES), inference.ensemble)
+    precisions = resolve.resolve("PRECISION", request.precision, inference.PRECISIONS, inference.precision)
     for ensemble, precision in itertools.product(ensembles, precisions):
         word = f"{ensemble.word}, {precision.word}"
         try:

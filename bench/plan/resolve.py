@@ -1,5 +1,6 @@
 """What the words of a request mean: each a method, a dataset, a seed ..., or the error that says why it is none."""
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +10,19 @@ import datasets
 import methods
 from bench import degradation
 from bench.common.errors import BenchError
-from bench.common.parsing import name_and_options, split, unknown
+from bench.common.parsing import empty_list, name_and_options, split, unknown
 from bench.plan import choose_net
 from bench.plan.inference import SMALLEST_TILE
 from datasets import Dataset
 from methods import Method
 
 T = TypeVar("T")
+
+LARGEST_SEED = 2**32 - 1
+"""As of numpy's `RandomState` and of training."""
+
+MOST_SEEDS = 1000
+"""A range on SEED has up to so many: more is a slip."""
 
 EXPECTED = (BenchError, ValueError, OSError)
 """What a word that means nothing raises."""
@@ -43,20 +50,31 @@ class ConfiguredMethod:
     options: Mapping[str, str]
 
 
-def resolve(text: str, everything: Iterable[str], read: Callable[[str], T]) -> list[Resolved[T]]:
+def resolve(variable: str, text: str, everything: Iterable[str], read: Callable[[str], T]) -> list[Resolved[T]]:
     """Read each word of a comma list.
 
     Parameters
     ----------
+    variable : str
+        What the list was typed on.
     text : str
-        The list, or ``"all"``.
+        The list; the word ``"all"`` stands for everything.
     everything : iterable of str
         What ``"all"`` means.
     read : callable
         Returns what a word means, or raises one of `EXPECTED`.
+
+    Raises
+    ------
+    BenchError
+        If the list names nothing.
     """
+    typed = split(text, variable)
+    if not typed:
+        raise empty_list(variable, text)
+    words = itertools.chain.from_iterable(everything if word == "all" else (word,) for word in typed)
     resolved: list[Resolved[T]] = []
-    for word in everything if text.strip() == "all" else split(text):
+    for word in dict.fromkeys(words):
         try:
             resolved.append(Resolved(word, read(word)))
         except EXPECTED as error:
@@ -130,13 +148,35 @@ def known_dataset(word: str) -> Dataset:
 
 def degradations(text: str) -> str:
     """Write out those words of a list on NOISE that mean several degradations."""
-    return ",".join(",".join(degradation.GROUPS.get(word, (word,))) for word in split(text))
+    return ",".join(",".join(degradation.GROUPS.get(word, (word,))) for word in split(text, "NOISE"))
+
+
+def seeds(text: str) -> str:
+    """Write out the ranges of a list on SEED.
+
+    Examples
+    --------
+    >>> seeds("0-3,7")
+    '0,1,2,3,7'
+    """
+    return ",".join(",".join(_members(word)) for word in split(text, "SEED"))
+
+
+def _members(word: str) -> Iterable[str]:
+    """Return the seeds of a range; a word that is none as it is."""
+    first, dash, last = word.partition("-")
+    if not (dash and first.isdecimal() and last.isdecimal() and 0 <= int(last) - int(first) < MOST_SEEDS):
+        return (word,)
+    return map(str, range(int(first), int(last) + 1))
 
 
 def seed(word: str) -> int:
     """Read SEED, or raise `BenchError`."""
-    if not word.isdecimal():
-        raise BenchError(f"SEED={word}: expected a whole number from 0 up")
+    if not word.isdecimal() or int(word) > LARGEST_SEED:
+        raise BenchError(
+            f"SEED={word}: expected a whole number from 0 to {LARGEST_SEED} (2^32 - 1), or a range of up to "
+            f"{MOST_SEEDS} as 0-9"
+        )
     return int(word)
 
 

@@ -54,7 +54,7 @@ def training_sets(recipe: Recipe) -> "list[Dataset]":
         If there is no such dataset, or a folder holds no images.
     """
     with _readable():
-        return [known_dataset(word) for word in split(recipe.images)]
+        return [known_dataset(word) for word in split(recipe.images, "DATA")]
 
 
 def read_training_data(recipe: Recipe, device: str) -> TrainingData:

@@ -50,7 +50,7 @@ def measure(methods: str, data: str = "", seconds: float = 30.0, device: str = "
     import torch
 
     torch.set_num_threads(provenance.cores())
-    for method in split(methods or "dncnn-s"):
+    for method in split(methods or "dncnn-s", "METHOD"):
         row = compare_with_plain_loop(recipe_for(method, data), seconds, device=device)
         yield {word: float(f"{value:.4g}") if isinstance(value, float) else value for word, value in row.items()}
 

@@ -50,7 +50,7 @@ def build(data: str, out: Path, table: Path | None = None) -> Iterator[str | Fai
     galleries: list[Gallery] = []
     read: list[tuple[str, str, bool]] = []
     failures: list[Failure] = []
-    for name, dataset, training in _chosen(list(datasets.available()) if everything else split(data)):
+    for name, dataset, training in _chosen(list(datasets.available()) if everything else split(data, "DATA")):
         if everything and isinstance(dataset, Dataset) and not _is_here(dataset):
             yield f"skipped  {name}: its files are not on this machine; name it in DATA to download it"
             continue

@@ -136,7 +136,7 @@ def scored(
 def _planned(request: Request) -> tuple[list[Cell], list[Failure]]:
     """Plan the cells with the true sigma, and with each other one for the methods that take it."""
     cells, failures = plan(replace(request, sigma=""))
-    for word in split(request.sigma):
+    for word in split(request.sigma, "SIGMA"):
         more, failed = plan(replace(request, sigma=word))
         cells += [cell for cell in more if cell.net.given_sigma]
         failures += [failure for failure in failed if failure not in failures]

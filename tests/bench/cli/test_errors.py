@@ -65,6 +65,32 @@ def test_a_folder_that_cannot_be_written_to_is_one_line(command, photographs, tm
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["run", f"--{name}", ","] for name in ("method", "data", "noise", "seed", "protocol", "precision")),
+        *([command, "--method", ","] for command in ("where", "segment", "selfscore", "explain", "export", "draws")),
+        *([command, "--method", ","] for command in ("speed", "train", "search", "conform", "list")),
+        *([command, "--data", ","] for command in ("train", "search", "audit", "list")),
+        ["selfscore", "--sigma", ","],
+        ["list", ","],
+        ["run", "--jobs", "-1"],
+        ["run", "--tile", "-5"],
+        ["run", "--memory", "-1"],
+        ["run", "--seed", str(2**70)],
+        ["train", "--seed", str(2**70)],
+        ["report", "--pictures", "-1"],
+        ["segment", "--images", "-1"],
+        ["train", "--budget", "-9m"],
+    ],
+)  # fmt: skip
+def test_a_word_that_means_nothing_is_one_line_and_status_2(words, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.parent.name != "failed"]
+
+
 def fails(error):
     def command():
         raise error

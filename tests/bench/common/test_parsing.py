@@ -10,6 +10,13 @@ def test_lists_keep_options_together():
     assert split("15,25,15") == ["15", "25"]
 
 
+@pytest.mark.parametrize("text", [",", " , ,", ",,,"])
+def test_a_list_of_commas_alone_is_an_error(text):
+    with pytest.raises(BenchError, match=f"^METHOD={text}: an empty list; name at least one"):
+        split(text, "METHOD")
+    assert split("") == split("  ") == []
+
+
 def test_options_need_key_and_value():
     assert name_and_options("bm3d") == ("bm3d", {})
     with pytest.raises(BenchError, match=r"'fast'.*key=value"):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bench.common.errors import BenchError
 from bench.plan.protocol import PROTOCOLS
 from bench.plan.request import Request, plan
 
@@ -54,6 +55,41 @@ def test_bad_words_fail_once_and_the_rest_goes_on(words, cause):
     cells, failures = plan(replace(Request("nlm"), **{name: f"{words[name]},{good}"}))
     assert cells
     assert failures
+
+
+@pytest.mark.parametrize("word", ["method", "data", "noise", "protocol", "seed", "ensemble", "precision"])
+def test_an_empty_list_is_an_error(word):
+    for text in (",", " , "):
+        with pytest.raises(BenchError, match=f"^{word.upper()}={text}: an empty list"):
+            plan(Request(**{word: text}))
+
+
+def test_an_empty_seed_or_method_is_an_error():
+    with pytest.raises(BenchError, match=r"^SEED=: an empty list"):
+        plan(Request(seed=""))
+    with pytest.raises(BenchError, match=r"^METHOD= : an empty list"):
+        plan(Request(method=" "))
+
+
+def test_seeds_may_be_ranges_and_run_once():
+    cells, failures = plan(Request("nlm", seed="0-3,2,7,7,07"))
+    assert [cell.seed for cell in cells] == [0, 1, 2, 3, 7]
+    assert not failures
+    assert [cell.seed for cell in plan(Request("nlm", seed=f"{2**32 - 1},all"))[0]] == [2**32 - 1, 0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("seed", [str(2**32), str(2**70), "-1", "3-1", "0-1000", "1.5", "0-", "-", "1e3", "0x1"])
+def test_a_seed_that_is_none_says_which_there_are(seed):
+    (cause,) = causes(method="nlm", seed=seed)
+    assert cause == (
+        f"SEED={seed}: expected a whole number from 0 to 4294967295 (2^32 - 1), or a range of up to 1000 as 0-9"
+    )
+
+
+def test_what_is_said_twice_runs_once():
+    cells, _ = plan(Request("nlm,nlm,all", "builtin,builtin", "25,25.0,gaussian:25", "standard,standard"))
+    assert [cell.label for cell in cells].count("NLM") == 1
+    assert len(cells) == len({cell.key for cell in cells})
 
 
 def test_weights_only_for_what_takes_them(tmp_path):
