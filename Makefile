@@ -52,7 +52,7 @@ help:  ## Explain the commands (the default)
 	@echo "  DEVICE=auto|cpu|cuda|cuda:1   BACKEND=auto|torch|onnxruntime"
 	@echo "  ENGINE=serial|loky   JOBS=n"
 	@echo "Others:"
-	@echo "  TABLE=file.csv      the table as a file"
+	@echo "  TABLE=file.csv      the table as a file: .csv, .md, .tex or .json"
 	@echo "  OUT=folder          of all that is written (default results)"
 	@echo "  PICTURES=n          images a report shows for each noise; 0: all"
 	@echo "  CHANGE='steps=2000 depth=8 features=[16,24]"

@@ -14,6 +14,26 @@ METHODS = "bm3d,nlm,wavelet"
 RESULTS = Path("results")
 """What OUT is where it is not said."""
 
+
+def _table(path: Path | None) -> Path | None:
+    """Refuse before anything runs a table that could not be written after it."""
+    from bench.common.atomic import check_writable
+    from bench.common.tables import ending
+
+    if path is not None:
+        ending(path)
+        check_writable(path)
+    return path
+
+
+def _out(folder: Path) -> Path:
+    """Refuse before anything runs a folder that could not be written to."""
+    from bench.common.atomic import check_writable
+
+    check_writable(folder)
+    return folder
+
+
 Method = Annotated[
     str, typer.Option(help="Methods: a comma list, `all`, a .py, .onnx or .tflite file, or cmd:PROGRAM; see `list`.")
 ]
@@ -42,8 +62,13 @@ Engine = Annotated[str, typer.Option(help="Who runs cells: serial, loky.")]
 Jobs = Annotated[int, typer.Option(min=0, help="Worker processes; 0: one a core.")]
 Threads = Annotated[int, typer.Option("--jobs", min=0, help="Threads on the CPU; 0: one a core.")]
 Images = Annotated[int, typer.Option(min=0, help="How many images, spread over the set; 0: all.")]
-Table = Annotated[Path | None, typer.Option(dir_okay=False, help="Write the table as a CSV file here too.")]
-Out = Annotated[Path, typer.Option(file_okay=False, help="Folder that gets runs/, report/ and what studies write.")]
+Table = Annotated[
+    Path | None,
+    typer.Option(dir_okay=False, callback=_table, help="Write the table here too: .csv, .md, .tex or .json."),
+]
+Out = Annotated[
+    Path, typer.Option(file_okay=False, callback=_out, help="Folder that gets runs/, report/ and what studies write.")
+]
 
 
 def settings(

@@ -42,12 +42,12 @@ def print_warnings() -> None:
 
 
 def print_rows(rows: Iterable[Mapping[str, Any]], table: Path | None = None) -> None:
-    """Print a small table, and write it as a CSV file where one is named."""
+    """Print a small table, and write it to a file where one is named."""
     import pandas as pd
 
-    from bench.common.tables import write_csv
+    from bench.common.tables import write_table
 
     frame = pd.DataFrame(list(rows))
     typer.echo(frame.to_string(index=False))
     if table is not None:
-        write_csv(table, frame.to_dict("records"))
+        write_table(table, frame.to_dict("records"))

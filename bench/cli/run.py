@@ -28,9 +28,10 @@ def command(
     """Measure methods on datasets and print them beside the published numbers (make bench)."""
     from bench.cli.printing import print_warnings
     from bench.common.atomic import write_whole
+    from bench.common.tables import ending
     from bench.plan.request import Request, plan
     from bench.report import terminal
-    from bench.report.leaderboard import leaderboards, to_csv
+    from bench.report.leaderboard import TEXTS, leaderboards
     from bench.run.campaign import run_campaign
     from bench.store.records import Store
     from bench.store.results import gather
@@ -44,6 +45,6 @@ def command(
         results = gather(done.records())
         terminal.print_results(screen, results)
         if table is not None:
-            write_whole(table, to_csv(leaderboards(results)))
+            write_whole(table, TEXTS[ending(table)](leaderboards(results)))
     if done.failures:
         raise typer.Exit(1 if done.finished else 2)

@@ -17,7 +17,7 @@ def command(
 ) -> None:
     """Measure speed as ratios against references in the same run (make speed)."""
     from bench.common.parsing import unknown
-    from bench.common.tables import write_csv
+    from bench.common.tables import write_table
     from bench.studies.speed.study import forward, measure
     from bench.train import throughput
 
@@ -36,4 +36,4 @@ def command(
             f"{row['what']}: {row['measured']:.3g} / {row['reference']:.3g} = {row['ratio']:.3g}  {row['remark']}"
         )
     if table is not None:
-        write_csv(table, rows)
+        write_table(table, rows)

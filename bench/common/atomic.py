@@ -39,6 +39,31 @@ def write_whole(path: Path, content: bytes | str, *, advice: str = ADVICE) -> No
         beside.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
+def check_writable(path: Path, *, advice: str = ADVICE) -> None:
+    """Check that something can be written at a path, before work is done for it; nothing is left there.
+
+    Parameters
+    ----------
+    path : Path
+        A file or a folder, there or not.
+    advice : str
+        As of `write_whole`.
+
+    Raises
+    ------
+    BenchError
+        If it cannot.
+    """
+    try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            return  # a pipe or a device
+        target = path.resolve()
+        places = target.parents if target.is_file() else (target, *target.parents)
+        tempfile.TemporaryFile(dir=next(place for place in places if place.exists())).close()
+    except OSError as error:
+        raise BenchError(f"cannot write {path} ({error.strerror}); {advice}") from None
+
+
 @contextmanager
 def whole(path: Path, *, advice: str = ADVICE, errors: tuple[type[Exception], ...] = (OSError,)) -> Iterator[Path]:
     """Give a path to write to, for writers that need one; what lies there after the block becomes the file.

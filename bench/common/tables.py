@@ -1,13 +1,19 @@
-"""Tables as CSV files."""
+"""Tables as files: CSV, Markdown, LaTeX or JSON, by the ending of their name."""
 
 import csv
 import io
+import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.common.atomic import ADVICE, write_whole
+from bench.common.errors import BenchError
+
+ENDINGS = (".csv", ".md", ".tex", ".json")
+"""Of the names of tables; each is a format."""
 
 
 def csv_text(rows: Iterable[Any], *, columns: Sequence[str] = (), digits: int | None = None) -> str:
@@ -47,6 +53,118 @@ def write_csv(
         If it cannot be written.
     """
     write_whole(path, csv_text(rows, columns=columns, digits=digits), advice=advice)
+
+
+def ending(path: Path) -> str:
+    """Return which of `ENDINGS` a file has; a pipe or a device, as ``/dev/stdout``, gets CSV.
+
+    Raises
+    ------
+    BenchError
+        If it has another one.
+    """
+    found = ".csv" if path.exists() and not path.is_file() else path.suffix.lower()
+    if found not in ENDINGS:
+        raise BenchError(f"TABLE={path}: expected a name that ends in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}")
+    return found
+
+
+def write_table(path: Path, rows: Iterable[Any], *, columns: Sequence[str] = (), digits: int | None = None) -> None:
+    """Write rows in the format that the name of the file ends in; parameters as of `write_csv`."""
+    flat = [_mapping(row) for row in rows]
+    names = list(dict.fromkeys([*columns, *(name for row in flat for name in row)]))
+    form = ending(path)
+    if form == ".csv":
+        text = csv_text(flat, columns=columns, digits=digits)
+    elif form == ".json":
+        text = json_text(flat, digits=digits)
+    else:
+        cells = [[str(_field(row.get(name), digits)) for name in names] for row in flat]
+        right = [all(isinstance(row.get(name), (int, float, type(None))) for row in flat) for name in names]
+        text = (markdown_text if form == ".md" else latex_text)(names, cells, right)
+    write_whole(path, text)
+
+
+def json_text(rows: Iterable[Mapping[str, Any]], *, digits: int | None = None) -> str:
+    r"""Return rows as a JSON list of objects; what is no finite number is null.
+
+    Examples
+    --------
+    >>> json_text([{"a": 1, "b": float("nan")}, {"a": 0.1234567}], digits=3)
+    '[\n {\n  "a": 1,\n  "b": null\n },\n {\n  "a": 0.123\n }\n]\n'
+    """
+
+    def plain(value: Any) -> Any:
+        value = value.item() if hasattr(value, "item") else value
+        if not isinstance(value, float):
+            return value
+        return float(_field(value, digits)) if math.isfinite(value) else None
+
+    flat = [{name: plain(value) for name, value in row.items()} for row in rows]
+    return json.dumps(flat, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def markdown_text(names: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[bool]) -> str:
+    r"""Return a table in Markdown.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Headings.
+    rows : iterable of sequence of str
+        What stands under them.
+    right : sequence of bool
+        Which columns are aligned to the right.
+
+    Examples
+    --------
+    >>> markdown_text(["a|b", "c"], [["x", "1"]], [False, True])
+    '| a\\|b | c |\n|---|---:|\n| x | 1 |\n'
+    """
+    lines = [[text.replace("|", "\\|") for text in line] for line in (names, *rows)]
+    texts = [f"| {' | '.join(line)} |" for line in lines]
+    texts.insert(1, f"|{'|'.join('---:' if one else '---' for one in right)}|")
+    return "\n".join(texts) + "\n"
+
+
+def latex_text(names: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[bool]) -> str:
+    r"""Return a table in LaTeX (package booktabs), every letter as it stands; parameters as of `markdown_text`.
+
+    Examples
+    --------
+    >>> print(latex_text(["a_b", "c"], [["5 %", "1"]], [False, True]))
+    \begin{tabular}{lr}
+    \toprule
+    a\_b & c \\
+    \midrule
+    5 \% & 1 \\
+    \bottomrule
+    \end{tabular}
+    <BLANKLINE>
+    """
+    lines = [" & ".join(map(latex_escaped, line)) + r" \\" for line in (names, *rows)]
+    aligned = "".join("r" if one else "l" for one in right)
+    body = [r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule"]
+    return "\n".join([rf"\begin{{tabular}}{{{aligned}}}", *body, r"\end{tabular}"]) + "\n"
+
+
+def latex_escaped(text: str) -> str:
+    r"""Return a text as LaTeX prints it letter by letter.
+
+    Examples
+    --------
+    >>> latex_escaped("a_b: 5 % \\ ±1")
+    'a\\_b: 5 \\% \\textbackslash{} $\\pm$1'
+    """
+    return text.translate(_LATEX)
+
+
+_LATEX = str.maketrans(
+    {letter: f"\\{letter}" for letter in "&%$#_{}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    | {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "\n": " "}
+    | {"±": r"$\pm$", "×": r"$\times$", "σ": r"$\sigma$", "–": "--"}
+)
 
 
 def _mapping(row: Any) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 from bench.common.paths import ROOT
-from bench.common.tables import write_csv
+from bench.common.tables import write_table
 
 COMMITTED = ROOT / "results" / "audit.csv"
 """The findings on the registered datasets."""
@@ -70,13 +70,15 @@ class Finding:
 
 
 def write(findings: Iterable[Finding], table: Path) -> None:
-    """Write findings as CSV, one a row; an unknown number is an empty field."""
-    rows = ({name: _text(value) for name, value in asdict(finding).items()} for finding in findings)
-    write_csv(table, rows, columns=[field.name for field in fields(Finding)])
+    """Write findings as a table, one a row; an unknown number is an empty field."""
+    rows = ({name: _rounded(value) for name, value in asdict(finding).items()} for finding in findings)
+    write_table(table, rows, columns=[field.name for field in fields(Finding)])
 
 
-def _text(value: str | float) -> str:
-    return value if isinstance(value, str) else "" if value != value else f"{value:.4f}".rstrip("0").rstrip(".")
+def _rounded(value: str | float) -> str | float:
+    if isinstance(value, str) or value != value:
+        return value
+    return int(value) if value == int(value) else round(value, 4)
 
 
 def read(table: Path = COMMITTED) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""`make report`: all finished cells as one page, Markdown, CSV and charts. A function of the records."""
+"""`make report`: all finished cells as one page, Markdown, LaTeX, CSV and charts. A function of the records."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,7 +34,7 @@ def build(out: Path, pictures_each: int = 12, formats: Sequence[str] = ()) -> Pa
     """
     from bench.report.charts import make_charts
     from bench.report.html_page import html
-    from bench.report.leaderboard import images_csv, leaderboards, to_csv, to_markdown
+    from bench.report.leaderboard import images_csv, leaderboards, to_csv, to_latex, to_markdown
     from bench.report.pictures import picture_strips
 
     store = Store(out / "runs")
@@ -48,6 +48,7 @@ def build(out: Path, pictures_each: int = 12, formats: Sequence[str] = ()) -> Pa
     write_whole(folder / "leaderboard.csv", to_csv(boards))
     write_whole(folder / "images.csv", images_csv(results))
     write_whole(folder / "report.md", to_markdown(boards))
+    write_whole(folder / "report.tex", to_latex(boards))
     page = folder / "index.html"
     write_whole(page, html(boards, charts, strips, store.failures()))
     return page

@@ -1,9 +1,10 @@
-"""Leaderboards: results by dataset and noise, best first, as CSV and Markdown."""
+"""Leaderboards: results by dataset and noise, best first, as CSV, JSON, Markdown and LaTeX."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from bench.common.tables import csv_text
+from bench.common.tables import csv_text, json_text, latex_escaped, latex_text, markdown_text
 from bench.degradation import PAIRS
 from bench.judge.footnotes import PREDICTED_NOISE, SELF_SCORE, footnotes
 from bench.plan.protocol import PROTOCOLS
@@ -81,9 +82,18 @@ def leaderboards(results: Iterable[Result]) -> list[Leaderboard]:
 
 def to_csv(boards: Sequence[Leaderboard]) -> str:
     """Return the leaderboards as CSV, one row a result."""
+    return csv_text(_filed(boards))
+
+
+def to_json(boards: Sequence[Leaderboard]) -> str:
+    """Return the leaderboards as JSON, one object a result, with the names and values of the CSV."""
+    return json_text(_filed(boards))
+
+
+def _filed(boards: Sequence[Leaderboard]) -> list[dict[str, Any]]:
     entries = [row for board in boards for row in board.entries]
     there = columns(FILE, entries)
-    return csv_text([{column.name: stored(column, row) for column in there} for row in entries])
+    return [{column.name: stored(column, row) for column in there} for row in entries]
 
 
 def images_csv(results: Iterable[Result]) -> str:
@@ -103,17 +113,35 @@ def to_markdown(boards: Sequence[Leaderboard]) -> str:
     """Return the leaderboards as Markdown tables with the reasons of the verdicts under them."""
     parts = ["# Denoising benchmark\n"]
     for board in boards:
-        there = columns(MARKDOWN, board.entries)
         parts += [
             f"## {board.title}, {board.degradation}, protocol `{board.protocol}`\n",
             f"{board.choices}.\n",
-            f"| {' | '.join(heading(column, MARKDOWN) for column in there)} |",
-            f"|{'|'.join('---:' if column.form else '---' for column in there)}|",
-            *(f"| {' | '.join(text(column, row, '') for column in there)} |" for row in board.entries),
-            "",
+            markdown_text(*_shown(board)),
             *(f"- {row.result.label}: {row.verdict.reason}" for row in board.entries if row.verdict),
             *(f"- {line}" for line in board.explanations),
             *(f"- Note: {line}" for line in board.footnotes),
             "",
         ]
     return "\n".join(parts)
+
+
+def to_latex(boards: Sequence[Leaderboard]) -> str:
+    """Return the leaderboards as LaTeX tables (package booktabs), the protocol in the caption."""
+    parts = ["% needs \\usepackage{booktabs}"]
+    for board in boards:
+        caption = latex_escaped(f"{board.title}, {board.degradation}, protocol {board.protocol}: {board.choices}.")
+        notes = (f"\\par\\footnotesize {latex_escaped(line)}\n" for line in (*board.explanations, *board.footnotes))
+        parts.append(f"\\begin{{table}}\n\\centering\n\\caption{{{caption}}}\n{latex_text(*_shown(board))}")
+        parts.append(f"{''.join(notes)}\\end{{table}}\n")
+    return "\n".join(parts)
+
+
+TEXTS = {".csv": to_csv, ".json": to_json, ".md": to_markdown, ".tex": to_latex}
+"""What leaderboards are written with, by the ending of the file."""
+
+
+def _shown(board: Leaderboard) -> tuple[list[str], list[list[str]], list[bool]]:
+    """Return headings, rows and which columns are aligned to the right, of a table that people read."""
+    there = columns(MARKDOWN, board.entries)
+    rows = [[text(column, row, "") for column in there] for row in board.entries]
+    return [heading(column, MARKDOWN) for column in there], rows, [bool(column.form) for column in there]

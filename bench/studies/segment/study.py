@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from bench.common import devices, provenance
 from bench.common.errors import BenchError, one_line
 from bench.common.files import sha256
-from bench.common.tables import write_csv
+from bench.common.tables import write_csv, write_table
 from bench.plan import fingerprint
 from bench.plan.cell import Cell, Failure
 from bench.plan.request import Request, plan
@@ -87,7 +87,7 @@ def build(
         yield text
         yield f"{path}.csv (and .png)"
     if table is not None and everything:
-        write_csv(table, everything, digits=6)
+        write_table(table, everything, digits=6)
 
 
 def _compared(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from bench.common import devices
 from bench.common.errors import BenchError, one_line
 from bench.common.parsing import split
-from bench.common.tables import write_csv
+from bench.common.tables import write_csv, write_table
 from bench.plan.cell import Cell, Failure
 from bench.plan.request import Request, plan
 from bench.run.images import degraded, pictures
@@ -79,7 +79,7 @@ def build(
         yield pd.DataFrame(rows).dropna(axis="columns", how="all").to_string(index=False, na_rep="")
         yield f"{path}.csv"
     if table is not None and everything:
-        write_csv(table, everything)
+        write_table(table, everything)
 
 
 def scored(

@@ -9,7 +9,7 @@ from typing import Any
 
 import datasets
 from bench.common.errors import BenchError, one_line
-from bench.common.tables import write_csv
+from bench.common.tables import write_csv, write_table
 from bench.plan.cell import Failure
 from bench.plan.request import Request, plan
 from bench.report.terminal import Live, console
@@ -69,7 +69,7 @@ def build(
         yield f"\n{group.first.dataset.title}, {noise}, protocol {protocol}\n{printable(means)}"
         yield f"{name}, {noise}: {path}.csv (and -images.csv, .png, .pdf)"
     if table is not None and everything:
-        write_csv(table, everything, digits=6)
+        write_table(table, everything, digits=6)
 
 
 def _lacking(dataset: Dataset) -> str:

@@ -91,6 +91,19 @@ def test_a_word_that_means_nothing_is_one_line_and_status_2(words, monkeypatch, 
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.parent.name != "failed"]
 
 
+@pytest.mark.parametrize("command", ["run", "where", "segment", "selfscore", "audit", "draws", "speed"])
+def test_a_table_that_cannot_be_written_is_said_before_anything_runs(command, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("a")
+    for table, line in {
+        "t.xlsx": "TABLE=t.xlsx: expected a name that ends in .csv, .md, .tex or .json",
+        "file/t.csv": "cannot write file/t.csv (Not a directory)",
+    }.items():
+        assert main([command, "--table", table]) == 2
+        assert capsys.readouterr().err.startswith(f"error: {line}")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def fails(error):
     def command():
         raise error

@@ -1,4 +1,6 @@
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,9 +12,9 @@ import pandas as pd
 import pytest
 
 from bench.common import atomic
-from bench.common.atomic import whole, write_whole
+from bench.common.atomic import check_writable, whole, write_whole
 from bench.common.errors import BenchError
-from bench.common.tables import csv_text, write_csv
+from bench.common.tables import csv_text, latex_text, write_csv, write_table
 
 ROOT = Path(__file__).resolve().parents[3]
 WRITER = """
@@ -128,3 +130,45 @@ def test_a_table_is_as_pandas_writes_it():
     rows = [{"what": "x", "ratio": 0.1 + 0.2, "images": 3, "same": True}, {"what": "y;", "ratio": 1e-7, "images": 4}]
     for digits, floats in ((None, None), (6, "%.6g")):
         assert csv_text(rows, digits=digits) == pd.DataFrame(rows).to_csv(index=False, float_format=floats)
+
+
+ROWS = [{"method": "a|b", "psnr": 1 / 3, "images": 3}, {"method": "5 % of x_1 & {y} $2 #3", "psnr": float("nan")}]
+
+
+def test_the_name_of_a_table_says_its_format(tmp_path):
+    """Each is read by another program than wrote it."""
+    for ending in ("csv", "CSV", "json", "md", "tex"):
+        write_table(tmp_path / f"t.{ending}", ROWS, digits=4)
+    table = pd.read_csv(tmp_path / "t.csv")
+    assert (tmp_path / "t.CSV").read_text() == (tmp_path / "t.csv").read_text()
+    pd.testing.assert_frame_equal(pd.read_json(tmp_path / "t.json"), table)
+    assert json.loads((tmp_path / "t.json").read_text())[1]["psnr"] is None
+    head, rule, *lines = (tmp_path / "t.md").read_text().splitlines()
+    assert re.split(r"(?<!\\)\|", head)[1:-1] == [" method ", " psnr ", " images "]
+    assert rule == "|---|---:|---:|"
+    assert [re.split(r"(?<!\\)\|", line)[1:-1] for line in lines] == [
+        [r" a\|b ", " 0.3333 ", " 3 "], [" 5 % of x_1 & {y} $2 #3 ", "  ", "  "],
+    ]  # fmt: skip
+
+
+def test_latex_is_as_pandas_writes_it():
+    names, rows = ["x_1", "b"], [["5 % & {y} $2 #3", "1"], ["c", ""]]
+    theirs = pd.DataFrame(rows, columns=names).to_latex(index=False, escape=True, column_format="lr")
+    assert latex_text(names, rows, [False, True]) == theirs
+
+
+@pytest.mark.parametrize("name", ["t.xlsx", "t", "t.csv.gz", ".csv", "t.", "t.html"])
+def test_a_table_of_another_ending_is_refused(tmp_path, name):
+    with pytest.raises(BenchError, match=r"expected a name that ends in \.csv, \.md, \.tex or \.json$"):
+        write_table(tmp_path / name, ROWS)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_written_is_known_before(tmp_path):
+    (tmp_path / "file").write_text("a")
+    for path in (tmp_path / "file" / "t.csv", tmp_path / "file" / "new" / "t.csv", Path("/proc/none/t.csv")):
+        with pytest.raises(BenchError, match=f"^cannot write {path} "):
+            check_writable(path)
+    for path in (tmp_path / "new" / "deep" / "t.csv", tmp_path / "file", tmp_path, Path("/dev/null")):
+        check_writable(path)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -1,6 +1,7 @@
 import base64
 import csv
 import io
+import json
 import re
 import shutil
 from dataclasses import replace
@@ -20,7 +21,7 @@ from bench.report.charts import make_charts
 from bench.report.columns import published_value
 from bench.report.comparison import comparison_figure
 from bench.report.generalisation import Point, cut_at_range, generalisation_figure
-from bench.report.leaderboard import leaderboards
+from bench.report.leaderboard import TEXTS, leaderboards
 from bench.report.pictures import picture_strips
 from bench.report.styles import styles
 from bench.run.engine import run_all
@@ -54,6 +55,23 @@ def runs(made, tmp_path):
     """Return an output folder with a copy of the records that `made` is made of."""
     shutil.copytree(made.parent.parent / "runs", tmp_path / "runs")
     return tmp_path
+
+
+def test_each_format_has_every_result(made):
+    boards = leaderboards(gather(Store(made.parent.parent / "runs").scores()))
+    written = {ending: text(boards) for ending, text in TEXTS.items()}
+    rows = list(csv.DictReader(io.StringIO(written[".csv"])))
+    as_json = [
+        {name: "" if value is None else str(value) for name, value in row.items()}
+        for row in json.loads(written[".json"])
+    ]
+    assert as_json == rows
+    assert len(rows) == 4
+    shown = sorted(f"{float(row['psnr']):.2f}" for row in rows)
+    assert sorted(re.findall(r"^\| (?:NLM|Wavelet) \| (\d+\.\d\d) \|", written[".md"], re.M)) == shown
+    assert sorted(re.findall(r"^(?:NLM|Wavelet) & (\d+\.\d\d) &", written[".tex"], re.M)) == shown
+    assert written[".tex"].count(r"\begin{tabular}") == written[".tex"].count(r"\toprule") == len(boards) == 2
+    assert (made.parent / "report.tex").read_text() == written[".tex"]
 
 
 def test_the_page_needs_no_other_file(made):
