@@ -29,7 +29,7 @@ def command(
     from bench.cli.printing import print_warnings
     from bench.common.atomic import write_whole
     from bench.common.tables import ending
-    from bench.plan.request import Request, plan
+    from bench.plan.request import Request, planned
     from bench.report import terminal
     from bench.report.leaderboard import TEXTS, leaderboards
     from bench.run.campaign import run_campaign
@@ -38,9 +38,11 @@ def command(
 
     settings = options.settings(device, backend, jobs, compile=compile, memory=memory, engine=engine)
     print_warnings()
-    cells, failures = plan(Request(method, data, noise, protocol, seed, weights, ensemble, precision, tile, sigma))
+    plan = planned(Request(method, data, noise, protocol, seed, weights, ensemble, precision, tile, sigma))
     screen = terminal.console()
-    done = run_campaign(cells, Store(out / "runs"), settings, terminal.Live(screen), failures)
+    for line in plan.remarks:
+        screen.print(line, style="dim", markup=False)
+    done = run_campaign(plan.cells, Store(out / "runs"), settings, terminal.Live(screen), plan.failures)
     if done.finished:
         results = gather(done.records())
         terminal.print_results(screen, results)

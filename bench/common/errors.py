@@ -5,6 +5,22 @@ class BenchError(Exception):
     """Bad input or a failed step, said in one line: what, where, expected, what to do."""
 
 
+class DoesNotFit(BenchError):  # noqa: N818 - said of a combination, which may be meant
+    """A combination of parts that are right each by itself.
+
+    Parameters
+    ----------
+    text : str
+        What is wrong, as of any `BenchError`.
+    kind : str
+        What does not fit, as a plural that is counted: ``"gray nets on colour images"``.
+    """
+
+    def __init__(self, text: str, kind: str) -> None:
+        super().__init__(text)
+        self.kind = kind
+
+
 def one_line(error: BaseException) -> str:
     """Return an error as one line of text.
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 
 from bench import degradation
-from bench.common.errors import BenchError, one_line
+from bench.common.errors import BenchError, DoesNotFit, one_line
 from bench.degradation import Degradation
 from methods import Method, Net
 from methods.description import names
@@ -20,12 +20,17 @@ def choose_net(method: Method, colour: str, sigma: float | None, noise: Degradat
     Raises
     ------
     BenchError
-        If there is none, with what there is.
+        If no weights can be had.
+    DoesNotFit
+        If no net fits, with what there is.
     """
     fitting = [net for net in method.nets if net.colour in (colour, "any")]
     if not fitting:
         has = " and ".join(sorted({net.colour for net in method.nets}))
-        raise BenchError(f"method {method.name} has {has} nets only, and the images are {colour}; see make list")
+        raise DoesNotFit(
+            f"method {method.name} has {has} nets only, and the images are {colour}; see make list",
+            f"{has} nets on {colour} images".replace("rgb", "colour"),
+        )
     if method.learned and all(net.weights is None for net in fitting):
         raise BenchError(
             f"method {method.name}: no trained weights of it can be had; give a file of yours with WEIGHTS=path"
@@ -36,15 +41,17 @@ def choose_net(method: Method, colour: str, sigma: float | None, noise: Degradat
     if sigma is None:
         wide = [net for net in fitting if net.covers_a_range]
         if not wide:
-            raise BenchError(
+            raise DoesNotFit(
                 f"method {method.name}: its nets are each for one sigma ({names(tuple(fitting))}), and these "
-                "images come with no known noise level; say which one with SIGMA, or use a blind method"
+                "images come with no known noise level; say which one with SIGMA, or use a blind method",
+                "nets for one sigma on images of unknown noise level",
             )
         return next((net for net in wide if not net.given_sigma), wide[0])
     trained = [net for net in fitting if net.covers(sigma)]
     if not trained and not method.extrapolates:
-        raise BenchError(
-            f"method {method.name}: no {colour} net was trained for sigma {sigma:g}; there are {names(tuple(fitting))}"
+        raise DoesNotFit(
+            f"method {method.name}: no {colour} net was trained for sigma {sigma:g}; there are {names(tuple(fitting))}",
+            "nets that were not trained for the sigma",
         )
     return (trained or fitting)[0]
 

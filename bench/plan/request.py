@@ -1,11 +1,12 @@
 """The plan: what a person's words mean, as a list of cells, before anything heavy is imported."""
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from bench import degradation
-from bench.common.errors import BenchError, one_line
+from bench.common.errors import BenchError, DoesNotFit, one_line
 from bench.degradation import Degradation
 from bench.plan import fingerprint, inference, resolve
 from bench.plan.cell import REQUESTED, Cell, Failure
@@ -48,28 +49,79 @@ class Request:
     sigma: str = ""
 
 
-def plan(request: Request) -> tuple[list[Cell], list[Failure]]:
-    """Return the cells that a request asks for, and the parts of it that cannot be run.
+@dataclass(frozen=True)
+class Plan:
+    """What a request asks for.
 
-    Every combination is one or the other. Nothing is read but registries, a person's own files,
-    and code for its fingerprint.
+    Attributes
+    ----------
+    cells : list of Cell
+        What runs.
+    failures : list of Failure
+        The parts of the request that cannot be run.
+    left_out : list of str
+        What does not fit of each combination that ``"all"`` brought in.
+    combinations : int
+        Of all parts of the request.
+    """
+
+    cells: list[Cell]
+    failures: list[Failure]
+    left_out: list[str]
+    combinations: int
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a person is told of it: a line, where combinations were left out."""
+        if not self.left_out:
+            return []
+        kinds = ", ".join(f"{kind} ({count})" for kind, count in Counter(self.left_out).most_common())
+        return [f"{len(self.left_out)} of {self.combinations} combinations left out: {kinds}"]
+
+
+def plan(request: Request) -> tuple[list[Cell], list[Failure]]:
+    """Return the cells that a request asks for, and the parts of it that cannot be run; see `planned`."""
+    whole = planned(request)
+    return whole.cells, whole.failures
+
+
+def planned(request: Request) -> Plan:
+    """Return what a request asks for.
+
+    Every combination is a cell or a failure, or it is left out: where ``"all"`` brought a part of it in, which does
+    not fit the others. Nothing is read but registries, a person's own files, and code for its fingerprint.
+
+    Raises
+    ------
+    BenchError
+        If a list is empty, or nothing of all fits.
     """
     planner = _Planner()
     cells: dict[str, Cell] = {}
     failures: list[Failure] = []
+    left_out: list[str] = []
+    combinations = 0
     for method, (data, noise, rules), seed, how in itertools.product(
         _methods(request),
         list(_images(request)),
         resolve.resolve("SEED", resolve.seeds(request.seed), list(map(str, range(5))), resolve.seed),
         list(_inferences(request)),
     ):
+        combinations += 1
+        words = (method, data, noise, rules, seed)
         try:
             cell = planner.cell(method.value(), data.value(), noise.value(), rules.value(), seed.value(), how.value())
             cells.setdefault(cell.key, cell)
         except EXPECTED as error:
-            asked = (resolved.word for resolved in (method, data, noise, rules, seed))
-            failures.append(Failure(dict(zip(REQUESTED, asked, strict=True)), one_line(error)))
-    return list(cells.values()), _one_a_cause(failures)
+            if isinstance(error, DoesNotFit) and any(word.of_all for word in (*words, how)):
+                left_out.append(error.kind)
+                continue
+            asked = dict(zip(REQUESTED, (word.word for word in words), strict=True))
+            failures.append(Failure(asked, one_line(error)))
+    whole = Plan(list(cells.values()), _one_a_cause(failures), left_out, combinations)
+    if left_out and not cells and not failures:
+        raise BenchError(f"nothing fits: {whole.remarks[0]}")
+    return whole
 
 
 def single(method: str, weights: str, dataset: Dataset, noise: str) -> Cell:
@@ -146,8 +198,9 @@ class _Planner:
     ) -> Cell:
         """Return a cell; methods and datasets are told apart by their objects, which must live on."""
         if protocol.noise_draw == "reset" and seed != 0:
-            raise BenchError(
-                f"PROTOCOL={protocol.name} has seed 0 only, got SEED={seed}; for other seeds use PROTOCOL=standard"
+            raise DoesNotFit(
+                f"PROTOCOL={protocol.name} has seed 0 only, got SEED={seed}; for other seeds use PROTOCOL=standard",
+                f"seeds other than 0 under {protocol.name}",
             )
         shared = (id(method), id(dataset), degradation, how)
         if shared not in self._cells:
@@ -179,10 +232,16 @@ class _Planner:
     def _degradable(self, dataset: Dataset, degradation: Degradation) -> Dataset:
         """Return the dataset as the degradation takes it, or raise `BenchError` where it lacks what that needs."""
         if not degradation.recorded and not dataset.has_clean:
-            raise BenchError(f"dataset {dataset.name} has no clean images to add noise to; use NOISE=pairs")
+            raise DoesNotFit(
+                f"dataset {dataset.name} has no clean images to add noise to; use NOISE=pairs",
+                "datasets without clean images to add noise to",
+            )
         if not degradation.recorded or dataset.has_noisy:
             return dataset
         if dataset.ledger is not None:
-            raise BenchError(f"dataset {dataset.name} has no noisy images of its own for NOISE=pairs; give NOISE=25")
+            raise DoesNotFit(
+                f"dataset {dataset.name} has no noisy images of its own for NOISE=pairs; give NOISE=25",
+                "datasets without noisy images of their own",
+            )
         # A person's own photographs, with the noise that is in them.
         return self._noisy.setdefault(id(dataset), as_noisy(dataset))

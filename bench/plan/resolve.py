@@ -30,10 +30,11 @@ EXPECTED = (BenchError, ValueError, OSError)
 
 @dataclass(frozen=True)
 class Resolved(Generic[T]):
-    """A word, and what it means or why it means nothing."""
+    """A word, what it means or why it means nothing, and whether it is one of ``"all"``."""
 
     word: str
     meaning: T | Exception
+    of_all: bool = False
 
     def value(self) -> T:
         """Return what it means, or raise why it means nothing."""
@@ -72,14 +73,16 @@ def resolve(variable: str, text: str, everything: Iterable[str], read: Callable[
     typed = split(text, variable)
     if not typed:
         raise empty_list(variable, text)
+    named = [word for word in typed if word != "all"]
     words = itertools.chain.from_iterable(everything if word == "all" else (word,) for word in typed)
-    resolved: list[Resolved[T]] = []
-    for word in dict.fromkeys(words):
-        try:
-            resolved.append(Resolved(word, read(word)))
-        except EXPECTED as error:
-            resolved.append(Resolved(word, error))
-    return resolved
+    return [_resolved(word, read, of_all=word not in named) for word in dict.fromkeys(words)]
+
+
+def _resolved(word: str, read: Callable[[str], T], *, of_all: bool) -> Resolved[T]:
+    try:
+        return Resolved(word, read(word), of_all)
+    except EXPECTED as error:
+        return Resolved(word, error, of_all)
 
 
 def problems() -> list[str]:

@@ -127,13 +127,13 @@ def to_markdown(boards: Sequence[Leaderboard]) -> str:
 
 def to_latex(boards: Sequence[Leaderboard]) -> str:
     """Return the leaderboards as LaTeX tables (package booktabs), the protocol in the caption."""
-    parts = ["% needs \\usepackage{booktabs}"]
+    tables = ["% needs \\usepackage{booktabs}"]
     for board in boards:
         caption = latex_escaped(f"{board.title}, {board.degradation}, protocol {board.protocol}: {board.choices}.")
         notes = (f"\\par\\footnotesize {latex_escaped(line)}\n" for line in (*board.explanations, *board.footnotes))
-        parts.append(f"\\begin{{table}}\n\\centering\n\\caption{{{caption}}}\n{latex_text(*_shown(board))}")
-        parts.append(f"{''.join(notes)}\\end{{table}}\n")
-    return "\n".join(parts)
+        inside = f"\\centering\n\\caption{{{caption}}}\n{latex_text(*_shown(board))}{''.join(notes)}"
+        tables.append(f"\\begin{{table}}\n{inside}\\end{{table}}\n")
+    return "\n".join(tables)
 
 
 TEXTS = {".csv": to_csv, ".json": to_json, ".md": to_markdown, ".tex": to_latex}

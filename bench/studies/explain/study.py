@@ -7,7 +7,7 @@ from bench.common import devices
 from bench.common.errors import BenchError, one_line
 from bench.common.tables import write_csv
 from bench.plan.cell import Cell, Failure
-from bench.plan.request import Request, plan
+from bench.plan.request import Request, planned
 from bench.studies.explain.explanation import explain, rows
 from bench.studies.explain.pixels import read_pixels
 from bench.studies.groups import by_dataset
@@ -31,9 +31,10 @@ def build(request: Request, image: str, pixel: str, out: Path, device: str = "cp
     from bench.studies.explain.figure import save
 
     device, pixels = devices.chosen(device), read_pixels(pixel)
-    cells, failures = plan(request)
-    yield from failures
-    for name, of_it in by_dataset(cells).items():
+    plan = planned(request)
+    yield from plan.remarks
+    yield from plan.failures
+    for name, of_it in by_dataset(plan.cells).items():
         for label, members in _figures(of_it).items():
             done = []
             for cell in members:

@@ -13,7 +13,7 @@ from bench.common.atomic import whole, write_whole
 from bench.common.errors import BenchError, one_line
 from bench.common.parsing import unknown
 from bench.plan.cell import Cell, Failure
-from bench.plan.request import Request, plan
+from bench.plan.request import Request, planned
 from bench.store.records import slug
 from bench.studies.explain.pixels import window_of
 from bench.studies.export.files import add_metadata, rounded_up, write_onnx, write_tflite
@@ -61,11 +61,12 @@ def build(request: Request, kind: str, to: str, out: Path) -> Iterator[str | Fai
             f"TO={to}: FORMAT={kind} writes files that end in .{kind}; give FORMAT={other} or another name"
         )
     precision = request.precision
-    cells, failures = plan(Request(request.method, request.data, request.noise, weights=request.weights))
-    yield from failures
-    targets = {_target(cell, kind, precision, to, out): cell for cell in cells}
-    if len(cells) > 1 and to.endswith(f".{kind}"):
-        raise BenchError(f"TO={to}: {len(cells)} networks cannot go into one file; give a folder")
+    plan = planned(Request(request.method, request.data, request.noise, weights=request.weights))
+    yield from plan.remarks
+    yield from plan.failures
+    targets = {_target(cell, kind, precision, to, out): cell for cell in plan.cells}
+    if len(plan.cells) > 1 and to.endswith(f".{kind}"):
+        raise BenchError(f"TO={to}: {len(plan.cells)} networks cannot go into one file; give a folder")
     for path, cell in targets.items():
         try:
             yield export(cell, kind, path, precision)

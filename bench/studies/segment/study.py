@@ -15,7 +15,7 @@ from bench.common.files import sha256
 from bench.common.tables import write_csv, write_table
 from bench.plan import fingerprint
 from bench.plan.cell import Cell, Failure
-from bench.plan.request import Request, plan
+from bench.plan.request import Request, planned
 from bench.report.terminal import Live, console
 from bench.run.campaign import run_campaign
 from bench.run.images import spread
@@ -58,9 +58,10 @@ def build(
     settings : Settings
         Where and how cells run that are not finished, and the segmentation network.
     """
-    cells, failures = plan(request)
-    yield from failures
-    cells = [_fewer(cell, images) for cell in cells]
+    plan = planned(request)
+    yield from plan.remarks
+    yield from plan.failures
+    cells = [_fewer(cell, images) for cell in plan.cells]
     nets: dict[str, Segmenter] = {}
     for name, of_it in by_dataset(cells).items():
         try:

@@ -16,7 +16,7 @@ from bench.common.errors import BenchError, one_line
 from bench.common.parsing import split
 from bench.common.tables import write_csv, write_table
 from bench.plan.cell import Cell, Failure
-from bench.plan.request import Request, plan
+from bench.plan.request import Request, planned
 from bench.run.images import degraded, pictures
 from bench.run.loading import load
 from bench.run.noise_level import sigma_for
@@ -64,8 +64,8 @@ def build(
     """
     import pandas as pd
 
-    cells, failures = _planned(request)
-    yield from failures
+    cells, outcomes = _planned(request)
+    yield from outcomes
     everything: list[Row] = []
     for group in grouped(cells, seeds_apart=True):
         try:
@@ -133,14 +133,16 @@ def scored(
     yield from _rows(group.about, around, true, scores)
 
 
-def _planned(request: Request) -> tuple[list[Cell], list[Failure]]:
+def _planned(request: Request) -> tuple[list[Cell], list[str | Failure]]:
     """Plan the cells with the true sigma, and with each other one for the methods that take it."""
-    cells, failures = plan(replace(request, sigma=""))
+    plan = planned(replace(request, sigma=""))
+    cells = list(plan.cells)
+    outcomes: list[str | Failure] = [*plan.remarks, *plan.failures]
     for word in split(request.sigma, "SIGMA"):
-        more, failed = plan(replace(request, sigma=word))
-        cells += [cell for cell in more if cell.net.given_sigma]
-        failures += [failure for failure in failed if failure not in failures]
-    return cells, failures
+        told = planned(replace(request, sigma=word))
+        cells += [cell for cell in told.cells if cell.net.given_sigma]
+        outcomes += [failure for failure in told.failures if failure not in outcomes]
+    return cells, outcomes
 
 
 def _on_the_cpu(cell: Cell, settings: Settings) -> "Run":

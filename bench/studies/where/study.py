@@ -11,7 +11,7 @@ import datasets
 from bench.common.errors import BenchError, one_line
 from bench.common.tables import write_csv, write_table
 from bench.plan.cell import Failure
-from bench.plan.request import Request, plan
+from bench.plan.request import Request, planned
 from bench.report.terminal import Live, console
 from bench.run.campaign import run_campaign
 from bench.run.settings import Settings
@@ -42,12 +42,13 @@ def build(
     """
     from bench.studies.where.figure import save
 
-    cells, failures = plan(request)
-    yield from failures
-    for name, of_it in by_dataset(cells).items():
+    plan = planned(request)
+    yield from plan.remarks
+    yield from plan.failures
+    for name, of_it in by_dataset(plan.cells).items():
         if lacking := _lacking(of_it[0].dataset):
             yield Failure({"dataset": name}, lacking)
-    cells = [cell for cell in cells if not _lacking(cell.dataset)]
+    cells = [cell for cell in plan.cells if not _lacking(cell.dataset)]
     store = Store(out / "runs")
     done = run_campaign(cells, store, settings, Live(console(), failures=False))
     yield from done.failures

@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import methods
 from bench.common.errors import BenchError
+from bench.plan.cell import Cell
 from bench.plan.protocol import PROTOCOLS
-from bench.plan.request import Request, plan
+from bench.plan.request import Request, plan, planned
 
 
 def causes(**words) -> list[str]:
@@ -147,3 +149,48 @@ def test_all_leaves_out_what_has_no_weights():
     assert not [failure for failure in failures if "trained weights" in failure.cause]
     (failure,) = plan(Request("rdn", "builtin"))[1]
     assert "no trained weights of it can be had; give a file of yours with WEIGHTS=path" in failure.cause
+
+
+def test_all_leaves_out_what_does_not_fit_and_counts_it():
+    """Counted by hand from what the registry says of each method."""
+    ready = [m for m in methods.available().values() if not m.learned or any(net.weights for net in m.nets)]
+    colours = [{net.colour for net in method.nets} for method in ready]
+    whole = planned(Request("all", "kodak24,builtin", "25"))
+    gray, colour = colours.count({"gray"}), colours.count({"rgb"})
+    assert gray > 10
+    assert colour > 5
+    assert f"gray nets on colour images ({gray})" in whole.remarks[0]
+    assert f"colour nets on gray images ({colour})" in whole.remarks[0]
+    assert whole.remarks[0].startswith(f"{len(whole.left_out)} of {2 * len(ready)} combinations left out: ")
+    assert whole.failures == []
+    assert {type(net) for net in whole.cells} == {Cell}
+
+
+def test_a_dataset_of_all_that_does_not_fit_a_method_is_left_out_too():
+    whole = planned(Request("dncnn-3", "all", "25"))
+    assert {cell.dataset.colour for cell in whole.cells} == {"gray"}
+    assert whole.failures == []
+    assert "gray nets on colour images" in whole.remarks[0]
+    assert "datasets without clean images" in whole.remarks[0]
+
+
+def test_what_is_named_and_does_not_fit_fails():
+    whole = planned(Request("dncnn-3,all", "kodak24"))
+    assert [failure.request["method"] for failure in whole.failures] == ["dncnn-3"]
+    assert "has gray nets only, and the images are rgb" in whole.failures[0].cause
+    assert whole.remarks
+    for words in ({"method": "dncnn-3", "data": "kodak24"}, {"method": "nlm", "data": "rni6", "noise": "25"}):
+        named = planned(Request(**words))
+        assert (named.cells, named.left_out, len(named.failures)) == ([], [], 1)
+    assert len(planned(Request("nlm", protocol="seed0", seed="1,all")).failures) == 1
+
+
+def test_protocols_of_all_that_do_not_fit_a_seed_are_left_out():
+    whole = planned(Request("nlm", protocol="all", seed="1"))
+    assert [cell.protocol.name for cell in whole.cells] == [name for name in PROTOCOLS if name != "seed0"]
+    assert whole.remarks == ["1 of 5 combinations left out: seeds other than 0 under seed0 (1)"]
+
+
+def test_where_nothing_of_all_fits_it_is_an_error():
+    with pytest.raises(BenchError, match=r"^nothing fits: \d+ of \d+ combinations left out: "):
+        planned(Request("all", "rni6", "25"))
