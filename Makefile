@@ -89,7 +89,7 @@ check: setup  ## Format, lint, types, and who may import whom
 	$(RUN) -m pytest -q tests/test_imports.py
 
 conform:  ## Check that a method of any origin keeps the contract (METHOD, WEIGHTS, MEGAPIXELS)
-list:  ## Say which methods, datasets, noise and protocols there are (WHAT=datasets, METHOD=name, DATA=name)
+list:  ## Say which methods, datasets, noise and protocols there are (WHAT=datasets, METHOD=name or colour,blind,ready, DATA=name)
 speed:  ## Measure speed as ratios in the same run (METHOD: its forward pass; WHAT=train METHOD: its training)
 train:  ## Train METHOD by its recipe (DATA, NOISE, SEED, BUDGET=9m, CHANGE='batch=32 ...', NAME); then METHOD=name@own
 search:  ## Search for a network's block, number and channels (METHOD=recipe, SEED, BUDGET, CHANGE; results/search/)

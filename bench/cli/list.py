@@ -9,15 +9,22 @@ def command(
     what: Annotated[
         str, typer.Argument(help="methods, datasets, noise, protocols, all, or a method or dataset; all otherwise.")
     ] = "",
-    method: Annotated[str, typer.Option(help="All that methods say of themselves.")] = "",
+    method: Annotated[
+        str,
+        typer.Option(
+            help="All that methods say of themselves, or the methods that are all of: "
+            "gray, colour, blind, given, ready, learned, classical."
+        ),
+    ] = "",
     data: Annotated[str, typer.Option(help="All that datasets say of themselves.")] = "",
 ) -> None:
     """Say which methods, datasets, degradations and protocols there are (make list)."""
     from bench.cli.printing import print_warnings
-    from bench.cli.registry_tables import show
+    from bench.cli.registry_tables import FILTERS, show
     from bench.common.parsing import split
 
     print_warnings()
-    typed = {"WHAT": what, "METHOD": method, "DATA": data}
-    for word in [word for variable, text in typed.items() for word in split(text, variable)] or ["all"]:
-        show(word)
+    of_methods = split(method, "METHOD")
+    filters = [word for word in of_methods if word in FILTERS]
+    words = [*split(what, "WHAT"), *(word for word in of_methods if word not in FILTERS), *split(data, "DATA")]
+    show(words or ["methods" if filters else "all"], filters)

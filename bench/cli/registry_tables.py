@@ -1,38 +1,66 @@
 """`make list`: what there is to choose from."""
 
+from collections.abc import Callable, Mapping, Sequence
+
 from rich.table import Table
 from rich.text import Text
 
 import datasets
 import methods
+from bench.common.errors import BenchError
 from bench.common.parsing import unknown
 from bench.degradation import GROUPS, KINDS, PAIRS
 from bench.plan.protocol import PROTOCOLS
 from bench.report.terminal import console
 from datasets import Dataset
-from methods import Method
+from methods import Method, Net
 from methods.description import names
 
 _PARTS = ("methods", "datasets", "noise", "protocols")
 
+FILTERS: Mapping[str, Callable[[Method, Net], bool]] = {
+    "gray": lambda method, net: net.colour in ("gray", "any"),
+    "colour": lambda method, net: net.colour in ("rgb", "any"),
+    "blind": lambda method, net: not net.given_sigma,
+    "given": lambda method, net: net.given_sigma,
+    "ready": lambda method, net: not method.learned or net.weights is not None,
+    "learned": lambda method, net: method.learned or net.weights is not None,
+    "classical": lambda method, net: not method.learned and net.weights is None,
+}
+"""Words on METHOD that choose methods: those with a net for which all hold (`ready`: without WEIGHTS of yours)."""
 
-def show(what: str) -> None:
-    """Print the registries, one of them, or all that a method or a dataset says of itself."""
+WIDTH = 80
+"""Columns of the tables where standard output is no terminal."""
+
+
+def show(words: Sequence[str], filters: Sequence[str] = ()) -> None:
+    """Print the registries, some of them, or all that a method or a dataset says of itself.
+
+    Parameters
+    ----------
+    words : sequence of str
+        Registries, methods and datasets; ``"all"`` for all registries.
+    filters : sequence of str
+        Of `FILTERS`: only methods for which all of them hold.
+    """
     known, sets = methods.available(), datasets.available()
-    if what not in (*_PARTS, "all", *known, *sets):
-        raise unknown("list", what, (*_PARTS, "all", *known, *sets))
-    out = console()
-    if what in sets:
-        out.print(_about(sets[what]))
-        return
-    if what in known:
-        out.print(f"{known[what].name}: {known[what].title}\n{known[what].paper}\n", soft_wrap=True)
-        out.print(_nets(known[what]))
-        return
-    for part, table in zip(_PARTS, (_methods, _datasets, _noise, _protocols), strict=True):
-        if what in (part, "all"):
-            out.print(table())
+    for word in words:
+        if word not in (*_PARTS, "all", *known, *sets):
+            raise unknown("list", word, (*_PARTS, "all", *known, *sets, *FILTERS))
+    out = console(WIDTH)
+    for word in words:
+        if word in sets:
+            out.print(_about(sets[word]))
+        elif word in known:
+            out.print(f"{known[word].name}: {known[word].title}\n{known[word].paper}\n", markup=False)
+            out.print(_nets(known[word]))
             out.print()
+            out.print(_weights(known[word]))
+            out.print()
+        for part in _PARTS if word == "all" else (word,):
+            if part in _PARTS:
+                out.print(_methods(filters) if part == "methods" else _TABLES[part]())
+                out.print()
 
 
 def _about(dataset: Dataset) -> Table:
@@ -59,45 +87,74 @@ def _about(dataset: Dataset) -> Table:
 
 
 def _grid(*columns: str) -> Table:
-    grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     for column in columns:
         grid.add_column(column, overflow="fold")
     return grid
 
 
-def _methods() -> Table:
+def _methods(filters: Sequence[str]) -> Table:
     """Give one row to all methods that differ in their weights only, `name@weights`."""
-    grid = _grid("METHOD", "what it is", "colour", "trained for sigma", "options")
-    families: dict[str, list[Method]] = {}
+    grid = _grid("METHOD", "what it is", "colour", "sigma")
+    families: dict[str, list[tuple[Method, tuple[Net, ...]]]] = {}
     for method in methods.available().values():
-        families.setdefault(method.name.partition("@")[0], []).append(method)
+        nets = tuple(net for net in method.nets if all(FILTERS[word](method, net) for word in filters))
+        if nets:
+            families.setdefault(method.name.partition("@")[0], []).append((method, nets))
+    if not families:
+        raise BenchError(f"METHOD={','.join(filters)}: no method is all of these at once")
     for family, members in families.items():
-        first = next((m for m in members if m.name == family), members[0])
-        nets = tuple(net for member in members for net in member.nets)
-        colours = ", ".join(dict.fromkeys(net.colour for net in nets)).replace("any", "gray, rgb")
-        others = (member.name.partition("@")[2] for member in members if member is not first)
+        first = next((method for method, _ in members if method.name == family), members[0][0])
+        nets = tuple(net for _, of_it in members for net in of_it)
+        others = (method.name.partition("@")[2] for method, _ in members if method is not first)
         word = " ".join([first.name, *(f"@{weights}" for weights in others)])
-        grid.add_row(word, first.title, colours, names(nets) or "-", _options(first))
+        options = f" (options: {', '.join(first.options)})" if first.options else ""
+        grid.columns[0].min_width = max(grid.columns[0].min_width or 0, *map(len, word.split()))  # names stay whole
+        grid.add_row(word, f"{first.title}{options}", _colours(nets), _sigmas(nets))
     return grid
 
 
+def _colours(nets: Sequence[Net]) -> str:
+    colours = {colour for net in nets for colour in net.colour.replace("any", "gray rgb").split()}
+    return ", ".join(sorted(colours))
+
+
+def _sigmas(nets: tuple[Net, ...]) -> str:
+    """Say for which sigmas nets were trained, and whether they are blind to it."""
+    single = sorted({net.trained[0] for net in nets if net.trained and not net.covers_a_range})
+    several = f"{single[0]:g}-{single[-1]:g}, {len(single)} nets" if len(single) > 3 else ""
+    rest = names(tuple(net for net in nets if net.covers_a_range or not several))
+    trained = ", ".join(filter(None, (several, rest)))
+    given = {net.given_sigma for net in nets}
+    return " ".join(filter(None, (trained, "" if len(given) > 1 else "given" if True in given else "blind")))
+
+
 def _nets(method: Method) -> Table:
-    grid = _grid("net", "colour", "trained for sigma", "sigma", "receptive field", "size", "parameters", "output",
-                 "weights", "licence")  # fmt: skip
+    grid = _grid("net", "colour", "sigma", "", "field", "size", "parameters", "output")
     for net in method.nets:
-        weights = net.weights
         grid.add_row(
             net.id,
-            net.colour.replace("any", "gray, rgb"),
+            _colours((net,)),
             names((net,)) or "-",
             "given" if net.given_sigma else "blind",
-            str(net.receptive_field or "the image"),
+            str(net.receptive_field or "all"),
             f"x{net.size_multiple}" if net.size_multiple > 1 else "any",
             f"{net.parameters:,}" if net.parameters else "-",
             net.output,
-            weights.path if weights else "WEIGHTS=yours" if method.learned else "-",
-            weights.licence if weights else "-",
         )
+    return grid
+
+
+def _weights(method: Method) -> Table:
+    """Give one row to each file of weights, and the options below them."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    files = {net.weights.path: net.weights.licence for net in method.nets if net.weights}
+    for path, licence in files.items():
+        grid.add_row("weights", Text(f"{path} ({licence})"))
+    if method.learned and not files:
+        grid.add_row("weights", "yours, with WEIGHTS=file")
+    if method.options:
+        grid.add_row("options", Text(_options(method)))
     return grid
 
 
@@ -106,12 +163,13 @@ def _options(method: Method) -> str:
 
 
 def _datasets() -> Table:
-    grid = _grid("DATA", "images", "colour", "role", "NOISE", "source", "licence")
+    grid = _grid("DATA", "what it is", "images", "colour", "set", "NOISE", "MB")
+    grid.columns[0].no_wrap = True
     for dataset in sorted(datasets.available().values(), key=lambda d: (d.role, d.name)):
+        by_hand = any(file.page for file in dataset.files)
+        size = "by hand" if by_hand else f"{sum(file.bytes for file in dataset.files) / 1e6:.1f}"
         count = str(len(dataset.images))
-        grid.add_row(
-            dataset.name, count, dataset.colour, dataset.role, dataset.default_noise, dataset.source, dataset.licence
-        )
+        grid.add_row(dataset.name, dataset.title, count, dataset.colour, dataset.role, dataset.default_noise, size)
     return grid
 
 
@@ -131,3 +189,7 @@ def _protocols() -> Table:
     for protocol in PROTOCOLS.values():
         grid.add_row(protocol.name, protocol.summary())
     return grid
+
+
+_TABLES = {"datasets": _datasets, "noise": _noise, "protocols": _protocols}
+"""The tables that take no filter, by registry."""

@@ -21,10 +21,10 @@ from bench.store.results import Result
 _STYLE = {"reproduced": "green", "above": "cyan", "below": "yellow", "not comparable": "dim"}
 
 
-def console() -> Console:
-    """Return the console for standard output; 120 columns wide where it is no terminal."""
+def console(width: int = 120) -> Console:
+    """Return the console for standard output; of that width in columns where it is no terminal."""
     out = Console(highlight=False, soft_wrap=False)
-    return out if out.is_terminal else Console(highlight=False, width=120)
+    return out if out.is_terminal else Console(highlight=False, width=width)
 
 
 class Live(CampaignProgress):

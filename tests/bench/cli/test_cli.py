@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import datasets
 import methods
 from bench.cli import options
 from bench.cli.app import main
@@ -180,3 +181,56 @@ def test_list_names_everything(bench):
         "builtin",
     ):
         assert name in done.stdout
+
+
+def test_lists_fit_eighty_columns_and_keep_names_whole(bench):
+    whole = bench("list").stdout
+    for name in (*methods.available(), *datasets.available()):
+        family, _, weights = name.partition("@")
+        assert re.search(rf"^{re.escape(family)}\s", whole, re.M), name
+        assert not weights or f"@{weights}" in whole.split(), name
+    details = bench("list", "--method", "dncnn,bm3d,ffdnet,rdn", "--data", "camvid,dnd,chest-xray")
+    for part in ("555,137", "profile=np|lc|high|vn|vn_old", "CC BY-NC 4.0", "yours, with WEIGHTS=file", "by hand"):
+        assert part in f"{details.stdout} {whole}"
+    assert max(map(len, f"{whole}{details.stdout}".splitlines())) <= 80
+
+
+def test_a_list_of_methods_is_filtered(bench):
+    """The registry's own fields say which ones, net by net."""
+
+    def listed(words):
+        done = bench("list", "--method", words)
+        assert done.returncode == 0, done.stderr
+        head = done.stdout.splitlines()[0]
+        assert head.split() == ["METHOD", "what", "it", "is", "colour", "sigma"]
+        return {line.split()[0] for line in done.stdout.splitlines()[1:] if line and not line.startswith((" ", "@"))}
+
+    nets = [(method, net) for method in methods.available().values() for net in method.nets]
+
+    def family(pairs):
+        return {method.name.partition("@")[0] for method, _ in pairs}
+
+    trained = [(method, net) for method, net in nets if net.weights]
+    assert listed("classical") == {"bm3d", "nlm", "wavelet", "tv", "gaussian", "median", "bilateral"}
+    assert {name.partition("@")[0] for name in listed("colour,blind,ready")} == family(
+        (method, net) for method, net in trained if net.colour != "gray" and not net.given_sigma
+    )
+    assert listed("learned,given,gray") == family(
+        (m, n) for m, n in nets if (m.learned or n.weights) and n.given_sigma and n.colour != "rgb"
+    )
+    assert "dncnn-3" in listed("gray")
+    assert "dncnn-3" not in listed("colour")
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("classical,learned", "METHOD=classical,learned: no method is all of these at once"),
+        ("color", "unknown list 'color': did you mean colour"),
+        ("blnd", "unknown list 'blnd': did you mean blind"),
+    ],
+)
+def test_a_filter_that_finds_nothing_says_so(bench, words, line):
+    done = bench("list", "--method", words)
+    assert done.returncode == 2
+    assert line in done.stderr
