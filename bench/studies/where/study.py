@@ -38,7 +38,7 @@ def build(
     request : Request
         Methods, datasets and noise. The first method is the one that the others are held against.
     table : Path, optional
-        The means of all datasets, noises and protocols go into this CSV file too.
+        The means of all datasets, noises and protocols go into this file too.
     """
     from bench.studies.where.figure import save
 
