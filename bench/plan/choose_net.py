@@ -19,10 +19,8 @@ def choose_net(method: Method, colour: str, sigma: float | None, noise: Degradat
 
     Raises
     ------
-    BenchError
-        If no weights can be had.
     DoesNotFit
-        If no net fits, with what there is.
+        If no net fits, with what there is, or no weights can be had.
     """
     fitting = [net for net in method.nets if net.colour in (colour, "any")]
     if not fitting:
@@ -32,8 +30,10 @@ def choose_net(method: Method, colour: str, sigma: float | None, noise: Degradat
             f"{has} nets on {colour} images".replace("rgb", "colour"),
         )
     if method.learned and all(net.weights is None for net in fitting):
-        raise BenchError(
-            f"method {method.name}: no trained weights of it can be had; give a file of yours with WEIGHTS=path"
+        raise DoesNotFit(
+            f"method {method.name}: no trained {fitting[0].colour} weights of it can be had; give a file of yours with "
+            "WEIGHTS=path",
+            "nets without weights",
         )
     for net in fitting:
         if noise is not None and net.noise and _read(net.noise) == noise:

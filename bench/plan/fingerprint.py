@@ -62,6 +62,8 @@ NEUTRAL = (
     "bench.plan.inference:Inference.label",
     "bench.plan.protocol:Protocol.digest",
     "bench.run.loading:weights_path",
+    "bench.run.one_cell:_faults",
+    "bench.score.sanity",
     "datasets.description:Dataset.label_maps",
     "methods:available",
 )

@@ -6,9 +6,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from bench.common import devices, provenance
 from bench.plan.cell import Cell, describe
@@ -20,9 +18,11 @@ from bench.run.runtimes.choice import only_networks, runtime_of
 from bench.run.runtimes.cost import Cost
 from bench.run.sample import Output, Sample, samples
 from bench.run.settings import Settings
-from bench.score import sanity
 from bench.score.scorer import scores
 from bench.store.records import Record
+
+if TYPE_CHECKING:
+    from bench.score import sanity
 
 
 class Clock:
@@ -62,6 +62,8 @@ def run_cell(
     BenchError, ValueError
         If a file is missing or damaged, or the method fails or returns what it must not.
     """
+    from bench.score import sanity
+
     started, start = datetime.now(UTC), time.perf_counter()
     clock = Clock()
     device = devices.chosen(settings.device)
@@ -129,8 +131,12 @@ def _rows(cell: Cell, output: Output, device: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _faults(output: Output) -> Iterator[sanity.Fault | None]:
+def _faults(output: Output) -> "Iterator[sanity.Fault | None]":
     """Give for each sample of an output what is likely wrong with it."""
+    import numpy as np
+
+    from bench.score import sanity
+
     for sample, denoised in zip(output.samples, output.denoised.permute(0, 2, 3, 1).cpu().numpy(), strict=True):
         clean = None if sample.clean is None else sample.clean / np.float32(255)
         yield sanity.fault(clean, sample.noisy, denoised)

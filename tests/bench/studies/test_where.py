@@ -10,10 +10,9 @@ from PIL import Image as Picture
 
 import datasets
 from bench.plan.cell import Failure
-from bench.plan.request import Request
+from bench.plan.request import Request, plan
 from bench.run.settings import Settings
 from bench.store.records import Record, Store
-from bench.studies.where import study
 from bench.studies.where.errors import by_part, error_maps
 from bench.studies.where.study import build
 from bench.studies.where.table import NOISY, interval, summary
@@ -212,7 +211,7 @@ def test_missing_cells_run_and_tables_and_a_figure_are_written(labelled, tmp_pat
     assert {row["part"] for row in rows} == {"all", "near", "inside", "left", "right", *DISTANCES}
     assert {row["against"] for row in rows if row["method"] == "Gaussian"} == {"Median"}
     # The whole image's error is what the records say.
-    cells, _ = study.plan(request)
+    cells, _ = plan(request)
     mse = np.mean([Store(tmp_path / "runs").get(cell).mean("mse") for cell in cells if cell.label == "Median"])
     (whole,) = [row for row in rows if row["part"] == "all" and row["method"] == "Median"]
     assert float(whole["mse"]) == pytest.approx(mse, rel=1e-5)
@@ -272,7 +271,7 @@ def test_dncnn_errs_more_where_people_saw_boundaries(published_files, tmp_path, 
     mse = {(row["image"], row["part"]): float(row["mse"]) for row in rows if row["method"] == "DnCNN-S"}
     for image in some:
         assert mse[image.name, "near"] > mse[image.name, "inside"]
-    (cell,) = study.plan(request)[0]
+    (cell,) = plan(request)[0]
     record = Store(tmp_path / "runs").get(cell)
     assert record.mean("mse") == pytest.approx(np.mean([mse[image.name, "all"] for image in some]), rel=1e-5)
     (maps,) = error_maps({"DnCNN-S": [cell]}, Store(tmp_path / "runs"), [some[0].name])
