@@ -46,6 +46,8 @@ help:  ## Explain the commands (the default)
 	@echo "  TILE=512            side of the tiles"
 	@echo "  COMPILE=1           torch.compile"
 	@echo "  MEMORY=4            GiB a cell may take"
+	@echo "  TIMEOUT=60          seconds that loading your own method may take,"
+	@echo "                      and each call of it (default 3600; 0: no limit)"
 	@echo "  SIGMA=15            what methods are given, whatever the noise"
 	@echo "  WEIGHTS=file        your own file of weights"
 	@echo "Where and how it runs:"

@@ -107,7 +107,8 @@ def _imported(path: Path) -> Any:
     try:
         spec.loader.exec_module(module)
     finally:
-        sys.path.remove(folder)
+        with suppress(ValueError):  # the file may have done as much itself
+            sys.path.remove(folder)
         if folder not in sys.path:
             sys.path.append(folder)  # for what the file imports while it runs
         new = {name: getattr(sys.modules[name], "__file__", None) for name in set(sys.modules) - before}

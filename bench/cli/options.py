@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 METHODS = "bm3d,nlm,wavelet"
 """What METHOD is where it is not said; as in `bench.plan.request.Request`, which is too heavy for `--help`."""
 
+TIMEOUT = 3600.0
+"""What TIMEOUT is where it is not said, as in `bench.run.settings`."""
+
 RESULTS = Path("results")
 """What OUT is where it is not said."""
 
@@ -56,6 +59,9 @@ Tile = Annotated[int, typer.Option(min=0, help="Side of the tiles of large image
 Sigma = Annotated[str, typer.Option(help="What methods are given instead of the sigma of the noise.")]
 Compile = Annotated[bool, typer.Option("--compile", help="Compile networks (torch.compile).")]
 Memory = Annotated[float, typer.Option(min=0, help="GiB that a cell may take; 0: the harness decides.")]
+Timeout = Annotated[
+    float, typer.Option(min=0, help="Seconds that your own method may take to load, and a call of it; 0: no limit.")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")]
 Backend = Annotated[str, typer.Option(help="What runs networks: auto, torch, onnxruntime.")]
 Engine = Annotated[str, typer.Option(help="Who runs cells: serial, loky.")]
@@ -72,7 +78,14 @@ Out = Annotated[
 
 
 def settings(
-    device: str, backend: str, jobs: int, *, compile: bool = False, memory: float = 0.0, engine: str = "serial"
+    device: str,
+    backend: str,
+    jobs: int,
+    *,
+    compile: bool = False,
+    memory: float = 0.0,
+    timeout: float = TIMEOUT,
+    engine: str = "serial",
 ) -> "Settings":
     """Return where and how cells run, as typed.
 
@@ -87,4 +100,4 @@ def settings(
     for kind, word, known in (("engine", engine, ENGINES), ("backend", backend, RUNTIMES)):
         if word not in known:
             raise unknown(kind, word, known)
-    return Settings(device, backend, jobs, compile=compile, memory=memory, engine=engine)
+    return Settings(device, backend, jobs, compile=compile, memory=memory, timeout=timeout, engine=engine)

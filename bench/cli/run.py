@@ -18,6 +18,7 @@ def command(
     sigma: options.Sigma = "",
     compile: options.Compile = False,
     memory: options.Memory = 0.0,
+    timeout: options.Timeout = options.TIMEOUT,
     device: options.Device = "auto",
     backend: options.Backend = "auto",
     engine: options.Engine = "serial",
@@ -36,7 +37,7 @@ def command(
     from bench.store.records import Store
     from bench.store.results import gather
 
-    settings = options.settings(device, backend, jobs, compile=compile, memory=memory, engine=engine)
+    settings = options.settings(device, backend, jobs, compile=compile, memory=memory, timeout=timeout, engine=engine)
     print_warnings()
     plan = planned(Request(method, data, noise, protocol, seed, weights, ensemble, precision, tile, sigma))
     screen = terminal.console()

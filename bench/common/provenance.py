@@ -81,6 +81,12 @@ def peak_memory() -> int:
     return peak if platform.system() == "Darwin" else peak * 1024
 
 
+def data_memory() -> int:
+    """Return the bytes that this process has laid out for data, or 0 where it cannot be told."""
+    laid_out = _kernel_says("self/status", "VmData")
+    return int(laid_out.split()[0]) * 1024 if laid_out else 0
+
+
 def _kernel_says(file: str, name: str) -> str:
     """Return the first value of a name in a file of /proc; empty where there is none."""
     path = Path("/proc") / file

@@ -49,6 +49,7 @@ HARNESS: Mapping[str, Stage] = {
 """The stages that cells go through; `stages` says which ones."""
 
 NEUTRAL = (
+    "bench.common.child_process",
     "bench.common.devices",
     "bench.common.errors",
     "bench.common.files",
@@ -61,6 +62,7 @@ NEUTRAL = (
     "bench.plan.cell:Cell.title",
     "bench.plan.inference:Inference.label",
     "bench.plan.protocol:Protocol.digest",
+    "bench.run.isolated",
     "bench.run.loading:weights_path",
     "bench.run.one_cell:_faults",
     "bench.score.sanity",

@@ -1,8 +1,8 @@
 """Running one cell: images in, noise on, method over them, scores out, as one record."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bench.common import devices, provenance
 from bench.plan.cell import Cell, describe
 from bench.run.batches import in_batches
-from bench.run.loading import load
+from bench.run.isolated import opened
 from bench.run.processes import in_processes
 from bench.run.progress import CellProgress
 from bench.run.runtimes.choice import only_networks, runtime_of
@@ -69,29 +69,16 @@ def run_cell(
     device = devices.chosen(settings.device)
     devices.reset_peak_memory(device)
     images = _timed(samples(cell, progress.files), clock)
-    how: dict[str, Any]
-    notes: list[str] = []
-    if cell.method.processes:
-        only_networks(cell.inference.precision, compiled=settings.compile)
-        jobs = settings.jobs or provenance.cores()
-        how = asdict(Cost()) | {"runtime": runtime_of(cell.method.load), "fallback": "", "jobs": jobs, "threads": 1}
-        outputs = in_processes(cell, images, how)
-    else:
-        threads = settings.threads or provenance.cores()
-        runner = load(cell, device, settings, threads)
-        notes = runner.notes
-        how = asdict(runner.cost) | {
-            "runtime": runner.runtime, "fallback": runner.fallback, "jobs": 1, "threads": threads,
-        }  # fmt: skip
-        outputs = in_batches(cell, images, runner, device)
+    how: dict[str, Any] = {}
     rows: list[dict[str, Any]] = []
     faults: list[sanity.Fault | None] = []
-    for output in outputs:
-        clock.seconds["method"] += output.seconds * len(output.samples)
-        with clock.part("score"):
-            rows += _rows(cell, output, device)
-            faults += _faults(output)
-        progress.images(len(rows), len(cell.dataset.images), sum(row["psnr"] for row in rows) / len(rows))
+    with closing(_outputs(cell, images, settings, device, how)) as outputs:
+        for output in outputs:
+            clock.seconds["method"] += output.seconds * len(output.samples)
+            with clock.part("score"):
+                rows += _rows(cell, output, device)
+                faults += _faults(output)
+            progress.images(len(rows), len(cell.dataset.images), sum(row["psnr"] for row in rows) / len(rows))
     clock.seconds["total"] = time.perf_counter() - start
     about = _about(cell) | {
         "started": started.isoformat(timespec="seconds"),
@@ -100,11 +87,30 @@ def run_cell(
         "drivers": devices.drivers(device),
         "peak_memory": devices.peak_memory(device) + how.pop("workers_memory", 0),
         **how,
-        "notes": [*cell.dataset.notes, *notes],
+        "notes": [*cell.dataset.notes, *how.get("notes", ())],
         "warnings": sanity.warnings(faults),
     }
     order = {name: i for i, name in enumerate(cell.dataset.image_names())}
     return Record(sorted(rows, key=lambda row: order[row["image"]]), about)
+
+
+def _outputs(
+    cell: Cell, images: Iterator[Sample], settings: Settings, device: str, how: dict[str, Any]
+) -> Generator[Output]:
+    """Run the method over the images; what a record says of where and how that was is put into `how`."""
+    if cell.method.processes:
+        only_networks(cell.inference.precision, compiled=settings.compile)
+        jobs = settings.jobs or provenance.cores()
+        runtime = runtime_of(cell.method.load)
+        how |= asdict(Cost()) | {"runtime": runtime, "fallback": "", "jobs": jobs, "threads": 1}
+        yield from in_processes(cell, images, how)
+        return
+    threads = settings.threads or provenance.cores()
+    with opened(cell, device, settings, threads) as runner:
+        how |= asdict(runner.cost) | {"runtime": runner.runtime, "fallback": runner.fallback}
+        how |= {"jobs": 1, "threads": threads, "notes": runner.notes}
+        yield from in_batches(cell, images, runner, device)
+        how |= runner.about
 
 
 def _timed(images: Iterator[Sample], clock: Clock) -> Iterator[Sample]:

@@ -8,6 +8,9 @@ RUNTIMES = ("auto", "torch", "onnxruntime")
 ENGINES = ("serial", "loky")
 """What may be asked on ENGINE."""
 
+TIMEOUT = 3600.0
+"""What TIMEOUT is where it is not said: long enough for what works, and what hangs ends some day."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -27,6 +30,8 @@ class Settings:
         Whether PyTorch compiles networks before it runs them.
     memory : float
         GiB that a cell may take, on the device; 0: a limit that the harness chooses.
+    timeout : float
+        Seconds that a method of foreign origin may take to be loaded, and for each call; 0: as many as it likes.
     engine : str
         Who runs cells: one of `ENGINES`.
     """
@@ -37,4 +42,5 @@ class Settings:
     threads: int = 0
     compile: bool = False
     memory: float = 0.0
+    timeout: float = TIMEOUT
     engine: str = "serial"

@@ -195,6 +195,8 @@ def checked(denoise: Callable[..., Any]) -> "Run":
             denoised = torch.as_tensor(denoised)
         except (TypeError, ValueError, RuntimeError):
             raise BenchError(f"returned a {type(denoised).__name__}; expected a tensor like its input") from None
+        if denoised.is_complex() or denoised.dtype == torch.bool:
+            raise BenchError(f"returned numbers of type {denoised.dtype}; expected float32, 1.0 = white")
         if denoised.shape != noisy.shape:
             raise BenchError(
                 f"returned shape {tuple(denoised.shape)}; expected {tuple(noisy.shape)}, that of its input"

@@ -1,5 +1,6 @@
 """The choice of the runtime: onnxruntime or PyTorch for a network, a plain call for what is none."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,10 @@ class Runner:
         Why PyTorch runs a network that onnxruntime was to run; empty where it does not.
     notes : list of str
         How a person's model was understood, a line each; what its first image shows is added when that is run.
+    clock : callable
+        Says in seconds how late it is for the method: in a process of its own, how long that has worked.
+    about : dict
+        What a record says of a method's own process; filled when it is called.
     """
 
     run: "Callable[[Tensor, float | None], Any]"
@@ -58,6 +63,8 @@ class Runner:
     cost: Cost = field(default_factory=Cost)
     fallback: str = ""
     notes: list[str] = field(default_factory=list)
+    clock: Callable[[], float] = time.perf_counter
+    about: dict[str, Any] = field(default_factory=dict)
 
 
 def prepare(

@@ -1,3 +1,6 @@
+import os
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -151,8 +154,9 @@ def test_own_weights_for_the_wrong_colour(one_cell, photographs, tiny_net, tmp_p
         run_cell(one_cell("dncnn-b", folder, weights=str(tiny_net)), CPU)
 
 
-def test_a_worker_that_dies_loses_its_own_cell_only(one_cell, photographs, method_file):
-    deadly = one_cell(str(method_file("import os\ndef denoise(noisy, sigma):\n    os._exit(3)\n")), photographs)
+def test_a_worker_that_dies_loses_its_own_cell_only(one_cell, photographs):
+    deadly = one_cell("wavelet", photographs, "5")
+    deadly = replace(deadly, method=replace(deadly.method, load=lambda *given: os._exit(3)))
     cells = [deadly, *(one_cell("wavelet", photographs, noise) for noise in ("10", "20", "30"))]
     outcomes = {cell.key: outcome for cell, outcome in run_all(cells, Settings("cpu", jobs=2, engine="loky"))}
     assert [isinstance(outcomes[cell.key], Failure) for cell in cells] == [True, False, False, False]

@@ -1,0 +1,218 @@
+"""A process of its own for code of others: it holds what one function made, and calls further functions with that.
+
+Whatever the code does - end the process, crash, hang, print without end, take all memory, change globals - becomes one
+`BenchError` here. The process is forked from a server that has imported PyTorch, where the system can fork.
+"""
+
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import wait
+from types import ModuleType
+from typing import Any
+
+from bench.common import child_main, provenance
+from bench.common.errors import BenchError
+
+GIB = 2**30
+TAIL = 4000
+"""Bytes of what the process prints that are kept."""
+
+
+class ChildError(BenchError):
+    """What the code did instead of an answer, where its message was not written for a person: the text says what."""
+
+
+class ChildProcess:
+    """A process that holds what `build(*arguments)` returned there.
+
+    Parameters
+    ----------
+    build : callable
+        Like all functions and arguments it goes to the process through `cloudpickle`.
+    *arguments
+        Its arguments.
+    timeout : float
+        Seconds that `build` and each call may take; 0: as many as they like.
+    memory : float
+        GiB that the process may take; 0: what the machine has left.
+    name : str
+        Its `sys.argv[0]`.
+
+    Raises
+    ------
+    BenchError
+        If `build` fails, or the process ends before it is through; as for `call`.
+    """
+
+    def __init__(
+        self, build: Callable[..., Any], *arguments: Any, timeout: float = 0, memory: float = 0, name: str = "method"
+    ) -> None:
+        self.timeout, self.tail = timeout, b""
+        self.memory = memory or provenance.free_memory() / GIB
+        context = _context()
+        self.connection, there = context.Pipe()
+        self.prints, prints = context.Pipe(duplex=False)
+        start = child_main.Start(name, os.getcwd(), dict(os.environ), int(self.memory * GIB))  # noqa: PTH109 - a text
+        self.process = context.Process(target=child_main.serve, args=(there, prints, start))
+        with _on_its_own():
+            self.process.start()
+        there.close()
+        prints.close()
+        try:
+            self.call(build, *arguments)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> "ChildProcess":
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the process."""
+        self.close()
+
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Return what ``function(held, *arguments)`` returns in the process.
+
+        Raises
+        ------
+        BenchError
+            If it raises one (or `build` a `ValueError`): with its message. If it raises anything else, ends the
+            process, or takes longer than it may: a `ChildError`.
+        """
+        import cloudpickle
+
+        try:
+            self.connection.send_bytes(cloudpickle.dumps((function, arguments)))
+            reply = self._reply()
+        except (EOFError, OSError):
+            reason = self._end_of_process()
+            self.close()
+            raise ChildError(reason + self._last_line()) from None
+        except BaseException:
+            self.close()
+            raise
+        if isinstance(reply, child_main.Failed):
+            raise self._error(reply)
+        return reply
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be called."""
+        return not self.connection.closed
+
+    def close(self) -> None:
+        """End the process and all that it started; it is not asked."""
+        pid = self.process.pid
+        if self.connection.closed or pid is None:
+            return
+        if hasattr(os, "killpg"):
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
+        self.process.kill()
+        self.process.join()
+        self.connection.close()
+        self.prints.close()
+
+    def _reply(self) -> Any:
+        """Wait for the answer, and meanwhile read what is printed."""
+        end = time.monotonic() + self.timeout if self.timeout else None
+        sources: list[Any] = [self.connection, self.process.sentinel, self.prints]
+        while True:
+            left = None if end is None else max(0.0, end - time.monotonic())
+            ready = wait(sources, left)
+            if self.prints in ready and not self._read_prints():
+                sources.remove(self.prints)
+            if self.connection in ready:
+                reply = pickle.loads(self.connection.recv_bytes())
+                self._read_rest()
+                return reply
+            if self.process.sentinel in ready:
+                raise EOFError
+            if not ready:
+                self._read_rest()
+                self.close()
+                raise ChildError(
+                    f"gave no answer within {self.timeout:g} s and was ended{self._last_line()}; "
+                    f"TIMEOUT={2 * self.timeout:g} gives it more, TIMEOUT=0 all it wants"
+                )
+
+    def _read_prints(self) -> bool:
+        """Read some of what was printed; return whether there may be more."""
+        try:
+            text = os.read(self.prints.fileno(), 1 << 16)
+        except OSError:
+            return False
+        self.tail = (self.tail + text)[-TAIL:]
+        return bool(text)
+
+    def _read_rest(self) -> None:
+        """Read what was printed before the answer; a thread that goes on printing is not waited for."""
+        for _ in range(32):
+            if not wait([self.prints], 0) or not self._read_prints():
+                return
+
+    def _last_line(self) -> str:
+        """Return the last line that was printed, as the end of a message."""
+        lines = [line.strip() for line in self.tail.decode(errors="replace").splitlines() if line.strip()]
+        return f": {lines[-1][:160]}" if lines else ""
+
+    def _end_of_process(self) -> str:
+        """Say how the process ended."""
+        self._read_rest()
+        self.process.join(1)
+        status = self.process.exitcode
+        if status is None:
+            return "closed its connection to the benchmark"
+        if status == -getattr(signal, "SIGKILL", 0):
+            return f"its process was killed (out of memory? it may take {self.memory:.1f} GiB; MEMORY= sets less)"
+        if status < 0:
+            return f"its process was ended by signal {-status} ({signal.strsignal(-status)})"
+        return f"ended its process with exit status {status}"
+
+    def _error(self, failed: child_main.Failed) -> BenchError:
+        text = failed.text + (self._last_line() if failed.exits else "")
+        if failed.memory:
+            text += f" (it may take {self.memory:.1f} GiB; MEMORY= says how much)"
+        error = BenchError(text) if failed.expected else ChildError(text)
+        if failed.trace:
+            error.add_note(failed.trace)
+        return error
+
+
+def prepare() -> None:
+    """Begin to start the server that processes are forked from, which takes a second or two, and do not wait for it."""
+    if _context().get_start_method() == "forkserver":
+        from multiprocessing import forkserver
+
+        with _on_its_own():
+            forkserver.ensure_running()
+
+
+def _context() -> Any:
+    """Return how processes are made; on macOS a fork of a process that has imported PyTorch may crash."""
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch", "cloudpickle", "bench.run.isolated"])
+    return context
+
+
+@contextmanager
+def _on_its_own() -> Iterator[None]:
+    """Keep what `multiprocessing` would hand on from a process that is made: the main module, and loky's context."""
+    main, method = sys.modules["__main__"], multiprocessing.get_start_method(allow_none=True)
+    sys.modules["__main__"] = ModuleType("__main__")
+    multiprocessing.set_start_method(None, force=True)
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+        multiprocessing.set_start_method(method, force=True)

@@ -1,0 +1,113 @@
+"""A cell's method, in a process of its own where it is of foreign origin, so that nothing it does reaches a score.
+
+The process holds the method with all that the harness puts around it, and is given noisy images alone. The clean ones
+and the metrics stay here.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from bench.common import devices
+from bench.common.child_process import ChildError, ChildProcess, prepare
+from bench.common.errors import BenchError
+from bench.plan.cell import Cell
+from bench.run.loading import load
+from bench.run.runtimes.choice import Runner
+from bench.run.settings import Settings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+
+def foreign(cell: Cell) -> bool:
+    """Whether a cell's method is of foreign origin and no program, which is a process already.
+
+    What an adapter brings is, unless its `load` has `foreign = False`.
+    """
+    load = cell.method.load
+    from_adapter = type(load).__module__.startswith("bench.adapters.")
+    return not cell.method.processes and bool(getattr(load, "foreign", from_adapter))
+
+
+def prepare_for(cells: list[Cell]) -> None:
+    """Begin to start what processes are made of, where a cell will need one."""
+    if any(foreign(cell) for cell in cells):
+        prepare()
+
+
+@contextmanager
+def opened(cell: Cell, device: str, settings: Settings, threads: int) -> Iterator[Runner]:
+    """Load a cell's method, as `bench.run.loading.load` does; one of foreign origin in a process of its own.
+
+    Raises
+    ------
+    BenchError, ValueError
+        If it cannot be loaded. A call of the runner raises `BenchError` for whatever ends or hangs the process.
+    """
+    if not foreign(cell):
+        yield load(cell, device, settings, threads)
+        return
+    with process_for(cell, settings, load, cell, device, settings, threads) as process:
+        described: Runner = process.call(_description)
+        yield replace(described, **_remote(process, described, device))
+
+
+def process_for(cell: Cell, settings: Settings, build: Callable[..., Any], *arguments: Any) -> ChildProcess:
+    """Return a process that holds what `build` makes of a cell's method, under the limits of the settings."""
+    limits = {"timeout": settings.timeout, "memory": settings.memory}
+    try:
+        return ChildProcess(build, *arguments, name=cell.method.paper, **limits)
+    except ChildError as error:
+        raise BenchError(f"method {cell.label}, loading: {error}") from error
+
+
+def _remote(process: ChildProcess, described: Runner, device: str) -> dict[str, Any]:
+    """Return the fields of a runner whose calls go to a process."""
+    import torch
+
+    spent = [0.0]
+
+    def run(noisy: "Tensor", sigma: float | None) -> "Tensor":
+        answer = process.call(_run, noisy.cpu().numpy(), sigma, device)
+        pixels, shape, number, seconds, notes, about = answer
+        spent[0] += seconds
+        described.notes[:] = notes
+        described.about.update(about)
+        denoised = torch.frombuffer(bytearray(pixels), dtype=getattr(torch, number)).reshape(shape)
+        if denoised.shape != noisy.shape:
+            raise BenchError(f"returned shape {tuple(denoised.shape)}; expected {tuple(noisy.shape)}")
+        return denoised.to(noisy.device)
+
+    return {"run": run, "clock": lambda: spent[0]}
+
+
+def _description(runner: Runner) -> Runner:
+    """Return what a runner says of itself; in the process of the method, as `_run`."""
+    return replace(runner, run=None, clock=time.perf_counter)  # type: ignore[arg-type]
+
+
+def _run(runner: Runner, pixels: "np.ndarray", sigma: float | None, device: str) -> tuple[Any, ...]:
+    """Run the method on images (B, C, H, W).
+
+    Returns
+    -------
+    tuple
+        The output as plain bytes, so that no type of the method's comes out of its process; its shape and the name of
+        its number type; the seconds of the method alone; its notes; what a record says of the process.
+    """
+    import torch
+
+    noisy = torch.from_numpy(pixels.copy()).to(device)
+    devices.synchronise(device)
+    start = time.perf_counter()
+    denoised = runner.run(noisy, sigma)
+    devices.synchronise(device)
+    seconds = time.perf_counter() - start
+    number = torch.float64 if denoised.dtype == torch.float64 else torch.float32
+    array = denoised.detach().to("cpu", number).contiguous().numpy()
+    about = {"peak_memory": devices.peak_memory(device)}
+    return array.tobytes(), tuple(array.shape), array.dtype.name, seconds, list(runner.notes), about
