@@ -1,8 +1,7 @@
 """`python -m bench`: the command line."""
 
-import sys
-
 from bench.cli.app import main
+from bench.common.interruption import leave
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -170,7 +171,8 @@ def _run(command: list[str], cwd: str, limit: float, folder: Path) -> tuple[str,
 def _kill(process: "subprocess.Popen[bytes]") -> None:
     """End a program and whatever it started."""
     if hasattr(os, "killpg"):
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it has ended meanwhile
+            os.killpg(process.pid, signal.SIGKILL)
     else:
         process.kill()
     process.wait()

@@ -11,6 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from bench.common.errors import BenchError, one_line
+from bench.common.interruption import interruptible
 from bench.common.paths import ROOT
 
 COMMANDS = (
@@ -44,17 +45,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         As typed after the program's name; not given: those of the process.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    try:
-        status = typer.main.get_command(app).main(
-            arguments or ["--help"], prog_name="python -m bench", standalone_mode=False
-        )
-    except Exception as error:  # noqa: BLE001 - a command ends in one line, whatever it is
-        if environ.get("BENCH_TRACEBACK"):
-            traceback.print_exception(error)
-        line, status = _explained(error)
-        typer.echo(f"error: {line}", err=True)
-    if status == INTERRUPTED:
-        typer.echo("interrupted: what is finished is kept, and the same command goes on from there", err=True)
+    with interruptible() as interruption:
+        try:
+            status = typer.main.get_command(app).main(
+                arguments or ["--help"], prog_name="python -m bench", standalone_mode=False
+            )
+        except Exception as error:  # noqa: BLE001 - a command ends in one line, whatever it is
+            if environ.get("BENCH_TRACEBACK"):
+                traceback.print_exception(error)
+            line, status = _explained(error)
+            if not interruption.number:  # what it ended may have been missed
+                typer.echo(f"error: {line}", err=True)
+    if interruption.number or status == INTERRUPTED:
+        typer.echo(interruption.line, err=True)
+        status = interruption.status
     return int(status or 0)
 
 

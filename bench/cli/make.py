@@ -15,6 +15,7 @@ import typer
 
 from bench.cli.app import BAD_INPUT, COMMANDS, app, main
 from bench.common.errors import BenchError
+from bench.common.interruption import leave
 
 EVERYWHERE = ("PYTHON", "VENV", "TESTS", "BENCH_MIRROR", "BENCH_CACHE", "BENCH_TRACEBACK")
 """Variables that no command minds: those of the Makefile, and those that the harness reads from its environment."""
@@ -129,4 +130,4 @@ def _why(command: str, name: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(run(sys.argv[1]))
+    leave(run(sys.argv[1]))

@@ -99,6 +99,7 @@ def _settle(prints: Connection, start: Start) -> None:
     """Put the process into a group of its own, and give it what it begins with."""
     if hasattr(os, "setsid"):
         os.setsid()  # Ctrl-C goes to the benchmark, which ends this process with all that it started
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     signal.signal(signal.SIGINT, signal.default_int_handler)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for source, stream in ((nothing, 0), (prints.fileno(), 1), (prints.fileno(), 2)):

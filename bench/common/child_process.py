@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from types import ModuleType
 from typing import Any
@@ -207,8 +208,11 @@ def _context() -> Any:
 
 @contextmanager
 def _on_its_own() -> Iterator[None]:
-    """Keep what `multiprocessing` would hand on from a process that is made: the main module, and loky's context."""
+    """Keep from a process that is made what it would be handed on: the main module, loky's context, and Ctrl-C."""
     main, method = sys.modules["__main__"], multiprocessing.get_start_method(allow_none=True)
+    if hasattr(signal, "pthread_sigmask"):
+        resource_tracker.ensure_running()  # which lets Ctrl-C through again
+    heeded = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if hasattr(signal, "pthread_sigmask") else None
     sys.modules["__main__"] = ModuleType("__main__")
     multiprocessing.set_start_method(None, force=True)
     try:
@@ -216,3 +220,5 @@ def _on_its_own() -> Iterator[None]:
     finally:
         sys.modules["__main__"] = main
         multiprocessing.set_start_method(method, force=True)
+        if heeded is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, heeded)

@@ -4,8 +4,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.common.interruption import CURRENT
 from bench.plan.cell import Cell, Failure
 from bench.run.engine import run_all
+from bench.run.isolated import prepare_for
 from bench.run.progress import Progress
 from bench.run.settings import RUNTIMES, Settings
 from bench.store.records import Record, Store, score_columns
@@ -69,9 +71,12 @@ def run_campaign(
     for note in dict.fromkeys(note for cell in cells for note in cell.dataset.notes):
         progress.note(note)
     waiting = [cell for cell in cells if not _finished(cell, store, settings)]
+    if settings.engine == "serial":
+        prepare_for(waiting)
     failed = set()
     progress.planned(len(cells), len(cells) - len(waiting))
-    start, stored = time.perf_counter(), 0
+    start, stored, kept = time.perf_counter(), 0, len(cells) - len(waiting)
+    CURRENT.keep(kept, len(cells))
     try:
         for cell, outcome in run_all(waiting, settings, progress.begin):
             if isinstance(outcome, Failure):
@@ -82,6 +87,7 @@ def run_campaign(
             else:
                 store.put(cell, outcome)
                 stored += 1
+                CURRENT.keep(kept + stored, len(cells))
                 progress.done(cell, outcome.provenance)
     finally:
         progress.ended(stored, time.perf_counter() - start)

@@ -10,6 +10,7 @@ from bench.common import provenance
 from bench.common.errors import BenchError, one_line
 from bench.plan.cell import Cell, Failure
 from bench.run.one_cell import run_cell
+from bench.run.processes import workers
 from bench.run.progress import CellProgress
 from bench.run.settings import Settings
 from bench.store.records import Record
@@ -37,19 +38,17 @@ def run_all(
         for cell in cells:
             yield cell, _attempt(cell, settings, begin(cell))
         return
-    from loky import get_reusable_executor
-
     jobs = settings.jobs or provenance.cores()
     share = replace(settings, jobs=1, threads=settings.threads or max(1, provenance.cores() // jobs))
     lost: list[Cell] = []
-    for cell, outcome in _submit(get_reusable_executor(max_workers=jobs, timeout=60), cells, share):
+    for cell, outcome in _submit(workers(jobs), cells, share):
         if isinstance(outcome, BrokenExecutor):
             lost.append(cell)
         else:
             yield cell, outcome
     # A worker that dies takes the cells of the others with it: each lost one gets a worker of its own.
     for cell in lost:
-        for _, outcome in _submit(get_reusable_executor(max_workers=1, timeout=60), [cell], share):
+        for _, outcome in _submit(workers(1), [cell], share):
             if isinstance(outcome, BrokenExecutor):
                 outcome = Failure(cell.request, f"its worker process died: {one_line(outcome)}")
             yield cell, outcome

@@ -5,7 +5,7 @@ and the metrics stay here.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,7 @@ def foreign(cell: Cell) -> bool:
     return not cell.method.processes and bool(getattr(load, "foreign", from_adapter))
 
 
-def prepare_for(cells: list[Cell]) -> None:
+def prepare_for(cells: Sequence[Cell]) -> None:
     """Begin to start what processes are made of, where a cell will need one."""
     if any(foreign(cell) for cell in cells):
         prepare()

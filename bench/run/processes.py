@@ -1,8 +1,9 @@
 """Methods that take one image at a time, over the images of a cell: spread over worker processes."""
 
+import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from typing import TYPE_CHECKING, Any
 
 from bench.common import provenance
@@ -27,10 +28,8 @@ def in_processes(cell: Cell, images: Iterable[Sample], how: dict[str, Any]) -> I
             denoised, seconds, scores, _ = denoise_one(cell, image)
             yield Output([image], torch.from_numpy(denoised), seconds, scores)
         return
-    from loky import get_reusable_executor
-
     single = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    executor = get_reusable_executor(max_workers=how["jobs"], env=single, timeout=60)
+    executor = workers(how["jobs"], single)
     running: dict[Future[Any], Sample] = {}
 
     def finished() -> Iterator[Output]:
@@ -51,6 +50,17 @@ def in_processes(cell: Cell, images: Iterable[Sample], how: dict[str, Any]) -> I
         for future in running:
             future.cancel()
         raise
+
+
+def workers(count: int, environment: Mapping[str, str] | None = None) -> Executor:
+    """Return the worker processes, which stay for the next cell. Ctrl-C is for this process, which ends them."""
+    from loky import get_reusable_executor
+
+    ignore = (signal.SIGINT, signal.SIG_IGN)
+    executor: Executor = get_reusable_executor(
+        max_workers=count, env=environment, timeout=60, initializer=signal.signal, initargs=ignore
+    )
+    return executor
 
 
 def denoise_one(cell: Cell, image: Sample) -> tuple["np.ndarray", float, list[tuple[float, float]], int]:

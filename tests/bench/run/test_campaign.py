@@ -1,5 +1,6 @@
 import pytest
 
+from bench.common.interruption import CURRENT
 from bench.plan.request import Request, plan
 from bench.run import campaign as module
 from bench.run.campaign import run_campaign
@@ -90,3 +91,4 @@ def test_an_interrupted_campaign_keeps_what_is_finished(store, photographs, monk
         run_campaign(cells, store, progress=told)
     assert told.events[-1] == ("ended", 1)
     assert [store.has(cell) for cell in cells] == [True, False]
+    assert CURRENT.line == "interrupted: 1 of 2 cells are kept; the same command goes on from there"

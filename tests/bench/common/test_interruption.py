@@ -1,0 +1,96 @@
+"""Ctrl-C and SIGTERM, sent to programs of their own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+PROGRAM = """
+import subprocess, sys, time
+from bench.common.interruption import interruptible, leave
+def program():
+    {body}
+with interruptible() as interruption:
+    try:
+        program()
+    except KeyboardInterrupt:
+        print(interruption.line)
+leave(interruption.status)
+"""
+IN_C = "import hashlib; print('ready', flush=True); hashlib.pbkdf2_hmac('sha256', b'', b'', 2 * 10**9)"
+WITH_CHILDREN = (
+    "p = subprocess.Popen(['sh', '-c', 'setsid sleep 1000 & echo $!; wait'], stdout=subprocess.PIPE, text=True, "
+    "start_new_session=True); print('ready', p.pid, p.stdout.readline(), flush=True); p.wait()"
+)
+
+
+def program(body: str, **how) -> tuple[subprocess.Popen, list[int]]:
+    """Start a program, and return it with the processes that it says it has started."""
+    command = [sys.executable, "-c", PROGRAM.format(body=body)]
+    started = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, **how
+    )
+    _, *pids = started.stdout.readline().split()
+    return started, [int(pid) for pid in pids]
+
+
+def running(pid: int) -> bool:
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def ends(process: subprocess.Popen, pids: list[int], seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if process.poll() is not None and not any(map(running, pids)):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize("body", [IN_C, WITH_CHILDREN], ids=["while C computes", "with processes of its own"])
+def test_a_program_ends_within_two_seconds_with_all_that_it_started(body, number, status):
+    process, pids = program(body)
+    os.kill(process.pid, number)
+    assert ends(process, pids, 2)
+    assert process.returncode == status
+    line = "interrupted: what is finished is kept, and the same command goes on from there"
+    assert process.stdout.read().splitlines()[-1:] == [line]
+
+
+def test_a_signal_that_a_person_has_ignored_stays_ignored():
+    process, _ = program(
+        "print('ready', flush=True); time.sleep(0.3)", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    )
+    os.kill(process.pid, signal.SIGHUP)
+    assert process.wait(5) == 130  # of `leave` at the end of the program, which nothing has interrupted
+    assert process.stdout.read() == ""
+
+
+@pytest.mark.parametrize("whom", [os.killpg, os.kill], ids=["Ctrl-C in a terminal", "to the program alone"])
+def test_an_interrupted_benchmark_says_what_is_kept(whom, photographs, method_file, tmp_path):
+    (photographs / "coins.png").unlink()
+    started = tmp_path / "pid"
+    body = f"open({str(started)!r}, 'w').write(str(os.getpid())); time.sleep(1000)"
+    hangs = method_file(f"import os, time\ndef denoise(noisy, sigma):\n    {body}\n")
+    options = {"method": f"median,{hangs}", "data": photographs, "noise": "25", "device": "cpu", "out": tmp_path}
+    options |= {"engine": "loky", "jobs": 2} if whom is os.killpg else {"jobs": 1}
+    command = [sys.executable, "-m", "bench", "run", *(f"--{name}={value}" for name, value in options.items())]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    end = time.monotonic() + 100
+    while time.monotonic() < end and not (started.exists() and [*tmp_path.glob("runs/*/*.parquet")]):
+        time.sleep(0.05)
+    whom(process.pid, signal.SIGINT)
+    assert ends(process, [int(started.read_text())], 3)  # two, and one for a machine that is busy
+    assert process.returncode == 130
+    first, *last = process.stdout.read().splitlines()
+    assert first.startswith("done  Median on folder photographs")
+    assert last == ["interrupted: 1 of 2 cells are kept; the same command goes on from there"]
