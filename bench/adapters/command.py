@@ -72,20 +72,26 @@ def method_from_command(text: str) -> Method:
     if program is None:
         raise BenchError(f"{where}: there is no program {tokens[0]!r} that can be run; give its path, as in {_EXAMPLE}")
     files = _files([program, *tokens[1:]])
-    name = _name(tokens)
+    script = _script(tokens)
+    name = Path(script).stem
     net = description.declared(where, options, Net(f"cmd {name}", name, "any", given_sigma=not blind))
     white = description.positive(where, "white", options.get("white", 1))
     limit = description.positive(where, "limit", options.get("limit", LIMIT))
     digests = [[token, sha256(file)] for token, file in files]
     code = description.code_of(tokens, digests, white, net.size_multiple, net.padding)
     arguments = (str(Path(program).absolute()), *tokens[1:])
-    load = Load(arguments, str(Path.cwd()), white, limit, code)
+    words = [token for token in tokens[1:] if token != script and not _PLACEHOLDER.fullmatch(token)]
+    path = program if script == tokens[0] else script
+    load = Load(arguments, str(Path.cwd()), white, limit, code, path, shlex.join(words))
     return Method(name, "your own program", f"cmd:{text}", (net,), load, processes=True)
 
 
 @dataclass(frozen=True)
 class Load:
-    """Runs the program for each image; carries the fingerprint of the command and the files it names."""
+    """Runs the program for each image; carries the fingerprint of the command and the files it names.
+
+    `path` is the program or the script that an interpreter runs, and `command` the words beside it.
+    """
 
     runtime: ClassVar[str] = "program"
     arguments: tuple[str, ...]
@@ -93,6 +99,8 @@ class Load:
     white: float
     limit: float
     code: str
+    path: str
+    command: str
 
     def __call__(self, net: Net, weights: Path | None, options: Mapping[str, str]) -> Denoise:
         """Return the program as a method's callable."""
@@ -222,10 +230,10 @@ def _files(tokens: list[str]) -> list[tuple[str, Path]]:
     return files
 
 
-def _name(tokens: list[str]) -> str:
-    """Name a command after its program, or after the first file given to an interpreter."""
+def _script(tokens: list[str]) -> str:
+    """Return the word that a command is named after: its program, or the first file given to an interpreter."""
     if _INTERPRETERS.fullmatch(Path(tokens[0]).name):
         for token in tokens[1:]:
             if Path(token).is_file() and not _INTERPRETERS.fullmatch(Path(token).name):
-                return Path(token).stem
-    return Path(tokens[0]).stem
+                return token
+    return tokens[0]

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ class Cell:
     `method`, `dataset` and the rest are what running needs; `identity` holds the words and hashes
     that determine the result, and `key` is their hash. `code`, `harness` and `packages` are as
     `bench.plan.fingerprint.Fingerprint` has them, `data` is the hash of the dataset's images.
+    `method_name` and `dataset_name` are what a person's own things are called where others of the request
+    have the same names (`bench.plan.names`); empty: as always.
     """
 
     method: Method
@@ -45,15 +47,46 @@ class Cell:
     harness: Mapping[str, str] = field(repr=False)
     packages: Mapping[str, str] = field(repr=False)
     inference: Inference = field(default_factory=Inference)
+    method_name: str = ""
+    dataset_name: str = ""
 
     @property
     def label(self) -> str:
-        """The method's name in tables, with the options that are not the default."""
+        """The method's name in what a person reads of this request."""
+        return self.method_name or self.plain_label
+
+    @property
+    def data_label(self) -> str:
+        """The dataset's name in what a person reads of this request."""
+        return self.dataset_name or self.dataset.name
+
+    @property
+    def plain_label(self) -> str:
+        """The method's name by itself, with the options that are not the default."""
         changed = [f"{k}={v}" for k, v in self.options.items() if v != self.method.options.get(k)]
+        own = self.own_weights and f"({Path(self.own_weights).name})"
+        return " ".join(filter(None, [self.net.label, self.inference.label(local=self.local), *changed, own]))
+
+    @property
+    def own(self) -> dict[str, str]:
+        """What a person's own method and images are told apart by; of registered ones each text is empty.
+
+        `code` is the hash of the method's own code, `method` the path of its weights or else of its file, `command` the
+        command line of a program, and `dataset` the path of the images. Of a path the last four parts do.
+        """
+        load = self.method.load
+        return {
+            "code": getattr(load, "code", ""),
+            "method": _end(self.own_weights or getattr(load, "path", "")),
+            "command": getattr(load, "command", ""),
+            "dataset": "" if self.dataset.ledger else _end(self.dataset.source),
+        }
+
+    @property
+    def own_weights(self) -> str:
+        """The path of a person's own file of weights; empty for others."""
         weights = self.net.weights
-        own = weights.local if weights and not weights.record else ""
-        how = self.inference.label(local=self.local)
-        return " ".join(filter(None, [self.net.label, how, *changed, f"({Path(own).name})" if own else ""]))
+        return weights.local if weights and not weights.record else ""
 
     @property
     def local(self) -> bool:
@@ -88,13 +121,18 @@ class Cell:
     @property
     def request(self) -> dict[str, str]:
         """What was asked for, as `Failure` has it."""
-        asked = (self.label, self.dataset.name, str(self.degradation), self.protocol.name, str(self.seed))
+        asked = (self.label, self.data_label, str(self.degradation), self.protocol.name, str(self.seed))
         return dict(zip(REQUESTED, asked, strict=True))
 
     @property
     def title(self) -> str:
         """Say the cell in a line."""
-        return f"{self.label} on {self.dataset.name}, {self.degradation}, {self.protocol.name}, seed {self.seed}"
+        return f"{self.label} on {self.data_label}, {self.degradation}, {self.protocol.name}, seed {self.seed}"
+
+    @property
+    def file_name(self) -> str:
+        """The cell in a line that is the same in every request."""
+        return replace(self, method_name="", dataset_name="").title
 
     @property
     def extrapolates(self) -> bool:
@@ -147,3 +185,8 @@ class Failure:
 def describe(net: Net) -> dict[str, Any]:
     """Return a net's description as plain data, for a record."""
     return {k: v for k, v in asdict(net).items() if k != "weights"}
+
+
+def _end(path: str) -> str:
+    """Return the last parts of a path, which do to tell things apart and do not say whose machine it is."""
+    return "/".join(Path(path).resolve().parts[-4:]) if path else ""

@@ -12,6 +12,7 @@ from bench.plan import fingerprint, inference, resolve
 from bench.plan.cell import REQUESTED, Cell, Failure
 from bench.plan.choose_net import choose_net
 from bench.plan.inference import Inference
+from bench.plan.names import told_apart
 from bench.plan.protocol import PROTOCOLS, Protocol, protocol
 from bench.plan.resolve import EXPECTED, ConfiguredMethod, Resolved
 from datasets import Dataset
@@ -118,7 +119,7 @@ def planned(request: Request) -> Plan:
                 continue
             asked = dict(zip(REQUESTED, (word.word for word in words), strict=True))
             failures.append(Failure(asked, one_line(error)))
-    whole = Plan(list(cells.values()), _one_a_cause(failures), left_out, combinations)
+    whole = Plan(told_apart(list(cells.values())), _one_a_cause(failures), left_out, combinations)
     if left_out and not cells and not failures:
         raise BenchError(f"nothing fits: {whole.remarks[0]}")
     return whole

@@ -16,7 +16,7 @@ from bench.report.generalisation import generalisation_figure
 from bench.report.leaderboard import Leaderboard
 from bench.report.styles import Style, wrapped
 from bench.score.metrics import shown
-from bench.store.records import slug
+from bench.store.records import distinct_slug
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,7 +72,7 @@ def make_charts(boards: Sequence[Leaderboard], folder: Path, formats: Sequence[s
             members = list(group)
             labels = (row.result.label for board in scored if board.dataset == dataset for row in board.entries)
             label_styles = styles.styles(labels)
-            stem = slug(f"{dataset}-{protocol}{'' if kind == 'gaussian' else f'-{kind}'}")
+            stem = distinct_slug(f"{dataset}-{protocol}{'' if kind == 'gaussian' else f'-{kind}'}")
             rising = [board for board in members if board.strength is not None]
             figures = {
                 "psnr": ("PSNR against noise", _curves(rising, label_styles) if len(rising) > 1 else None),

@@ -9,7 +9,7 @@ from bench.degradation import PAIRS
 from bench.judge.footnotes import PREDICTED_NOISE, SELF_SCORE, footnotes
 from bench.plan.protocol import PROTOCOLS
 from bench.report.columns import FILE, MARKDOWN, Entry, best_first, columns, entry, heading, stored, text
-from bench.store.records import score_columns, slug
+from bench.store.records import distinct_slug, score_columns
 from bench.store.results import Result
 
 OF_IMAGES = ("method", "dataset", "degradation", "protocol")
@@ -31,7 +31,7 @@ class Leaderboard:
     @property
     def anchor(self) -> str:
         """A name for links within the page."""
-        return slug(f"{self.dataset}-{self.degradation}-{self.protocol}")
+        return distinct_slug(f"{self.dataset}-{self.degradation}-{self.protocol}")
 
     @property
     def noise(self) -> str:
@@ -75,7 +75,7 @@ def leaderboards(results: Iterable[Result]) -> list[Leaderboard]:
         lines = footnotes(members)
         entries = tuple(best_first([entry(result, lines) for result in members]))
         about = members[0].about
-        title = str(about["dataset"]["title"])
+        title = members[0].dataset_name or str(about["dataset"]["title"])
         boards.append(Leaderboard(dataset, title, degradation, kind, about["strength"], protocol, entries))
     return boards
 

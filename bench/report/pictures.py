@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import datasets
 from bench.common.errors import BenchError
 from bench.degradation import PAIRS, degrade, parse
+from bench.plan.fingerprint import of_data
 from bench.plan.protocol import PROTOCOLS
 from bench.report.leaderboard import Leaderboard
 from bench.run import images
@@ -107,9 +108,12 @@ def _dataset(about: "dict[str, object]") -> Dataset | None:
         return known
     path = Path(recorded["source"])
     try:
-        return from_path(path, noisy=about["degradation"] == PAIRS) if path.exists() else None
+        own = from_path(path, noisy=about["degradation"] == PAIRS) if path.exists() else None
     except ValueError:
         return None
+    identity = about["identity"]
+    assert isinstance(identity, dict)
+    return own if own is not None and of_data(own) == identity["data"] else None  # other images lie there now
 
 
 def _strip(board: Leaderboard, picture: Picture, rows: Sequence[dict[str, object]]) -> PictureStrip:
@@ -119,7 +123,7 @@ def _strip(board: Leaderboard, picture: Picture, rows: Sequence[dict[str, object
     image = degrade(
         picture.clean,
         parse(board.degradation),
-        dataset=board.dataset,
+        dataset=str(board.entries[0].result.about["dataset"]["name"]),
         image=picture.name,
         seed=board.entries[0].result.seeds[0],
         recorded=picture.noisy,

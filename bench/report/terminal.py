@@ -61,7 +61,7 @@ class Live(CampaignProgress):
 
     def begin(self, cell: Cell) -> CellProgress:
         """Start a cell's line and return what keeps it up to date."""
-        return _Line(self.bar, f"{cell.label}, {cell.dataset.name}, {cell.degradation}")
+        return _Line(self.bar, f"{cell.label}, {cell.data_label}, {cell.degradation}")
 
     def note(self, line: str) -> None:
         """Print how a person's images were understood."""
@@ -80,9 +80,7 @@ class Live(CampaignProgress):
             if note not in cell.dataset.notes:  # printed already
                 self.note(f"{cell.label}: {note}")
         for warning in about["warnings"]:
-            self.out.print(
-                f"warning: {cell.label} on {cell.dataset.name}: {warning}", style="bold yellow", markup=False
-            )
+            self.out.print(f"warning: {cell.label} on {cell.data_label}: {warning}", style="bold yellow", markup=False)
 
     def failed(self, failure: Failure) -> None:
         """Print why something failed."""

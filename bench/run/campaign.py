@@ -80,7 +80,7 @@ def run_campaign(
     try:
         for cell, outcome in run_all(waiting, settings, progress.begin):
             if isinstance(outcome, Failure):
-                store.put_failure(outcome)
+                store.put_failure(cell, outcome)
                 lost.append(outcome)
                 failed.add(cell.key)
                 progress.failed(outcome)

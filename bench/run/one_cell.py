@@ -81,7 +81,7 @@ def run_cell(
             progress.images(len(rows), len(cell.dataset.images), sum(row["psnr"] for row in rows) / len(rows))
     clock.seconds["total"] = time.perf_counter() - start
     about = _about(cell) | {
-        "started": started.isoformat(timespec="seconds"),
+        "started": started.isoformat(timespec="milliseconds"),
         "seconds": {k: round(v, 4) for k, v in clock.seconds.items()},
         "device": devices.title(device),
         "drivers": devices.drivers(device),
@@ -153,7 +153,8 @@ def _about(cell: Cell) -> dict[str, Any]:
     return {
         "key": cell.key,
         "identity": cell.identity,
-        "label": cell.label,
+        "label": cell.plain_label,
+        "own": cell.own,
         "method": cell.method.name,
         "paper": cell.method.paper,
         "net": describe(cell.net),

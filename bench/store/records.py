@@ -1,5 +1,6 @@
 """Records on disk: one Parquet file a finished cell, which appears whole or not at all."""
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable
@@ -54,7 +55,7 @@ class Store:
 
     def path(self, cell: Cell) -> Path:
         """Return where a cell's record lies, or will."""
-        return self.folder / slug(cell.dataset.name) / f"{slug(cell.title)}_{cell.key}.parquet"
+        return self.folder / slug(cell.dataset.name) / f"{slug(cell.file_name)}_{cell.key}.parquet"
 
     def has(self, cell: Cell) -> bool:
         """Whether the cell is finished."""
@@ -70,7 +71,7 @@ class Store:
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, compression="zstd")
         write_whole(self.path(cell), sink.getvalue().to_pybytes(), advice=ADVICE)
-        self._failure_path(Failure(cell.request, "")).unlink(missing_ok=True)
+        self._failure_path(_asked(cell)).unlink(missing_ok=True)
 
     def get(self, cell: Cell, columns: Iterable[str] | None = None) -> Record:
         """Read the record of a finished cell."""
@@ -81,12 +82,11 @@ class Store:
         for path in self.folder.glob("failed/request-*.json"):
             path.unlink(missing_ok=True)
         for failure in failures:
-            self.put_failure(failure, "request-")
+            self._note(f"request-{failure.key}", failure)
 
-    def put_failure(self, failure: Failure, prefix: str = "") -> None:
-        """Note that something failed, and why; it is tried again by the next run that asks for it."""
-        text = json.dumps({"request": dict(failure.request), "cause": failure.cause}, indent=1)
-        write_whole(self._failure_path(failure, prefix), text, advice=ADVICE)
+    def put_failure(self, cell: Cell, failure: Failure) -> None:
+        """Note that a cell failed, and why; it is tried again by the next run that asks for it."""
+        self._note(_asked(cell), failure)
 
     def paths(self) -> list[Path]:
         """Return every finished record."""
@@ -102,8 +102,18 @@ class Store:
         noted = [json.loads(path.read_text()) for path in sorted(self.folder.glob("failed/*.json"))]
         return [Failure(entry["request"], entry["cause"]) for entry in noted if "request" in entry]
 
-    def _failure_path(self, failure: Failure, prefix: str = "") -> Path:
-        return self.folder / "failed" / f"{prefix}{failure.key}.json"
+    def _note(self, name: str, failure: Failure) -> None:
+        text = json.dumps({"request": dict(failure.request), "cause": failure.cause}, indent=1)
+        write_whole(self._failure_path(name), text, advice=ADVICE)
+
+    def _failure_path(self, name: str) -> Path:
+        return self.folder / "failed" / f"{name}.json"
+
+
+def _asked(cell: Cell) -> str:
+    """Hash what was asked for, whatever the contents: a method that is mended answers the same request."""
+    paths = {name: text for name, text in cell.own.items() if name != "code"}
+    return hashlib.sha256(json.dumps([cell.file_name, paths]).encode()).hexdigest()[:20]
 
 
 def read(path: Path, columns: Iterable[str] | None = None) -> Record:
@@ -127,3 +137,15 @@ def score_columns() -> tuple[str, ...]:
 def slug(text: str) -> str:
     """Return a text as part of a file name."""
     return re.sub(r"[^A-Za-z0-9.@=]+", "-", text).strip("-").lower()[:80]
+
+
+def distinct_slug(text: str) -> str:
+    """Return a text as part of a file name that no other text has: with a hash where something of it is lost.
+
+    Examples
+    --------
+    >>> distinct_slug("bsd68-gaussian:25"), distinct_slug("folder 木") == distinct_slug("folder 火")
+    ('bsd68-gaussian-25', False)
+    """
+    lossless = re.fullmatch(r"(folder )?[A-Za-z0-9.@=:,_-]{,73}", text)
+    return slug(text) if lossless else f"{slug(text)}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"

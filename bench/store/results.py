@@ -3,10 +3,11 @@
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
+from bench.store.names import dataset_names, method_names
 from bench.store.records import Record
 
 PEAK_255_OF_UNIT = 20 * math.log10(255)
@@ -22,9 +23,14 @@ class Result:
     ----------
     records : tuple of Record
         One a seed, by rising seed.
+    method_name, dataset_name : str
+        What a person's own method and images are called beside others of the same names (`names`); empty: as
+        the records say.
     """
 
     records: tuple[Record, ...]
+    method_name: str = ""
+    dataset_name: str = ""
 
     @property
     def about(self) -> dict[str, Any]:
@@ -34,12 +40,12 @@ class Result:
     @property
     def label(self) -> str:
         """The method's name in tables."""
-        return str(self.about["label"])
+        return self.method_name or str(self.about["label"])
 
     @property
     def dataset(self) -> str:
-        """The dataset's name."""
-        return str(self.about["dataset"]["name"])
+        """The dataset's name in tables."""
+        return self.dataset_name or str(self.about["dataset"]["name"])
 
     @property
     def ledger(self) -> tuple[str, str] | None:
@@ -131,25 +137,38 @@ def _pair(names: Sequence[str] | None) -> tuple[str, str] | None:
 
 
 def current(results: Iterable[Result]) -> list[Result]:
-    """Leave out what newer code or newer data measured again.
+    """Leave out what newer code of this project, or a newer registered set, measured again.
 
-    Of results that differ in the fingerprint of code or data only, the one that ran last stays.
+    Of results that differ in the fingerprint of those only, the one that ran last stays. A person's own method or
+    images with other contents are another thing, and stay.
     """
     newest: dict[str, Result] = {}
     for result in results:
-        identity = result.about["identity"]
-        what = ("net", "options", "weights", "dataset", "degradation", "protocol", "inference")
-        same = json.dumps([identity.get(k) for k in what])
+        identity, own = result.about["identity"], result.about.get("own", {})
+        what = ("net", "options", "weights", "opened", "dataset", "degradation", "protocol", "inference")
+        same = json.dumps(
+            [[identity.get(k) for k in what], own.get("code"), None if result.ledger else identity["data"]]
+        )
         if same not in newest or result.started > newest[same].started:
             newest[same] = result
-    return list(newest.values())
+    return _told_apart(newest.values())
 
 
 def gather(records: Iterable[Record]) -> list[Result]:
-    """Gather the records that differ in nothing but the seed; order of first appearance."""
-    groups: dict[str, list[Record]] = {}
+    """Gather the records that differ in nothing but the seed; order of first appearance.
+
+    A person's own methods and images of one name get names that tell them apart.
+    """
+    groups: dict[str, dict[int, Record]] = {}
     for record in records:
         identity = {k: v for k, v in record.provenance["identity"].items() if k != "seed"}
-        groups.setdefault(json.dumps(identity, sort_keys=True), []).append(record)
-    by_seed = (sorted(group, key=lambda r: r.provenance["seed"]) for group in groups.values())
-    return [Result(tuple(group)) for group in by_seed]
+        groups.setdefault(json.dumps(identity, sort_keys=True), {})[record.provenance["seed"]] = record
+    by_seed = ([seeds[seed] for seed in sorted(seeds)] for seeds in groups.values())
+    return _told_apart(Result(tuple(group)) for group in by_seed)
+
+
+def _told_apart(results: Iterable[Result]) -> list[Result]:
+    results = list(results)
+    abouts = [result.about for result in results]
+    names = zip(results, method_names(abouts), dataset_names(abouts), strict=True)
+    return [replace(result, method_name=method, dataset_name=dataset) for result, method, dataset in names]

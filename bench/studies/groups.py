@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from bench.common.naming import distinct_names
 from bench.plan.cell import Cell
-from bench.studies.naming import distinct_names, method_identity
+from bench.studies.naming import method_identity
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,8 @@ def by_dataset(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
     members: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells:
         members.setdefault((cell.dataset.name, cell.data), []).append(cell)
-    sources = [cells[0].dataset.source for cells in members.values()]  # of a person's own: the path
-    return dict(zip(distinct_names([name for name, _ in members], sources), members.values(), strict=True))
+    paths = [cells[0].own["dataset"] for cells in members.values()]
+    return dict(zip(distinct_names([name for name, _ in members], paths), members.values(), strict=True))
 
 
 def by_method(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
@@ -63,6 +64,7 @@ def by_method(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
     members: dict[str, list[Cell]] = {}
     for cell in cells:
         members.setdefault(method_identity(cell), []).append(cell)
-    sources = [cells[0].method.paper for cells in members.values()]  # of a person's own: the path
-    labels = [cells[0].label for cells in members.values()]
-    return dict(zip(distinct_names(labels, sources), members.values(), strict=True))
+    own = [cells[0].own for cells in members.values()]
+    labels = [cells[0].plain_label for cells in members.values()]
+    paths, commands = [one["method"] for one in own], [one["command"] for one in own]
+    return dict(zip(distinct_names(labels, paths, commands), members.values(), strict=True))

@@ -44,28 +44,3 @@ def method_identity(cell: Cell) -> str:
     identity = cell.identity
     asked = {key: identity[key] for key in ("net", "options", "weights", "inference") if key in identity}
     return json.dumps(asked | {"code": getattr(cell.method.load, "code", "")}, sort_keys=True)
-
-
-def distinct_names(names: Sequence[str], paths: Sequence[str]) -> list[str]:
-    """Add to names that stand twice the shortest ends of their paths that tell them apart.
-
-    Examples
-    --------
-    >>> distinct_names(["folder test", "folder test", "bsd68"], ["x/test", "y/test", "somewhere"])
-    ['folder test (x/test)', 'folder test (y/test)', 'bsd68']
-    >>> distinct_names(["model", "model"], ["", ""])
-    ['model (1)', 'model (2)']
-    """
-    distinct = list(names)
-    for name in {name for name in names if list(names).count(name) > 1}:
-        places = [place for place, other in enumerate(names) if other == name]
-        parts = [Path(paths[place]).parts for place in places]
-        for length in range(1, max(map(len, parts), default=0) + 1):
-            ends = ["/".join(part[-length:]) for part in parts]
-            if len(set(ends)) == len(ends):
-                break
-        else:
-            ends = [str(number) for number in range(1, len(places) + 1)]
-        for place, end in zip(places, ends, strict=True):
-            distinct[place] = f"{name} ({end})"
-    return distinct

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 import datasets
 from bench.common.errors import BenchError, one_line
+from bench.common.naming import distinct_names
 from bench.common.parsing import split
 from bench.judge.audit_findings import Finding, summary, write
 from bench.plan import fingerprint
 from bench.plan.cell import Failure
 from bench.plan.resolve import known_dataset
-from bench.studies.naming import distinct_names, stem
+from bench.studies.naming import stem
 from datasets import Dataset
 
 if TYPE_CHECKING:

@@ -5,13 +5,14 @@ from pathlib import Path
 
 from bench.common import devices
 from bench.common.errors import BenchError, one_line
+from bench.common.naming import distinct_names
 from bench.common.tables import write_csv
 from bench.plan.cell import Cell, Failure
 from bench.plan.request import Request, planned
 from bench.studies.explain.explanation import explain, rows
 from bench.studies.explain.pixels import read_pixels
 from bench.studies.groups import by_dataset
-from bench.studies.naming import distinct_names, stem
+from bench.studies.naming import stem
 
 
 def build(request: Request, image: str, pixel: str, out: Path, device: str = "cpu") -> Iterator[str | Failure]:
@@ -58,6 +59,6 @@ def _figures(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
     """Return the cells of each figure, which differ in the noise alone, by the name of the figure's method."""
     members: dict[tuple[object, ...], list[Cell]] = {}
     for cell in cells:
-        members.setdefault((cell.label, cell.method.paper, cell.protocol.name, cell.seed), []).append(cell)
-    paths = [f"{path}/{protocol}, seed {seed}" for _, path, protocol, seed in members]
-    return dict(zip(distinct_names([str(label) for label, *_ in members], paths), members.values(), strict=True))
+        members.setdefault((cell.label, cell.protocol.name, cell.seed), []).append(cell)
+    rules = [f"{protocol}, seed {seed}" for _, protocol, seed in members]
+    return dict(zip(distinct_names([str(label) for label, *_ in members], rules), members.values(), strict=True))

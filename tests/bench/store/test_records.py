@@ -32,7 +32,7 @@ def test_a_record_comes_back_as_it_was(tmp_path, one_cell, photographs):
 
 def test_a_failure_is_noted_until_the_cell_succeeds(tmp_path, one_cell, photographs):
     store, cell = Store(tmp_path / "runs"), one_cell("nlm", photographs)
-    store.put_failure(Failure(cell.request, "no disk"))
+    store.put_failure(cell, Failure(cell.request, "no disk"))
     assert [failure.cause for failure in store.failures()] == ["no disk"]
     assert not store.has(cell)
     store.put(cell, record(cell))

@@ -7,10 +7,11 @@ import pytest
 from PIL import Image
 from skimage import data
 
+from bench.common.naming import distinct_names
 from bench.plan.cell import Failure
 from bench.plan.request import Request, plan
 from bench.studies.groups import by_dataset, grouped
-from bench.studies.naming import distinct_names, stem
+from bench.studies.naming import stem
 
 
 def cells(*words, **more):
