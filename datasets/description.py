@@ -197,6 +197,14 @@ class Dataset:
         registry puts those in. None of a person's own images: no number is known for them, whatever they are named.
     notes : tuple of str
         How a person's images were understood, a line each: as pairs, as 12-bit data, without the files that are none.
+    warnings : tuple of str
+        What is likely wrong with a person's images, a line each.
+    whole : str
+        The name of the set that it is a part of, in which its images have the same noise; empty where it is none.
+    word : str
+        What a person typed on DATA to get it, where that is not `name`.
+    white : float, optional
+        What a person said on RANGE, with which `word` gives it again.
     """
 
     name: str
@@ -218,6 +226,15 @@ class Dataset:
     needs: tuple[File, ...] = ()
     ledger: tuple[str, str] | None = None
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    whole: str = ""
+    word: str = ""
+    white: float | None = None
+
+    @property
+    def noise_name(self) -> str:
+        """The name that its noise is a function of: a part of a set has the noise of the whole."""
+        return self.whole or self.name
 
     @property
     def files(self) -> list[File]:
@@ -273,7 +290,7 @@ class Dataset:
         if colour != self.colour:
             raise ValueError(
                 f"dataset {self.name}: {path.name} is {colour} and the images before it are {self.colour}: "
-                "put gray and colour images in two folders"
+                "put gray and colour images in two folders, and give pairs one colour"
             )
         return image
 

@@ -1,30 +1,67 @@
-"""A person's own images, by the path to them: a folder, pairs in two folders, one image, an archive, or radiographs."""
+"""A person's own images, by the path to them: a folder, pairs, one image, an archive, or radiographs."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
-from datasets import radiographs
-from datasets.archives import is_archive, members, read_member
+from datasets import depth, own_images, pair_words, pairs, radiographs
+from datasets.archives import is_archive
 from datasets.description import Dataset, Image, Part
-from datasets.images import is_image, read
-from datasets.personal import by_name, described, file_at
+from datasets.listing import Listing, counted, listing, matching, some
+from datasets.personal import by_name, described, roughness
 
-if TYPE_CHECKING:
-    import numpy as np
+PAIRS, IMAGES = "pairs:", "images:"
+"""Before a path: these are pairs, each of these is a clean image."""
 
-CLEAN, NOISY = "clean", "noisy"
-"""Folders in which pairs lie, with the same names in both."""
+_CONVERSION = "as stored, the white of each file to 255; an opaque alpha channel left out, EXIF turns made"
 
 
-def from_path(path: Path, *, noisy: bool = False) -> Dataset:
+def from_word(word: str, white: float | None = None) -> Dataset | None:
+    """Describe the images that a word on DATA stands for; None where it is no path.
+
+    Parameters
+    ----------
+    word : str
+        A path, a pattern of paths (`photos/*.png`), or one of these behind ``pairs:`` or ``images:``; after ``pairs:``
+        also two patterns of a clean and a noisy image (`pairs:a/{name}_GT.png,a/{name}_N.png`), or a CSV file of two
+        columns.
+    white : float, optional
+        The value of white of files that are deeper than 8 bits.
+
+    Raises
+    ------
+    ValueError
+        As `from_path`.
+    """
+    if Path(word).expanduser().exists():
+        return replace(from_path(Path(word).expanduser(), white=white), word=word)
+    as_pairs, as_images = word.startswith(PAIRS), word.startswith(IMAGES)
+    place = word.removeprefix(PAIRS).removeprefix(IMAGES) if as_pairs or as_images else word
+    if as_pairs and pair_words.MARK in place:
+        return replace(_of_pairs(pair_words.of_patterns(place), white), word=word)
+    path = Path(place).expanduser()
+    if path.exists():
+        dataset = from_path(path, white=white, paired=as_pairs if as_pairs or as_images else None)
+    elif set(place) & set("*?[") and not as_pairs | as_images | (":" in place):
+        files = matching(place)
+        pattern = Path(place).expanduser().relative_to(files.path).as_posix()
+        whole = f"folder {files.path.resolve().name}"
+        dataset = replace(_of_listing(files, white), name=f"{whole}/{pattern}", title=f"{whole}/{pattern}", whole=whole)
+    elif as_pairs or as_images:
+        raise ValueError(f"DATA={word}: there is no {place}; expected the path of a folder, an archive or a CSV file")
+    else:
+        return None
+    return replace(dataset, word=word)
+
+
+def from_path(path: Path, *, noisy: bool = False, white: float | None = None, paired: bool | None = None) -> Dataset:
     """Describe the images that lie at a path.
 
-    A folder of DICOM files or of 16-bit PNG files is read as radiographs (`datasets.radiographs`), a zip or tar file as
-    an archive of images, those of its folders among them, with nothing unpacked to the disk. Of any other folder its
-    images count, not those in its subfolders, except that the subfolders `clean` and `noisy` hold pairs. Anything else
-    is one image. The colour of the set is that of its first image; a later image of another colour is an error when it
-    is read.
+    A folder of DICOM files is read as radiographs (`datasets.radiographs`), a zip or tar file as an archive of images
+    with nothing unpacked to the disk, a CSV file as a list of pairs. Of any other folder the images in it and in its
+    subfolders count, named by their path; pairs are found by the words in their names (`datasets.pairs`). Anything else
+    is one image. The colour of the set is that of its first image that can be read; one of another colour is an error
+    when it is read.
 
     Parameters
     ----------
@@ -32,19 +69,25 @@ def from_path(path: Path, *, noisy: bool = False) -> Dataset:
         Where they lie.
     noisy : bool
         Whether images that come without noisy versions are noisy as they are, and have no reference.
+    white : float, optional
+        The value of white of files that are deeper than 8 bits; recognised where it is not given.
+    paired : bool, optional
+        Whether they are pairs; found out where it is not given.
 
     Raises
     ------
     ValueError
         If there is no image there, two share a name, a pair is not complete, the archive is refused (see
-        `datasets.archives.Archive`), or the first image cannot be read.
+        `datasets.archives.Archive`), nothing says which value is white, or no image can be read.
     """
-    if radiographs.is_radiographs(path):
+    if path.suffix.lower() == ".csv" and path.is_file():
+        dataset = _of_pairs(pair_words.of_table(path), white)
+    elif radiographs.is_radiographs(path):
+        if white:
+            raise ValueError(f"RANGE={white:g}: DICOM files say themselves which value is white; leave RANGE out")
         dataset = radiographs.from_folder(path)
-    elif is_archive(path):
-        dataset = _from_archive(path)
     else:
-        dataset = described(path, _pairs(path) if _has_pairs(path) else _images(path))
+        dataset = _of_listing(listing(path), white, path, paired)
     return as_noisy(dataset) if noisy and not dataset.has_noisy else dataset
 
 
@@ -53,46 +96,65 @@ def as_noisy(dataset: Dataset) -> Dataset:
     return replace(dataset, images=tuple(Image(image.name, noisy=image.clean) for image in dataset.images))
 
 
-def _has_pairs(path: Path) -> bool:
-    return (path / CLEAN).is_dir() and (path / NOISY).is_dir()
+def _of_listing(files: Listing, white: float | None, path: Path | None = None, paired: bool | None = None) -> Dataset:
+    """Describe listed files, as pairs or as single images."""
+    path = path or files.path
+    names = list(files.parts)
+    try:
+        layout = pairs.found(names, lambda name: _size(files.parts[name])) if paired is not False else None
+    except pairs.UnclearError as error:
+        advice = "give each image its pair" if error.alone else _how_to_name(path)
+        raise ValueError(f'DATA={path}: {error}; {advice}; DATA="{IMAGES}{path}" takes each as a clean image') from None
+    if layout:
+        images = [Image(name, files.parts[clean], files.parts[noisy]) for name, clean, noisy in layout.pairs]
+        by_name(path, [(image.name, image) for image in images])
+        _, clean, noisy = layout.pairs[0]
+        notes = [f"read as {counted(len(images), 'pair')}, told apart {layout.how}: {clean} is clean, {noisy} noisy"]
+        if layout.others:
+            notes.append(f"left out {counted(len(layout.others), 'image')} of no pair ({some(layout.others)})")
+    elif paired:
+        raise ValueError(f"DATA={PAIRS}{path}: no two names say clean and noisy; {_how_to_name(path)}")
+    else:
+        named = by_name(path, [(str(PurePosixPath(name).with_suffix("")), name) for name in names])
+        images = [Image(name, files.parts[file]) for name, file in named.items()]
+        below = sum("/" in name for name in names)
+        notes = [f"{counted(below, 'image')} of {len(names)} from subfolders, named by their path"] * bool(below)
+    return _described(path, images, white, [*files.notes, *notes])
 
 
-def _pairs(path: Path) -> list[Image]:
-    clean, noisy = _files(path / CLEAN), _files(path / NOISY)
-    alone = sorted(clean.keys() ^ noisy.keys())
-    if alone:
-        there, missing = (CLEAN, NOISY) if alone[0] in clean else (NOISY, CLEAN)
-        raise ValueError(f"DATA={path}: {alone[0]} is in {there}/ and not in {missing}/; give each image its pair")
-    return [Image(name, Part(file_at(clean[name], path)), Part(file_at(noisy[name], path))) for name in clean]
+def _of_pairs(files: pair_words.Named, white: float | None) -> Dataset:
+    images = [Image(name, Part(clean), Part(noisy)) for name, clean, noisy in files.pairs]
+    return _described(files.path, images, white, files.notes)
 
 
-def _images(path: Path) -> list[Image]:
-    return [Image(name, Part(file_at(file, file.parent))) for name, file in _files(path).items()]
+def _described(path: Path, images: Sequence[Image], white: float | None, notes: Sequence[str]) -> Dataset:
+    try:
+        files = depth.understood(images, white)
+    except ValueError as error:
+        text = str(error)
+        raise ValueError(text if text.startswith("image ") else f"DATA={path}: {text}") from None
+    dataset = described(
+        path,
+        files.images,
+        conversion=_CONVERSION,
+        reader=own_images.read,
+        protocol="float" if files.deep else "standard",
+        notes=(*notes, *files.notes),
+        white=white,
+    )
+    return replace(dataset, notes=tuple(f"{dataset.name}: {line}" for line in dataset.notes),
+                   warnings=roughness(dataset) if dataset.has_noisy else ())  # fmt: skip
 
 
-def _files(path: Path) -> dict[str, Path]:
-    """Return the image files of a folder, or the one file, by their names without ending."""
-    files = sorted(p for p in path.iterdir() if is_image(p)) if path.is_dir() else [path]
-    if not files:
-        raise ValueError(f"DATA={path}: the folder has no image; expected PNG, TIFF, BMP or JPEG files in it")
-    return by_name(path, [(file.stem, file) for file in files])
+def _how_to_name(path: Path) -> str:
+    """Say how to ask for pairs."""
+    if is_archive(path) and not path.is_dir():
+        return "for pairs, name their files x_clean and x_noisy"
+    return f'DATA="{PAIRS}{path}/{{name}}_GT.png,{path}/{{name}}_N.png", with your names, takes pairs'
 
 
-def _from_archive(path: Path) -> Dataset:
-    shown = sorted(name for name in members(path) if _is_shown(name))
-    if not shown:
-        raise ValueError(f"DATA={path}: the archive has no image; expected PNG, TIFF, BMP or JPEG files in it")
-    named = by_name(path, [(PurePosixPath(member).stem, member) for member in shown])
-    file = file_at(path, path.parent)
-    return described(path, [Image(name, Part(file, (member,))) for name, member in named.items()], reader=_member)
-
-
-def _is_shown(member: str) -> bool:
-    """Whether a member is an image, and not one of the notes that macOS puts beside each."""
-    path = PurePosixPath(member)
-    return is_image(Path(member)) and "__MACOSX" not in path.parts and not path.name.startswith("._")
-
-
-def _member(path: Path, at: tuple[int | str, ...]) -> "np.ndarray":
-    member = str(at[0])
-    return read(path / member, read_member(path, member))
+def _size(part: Part) -> tuple[int, int] | None:
+    try:
+        return own_images.header(Path(part.file.local), part.at).size
+    except ValueError:
+        return None

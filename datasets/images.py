@@ -1,6 +1,8 @@
 """Reading images exactly: 8-bit gray or RGB as they are, anything else refused."""
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,7 +10,6 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.ImageFile import ImageFile
 
-_ENDINGS = (".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg", ".pgm", ".ppm", ".webp")
 _ADVICE = {
     "RGBA": "it has an alpha channel: save it without one",
     "LA": "it has an alpha channel: save it without one",
@@ -20,11 +21,6 @@ _ADVICE = {
     "1": "it has 1 bit a pixel: save it as 8-bit gray",
     "CMYK": "it is CMYK: save it as RGB",
 }
-
-
-def is_image(path: Path) -> bool:
-    """Whether a file's ending is one that `read` takes."""
-    return path.suffix.lower() in _ENDINGS
 
 
 def read(path: Path, content: bytes | None = None) -> "np.ndarray":
@@ -71,12 +67,20 @@ def picture(path: Path, content: bytes | None = None) -> "tuple[np.ndarray, str]
         If the file is missing, truncated, or no picture.
     """
     import numpy as np
+
+    with opened(path, content) as image:
+        mode = _mode(image)
+        return np.array(image), mode
+
+
+@contextmanager
+def opened(path: Path, content: bytes | None = None) -> "Iterator[ImageFile]":
+    """Open a picture with Pillow, and say in one line what is wrong with it; parameters as of `read`."""
     from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(path if content is None else io.BytesIO(content)) as image:
-            mode = _mode(image)
-            return np.array(image), mode
+            yield image
     except UnidentifiedImageError:
         raise ValueError(f"image {path}: no readable image; expected PNG, TIFF, BMP or JPEG") from None
     except (OSError, SyntaxError, EOFError) as error:

@@ -4,9 +4,13 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from statistics import median
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from datasets.description import Dataset, File, Image
+
+if TYPE_CHECKING:
+    import numpy as np
 
 T = TypeVar("T")
 
@@ -21,7 +25,7 @@ def described(path: Path, images: Sequence[Image], colour: str = "", **more: Any
     images : sequence of Image
         In files of `file_at`.
     colour : str
-        As of `Dataset`; empty: that of the first image, which is read.
+        As of `Dataset`; empty: that of the first image that can be read.
     **more
         Further fields of `Dataset`.
     """
@@ -29,9 +33,18 @@ def described(path: Path, images: Sequence[Image], colour: str = "", **more: Any
     dataset = Dataset(name, name, colour, tuple(images), str(path), "your own images", **more)
     if colour:
         return dataset
-    first = images[0].parts[0]
-    gray = dataset.reader(Path(first.file.local), first.at).shape[2] == 1
-    return replace(dataset, colour="gray" if gray else "rgb")
+    return replace(dataset, colour="gray" if _first(dataset).shape[2] == 1 else "rgb")
+
+
+def _first(dataset: Dataset) -> "np.ndarray":
+    """Read the first image that can be read; the others fail by themselves when they are run."""
+    problem = None
+    for image in dataset.images:
+        try:
+            return dataset.reader(Path(image.parts[0].file.local), image.parts[0].at)
+        except ValueError as error:
+            problem = problem or error
+    raise problem or ValueError(f"DATA={dataset.source}: no image")
 
 
 def file_at(path: Path, folder: Path) -> File:
@@ -50,3 +63,34 @@ def by_name(path: Path, named: Sequence[tuple[str, T]]) -> dict[str, T]:
             raise ValueError(f"DATA={path}: two images are named {name!r} ({both}); give each its own name")
         files[name] = file
     return files
+
+
+def roughness(dataset: Dataset) -> tuple[str, ...]:
+    """Return a line where the images called noisy are smoother than the clean ones: they may be swapped.
+
+    Up to five pairs are looked at: the median of the absolute second differences across both axes, which noise raises.
+    """
+    ratios = []
+    for image in dataset.images[:: max(1, len(dataset.images) // 5)][:5]:
+        try:
+            clean, noisy = (
+                _rough(dataset.reader(Path(part.file.local), part.at)) for part in (image.clean, image.noisy) if part
+            )
+        except ValueError:
+            continue
+        ratios.append((noisy + 1e-3) / (clean + 1e-3))
+    if ratios and median(ratios) < 1 / 1.5:
+        return (
+            f"the noisy images are {1 / median(ratios):.1f} times smoother than the clean ones; are the two swapped?",
+        )
+    return ()
+
+
+def _rough(image: "np.ndarray") -> float:
+    import numpy as np
+
+    levels = image[:512, :512].astype(np.float32)
+    if min(levels.shape[:2]) < 2:
+        raise ValueError("too small")
+    diagonal = levels[1:, 1:] - levels[1:, :-1] - levels[:-1, 1:] + levels[:-1, :-1]
+    return float(np.median(np.abs(diagonal)))

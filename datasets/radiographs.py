@@ -1,4 +1,4 @@
-"""A person's own radiographs: a folder of DICOM files or of gray PNG files of 16 bits, by its path."""
+"""A person's own radiographs: a folder of DICOM files, and of gray PNG files beside them, by its path."""
 
 import warnings
 from collections.abc import Iterator
@@ -27,8 +27,8 @@ CONVERSION = (
 
 
 def is_radiographs(path: Path) -> bool:
-    """Whether a folder has, or a file is, a DICOM file or a gray PNG file of 16 bits."""
-    return any(_is_dicom(file) or _is_deep_png(file) for file in _files(path))
+    """Whether a folder has, or a file is, a DICOM file."""
+    return any(_is_dicom(file) for file in _files(path))
 
 
 def from_folder(path: Path) -> Dataset:

@@ -8,8 +8,10 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
 
 from bench.plan.request import single
+from bench.run.images import pictures
 from bench.run.one_cell import run_cell
 from bench.run.settings import Settings
+from datasets.from_path import from_path
 from datasets.radiographs import from_folder, is_radiographs, radiograph
 
 PATIENT = "Doe^Jane^Q"
@@ -108,16 +110,18 @@ def test_one_image_is_the_same_in_every_form_of_storage(form):
     assert stored[0, 0, 0] == pytest.approx((905 + 32768) / 65535 * 255, abs=1e-4)
 
 
-def test_sixteen_bit_png_files_are_radiographs_and_eight_bit_ones_alone_are_not(tmp_path):
+def test_png_files_are_radiographs_beside_dicom_files_and_read_alike_without(tmp_path):
     Image.fromarray(np.array([[0, 200]], np.uint8)).save(tmp_path / "flat.png")
-    assert not is_radiographs(tmp_path)
     Image.fromarray(np.array([[0, 257, 65535]], np.uint16)).save(tmp_path / "deep.png")
     (tmp_path / "notes.txt").write_text("not an image")
+    assert not is_radiographs(tmp_path)
+    alone = from_path(tmp_path)
+    assert (alone.image_names(), alone.protocol, alone.colour) == (["deep", "flat"], "float", "gray")
+    assert [picture.clean.ravel().tolist() for picture in pictures(alone)] == [[0, 1, 255], [0, 200]]
+    dicom(tmp_path / "one.dcm", STORED)
     assert is_radiographs(tmp_path)
-    assert is_radiographs(tmp_path / "deep.png")
-    assert not is_radiographs(tmp_path / "flat.png")
-    entry = from_folder(tmp_path)
-    assert (entry.image_names(), entry.protocol) == (["deep", "flat"], "float")
+    entry = from_path(tmp_path)
+    assert (entry.image_names(), entry.protocol) == (["deep", "flat", "one"], "float")
     assert radiograph(tmp_path / "deep.png").ravel().tolist() == [0, 1, 255]
     assert radiograph(tmp_path / "flat.png").ravel().tolist() == [0, 200]
     Image.fromarray(np.zeros((2, 2, 3), np.uint8)).save(tmp_path / "colour.png")

@@ -1,0 +1,373 @@
+"""A person's own images: which files count, and what their pixels are."""
+
+import io
+import os
+import struct
+import zipfile
+import zlib
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from bench.run.images import pictures
+from datasets.from_path import from_path, from_word
+
+RNG = np.random.default_rng(0)
+GRAY = RNG.integers(0, 256, (12, 17, 1), dtype=np.uint8)
+RGB = RNG.integers(0, 256, (12, 17, 3), dtype=np.uint8)
+for image in (GRAY, RGB):
+    image[0, 0], image[0, 1] = 0, 255  # the whole range
+
+
+def save(path, pixels, **how):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels.squeeze() if pixels.shape[-1] == 1 else pixels).save(path, **how)
+    return path
+
+
+def clean(dataset):
+    return [picture.clean for picture in pictures(dataset)]
+
+
+def said(dataset, text):
+    return any(text in line for line in dataset.notes)
+
+
+def deep_png(path, pixels):
+    """Write a PNG file of 16 bits with any number of channels, by the definition of the format."""
+
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    height, width, channels = pixels.shape
+    kind = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0))
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
+    return path
+
+
+# Which files count.
+
+
+def test_what_systems_put_beside_images_is_passed_over_and_named(tmp_path):
+    save(tmp_path / "a.png", GRAY)
+    for name in ("Thumbs.db", "._a.png", ".DS_Store", "notes.txt", ".git/x.png", "__MACOSX/._a.png", "@eaDir/a.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"\x00\x05\x16\x07")
+    dataset = from_path(tmp_path)
+    assert dataset.image_names() == ["a"]
+    assert said(dataset, "passed over 7 files that are no image (.DS_Store, ._a.png, .git and 4 more)")
+    assert not said(from_path(save(tmp_path / "b" / "a.png", GRAY).parent), "passed over")
+
+
+def test_images_of_subfolders_are_named_by_their_path(tmp_path):
+    for name in ("b.png", "x/a.png", "x/y/a.png", "x/y.png"):
+        save(tmp_path / name, GRAY)
+    dataset = from_path(tmp_path)
+    assert dataset.image_names() == ["b", "x/a", "x/y/a", "x/y"]
+    assert said(dataset, "3 images of 4 from subfolders")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_links_that_go_round_are_followed_once(tmp_path):
+    save(tmp_path / "x" / "a.png", GRAY)
+    (tmp_path / "x" / "loop").symlink_to(tmp_path, target_is_directory=True)
+    assert from_path(tmp_path).image_names() == ["x/a"]
+
+
+def test_patterns(tmp_path):
+    for name in ("a1.png", "a2.png", "b1.png", "x/a3.png", "a4.txt"):
+        save(tmp_path / name, GRAY, format="PNG")
+    some = from_word(f"{tmp_path}/a*")
+    assert (some.image_names(), some.ledger) == (["a1", "a2"], None)
+    assert from_word(f"{tmp_path}/**/a?.png").image_names() == ["a1", "a2", "x/a3"]
+    assert some.noise_name == from_path(tmp_path).name  # each image has the noise that it has in the whole folder
+    with pytest.raises(ValueError, match="the pattern matches no image"):
+        from_word(f"{tmp_path}/c*.png")
+
+
+def test_an_archive_has_names_of_paths_below_the_folder_of_all(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name in ("set/x/a.png", "set/y/b.png"):
+            archive.write(save(tmp_path / "f.png", GRAY), name)
+    assert from_path(tmp_path / "a.zip").image_names() == ["x/a", "y/b"]
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", None])
+def test_images_that_cannot_be_read_do_not_hide_the_others(tmp_path, content):
+    whole = save(tmp_path / "b.png", RGB).read_bytes()
+    (tmp_path / "a.png").write_bytes(whole[: len(whole) // 2] if content is None else content)
+    dataset = from_path(tmp_path)
+    assert (dataset.image_names(), dataset.colour) == (["a", "b"], "rgb")
+    (tmp_path / "b.png").unlink()
+    with pytest.raises(ValueError, match=r"a\.png: (no readable image|cannot be read to its end)"):
+        from_path(tmp_path)
+
+
+# What their pixels are.
+
+
+def test_plain_conversions(tmp_path):
+    opaque = np.dstack([RGB, np.full(RGB.shape[:2], 255, np.uint8)])
+    save(tmp_path / "alpha" / "a.png", opaque)
+    save(tmp_path / "gray alpha" / "a.png", opaque[..., 2:])
+    (tmp_path / "palette").mkdir()
+    few = RGB // 64 * 64
+    Image.fromarray(few).quantize(256).save(tmp_path / "palette" / "a.png")
+    (tmp_path / "gray palette").mkdir()
+    Image.fromarray(GRAY[..., 0]).convert("P").save(tmp_path / "gray palette" / "a.gif")
+    (tmp_path / "bit").mkdir()
+    Image.fromarray(GRAY[..., 0] > 100).save(tmp_path / "bit" / "a.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # "turn by 90 degrees clockwise to view"
+    save(tmp_path / "exif" / "a.png", RGB, exif=exif)
+    for name, expected, note in (
+        ("alpha", RGB, "alpha channel left out: a.png"),
+        ("gray alpha", RGB[..., 2:], "alpha channel left out: a.png"),
+        ("palette", few, "colours of its palette taken: a.png"),
+        ("gray palette", GRAY, "colours of its palette taken: a.gif"),
+        ("bit", (GRAY > 100) * np.uint8(255), "1 bit turned into 0 and 255: a.png"),
+        ("exif", np.rot90(RGB, -1), "turned as its EXIF entry says: a.png"),
+    ):
+        dataset = from_path(tmp_path / name)
+        assert np.array_equal(clean(dataset)[0], expected), name
+        assert clean(dataset)[0].dtype == np.uint8
+        assert said(dataset, note), dataset.notes
+        assert dataset.protocol == "standard"
+
+
+@pytest.mark.parametrize(
+    ("mode", "ending", "message"),
+    [("CMYK", "jpg", "it is CMYK, whose colours need a profile"), ("LAB", "tif", "it is LAB, whose colours need")],
+)
+def test_what_is_not_plain_is_refused(tmp_path, mode, ending, message):
+    save(tmp_path / "b.png", RGB)
+    Image.new(mode, (20, 20)).save(tmp_path / f"a.{ending}")
+    dataset = from_path(tmp_path)
+    with pytest.raises(ValueError, match=message):
+        dataset.picture(dataset.images[0].clean, tmp_path / f"a.{ending}")
+
+
+def test_a_transparent_part_is_refused(tmp_path):
+    glass = np.dstack([RGB, np.full(RGB.shape[:2], 255, np.uint8)])
+    glass[3, 3, 3] = 254
+    save(tmp_path / "a.png", glass)
+    deep_png(tmp_path / "b.png", glass.astype(np.uint16) * 257)
+    dataset = from_path(save(tmp_path / "c.png", RGB).parent)
+    for name in "ab":
+        with pytest.raises(ValueError, match="makes a part of it transparent"):
+            dataset.reader(tmp_path / f"{name}.png", ("", 0, "65535"))
+
+
+def test_every_page_is_an_image(tmp_path):
+    pages = [Image.fromarray(one[..., 0]) for one in (GRAY, GRAY[::-1], GRAY[:, ::-1])]
+    pages[0].save(tmp_path / "stack.tif", save_all=True, append_images=pages[1:])
+    np.save(tmp_path / "more.npy", np.stack([GRAY, GRAY[::-1]]))
+    dataset = from_path(tmp_path)
+    assert dataset.image_names() == ["more-0", "more-1", "stack-0", "stack-1", "stack-2"]
+    for found, expected in zip(clean(dataset), [*pages[:2], *pages], strict=True):
+        assert np.array_equal(found[..., 0], np.asarray(expected))
+    assert said(dataset, "each page is an image: more (2 pages), stack (3 pages)")
+
+
+# Depth: 16 bits, 12 bits in 16, floating-point numbers.
+
+DEEP = GRAY.astype(np.uint16) * 257
+
+
+@pytest.mark.parametrize("ending", ["png", "tif", "pgm", "npy", "lzw.tif"])
+def test_sixteen_bits_of_every_format(tmp_path, ending):
+    path = tmp_path / f"a.{ending}"
+    if ending == "npy":
+        np.save(path, DEEP[..., 0])
+    elif ending == "pgm":
+        path.write_bytes(b"P5\n17 12\n65535\n" + DEEP.astype(">u2").tobytes())
+    else:
+        save(path, DEEP, **({"compression": "tiff_lzw"} if "lzw" in ending else {}))
+    dataset = from_path(tmp_path)
+    (found,) = clean(dataset)
+    assert (found.dtype, dataset.protocol) == (np.float32, "float")
+    assert np.array_equal(found, GRAY)  # 257 to a level
+
+
+@pytest.mark.parametrize("kind", ["png", "alpha png", "tif", "planes.tif", "ppm", "npy", "first.npy"])
+def test_sixteen_bits_of_colour(tmp_path, kind):
+    path, deep = tmp_path / f"a.{kind.split()[-1]}", RGB.astype(np.uint16) * 257
+    if kind.endswith("png"):
+        alpha = [np.full(RGB.shape[:2], 65535, np.uint16)] * ("alpha" in kind)
+        deep_png(path, np.dstack([deep, *alpha]))
+    elif kind == "tif":
+        tifffile.imwrite(path, deep, photometric="rgb")
+    elif kind == "planes.tif":
+        tifffile.imwrite(path, np.moveaxis(deep, -1, 0), photometric="rgb", planarconfig="separate")
+    elif kind == "ppm":
+        path.write_bytes(b"P6\n17 12\n65535\n" + deep.astype(">u2").tobytes())
+    else:
+        np.save(path, np.moveaxis(deep, -1, 0) if "first" in kind else deep)
+    dataset = from_path(tmp_path)
+    assert dataset.colour == "rgb"
+    assert np.array_equal(clean(dataset)[0], RGB)
+
+
+@pytest.mark.parametrize(("bits", "highest"), [(10, 1023), (12, 4095), (12, 4000), (14, 9000), (8, 255)])
+def test_fewer_bits_in_sixteen_are_recognised_from_the_whole_set(tmp_path, bits, highest):
+    values = (np.arange(12 * 17).reshape(12, 17) * 1.0 / (12 * 17 - 1) * highest).astype(np.uint16)
+    save(tmp_path / "a.png", values[..., None])
+    save(tmp_path / "b.png", values[..., None] // 8)  # a dark one of the same camera
+    dataset, white = from_path(tmp_path), 2**bits - 1
+    assert said(dataset, f"read as {bits}-bit images in 16 bits: white is {white}")
+    assert np.allclose(clean(dataset)[0][..., 0], values / white * 255, atol=1e-4)
+    assert np.allclose(clean(dataset)[1][..., 0], values // 8 / white * 255, atol=1e-4)
+    kept = from_path(tmp_path, white=65535.0)
+    assert np.allclose(clean(kept)[0][..., 0], values / 65535 * 255, atol=1e-4)
+    assert said(kept, "white is 65535, as RANGE says")
+
+
+def test_a_dark_image_of_a_sixteen_bit_set_stays_dark_and_is_named(tmp_path):
+    save(tmp_path / "a.png", DEEP)
+    save(tmp_path / "b.png", DEEP // 32)
+    dataset = from_path(tmp_path)
+    assert np.allclose(clean(dataset)[1], DEEP // 32 / 257, atol=1e-4)
+    assert said(dataset, "1 image of it have no value above 4095")
+
+
+def test_the_range_that_a_file_states_counts(tmp_path):
+    values = (np.arange(12 * 17).reshape(12, 17) * 5).astype(np.uint16)
+    (tmp_path / "a.pgm").write_bytes(b"P5\n17 12\n4095\n" + values.astype(">u2").tobytes())
+    tifffile.imwrite(tmp_path / "b.tif", values, extratags=[(281, "H", 1, 4095, True)])
+    dataset = from_path(tmp_path)
+    assert said(dataset, "white is 4095, as the files state")
+    assert all(np.allclose(found[..., 0], values / 4095 * 255, atol=1e-4) for found in clean(dataset))
+
+
+@pytest.mark.parametrize("kind", ["float32.tif", "float64.tif", "float16.npy", "float32.npy", "float64.npy", "rgb.tif"])
+@pytest.mark.parametrize("white", [1, 255])
+def test_floating_point_numbers(tmp_path, kind, white):
+    expected = RGB if kind == "rgb.tif" else GRAY
+    numbers = (expected / 255 * white).astype(kind.split(".")[0] if kind[0] == "f" else np.float32)
+    numbers = numbers.squeeze()
+    if kind.endswith("npy"):
+        np.save(tmp_path / "a.npy", numbers)
+    else:
+        tifffile.imwrite(tmp_path / "a.tif", numbers, photometric="rgb" if kind == "rgb.tif" else "minisblack")
+    dataset = from_path(tmp_path)
+    assert said(dataset, f"read as numbers from 0 to {white}")
+    assert np.allclose(clean(dataset)[0], expected, atol=0.1 if "16" in kind else 1e-4)
+    assert dataset.protocol == "float"
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ([GRAY / 127.5 - 1], "from -1 to 1"),
+        ([GRAY / 255 * 4095], "neither 0 to 1 nor 0 to 255; say which value is white: RANGE=4095"),
+        ([GRAY / 255 * 3.0], "neither 0 to 1 nor 0 to 255"),
+        ([GRAY / 255, GRAY.astype(float)], "expected one range: put them into two folders"),
+        ([GRAY.astype(np.int64) * 1000], "beyond 16 bits; say which value is white"),
+        ([np.array([[object()]])], "it holds Python objects"),
+        ([np.zeros((5, 6, 7))], "it is an array of 5x6x7; expected"),
+        ([np.zeros((3, 3), complex)], "numbers of type complex128"),
+    ],
+)
+def test_ranges_that_nothing_settles_are_refused(tmp_path, arrays, message):
+    for number, array in enumerate(arrays):
+        np.save(tmp_path / f"{number}.npy", array.squeeze() if array.ndim == 3 and array.shape[2] == 1 else array)
+    with pytest.raises(ValueError, match=message) as caught:
+        from_path(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_range_says_counts_for_float_too(tmp_path):
+    np.save(tmp_path / "a.npy", GRAY / 255 * 4095)
+    assert np.allclose(clean(from_path(tmp_path, white=4095))[0], GRAY, atol=1e-3)
+
+
+def test_range_is_for_deep_files_alone(tmp_path):
+    save(tmp_path / "a.png", GRAY)
+    with pytest.raises(ValueError, match="RANGE=4095: the files have 8 bits, whose white is 255"):
+        from_path(tmp_path, white=4095)
+
+
+def test_values_that_are_no_numbers_fail_alone(tmp_path):
+    bad = GRAY[..., 0] / 255
+    np.save(tmp_path / "a.npy", bad)
+    bad[2, 2] = np.nan
+    np.save(tmp_path / "b.npy", bad)
+    dataset = from_path(tmp_path)
+    assert np.allclose(dataset.picture(dataset.images[0].clean, tmp_path / "a.npy"), GRAY, atol=1e-4)
+    with pytest.raises(ValueError, match="values that are no numbers"):
+        dataset.picture(dataset.images[1].clean, tmp_path / "b.npy")
+
+
+def test_a_cut_file_of_16_bits_is_not_read_in_part(tmp_path):
+    whole = deep_png(tmp_path / "a.png", RNG.integers(0, 65536, (64, 64, 3), dtype=np.uint16)).read_bytes()
+    (tmp_path / "b.png").write_bytes(whole[: len(whole) // 2])
+    dataset = from_path(tmp_path)
+    with pytest.raises(ValueError, match="cannot be read to its end"):
+        dataset.picture(dataset.images[1].clean, tmp_path / "b.png")
+
+
+# Depth of pairs.
+
+
+def pairs(folder, clean_pixels, noisy_pixels):
+    for side, pixels in (("clean", clean_pixels), ("noisy", noisy_pixels)):
+        (folder / side).mkdir(parents=True)
+        np.save(folder / side / "a.npy", pixels.squeeze())
+    return from_path(folder)
+
+
+BRIGHT = np.clip(GRAY.astype(float) + RNG.normal(0, 20, GRAY.shape), 0, 255).round()
+
+
+@pytest.mark.parametrize(
+    ("clean_pixels", "noisy_pixels"),
+    [
+        (DEEP, (BRIGHT * 257).astype(np.uint16)),
+        (GRAY, (BRIGHT * 257).astype(np.uint16)),
+        (DEEP, BRIGHT / 255),
+        (GRAY / 255, BRIGHT / 255),
+        (GRAY.astype(float), BRIGHT.astype(np.uint8)),
+        ((GRAY / 255 * 4095).round().astype(np.uint16), (BRIGHT * 257).astype(np.uint16)),
+    ],
+)
+def test_sides_of_different_depth(tmp_path, clean_pixels, noisy_pixels):
+    (picture,) = pictures(pairs(tmp_path, clean_pixels, noisy_pixels))
+    assert np.allclose(picture.clean, GRAY, atol=0.04)  # rounding to 12 bits
+    assert np.allclose(picture.noisy, BRIGHT, atol=0.04)
+
+
+def test_noise_that_passes_the_bits_of_the_clean_side(tmp_path):
+    values = (GRAY / 255 * 4000).astype(np.uint16)
+    noisy = np.clip(values + RNG.normal(0, 300, values.shape), 0, 65535).astype(np.uint16)
+    assert noisy.max() > 4095
+    dataset = pairs(tmp_path, values, noisy)
+    (picture,) = pictures(dataset)
+    # Both on one scale; which of the two it is nothing says, and a person can.
+    assert picture.noisy.mean() / picture.clean.mean() == pytest.approx(noisy.mean() / values.mean())
+    assert said(dataset, "white is 16383")
+    assert said(dataset, "RANGE=4095 is what the clean side alone says")
+    (picture,) = pictures(from_path(tmp_path, white=4095))
+    assert np.allclose(picture.noisy, noisy / 4095 * 255, atol=1e-3)
+
+
+def test_float_noise_leaves_the_range(tmp_path):
+    noisy = GRAY / 255 + RNG.normal(0, 50 / 255, GRAY.shape)
+    assert noisy.max() > 1.1
+    (picture,) = pictures(pairs(tmp_path, GRAY / 255, noisy))
+    assert np.allclose(picture.noisy, noisy * 255, atol=1e-3)
+
+
+def test_deep_members_of_an_archive(tmp_path):
+    out = io.BytesIO()
+    Image.fromarray(DEEP[..., 0]).save(out, "PNG")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.png", out.getvalue())
+    assert np.array_equal(clean(from_path(tmp_path / "a.zip"))[0], GRAY)
