@@ -76,7 +76,7 @@ def _panel(
     drawn: list[float] = []
     for entry, height in zip(board.entries, heights[:-1], strict=True):
         values = list(entry.result.images(metric).values())
-        mean, error = fmean(values), interval(values)
+        mean, error = fmean(values), half_interval(values)
         _value(axes, height, mean, form)
         if not math.isfinite(mean):
             continue
@@ -101,12 +101,12 @@ def _panel(
         axes.spines[side].set_visible(False)
 
 
-def interval(values: Sequence[float]) -> float:
+def half_interval(values: Sequence[float]) -> float:
     """Return half the 95 % interval of the mean over images, by Student's t; 0 for a single image.
 
     Examples
     --------
-    >>> round(interval([1.0, 2.0, 3.0]), 3)  # t = 4.303 for 2 degrees of freedom
+    >>> round(half_interval([1.0, 2.0, 3.0]), 3)  # t = 4.303 for 2 degrees of freedom
     2.484
     """
     from scipy import stats

@@ -13,6 +13,8 @@ from bench.common.atomic import write_whole
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from bench.degradation import Degradation
+
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#7f7f7f")
 """Different for the colour-blind too (Okabe and Ito, without their yellow, which is too light for a line)."""
 
@@ -51,6 +53,11 @@ def styles(labels: Iterable[str]) -> dict[str, Style]:
 def wrapped(label: str) -> str:
     """Return a label in lines that are short enough for the side of a chart."""
     return textwrap.fill(label, LABEL)
+
+
+def noise_title(noise: "Degradation") -> str:
+    """Return how the heading of a figure says the noise."""
+    return f"σ = {noise.sigma:g}" if noise.sigma is not None and noise.additive_gaussian else str(noise)
 
 
 @contextmanager

@@ -17,43 +17,30 @@ WIDTH = 7.16
 """Inches: two columns of a paper."""
 NARROWEST = 1.0
 """Inches of a column; with many pixels the figure becomes wider."""
-LEFT, GAP, HEAD, TITLE, BAR = 0.2, 0.06, 0.24, 0.28, 0.26
-"""Inches for the noise level, between columns, for the heading, and above and below each panel."""
+HEAD, AROUND = 0.2, 0.5
+"""Inches of the heading, and above and below the panels of a row."""
 MOST_REACH = 20
 """Pixels that are shown on each side of a filter's pixel, at most."""
 
 
 def save(explanations: "Sequence[Explanation]", path: Path) -> None:
-    """Draw explanations of one method at several noise levels, and save them as PNG and PDF.
-
-    Parameters
-    ----------
-    explanations : sequence of Explanation
-        The same image and pixels in each.
-    path : Path
-        Of the PNG; the PDF is laid beside it.
-    """
+    """Draw explanations of the same image and pixels at several noise levels, and save them as PNG and PDF."""
     import matplotlib.pyplot as plt
 
     first = explanations[0]
     columns = len(first.filters) + 3
     width = max(WIDTH, columns * NARROWEST)
-    side = (width - LEFT - GAP * columns) / columns
-    row = TITLE + side + BAR
-    height = HEAD + row * len(explanations)
+    height = HEAD + (width / columns + AROUND) * len(explanations)
     reach = _reach([found for explanation in explanations for found in explanation.filters])
     with styles.panels():
-        figure = plt.figure(figsize=(width, height))
-        figure.text(0.5, 1 - 0.6 * HEAD / height, _heading(first), ha="center", va="center", fontsize=8)
-        for index, explanation in enumerate(explanations):
-            bottom = height - HEAD - row * index - TITLE - side
-            boxes = [
-                figure.add_axes((
-                    (LEFT + (side + GAP) * column) / width, bottom / height, side / width, side / height,
-                ), anchor="N")
-                for column in range(columns)
-            ]  # fmt: skip
-            _row(figure, boxes, explanation, reach)
+        figure, panels = plt.subplots(
+            len(explanations), columns, squeeze=False, figsize=(width, height),
+            subplot_kw={"anchor": "N"},
+        )  # fmt: skip
+        figure.set_layout_engine("constrained", w_pad=0.03)
+        figure.suptitle(_heading(first), fontsize=8)
+        for row, explanation in zip(panels, explanations, strict=True):
+            _row(figure, row, explanation, reach)
         styles.save(figure, path.with_suffix(""), ("png", "pdf"))
 
 
@@ -67,10 +54,10 @@ def _row(figure: Any, axes: Any, explanation: "Explanation", reach: int) -> None
 
     sigma = explanation.cell.degradation.sigma
     _picture(axes[0], explanation.noisy, explanation, reach)
-    axes[0].set_title("noisy")
+    axes[0].set_title("\nnoisy")  # of two lines, as the others
     axes[0].set_ylabel(str(explanation.cell.degradation) if sigma is None else f"σ = {sigma:g}", labelpad=2)
     _picture(axes[1], explanation.denoised, explanation, reach)
-    axes[1].set_title(f"denoised, {_psnr(explanation):.2f} dB")
+    axes[1].set_title(f"\ndenoised, {_psnr(explanation):.2f} dB")
     for index, (panel, found) in enumerate(zip(axes[2:-1], explanation.filters, strict=True)):
         colour = styles.style(index).colour
         shown = _around(found, reach)
@@ -110,15 +97,11 @@ def _signed(figure: Any, axes: Any, values: "np.ndarray", most: float, *, beyond
     """
     shown = axes.imshow(values, cmap="RdBu_r", vmin=-most, vmax=most, interpolation="nearest")
     axes.set(xticks=[], yticks=[])
-    axes.apply_aspect()
-    box = axes.get_position()
-    tall = 0.055 / figure.get_figheight()
-    strip = figure.add_axes((box.x0, box.y0 - 2 * tall, box.width, tall))
-    bar = figure.colorbar(shown, cax=strip, orientation="horizontal", extend="both" if beyond else "neither")
+    bar = figure.colorbar(shown, ax=axes, location="bottom", pad=0.03, extend="both" if beyond else "neither")
     bar.set_ticks([-most, 0, most], labels=[f"−{_number(most)}", "0", _number(most)])
-    strip.tick_params(labelsize=6, length=1.5, width=0.4, pad=1)
+    bar.ax.tick_params(labelsize=6, length=1.5, width=0.4, pad=1)
     bar.outline.set_linewidth(0.4)
-    left, _, right = strip.get_xticklabels()
+    left, _, right = bar.ax.get_xticklabels()
     left.set_horizontalalignment("left")
     right.set_horizontalalignment("right")
 

@@ -16,10 +16,8 @@ if TYPE_CHECKING:
     from bench.plan.cell import Cell
     from bench.store.records import Store
 
-ACROSS, GAP, MARGIN = 1.7, 0.06, 0.06
-"""Inches: width of a picture, between pictures, and around them."""
-TITLE, HEAD = 0.42, 0.24
-"""Inches: above a picture of the upper row, for three lines, and of the heading."""
+ACROSS, HEAD = 1.76, 0.75
+"""Inches: width of a picture, and of what stands above the pictures."""
 LETTERS = 36
 """Of a line above a picture."""
 VOID = (255, 255, 255)
@@ -62,32 +60,23 @@ def save(
     found = [segmented(segmenter, one, device) for one in shown]
     tall, wide = shown[0].shape[:2]
     truth = label_map(picture, cell.dataset)[:tall, :wide]
-    columns, down = len(scores) + 1, ACROSS * tall / wide
-    width = 2 * MARGIN + columns * ACROSS + (columns - 1) * GAP
-    height = HEAD + TITLE + 2 * down + GAP + MARGIN
+    columns = len(scores) + 1
     with styles.panels():
-        figure = plt.figure(figsize=(width, height))
-        heading = f"{cell.dataset.title}, image {image}, {_noise(cell)}"
-        figure.text(0.5, 1 - 0.12 / height, heading, ha="center", va="center", fontsize=8)
-
-        def panel(row: int, column: int) -> Any:
-            left = MARGIN + column * (ACROSS + GAP)
-            bottom = MARGIN + (1 - row) * (down + GAP)
-            axes = figure.add_axes((left / width, bottom / height, ACROSS / width, down / height))
+        figure, panels = plt.subplots(
+            2, columns, figsize=(columns * ACROSS, HEAD + 2 * ACROSS * tall / wide), layout="constrained"
+        )
+        figure.suptitle(f"{cell.dataset.title}, image {image}, {styles.noise_title(cell.degradation)}", fontsize=8)
+        for axes in panels.flat:
             axes.set(xticks=[], yticks=[])
-            return axes
-
-        for column, (one, visible, seen) in enumerate(zip(scores, shown, found, strict=True)):
-            above = panel(0, column)
-            above.imshow(_visible(visible), interpolation="nearest")
+        for one, visible, seen, (above, below) in zip(scores, shown, found, panels.T[:-1], strict=True):
+            above.imshow(visible.clip(0, 1).repeat(3 // visible.shape[2], axis=2), interpolation="nearest")
             level = "" if one.input == CLEAN else f"{one.psnr[image]:.2f} dB, "
             name = "\n".join(textwrap.wrap(one.input, LETTERS)[:2])
             above.set_title(f"{name}\n{level}mIoU {100 * mean_iou(one.counts[image]):.1f} %")
-            panel(1, column).imshow(coloured(seen, classes.void), interpolation="nearest")
-        legend = panel(0, columns - 1)
+            below.imshow(coloured(seen, classes.void), interpolation="nearest")
+        legend, last = panels[:, -1]
         legend.axis("off")
         _legend(legend, classes.names, [truth, *found])
-        last = panel(1, columns - 1)
         last.imshow(coloured(truth, classes.void), interpolation="nearest")
         last.set_title("truth (white: no class)")
         styles.save(figure, path.with_suffix(""), ("png",))
@@ -118,13 +107,3 @@ def _legend(axes: Any, names: Sequence[str], maps: "Sequence[Tensor]") -> None:
 
 def _denoised(store: "Store", cell: "Cell", image: str) -> bytes:
     return next(row["denoised"] for row in store.get(cell, ("image", "denoised")).images if row["image"] == image)
-
-
-def _noise(cell: "Cell") -> str:
-    sigma = cell.degradation.sigma
-    return f"σ = {sigma:g}" if sigma is not None and cell.degradation.additive_gaussian else str(cell.degradation)
-
-
-def _visible(pixels: "np.ndarray") -> "np.ndarray":
-    """Return pixels (H, W, C) as they can be shown: 0 to 1, three channels."""
-    return pixels.clip(0, 1).repeat(3 // pixels.shape[2], axis=2)

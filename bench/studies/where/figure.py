@@ -16,12 +16,8 @@ if TYPE_CHECKING:
 
 WIDTH = 7.16
 """Inches: two columns of a paper."""
-LEFT, GAP, RIGHT = 0.45, 0.5, 0.08
-"""Inches left of the first curve, between curves, and right of the last."""
-CURVES, HEAD, LEGEND, AXIS = 1.55, 0.36, 0.2, 0.4
-"""Inches: height of the curves, of the heading, of the legend, and of what stands below the curves."""
-TITLE, BAR, BETWEEN = 0.2, 0.62, 0.08
-"""Inches: above the pictures, right of them for the colour bar, and between them."""
+CURVES, AROUND = 2.5, 0.35
+"""Inches: height of the curves with what stands around them, and of what stands above the pictures."""
 TALLEST = 2.4
 """Inches that a picture is high at most."""
 BARS = "0.86"
@@ -46,24 +42,15 @@ def save(cell: "Cell", table: "pd.DataFrame", maps: "ErrorMaps", path: Path) -> 
     far = table[table["kind"] == "distance"]
     methods = [method for method in far["method"].unique() if method != NOISY]
     shown = methods[:2]
-    columns = 1 + len(shown)
-    room = (WIDTH - BETWEEN * (columns - 1) - BAR - RIGHT) / columns
     tall, wide = maps.clean.shape[:2]
-    across = min(room, TALLEST * wide / tall)
-    height = HEAD + CURVES + AXIS + LEGEND + TITLE + across * tall / wide + 0.06
+    pictures = min(TALLEST, WIDTH / (1.2 + len(shown)) * tall / wide) + AROUND
     with styles.panels():
-        figure = plt.figure(figsize=(WIDTH, height))
-        sigma = cell.degradation.sigma
-        noise = f"σ = {sigma:g}" if sigma is not None and cell.degradation.additive_gaussian else str(cell.degradation)
-        figure.text(0.5, 1 - 0.1 / height, f"{cell.dataset.title}, {noise}", ha="center", va="center", fontsize=8)
+        figure = plt.figure(figsize=(WIDTH, CURVES + pictures), layout="constrained")
+        parts: Any = figure.subfigures(2, 1, height_ratios=(CURVES, pictures))
+        upper, lower = parts
+        upper.suptitle(f"{cell.dataset.title}, {styles.noise_title(cell.degradation)}", fontsize=8)
         compared = len(methods) > 1
-        count = 3 if compared else 2
-        panel = (WIDTH - LEFT - RIGHT - GAP * (count - 1)) / count
-        bottom = (height - HEAD - CURVES) / height
-        axes = [
-            figure.add_axes(((LEFT + (panel + GAP) * i) / WIDTH, bottom, panel / WIDTH, CURVES / height))
-            for i in range(count)
-        ]
+        axes = upper.subplots(1, 3 if compared else 2)
         _error(axes[0], far, methods)
         if compared:
             _difference(axes[1], far, methods)
@@ -72,11 +59,8 @@ def save(cell: "Cell", table: "pd.DataFrame", maps: "ErrorMaps", path: Path) -> 
             _by_distance(one)
         handles, names = axes[0].get_legend_handles_labels()
         handles, names = [*handles, Patch(color=BARS)], [*names, "share of the pixels"]
-        figure.legend(
-            handles, names, ncols=len(names), frameon=False, loc="center", handlelength=1.6, columnspacing=1.4,
-            bbox_to_anchor=(0.5, (height - HEAD - CURVES - AXIS - LEGEND / 2) / height),
-        )  # fmt: skip
-        _pictures(figure, maps, shown, across, cell)
+        upper.legend(handles, names, ncols=len(names), frameon=False, loc="outside lower center", handlelength=1.6)
+        _pictures(lower, maps, shown, cell)
         styles.save(figure, path.with_suffix(""), ("png", "pdf"))
 
 
@@ -139,19 +123,11 @@ def _by_distance(axes: Any) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _pictures(figure: Any, maps: "ErrorMaps", methods: list[str], across: float, cell: "Cell") -> None:
+def _pictures(figure: Any, maps: "ErrorMaps", methods: list[str], cell: "Cell") -> None:
     """Show the clean image with its boundaries, and beside it the methods' errors on one scale."""
     import numpy as np
 
-    height = figure.get_figheight()
-    tall, wide = maps.clean.shape[:2]
-    down = across * tall / wide
-    count = 1 + len(methods)
-    start = (WIDTH - across * count - BETWEEN * (count - 1) - BAR) / 2
-    axes = [
-        figure.add_axes(((start + (across + BETWEEN) * i) / WIDTH, 0.06 / height, across / WIDTH, down / height))
-        for i in range(count)
-    ]
+    axes = figure.subplots(1, 1 + len(methods))
     axes[0].imshow(_drawn(maps, cell.dataset.void), interpolation="nearest")
     annotators = len(maps.labels)
     axes[0].set_title(f"{maps.name}, boundaries" + (f" by {annotators} annotators" if annotators > 1 else ""))
@@ -163,12 +139,10 @@ def _pictures(figure: Any, maps: "ErrorMaps", methods: list[str], across: float,
         one.set_title(method)
     for one in axes:
         one.set(xticks=[], yticks=[])
-    left = start + (across + BETWEEN) * count
-    strip = figure.add_axes((left / WIDTH, 0.06 / height, 0.07 / WIDTH, down / height))
-    bar = figure.colorbar(picture, cax=strip, extend="max", extendfrac=0.03)
+    bar = figure.colorbar(picture, ax=axes, extend="max", extendfrac=0.03, aspect=30, pad=0.01)
     gray = maps.clean.shape[2] == 1
     bar.set_label("|error| (grey levels)" if gray else "RMS error of the channels (grey levels)", labelpad=2)
-    strip.tick_params(labelsize=6, length=2, width=0.4, pad=1)
+    bar.ax.tick_params(labelsize=6, length=2, width=0.4, pad=1)
     bar.outline.set_linewidth(0.4)
 
 

@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Sequence
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from bench.report.comparison import half_interval
 from bench.studies.text_table import as_text, grid
 from bench.studies.where.zones import NEAR
 
@@ -12,8 +14,6 @@ if TYPE_CHECKING:
 
 NOISY = "noisy input"
 """What stands in the column `method` for the noisy images themselves."""
-CONFIDENCE = 0.95
-"""Of the intervals."""
 
 
 def summary(parts: "pd.DataFrame") -> "pd.DataFrame":
@@ -64,14 +64,9 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
     >>> interval([1.0, 2.0, 3.0])  # 2 ± 4.303 / sqrt(3), the t table at 2 degrees of freedom
     (-0.484..., 4.484...)
     """
-    from scipy.special import stdtrit
-
-    count = len(values)
-    if count < 2 or not all(map(math.isfinite, values)):
+    if len(values) < 2 or not all(map(math.isfinite, values)):
         return math.nan, math.nan
-    mean = sum(values) / count
-    spread = math.sqrt(sum((value - mean) ** 2 for value in values) / (count - 1) / count)
-    reach = float(stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * spread
+    mean, reach = fmean(values), half_interval(values)
     return mean - reach, mean + reach
 
 
