@@ -12,27 +12,16 @@ Value = float | tuple[float, float]
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of a kind.
+    """A parameter of a kind."""
 
-    Attributes
-    ----------
-    low, high : float
-        The values it may have.
-    default : float, optional
-        What it is when a person does not say; None: it must be given, or another in its place.
-    whole : bool
-        Whether it is a whole number.
-    positive : bool
-        Whether it must be above `low`.
-    choices : tuple of float
-        The only values it may have; it is then never a range. Empty: any from `low` to `high`.
-    """
-
+    # The values it may have.
     low: float
     high: float
+    # What it is when a person does not say; None: it must be given, or another in its place.
     default: float | None = None
-    whole: bool = False
-    positive: bool = False
+    whole: bool = False  # whether it is a whole number
+    positive: bool = False  # whether it must be above `low`
+    # The only values it may have; it is then never a range. Empty: any from `low` to `high`.
     choices: tuple[float, ...] = ()
 
 
@@ -46,43 +35,24 @@ def _same(values: dict[str, Value]) -> dict[str, Value]:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of degradation.
+    """A kind of degradation."""
 
-    Attributes
-    ----------
-    apply : callable
-        ``apply(image, values, draw)`` returns a new array of the shape of `image`, which stays as it is: (H, W, C),
-        uint8 or float grey levels (255 = white). `values` has every parameter that was given. With `tensors` also
-        (B, C, H, W), 1.0 = white, and a value for each patch (B, 1, 1, 1).
-    parameters : mapping
-        By name; the first is what a bare value means.
-    example : str
-        How it is typed.
-    summary : str
-        What it is, in a line, with units and source.
-    random : bool
-        Whether a seed changes it.
-    tensors : bool
-        Whether it is written for batches of tensors too, so that training can draw it.
-    multiple : callable
-        The multiple that height and width must be of, given the values.
-    needs : tuple of tuple of str
-        Of each group, exactly one parameter must be given; the first parameter where there is no group.
-    order : tuple of str
-        The order of the parameters in the canonical form; that of `parameters` if not given.
-    canonical : callable
-        Gives the one form of parameters that can be said in several.
-    """
-
+    # ``apply(image, values, draw)`` returns a new array of the shape of `image`, which stays as it is: (H, W, C), uint8
+    # or float grey levels (255 = white). `values` has every parameter that was given. With `tensors` also (B, C, H, W),
+    # 1.0 = white, and a value for each patch (B, 1, 1, 1).
     apply: Callable[[Array, Mapping[str, Any], Draw], Array]
-    parameters: Mapping[str, Parameter]
-    example: str
-    summary: str
-    random: bool = True
-    tensors: bool = True
+    parameters: Mapping[str, Parameter]  # by name; the first is what a bare value means
+    example: str  # how it is typed
+    summary: str  # what it is, in a line, with units and source
+    random: bool = True  # whether a seed changes it
+    tensors: bool = True  # whether it is written for batches of tensors too, so that training can draw it
+    # The multiple that height and width must be of, given the values.
     multiple: Callable[[Mapping[str, Any]], int] = _one
+    # Of each group, exactly one parameter must be given; the first parameter where there is no group.
     needs: tuple[tuple[str, ...], ...] = field(default=())
+    # The order of the parameters in the canonical form; that of `parameters` if not given.
     order: tuple[str, ...] = field(default=())
+    # Gives the one form of parameters that can be said in several.
     canonical: Callable[[dict[str, Value]], dict[str, Value]] = _same
 
     def __post_init__(self) -> None:

@@ -23,18 +23,10 @@ _EXAMPLES = "; for example NOISE=25, NOISE=gaussian:25 or NOISE=poisson:30+jpeg:
 
 @dataclass(frozen=True)
 class Step:
-    """One kind of degradation with its parameters.
+    """One kind of degradation with its parameters."""
 
-    Attributes
-    ----------
-    kind : str
-        One of `KINDS`, or ``"pairs"``.
-    values : tuple of (str, float or (float, float))
-        Its parameters, in the order of the kind; a pair is a range.
-    """
-
-    kind: str
-    values: tuple[tuple[str, Value], ...] = ()
+    kind: str  # one of `KINDS`, or ``"pairs"``
+    values: tuple[tuple[str, Value], ...] = ()  # its parameters, in the order of the kind; a pair is a range
 
     def __str__(self) -> str:
         """Return the canonical form."""
@@ -48,15 +40,9 @@ class Step:
 
 @dataclass(frozen=True)
 class Degradation:
-    """How noisy images are made.
+    """How noisy images are made."""
 
-    Attributes
-    ----------
-    steps : tuple of Step
-        Applied one after another.
-    """
-
-    steps: tuple[Step, ...]
+    steps: tuple[Step, ...]  # applied one after another
 
     def __str__(self) -> str:
         """Return the canonical form, which cells and tables carry."""

@@ -20,20 +20,11 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Point:
-    """The PSNR of a method at a noise level.
+    """The PSNR of a method at a noise level."""
 
-    Attributes
-    ----------
-    sigma : float
-        0-255 scale.
-    psnr : float
-        In dB.
-    trained : tuple of float, optional
-        The sigmas that the net was trained on; None where nothing was trained, or the record does not say.
-    """
-
-    sigma: float
-    psnr: float
+    sigma: float  # 0-255 scale
+    psnr: float  # in dB
+    # The sigmas that the net was trained on; None where nothing was trained, or the record does not say.
     trained: Range | None
 
     @property

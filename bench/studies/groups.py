@@ -10,19 +10,13 @@ from bench.studies.naming import method_identity
 
 @dataclass(frozen=True)
 class Group:
-    """Cells of one dataset, degradation and protocol.
+    """Cells of one dataset, degradation and protocol."""
 
-    Attributes
-    ----------
-    about : dict of str
-        What they share, as a request has it: `dataset`, `degradation`, `protocol`, and `seed` where seeds
-        are apart. Datasets of one name are told apart.
-    methods : dict
-        The cells of each method by its name in tables, one a seed, in the order of the request. Methods of one
-        name are told apart.
-    """
-
+    # What they share, as a request has it: `dataset`, `degradation`, `protocol`, and `seed` where seeds are apart.
+    # Datasets of one name are told apart.
     about: dict[str, str]
+    # The cells of each method by its name in tables, one a seed, in the order of the request. Methods of one name are
+    # told apart.
     methods: dict[str, list[Cell]]
 
     @property

@@ -51,24 +51,12 @@ def budget_seconds(text: str) -> float:
 
 @dataclass
 class Budget:
-    """Fits the steps of a run to its budget.
+    """Fits the steps of a run to its budget."""
 
-    Attributes
-    ----------
-    seconds : float
-        0: no budget, and the steps stay.
-    most : int
-        Steps of the recipe, which a budget never makes more.
-    device : str
-        Where the run is.
-    started : float
-        When it was, by `time.perf_counter`.
-    """
-
-    seconds: float
-    most: int
-    device: str
-    started: float
+    seconds: float  # 0: no budget, and the steps stay
+    most: int  # steps of the recipe, which a budget never makes more
+    device: str  # where the run is
+    started: float  # when it was, by `time.perf_counter`
     measured_at: float = field(default=0.0, init=False)
     measured_step: int = field(default=0, init=False)
     due: float = field(default=0.0, init=False)

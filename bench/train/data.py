@@ -25,24 +25,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a training learns from, and what shows its progress.
+    """What a training learns from, and what shows its progress."""
 
-    Attributes
-    ----------
-    images : TrainingImages
-        What patches are drawn from.
-    held_out : sequence of (Tensor, Tensor)
-        Clean and noisy images, each (1, C, H, W), 1.0 = white.
-    labels : sequence of Tensor
-        The label maps of the held-out images, whole numbers (1, H, W); empty where the recipe asks for none.
-    identity : str
-        Hash of all images.
-    """
-
-    images: TrainingImages
-    held_out: "Sequence[Pair]"
+    images: TrainingImages  # what patches are drawn from
+    held_out: "Sequence[Pair]"  # clean and noisy images, each (1, C, H, W), 1.0 = white
+    # The label maps of the held-out images, whole numbers (1, H, W); empty where the recipe asks for none.
     labels: "Sequence[Tensor]" = ()
-    identity: str = ""
+    identity: str = ""  # hash of all images
 
 
 def training_sets(recipe: Recipe) -> "list[Dataset]":

@@ -41,41 +41,23 @@ COMPILE_FROM = 120.0
 
 @dataclass
 class Run:
-    """A training run in memory.
-
-    Attributes
-    ----------
-    network : Module
-        What is trained.
-    model : Module
-        What steps call: the network, compiled or shared with other processes where it is; its weights are the same.
-    mean : dict of Tensor
-        The running mean of its weights and buffers; empty where the recipe has none.
-    step : int
-        Steps done.
-    steps : int
-        Steps in all; a budget may make them fewer than the recipe's.
-    plan : list of (int, float, int)
-        From this step on, where this share of the schedule was done, so many steps in all were planned. A machine that
-        turns slower or faster under a budget adds a row, so that the schedule ends with the time.
-    seconds : float
-        Training time so far, also that before a kill.
-    history : list of dict
-        A row a validation.
-    best, best_score
-        The weights with the highest score on the held-out images, and that score.
-    """
+    """A training run in memory."""
 
     network: "nn.Module"
     optimiser: Any
-    steps: int
+    steps: int  # steps in all; a budget may make them fewer than the recipe's
+    # The running mean of its weights and buffers; empty where the recipe has none.
     mean: "dict[str, Tensor]" = field(default_factory=dict)
-    step: int = 0
+    step: int = 0  # steps done
+    # From this step on, where this share of the schedule was done, so many steps in all were planned. A machine that
+    # turns slower or faster under a budget adds a row, so that the schedule ends with the time.
     plan: list[tuple[int, float, int]] = field(default_factory=list)
-    seconds: float = 0.0
-    history: list[dict[str, float]] = field(default_factory=list)
+    seconds: float = 0.0  # training time so far, also that before a kill
+    history: list[dict[str, float]] = field(default_factory=list)  # a row a validation
+    # The weights with the highest score on the held-out images, and that score.
     best: "dict[str, Tensor]" = field(default_factory=dict)
     best_score: float = -math.inf
+    # What steps call: the network, compiled or shared with other processes where it is; its weights are the same.
     model: Any = None
 
     def weights(self) -> "dict[str, Tensor]":

@@ -21,33 +21,19 @@ MIRRORED = 4
 
 @dataclass(frozen=True)
 class TrainingImages:
-    """Training images, one after another in one tensor on the device.
+    """Training images, one after another in one tensor on the device."""
 
-    Attributes
-    ----------
-    levels : Tensor of uint8 or float32, shape (C, N)
-        The pixels of all images, row by row. Pairs have twice the channels: clean, then noisy.
-    starts, widths, rows, columns : Tensor of int64, shape (n,)
-        Where each image begins, its width, and the numbers of rows and columns in which a patch may begin.
-    side : int
-        Of a patch, in pixels.
-    align : int
-        Patches begin at multiples of this row and column: 2 keeps the pattern of a Bayer mosaic.
-    mirror : bool
-        Whether half of the patches are mirrored left to right, where they are not turned at all.
-    paired : bool
-        Whether patches are clean and noisy channels whatever the noise.
-    """
-
+    # uint8 or float32 (C, N): the pixels of all images, row by row. Pairs have twice the channels: clean, then noisy.
     levels: "Tensor"
+    # int64 (n,): where each image begins, its width, and the numbers of rows and columns in which a patch may begin
     starts: "Tensor"
     widths: "Tensor"
     rows: "Tensor"
     columns: "Tensor"
-    side: int
-    align: int = 1
-    mirror: bool = False
-    paired: ClassVar[bool] = False
+    side: int  # of a patch, in pixels
+    align: int = 1  # patches begin at multiples of this row and column: 2 keeps the pattern of a Bayer mosaic
+    mirror: bool = False  # whether half of the patches are mirrored left to right, where they are not turned at all
+    paired: ClassVar[bool] = False  # whether patches are clean and noisy channels whatever the noise
 
     def patches(self, count: int, generator: "torch.Generator", *, augment: bool) -> "Tensor":
         """Draw patches, each place of each image with the same chance.

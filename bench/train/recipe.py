@@ -25,106 +25,52 @@ LEAST = {"patch": 1, "batch": 1, "steps": 1, "held_out": 1, "align": 1, "seed": 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained.
+    """How a network is trained."""
 
-    Attributes
-    ----------
-    name : str
-        The recipe's file, without its ending.
-    title, paper : str
-        What it trains, and where the recipe stands.
-    method : str
-        The method that the weights belong to: they are tried as METHOD=method@own.
-    programme : str
-        One of `PROGRAMMES`, that trains in several stages; empty: one stage, this recipe.
-    variant : str
-        What tells these weights apart from the paper's size: METHOD=method@own-variant.
-    network : str
-        The network that is trained, one of `NETWORKS`.
-    arguments : mapping
-        What it is made with.
-    images : str
-        The training set. Comma list: several.
-    noise : str
-        A degradation as on NOISE; a range is drawn for each patch.
-    validation_noise : str
-        The noise of the held-out images; empty: `noise`, of a range a level for each image, the same in every run.
-    held_out : int
-        So many images of the training set, a quarter of them at most, are not trained on but show the progress.
-    patch, batch, steps : int
-        Side in pixels, patches a step, and steps in all.
-    augment : bool
-        Whether patches are turned and mirrored.
-    mirror : bool
-        Whether they are mirrored left to right at least, where `augment` is false: for upright scenes.
-    loss : str
-        One of `LOSSES`.
-    optimiser : str
-        One of `OPTIMISERS`.
-    rate : float
-        Learning rate at the start.
-    schedule : tuple of (float, float)
-        From this share of the steps on, the rate is multiplied by this factor.
-    cosine : bool
-        Whether the rate falls to zero along half a cosine instead.
-    warm_up : int
-        Steps over which the rate rises from zero.
-    decay : float
-        Weight decay.
-    clip : float
-        Largest norm of the gradient; 0: none.
-    average : float
-        Decay of the running mean of the weights, which is what is stored; 0: the weights themselves.
-    seed : int
-        Of the weights, patches and noise.
-    labels : bool
-        Whether the last channel of the training images is their label map (its numbers as grey levels).
-    options : mapping
-        What the programme reads besides; its docstring says what.
-    corruption : str
-        One of `CORRUPTIONS`, which draws the noise of the patches where `noise` cannot say it; `noise` is then what
-        held-out images and records know. Empty: `noise`.
-    align : int
-        Patches begin at multiples of this row and column; 2 keeps the pattern of Bayer mosaics.
-    start : str
-        Weights that training starts from: a name as METHOD has it, ``"dncnn@own"``, or a file; empty: untrained.
-    start_sha256 : str
-        Of their file, filled in when it is found.
-    """
-
-    name: str
+    name: str  # the recipe's file, without its ending
+    # What it trains, and where the recipe stands.
     title: str
     paper: str
-    method: str
-    network: str
-    images: str
-    noise: str
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    programme: str = ""
-    variant: str = ""
+    method: str  # the method that the weights belong to: they are tried as METHOD=method@own
+    network: str  # the network that is trained, one of `NETWORKS`
+    images: str  # the training set. Comma list: several.
+    noise: str  # a degradation as on NOISE; a range is drawn for each patch
+    arguments: Mapping[str, Any] = field(default_factory=dict)  # what it is made with
+    programme: str = ""  # one of `PROGRAMMES`, that trains in several stages; empty: one stage, this recipe
+    variant: str = ""  # what tells these weights apart from the paper's size: METHOD=method@own-variant
+    # The noise of the held-out images; empty: `noise`, of a range a level for each image, the same in every run.
     validation_noise: str = ""
+    # So many images of the training set, a quarter of them at most, are not trained on but show the progress.
     held_out: int = 8
+    # Side in pixels, patches a step, and steps in all.
     patch: int = 40
     batch: int = 128
     steps: int = 100_000
-    augment: bool = True
+    augment: bool = True  # whether patches are turned and mirrored
+    # Whether they are mirrored left to right at least, where `augment` is false: for upright scenes.
     mirror: bool = False
-    loss: str = "squared"
-    optimiser: str = "adam"
-    rate: float = 1e-3
+    loss: str = "squared"  # one of `LOSSES`
+    optimiser: str = "adam"  # one of `OPTIMISERS`
+    rate: float = 1e-3  # learning rate at the start
+    # From this share of the steps on, the rate is multiplied by this factor.
     schedule: tuple[tuple[float, float], ...] = ()
-    cosine: bool = False
-    warm_up: int = 0
+    cosine: bool = False  # whether the rate falls to zero along half a cosine instead
+    warm_up: int = 0  # steps over which the rate rises from zero
     decay: float = 0.0
-    clip: float = 0.0
-    average: float = 0.0
-    seed: int = 0
+    clip: float = 0.0  # largest norm of the gradient; 0: none
+    average: float = 0.0  # decay of the running mean of the weights, which is what is stored; 0: the weights themselves
+    seed: int = 0  # of the weights, patches and noise
+    # Whether the last channel of the training images is their label map (its numbers as grey levels).
     labels: bool = False
+    # What the programme reads besides; its docstring says what.
     options: Mapping[str, Any] = field(default_factory=dict)
+    # One of `CORRUPTIONS`, which draws the noise of the patches where `noise` cannot say it; `noise` is then what held-
+    # out images and records know. Empty: `noise`.
     corruption: str = ""
-    align: int = 1
+    align: int = 1  # patches begin at multiples of this row and column; 2 keeps the pattern of Bayer mosaics
+    # Weights that training starts from: a name as METHOD has it, ``"dncnn@own"``, or a file; empty: untrained.
     start: str = ""
-    start_sha256: str = ""
+    start_sha256: str = ""  # of their file, filled in when it is found
 
     @property
     def weights_name(self) -> str:

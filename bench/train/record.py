@@ -23,26 +23,12 @@ from bench.train.weights_file import rounded_weights, write_weights
 
 @dataclass(frozen=True)
 class RecordedTraining:
-    """A finished training, as its record tells of it.
-
-    Attributes
-    ----------
-    path : Path
-        The record.
-    recipe : Recipe
-        As it was then.
-    replays : mapping of Replay
-        What the clock decided, by the name of the stage; ``""`` where there was one.
-    threads : int
-        On the CPU; 0: the record does not say.
-    content : mapping
-        The whole record.
-    """
+    """A finished training, as its record tells of it."""
 
     path: Path
-    recipe: Recipe
-    replays: Mapping[str, Replay]
-    threads: int
+    recipe: Recipe  # as it was then
+    replays: Mapping[str, Replay]  # what the clock decided, by the name of the stage; ``""`` where there was one
+    threads: int  # on the CPU; 0: the record does not say
     content: Mapping[str, Any]
 
     @property

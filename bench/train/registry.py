@@ -12,22 +12,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Network:
-    """Where a network comes from; each place is ``"module:name"``, imported when it is needed.
+    """Where a network comes from; each place is ``"module:name"``, imported when it is needed."""
 
-    Attributes
-    ----------
-    maker : str
-        A class or function that makes the network from its arguments.
-    fold : str
-        A function that gives the network as it is stored, batch normalisation folded into the convolutions; empty: as
-        it was trained.
-    design : str
-        What says which arguments there are, where `maker` takes any.
-    """
-
-    maker: str
+    maker: str  # a class or function that makes the network from its arguments
+    # A function that gives the network as it is stored, batch normalisation folded into the convolutions; empty: as it
+    # was trained.
     fold: str = ""
-    design: str = ""
+    design: str = ""  # what says which arguments there are, where `maker` takes any
 
 
 NETWORKS = {

@@ -14,38 +14,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A trained network.
+    """A trained network."""
 
-    Attributes
-    ----------
-    recipe : Recipe
-        How it is built, and what names it.
-    weights : dict of Tensor
-        Those that are stored, before batch normalisation is folded.
-    score : float
-        What they reach on the held-out images, in `unit`.
-    steps, patches : int
-        How many were trained on, in all stages.
-    seconds : float
-        Training time, in all stages.
-    history : mapping
-        What the training record says of how it went: ``plan`` and ``history``, or ``stages``.
-    held_out : sequence of (Tensor, Tensor)
-        The images for which half precision must do; empty: nothing is rounded.
-    by_products : sequence of TrainedNetwork
-        Networks that a programme trained besides; each is stored with a record of its own.
-    about : mapping
-        What its record says besides: of a network that denoises nothing its ``kind``.
-    """
-
-    recipe: Recipe
-    weights: "dict[str, Tensor]"
-    score: float
+    recipe: Recipe  # how it is built, and what names it
+    weights: "dict[str, Tensor]"  # those that are stored, before batch normalisation is folded
+    score: float  # what they reach on the held-out images, in `unit`
+    # How many were trained on, in all stages.
     steps: int
     patches: int
-    seconds: float
-    history: Mapping[str, Any]
-    held_out: "Sequence[Pair]"
+    seconds: float  # training time, in all stages
+    history: Mapping[str, Any]  # what the training record says of how it went: ``plan`` and ``history``, or ``stages``
+    held_out: "Sequence[Pair]"  # the images for which half precision must do; empty: nothing is rounded
     unit: str = "dB"
+    # Networks that a programme trained besides; each is stored with a record of its own.
     by_products: "Sequence[TrainedNetwork]" = ()
+    # What its record says besides: of a network that denoises nothing its ``kind``.
     about: Mapping[str, Any] = field(default_factory=dict)

@@ -29,54 +29,31 @@ _RANGES = {"features": (2, 1024), "blocks": (1, 100), "size": (1, 31), "levels":
 class Design:
     """Which net of the family.
 
-    Attributes
-    ----------
-    block : str
-        ``"resnet"``; ``"sparse"``: the first features are made sparse (`Sparse`); ``"gated"``: every
-        block can switch its channels off (`Gate`).
-    channels : int
-        1 (gray) or 3 (RGB).
-    features : int
-        Width, even.
-    blocks : int
-        Residual blocks a level.
-    size : int
-        Side of the first kernel, odd.
-    levels : int
-        Of the pyramid; 1: no pyramid. Height and width must be multiples of 2^(levels - 1).
-    pyramid : str
-        ``"laplacian"`` or ``"gaussian"``.
-    shared : bool
-        Whether one net serves all levels. Not together with `norm`: in training each level would be divided by its own
-        deviation, afterwards all by a mixture of them, which costs about 3 dB.
-    residual : bool
-        Whether a level is told the output of the coarser one, see `MultiScale`.
-    norm : bool
-        Whether the convolutions of a block have batch normalisation before them (bias-free).
-    window : int
-        Normalisation of a level that is not learned, undone behind the net: 0, by mean and deviation
-        of the whole level; above 0, of each channel in a window of that side (odd); -1, none.
-    filters : int
-        Above 0, the net gives each pixel a filter of this side (odd), see `PixelFilters`; 0, it
-        gives a correction, which is added to the level.
-
     Raises
     ------
     ValueError
         If a value is none of these.
     """
 
+    # ``"resnet"``; ``"sparse"``: the first features are made sparse (`Sparse`); ``"gated"``: every block can switch its
+    # channels off (`Gate`).
     block: str = "resnet"
-    channels: int = 3
-    features: int = 16
-    blocks: int = 5
-    size: int = 5
-    levels: int = 3
-    pyramid: str = "laplacian"
+    channels: int = 3  # 1 (gray) or 3 (RGB)
+    features: int = 16  # width, even
+    blocks: int = 5  # residual blocks a level
+    size: int = 5  # side of the first kernel, odd
+    levels: int = 3  # of the pyramid; 1: no pyramid. Height and width must be multiples of 2^(levels - 1).
+    pyramid: str = "laplacian"  # ``"laplacian"`` or ``"gaussian"``
+    # Whether one net serves all levels. Not together with `norm`: in training each level would be divided by its own
+    # deviation, afterwards all by a mixture of them, which costs about 3 dB.
     shared: bool = False
-    residual: bool = False
-    norm: bool = True
+    residual: bool = False  # whether a level is told the output of the coarser one, see `MultiScale`
+    norm: bool = True  # whether the convolutions of a block have batch normalisation before them (bias-free)
+    # Normalisation of a level that is not learned, undone behind the net: 0, by mean and deviation of the whole level;
+    # above 0, of each channel in a window of that side (odd); -1, none.
     window: int = -1
+    # Above 0, the net gives each pixel a filter of this side (odd), see `PixelFilters`; 0, it gives a correction, which
+    # is added to the level.
     filters: int = 0
 
     def __post_init__(self) -> None:

@@ -28,36 +28,17 @@ _FILES = ("names", "sizes", "pixels", "points", "descriptors", "counts")
 
 @dataclass(frozen=True)
 class Gallery:
-    """The images of one dataset as the audit compares them.
+    """The images of one dataset as the audit compares them."""
 
-    Attributes
-    ----------
-    dataset : str
-        What it is called in findings.
-    training : bool
-        Whether methods are trained on it.
-    names : sequence of str
-        The images, N of them.
-    sizes : ndarray of int, shape (N, 2)
-        Heights and widths.
-    pixels : ndarray of uint8
-        The gray images one after another, each row by row.
-    points : ndarray of float32, shape (K, 4)
-        Keypoints of all images one after another: column, row, diameter in pixels, direction in degrees.
-    descriptors : ndarray of uint8, shape (K, 128)
-        Their SIFT descriptors.
-    counts : ndarray of int, shape (N,)
-        Keypoints an image.
-    """
-
-    dataset: str
-    training: bool
-    names: list[str]
-    sizes: np.ndarray
-    pixels: np.ndarray
+    dataset: str  # what it is called in findings
+    training: bool  # whether methods are trained on it
+    names: list[str]  # the images, N of them
+    sizes: np.ndarray  # int (N, 2): heights and widths
+    pixels: np.ndarray  # the gray images one after another, each row by row
+    # float32 (K, 4): keypoints of all images one after another: column, row, diameter in pixels, direction in degrees
     points: np.ndarray
-    descriptors: np.ndarray
-    counts: np.ndarray
+    descriptors: np.ndarray  # uint8 (K, 128): their SIFT descriptors
+    counts: np.ndarray  # int (N,): keypoints an image
 
     def __len__(self) -> int:
         return len(self.names)

@@ -28,37 +28,19 @@ _SMALL = 64  # pixels: images with a shorter side are compared in blocks of half
 
 @dataclass(frozen=True)
 class Comparison:
-    """How one image lies in another.
+    """How one image lies in another."""
 
-    Attributes
-    ----------
-    transform : ndarray, shape (2, 3)
-        From (column, row) of the first image to the second.
-    on_grid : bool
-        Whether pixels fall on pixels: a shift, with a mirror and quarter turns at most.
-    share, share_back : float
-        Of the pixels of the first that the second holds, and of the second that the first holds.
-    correlation : float
-        Of the common pixels, after a blur of one pixel.
-    maximum : float
-        Greatest difference in gray levels of common pixels; only where they fall on each other, else NaN.
-    equal : float
-        Share of the common pixels that are equal, or NaN.
-    tone : tuple of (float, float)
-        Gray levels of the first, from dark to bright, and what they are in the second.
-    near : float
-        Share of the common pixels that are at most one level from each other after that tone, or NaN.
-    """
-
-    transform: np.ndarray
-    on_grid: bool
+    transform: np.ndarray  # (2, 3): from (column, row) of the first image to the second
+    on_grid: bool  # whether pixels fall on pixels: a shift, with a mirror and quarter turns at most
+    # Of the pixels of the first that the second holds, and of the second that the first holds.
     share: float
     share_back: float
-    correlation: float
-    maximum: float
-    equal: float
+    correlation: float  # of the common pixels, after a blur of one pixel
+    maximum: float  # greatest difference in gray levels of common pixels; only where they fall on each other, else NaN
+    equal: float  # share of the common pixels that are equal, or NaN
+    # Gray levels of the first, from dark to bright, and what they are in the second.
     tone: tuple[tuple[float, float], ...]
-    near: float
+    near: float  # share of the common pixels that are at most one level from each other after that tone, or NaN
 
 
 def compare(first: np.ndarray, second: np.ndarray, transform: np.ndarray) -> Comparison | None:

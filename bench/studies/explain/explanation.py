@@ -27,30 +27,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A network at one noisy image.
-
-    Attributes
-    ----------
-    cell : Cell
-        Method, dataset and noise.
-    image : str
-        The image's name.
-    window : Window
-        The part of the image that the network was given, as if it were the whole.
-    clean, noisy, denoised, bias : ndarray, shape (H, W, C)
-        Of the window; float, 1.0 = white. ``denoised = J noisy + bias``.
-    filters : tuple of Filter
-        One a pixel.
-    """
+    """A network at one noisy image."""
 
     cell: Cell
     image: str
-    window: Window
+    window: Window  # the part of the image that the network was given, as if it were the whole
+    # (H, W, C): of the window; float, 1.0 = white. ``denoised = J noisy + bias``.
     clean: "np.ndarray"
     noisy: "np.ndarray"
     denoised: "np.ndarray"
     bias: "np.ndarray"
-    filters: tuple[Filter, ...]
+    filters: tuple[Filter, ...]  # one a pixel
 
     @property
     def bias_to_residual(self) -> float:

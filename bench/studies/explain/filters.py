@@ -19,24 +19,15 @@ class Filter:
     """The linear filter that a network is equivalent to at one pixel.
 
     For colour images it is that of the mean of the pixel's three output channels.
-
-    Attributes
-    ----------
-    pixel : Pixel
-        Where, in the whole image.
-    weights : ndarray of float32, shape (C, h, w)
-        The row of the Jacobian, for every input channel.
-    top, left : int
-        The row and column of the whole image at which `weights` begins.
-    locally_linear : bool or None
-        Whether the row stays the same when the noisy image changes a little, that is whether the
-        second derivative vanishes; None where the network's layers have no second derivative.
     """
 
-    pixel: Pixel
-    weights: "np.ndarray"
+    pixel: Pixel  # where, in the whole image
+    weights: "np.ndarray"  # float32 (C, h, w): the row of the Jacobian, for every input channel
+    # The row and column of the whole image at which `weights` begins.
     top: int
     left: int
+    # Whether the row stays the same when the noisy image changes a little, that is whether the second derivative
+    # vanishes; None where the network's layers have no second derivative.
     locally_linear: bool | None
 
     @property

@@ -28,21 +28,14 @@ class Pixel:
 
 @dataclass(frozen=True)
 class Window:
-    """A rectangle of an image.
+    """A rectangle of an image."""
 
-    Attributes
-    ----------
-    top, left, height, width : int
-        In pixels of the image.
-    whole : bool
-        Whether it is the whole image.
-    """
-
+    # In pixels of the image.
     top: int
     left: int
     height: int
     width: int
-    whole: bool
+    whole: bool  # whether it is the whole image
 
     @property
     def rows(self) -> slice:

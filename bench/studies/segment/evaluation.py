@@ -23,37 +23,19 @@ NOISY, CLEAN = "noisy", "clean"
 
 @dataclass(frozen=True)
 class Scores:
-    """What a segmentation network makes of one version of the images of a set.
+    """What a segmentation network makes of one version of the images of a set."""
 
-    Attributes
-    ----------
-    input : str
-        ``"noisy"``, ``"clean"``, or the name of a method.
-    psnr : dict of float
-        Of each image, in dB; infinite for clean ones.
-    counts : dict of Tensor
-        Of each image, as `confusion` gives them.
-    """
-
-    input: str
-    psnr: dict[str, float]
-    counts: "dict[str, Tensor]"
+    input: str  # ``"noisy"``, ``"clean"``, or the name of a method
+    psnr: dict[str, float]  # of each image, in dB; infinite for clean ones
+    counts: "dict[str, Tensor]"  # of each image, as `confusion` gives them
 
 
 @dataclass(frozen=True)
 class Scheme:
-    """The classes of a dataset's label maps.
+    """The classes of a dataset's label maps."""
 
-    Attributes
-    ----------
-    names : tuple of str
-        Of classes 0, 1, 2, ...
-    void : int
-        Label of pixels without a class; it counts in no score and no loss.
-    """
-
-    names: tuple[str, ...]
-    void: int
+    names: tuple[str, ...]  # of classes 0, 1, 2, ...
+    void: int  # label of pixels without a class; it counts in no score and no loss
 
 
 def scheme(dataset: "Dataset") -> Scheme:

@@ -19,21 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Segmenter:
-    """A file of weights of a segmentation network.
-
-    Attributes
-    ----------
-    path : Path
-        The file.
-    classes : tuple of str
-        Their names; empty where no record beside the file says them.
-    score : float, optional
-        Mean IoU on held-out images, in percent.
-    """
+    """A file of weights of a segmentation network."""
 
     path: Path
-    classes: tuple[str, ...] = ()
-    score: float | None = None
+    classes: tuple[str, ...] = ()  # their names; empty where no record beside the file says them
+    score: float | None = None  # mean IoU on held-out images, in percent
 
     @property
     def title(self) -> str:

@@ -14,31 +14,16 @@ CLEAR = 0.1
 
 @dataclass(frozen=True)
 class Agreement:
-    """How a score without reference ranks methods, held against true PSNR.
+    """How a score without reference ranks methods, held against true PSNR."""
 
-    Attributes
-    ----------
-    kendall, spearman : float
-        Rank correlations (tau-b, rho) of the means over the images; 1: the same order.
-    image_kendall : float
-        Mean over the images of the rank correlation on one image.
-    alike : float
-        Share of the pairs of methods whose means are ordered alike; pairs of one PSNR do not count.
-    clear_alike : float
-        The same for pairs more than `CLEAR` dB apart; NaN where there is none.
-    regret : float
-        dB that the method of the best mean score lies below the best one.
-    image_regret : float
-        The same with the best method chosen for each image; mean over the images.
-    """
-
+    # Rank correlations (tau-b, rho) of the means over the images; 1: the same order.
     kendall: float
     spearman: float
-    image_kendall: float
-    alike: float
-    clear_alike: float
-    regret: float
-    image_regret: float
+    image_kendall: float  # mean over the images of the rank correlation on one image
+    alike: float  # share of the pairs of methods whose means are ordered alike; pairs of one PSNR do not count
+    clear_alike: float  # the same for pairs more than `CLEAR` dB apart; NaN where there is none
+    regret: float  # dB that the method of the best mean score lies below the best one
+    image_regret: float  # the same with the best method chosen for each image; mean over the images
 
 
 def agreement(true: Mapping[str, Sequence[float]], score: Mapping[str, Sequence[float]]) -> Agreement:

@@ -25,26 +25,14 @@ Methods = Mapping[str, Sequence[Cell]]
 
 @dataclass(frozen=True)
 class ErrorMaps:
-    """An image, and what is wrong with it at every pixel.
-
-    Attributes
-    ----------
-    name : str
-        The image's name.
-    clean : ndarray, shape (H, W, C)
-        Grey levels.
-    labels : ndarray of int, shape (A, H, W)
-        Label maps, one an annotator.
-    errors : mapping of str to ndarray, shape (H, W)
-        Squared error in squared grey levels, mean of channels and seeds, by method; `NOISY` first.
-    activity, noisy_activity : ndarray, shape (H, W)
-        Gradient energy of the clean and of the noisy image.
-    """
+    """An image, and what is wrong with it at every pixel."""
 
     name: str
-    clean: "np.ndarray"
-    labels: "np.ndarray"
+    clean: "np.ndarray"  # (H, W, C): grey levels
+    labels: "np.ndarray"  # int (A, H, W): label maps, one an annotator
+    # (H, W): squared error in squared grey levels, mean of channels and seeds, by method; `NOISY` first
     errors: "Mapping[str, np.ndarray]"
+    # (H, W): gradient energy of the clean and of the noisy image
     activity: "np.ndarray"
     noisy_activity: "np.ndarray"
 

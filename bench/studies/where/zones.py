@@ -17,20 +17,11 @@ NEAR = 2
 
 @dataclass(frozen=True)
 class Partition:
-    """One way to divide the pixels of an image.
+    """One way to divide the pixels of an image."""
 
-    Attributes
-    ----------
-    kind : str
-        ``"all"``, ``"zone"``, ``"distance"`` or ``"class"``.
-    names : tuple of str
-        Of its parts.
-    index : ndarray of int, shape (A, H, W)
-        The part that each pixel belongs to by each of A opinions; -1 for pixels that do not count.
-    """
-
-    kind: str
-    names: tuple[str, ...]
+    kind: str  # ``"all"``, ``"zone"``, ``"distance"`` or ``"class"``
+    names: tuple[str, ...]  # of its parts
+    # int (A, H, W): the part that each pixel belongs to by each of A opinions; -1 for pixels that do not count
     index: "np.ndarray"
 
 

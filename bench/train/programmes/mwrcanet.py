@@ -38,29 +38,14 @@ TUNING = 0.2
 
 @dataclass(frozen=True)
 class NetTraining:
-    """One training of one of the two nets.
-
-    Attributes
-    ----------
-    name : str
-        Its checkpoint is named so.
-    number : int
-        1 to 4, as in the authors' table.
-    net : str
-        ``"original"`` or ``"siamese"``.
-    share : float
-        Of the recipe's steps; a budget of seconds is divided in the same proportion.
-    start : str
-        The stage whose weights it begins with; empty: untrained.
-    teachers : tuple of str
-        The stages whose two nets give the targets; empty: the clean images are the targets.
-    """
+    """One training of one of the two nets."""
 
     name: str
-    number: int
-    net: str
-    share: float
-    start: str = ""
+    number: int  # 1 to 4, as in the authors' table
+    net: str  # ``"original"`` or ``"siamese"``
+    share: float  # of the recipe's steps; a budget of seconds is divided in the same proportion
+    start: str = ""  # the stage whose weights it begins with; empty: untrained
+    # The stages whose two nets give the targets; empty: the clean images are the targets.
     teachers: tuple[str, ...] = ()
 
 

@@ -23,40 +23,18 @@ LEAST = 1e-3
 
 @dataclass(frozen=True)
 class Stage:
-    """One training among several.
+    """One training among several."""
 
-    Attributes
-    ----------
-    name : str
-        Its files are named so: ``NAME.STAGE.ckpt``, and ``NAME.STAGE.sealed`` once it is over.
-    title : str
-        What progress says.
-    recipe : Recipe
-        How.
-    share : float
-        A budget is divided in the proportion of these.
-    unit : str
-        Of the score.
-    """
-
-    name: str
-    title: str
+    name: str  # its files are named so: ``NAME.STAGE.ckpt``, and ``NAME.STAGE.sealed`` once it is over
+    title: str  # what progress says
     recipe: Recipe
-    share: float = 1.0
-    unit: str = "dB"
+    share: float = 1.0  # a budget is divided in the proportion of these
+    unit: str = "dB"  # of the score
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a stage is trained on; see `bench.train.loop.train`.
-
-    Attributes
-    ----------
-    images, held_out, criterion, validation, start, network
-        See there.
-    steps : int
-        So many, whatever the budget; 0: those of the recipe, as far as the budget goes.
-    """
+    """What a stage is trained on; see `bench.train.loop.train`."""
 
     images: TrainingImages
     held_out: "Sequence[Pair]"
@@ -64,36 +42,20 @@ class Inputs:
     validation: "Validation | None" = None
     start: "Mapping[str, Tensor] | None" = None
     network: "nn.Module | None" = None
-    steps: int = 0
+    steps: int = 0  # so many, whatever the budget; 0: those of the recipe, as far as the budget goes
 
 
 @dataclass(frozen=True)
 class StageResult:
-    """What a stage left; tensors in main memory.
+    """What a stage left; tensors in main memory."""
 
-    Attributes
-    ----------
-    weights : dict of Tensor
-        Those of its last step, or their running mean.
-    best : dict of Tensor
-        Those that were best on the held-out images, at `best_score`.
-    step : int
-        Steps done.
-    seconds : float
-        Training time.
-    history : list of dict
-        A row a validation.
-    plan : list of tuple
-        As `loop.Run` has it.
-    """
-
-    weights: "dict[str, Tensor]"
-    best: "dict[str, Tensor]"
+    weights: "dict[str, Tensor]"  # those of its last step, or their running mean
+    best: "dict[str, Tensor]"  # those that were best on the held-out images, at `best_score`
     best_score: float
-    step: int
+    step: int  # steps done
     seconds: float
-    history: list[dict[str, float]]
-    plan: list[tuple[int, float, int]]
+    history: list[dict[str, float]]  # a row a validation
+    plan: list[tuple[int, float, int]]  # as `loop.Run` has it
 
     @property
     def score(self) -> float:

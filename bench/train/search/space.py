@@ -14,30 +14,14 @@ Genes = dict[str, Any]
 
 @dataclass(frozen=True)
 class Space:
-    """What is searched: every combination, less those that cost too much.
+    """What is searched: every combination, less those that cost too much."""
 
-    Attributes
-    ----------
-    block : tuple of str
-        Types, of `methods.networks.searched.BLOCKS`.
-    blocks : tuple of int
-        Numbers of blocks of a level on one way.
-    features : tuple of int
-        Channels; each level has its own.
-    levels : int
-        Of the wavelet transform; not searched.
-    most_parameters : int
-        Budget of trained numbers; 0: none.
-    most_macs : float
-        Budget of multiply-accumulates for 10^6 pixels; 0: none.
-    """
-
-    block: tuple[str, ...] = ("residual", "dense", "attention")
-    blocks: tuple[int, ...] = (1, 2, 3, 4)
-    features: tuple[int, ...] = (8, 12, 16, 24, 32)
-    levels: int = 3
-    most_parameters: int = 150_000
-    most_macs: float = 10e9
+    block: tuple[str, ...] = ("residual", "dense", "attention")  # types, of `methods.networks.searched.BLOCKS`
+    blocks: tuple[int, ...] = (1, 2, 3, 4)  # numbers of blocks of a level on one way
+    features: tuple[int, ...] = (8, 12, 16, 24, 32)  # channels; each level has its own
+    levels: int = 3  # of the wavelet transform; not searched
+    most_parameters: int = 150_000  # budget of trained numbers; 0: none
+    most_macs: float = 10e9  # budget of multiply-accumulates for 10^6 pixels; 0: none
 
     def drawn(self, chance: random.Random) -> "Genes":
         """Draw a candidate, each with the same chance."""
@@ -70,31 +54,15 @@ class Space:
 
 @dataclass(frozen=True)
 class Plan:
-    """How a space is searched.
-
-    Attributes
-    ----------
-    space : Space
-        What is searched.
-    seed : int
-        Of the choices; that of the weights and patches is the recipe's, the same for all candidates.
-    population : int
-        How many candidates are drawn at first, and how many live.
-    sample : int
-        How many of the living are drawn for the choice of a parent.
-    generations : int
-        Each replaces the whole population once, one candidate at a time. With more of them a search that is over
-        goes on.
-    steps : int
-        Of training, for each candidate.
-    """
+    """How a space is searched."""
 
     space: Space = Space()
-    seed: int = 0
-    population: int = 8
-    sample: int = 3
+    seed: int = 0  # of the choices; that of the weights and patches is the recipe's, the same for all candidates
+    population: int = 8  # how many candidates are drawn at first, and how many live
+    sample: int = 3  # how many of the living are drawn for the choice of a parent
+    # Each replaces the whole population once, one candidate at a time. With more of them a search that is over goes on.
     generations: int = 3
-    steps: int = 200
+    steps: int = 200  # of training, for each candidate
 
     @property
     def candidates(self) -> int:
