@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -187,26 +188,7 @@ load_v2 = Layout("a MWCNNv2", _mwcnn_v2, _EXPECTED, _read_v2)
 """The file is a state dict of lpj-github-io/MWCNNv2 or of our own network."""
 
 
-def _net(
-    id: str,
-    label: str,
-    colour: str,
-    receptive_field: int,
-    *,
-    variant: str | None = None,
-    parameters: int | None = None,
-) -> Net:
-    return Net(
-        id=id,
-        label=label,
-        colour=colour,
-        receptive_field=receptive_field,
-        size_multiple=8,
-        parameters=parameters,
-        output="residual",
-        published=None if variant is None else ("MWCNN", variant),
-    )
-
+_net = partial(Net, size_multiple=8, output="residual")
 
 METHODS = (
     Method(
@@ -215,8 +197,8 @@ METHODS = (
         "Liu, Zhang, Zhang, Lin, Zuo: Multi-level Wavelet-CNN for Image Restoration, CVPRW 2018, "
         "https://arxiv.org/abs/1805.07071",
         (
-            _net("mwcnn", "MWCNN", "gray", 239, variant="", parameters=16_145_892),
-            _net("mwcnn-rgb", "MWCNN", "rgb", 239, variant="colour"),
+            _net("mwcnn", "MWCNN", "gray", receptive_field=239, parameters=16_145_892, published=("MWCNN", "")),
+            _net("mwcnn-rgb", "MWCNN", "rgb", receptive_field=239, published=("MWCNN", "colour")),
         ),
         load,
         learned=True,
@@ -227,8 +209,8 @@ METHODS = (
         "Liu, Zhang, Lian, Zuo: Multi-level Wavelet Convolutional Neural Networks, IEEE Access 2019, "
         "https://ieeexplore.ieee.org/document/8732332",
         (
-            _net("mwcnn-v2", "MWCNNv2", "gray", 319, variant="v2", parameters=24_927_809),
-            _net("mwcnn-v2-rgb", "MWCNNv2", "rgb", 319),
+            _net("mwcnn-v2", "MWCNNv2", "gray", receptive_field=319, parameters=24_927_809, published=("MWCNN", "v2")),
+            _net("mwcnn-v2-rgb", "MWCNNv2", "rgb", receptive_field=319),
         ),
         load_v2,
         learned=True,

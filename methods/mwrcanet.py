@@ -1,6 +1,7 @@
 """MWResNet and MWRCANet (Cao et al., NTIRE 2020), with weights of a person's own."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from methods.description import Method, Net
@@ -67,29 +68,27 @@ load = Layout("a MWRCANet", _mwrcanet, f"a state dict of the authors' code or of
 load_resnet = Layout("a MWResNet", _mwresnet, f"a state dict of {_OURS}")
 """The authors published neither code nor weights."""
 
+_net = partial(Net, size_multiple=8, output="residual")
+
 METHODS = (
     Method(
         "mwrcanet",
         "MWRCANet: wavelet U-Net with channel attention, winner of the NTIRE 2020 raw track (weights of your own)",
         _PAPER,
         (
-            Net(
+            _net(
                 "mwrcanet",
                 "MWRCANet",
                 "gray",  # a raw image is one channel
-                size_multiple=8,
                 parameters=27_215_965,
-                output="residual",
                 published=("MWRCANet", "no ensemble"),
                 published_ensemble=("MWRCANet", "8x self-ensemble"),
             ),
-            Net(
+            _net(
                 "mwrcanet-rgb",
                 "MWRCANet",
                 "rgb",
-                size_multiple=8,
                 parameters=27_229_797,
-                output="residual",
                 published=("MWRCANet", "step four (distilled)"),
             ),
         ),
@@ -101,14 +100,7 @@ METHODS = (
         "MWResNet: wavelet U-Net of residual blocks, widths assumed (weights of your own)",
         _PAPER,
         tuple(
-            Net(
-                f"mwresnet{suffix}",
-                "MWResNet",
-                colour,
-                receptive_field=519,
-                size_multiple=8,
-                output="residual",
-            )
+            _net(f"mwresnet{suffix}", "MWResNet", colour, receptive_field=519)
             for suffix, colour in (("", "gray"), ("-rgb", "rgb"))
         ),
         load_resnet,

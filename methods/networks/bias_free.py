@@ -138,8 +138,6 @@ class UNet(nn.Module):
     ----------
     features : int
         Width at full size; the authors trained 32. The lower scale has twice as many.
-    bias : bool
-        Whether there are additive constants.
     """
 
     receptive_field = 47
@@ -186,8 +184,6 @@ class RecurrentCNN(nn.Module):
         How often g is applied; the authors trained up to 4.
     hidden, features : int
         Middle convolutions of g, and their width; the authors trained 5 of 64.
-    bias : bool
-        Whether there are additive constants.
     """
 
     size_multiple = 1
@@ -222,8 +218,6 @@ class DenseNet(nn.Module):
         Middle convolutions of a stage, and their width; the authors trained 5 of 64.
     passed : int
         Channels that a stage passes on; the authors trained 5.
-    bias : bool
-        Whether there are additive constants.
     """
 
     size_multiple = 1

@@ -32,8 +32,6 @@ class FFDNet(nn.Module):
     receptive_field : int
         Side in pixels. On the half-size grid it is 2 depth + 1, so 4 depth + 2 pixels (62 for the
         paper's gray net); the square around a pixel that holds it has one more.
-    size_multiple : int
-        2.
     padding : str
         How odd images are made even by the source of such nets: ``"replicate"`` by the authors'
         (image), ``"reflect"`` by Tassano et al. (noise).

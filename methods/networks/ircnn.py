@@ -27,11 +27,6 @@ class IRCNN(nn.Module):
         1 (gray) or 3 (RGB).
     features : int
         Width of the hidden layers, 64 in the paper.
-
-    Attributes
-    ----------
-    receptive_field : int
-        33.
     """
 
     receptive_field = 1 + 2 * sum(DILATIONS)

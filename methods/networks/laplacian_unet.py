@@ -53,8 +53,6 @@ class RowAttention(nn.Module):
 
     Parameters
     ----------
-    features : int
-        Channels.
     inner : int
         Channels of query, key and value.
     """
@@ -96,8 +94,6 @@ class LaplacianUNet(nn.Module):
         Blocks a scale, 3.
     encoder_size, decoder_size : int
         Sides of the depthwise kernels, 5 and 1.
-    channels : int
-        Of the image, 3.
     """
 
     receptive_field = None

@@ -18,12 +18,8 @@ class NormConv(nn.Module):
 
     Parameters
     ----------
-    inputs, outputs : int
-        Channels.
     size : int
         Side of the kernel; zero padding keeps height and width.
-    groups : int
-        Of the convolution.
     norm : bool
         Whether the normalisation stands before the convolution.
     bias : bool
@@ -72,8 +68,6 @@ class Block(nn.Module):
         Behind a and b; c is linear.
     norm_first : bool
         Whether a has batch normalisation before it, as b and c have.
-    groups : int
-        Of c.
     merged : bool
         Whether the normalisation is merged where that is exact.
     """
@@ -95,16 +89,7 @@ class Block(nn.Module):
 
 
 class ResNet(nn.Module):
-    """What both kinds of released residual nets are: a first convolution, blocks, and a head.
-
-    Parameters
-    ----------
-    base : Conv2d
-        The first convolution.
-    blocks : sequence of Block
-    head : Module
-        Gives as many channels as the image has.
-    """
+    """What both kinds of released residual nets are: a first convolution, blocks, and a head."""
 
     def __init__(self, base: nn.Conv2d, blocks: Sequence[Block], head: nn.Module) -> None:
         super().__init__()

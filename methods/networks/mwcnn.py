@@ -34,8 +34,6 @@ class MWCNN(nn.Module):
         state dict says another, as that of their MatConvNet code: -2 and 2.
     receptive_field : int
         239 for the paper's network.
-    size_multiple : int
-        Of height and width: 8 for three levels.
     """
 
     span: Tensor
@@ -79,13 +77,6 @@ class MWCNNv2(nn.Module):
         1 (gray) or 3 (RGB).
     features : int
         n, 64 in the paper.
-
-    Attributes
-    ----------
-    receptive_field : int
-        319.
-    size_multiple : int
-        Of height and width: 8.
     """
 
     def __init__(self, channels: int = 1, features: int = 64) -> None:

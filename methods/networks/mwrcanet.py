@@ -20,11 +20,6 @@ class WaveletResidual(nn.Module):
         Make what stands between the convolutions that change the width, at the lowest level (`bottom`) and the others.
     activation : type of Module
         Behind these convolutions but the last: the residual has both signs.
-
-    Attributes
-    ----------
-    size_multiple : int
-        Of height and width: 8 for three levels.
     """
 
     def __init__(
@@ -77,11 +72,6 @@ class MWRCANet(WaveletResidual):
         As for `WaveletResidual`; a raw image is the Bayer pattern as it is, 1.0 = white level.
     reduction : int
         By how much the channel attention narrows its middle layer.
-
-    Attributes
-    ----------
-    receptive_field : None
-        The whole image.
     """
 
     receptive_field: int | None = None
@@ -112,11 +102,6 @@ class MWResNet(WaveletResidual):
         As for `WaveletResidual`.
     blocks : int
         Residual blocks of a level on the way down, and again on the way up.
-
-    Attributes
-    ----------
-    receptive_field : int
-        519 for the defaults.
     """
 
     def __init__(self, channels: int = 1, features: Sequence[int] = (96, 128, 128), blocks: int = 4) -> None:

@@ -169,8 +169,6 @@ class Block(nn.Module):
 
     Parameters
     ----------
-    features : int
-        Width.
     norm : bool
         Whether each convolution has a bias-free batch normalisation before it.
     gated : bool

@@ -90,8 +90,6 @@ class PixelFilters(nn.Module):
 
     Parameters
     ----------
-    features : int
-        Channels from which filters are predicted.
     side : int
         Of a filter, odd.
     """
