@@ -195,6 +195,7 @@ def test_all_that_running_a_cell_reaches_belongs_to_a_stage():
     around = {"run_cell", "_outputs", "_rows", "_timed", "Clock", "Clock.part"}
     assert whole.places - stages == {
         "bench.run.processes:in_processes",
+        "bench.run.processes:workers",
         *(f"datasets.description:{name}" for name in listing),
         *(f"bench.run.one_cell:{name}" for name in around),
     }
