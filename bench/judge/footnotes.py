@@ -19,6 +19,15 @@ PREDICTED_NOISE = (
 """Explains the two columns of noise with a mean."""
 
 
+def averaged(results: Sequence[Result]) -> str:
+    """Say over which seeds the numbers are means, and what ± is where there are several."""
+    seeds = sorted({seed for result in results for seed in result.seeds})
+    several = any(len(result.seeds) > 1 for result in results)
+    return f"mean over seeds {', '.join(map(str, seeds))}" + (
+        "; ± is the standard deviation over them" if several else ""
+    )
+
+
 def footnotes(results: Sequence[Result]) -> list[str]:
     """Return the footnotes of a table of results, a line each.
 

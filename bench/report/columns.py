@@ -143,6 +143,7 @@ def _columns() -> Iterator[Column]:
     yield _filed("protocol", "request", lambda e: e.result.protocol)
     for name, metric in shown().items():
         yield Column(name, metric.title, None, metric.unit, metric.form, metric.better)
+        yield _deviation(name)
         yield from _published(name)
     for name, metric in shown().items():
         outputs = (TERMINAL, PAGE, FILE) if name == "psnr" else (FILE,)
@@ -166,6 +167,12 @@ def _columns() -> Iterator[Column]:
     )
     yield _filed("warnings", "footnotes", lambda e: "; ".join(remarks(e.result, "warnings")))
     yield _filed("notes", "footnotes", lambda e: "; ".join(e.footnotes))
+
+
+def _deviation(metric: str) -> Column:
+    """Return the column of a metric's standard deviation over seeds."""
+    outputs = OUTPUTS if metric == "psnr" else (MARKDOWN, PAGE, FILE)
+    return Column(f"{metric}_deviation", "±", lambda e: e.result.deviation(metric), form=".2g", outputs=outputs)
 
 
 def _published(metric: str) -> Iterator[Column]:

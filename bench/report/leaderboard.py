@@ -6,7 +6,7 @@ from typing import Any
 
 from bench.common.tables import csv_text, json_text, latex_escaped, latex_text, markdown_text
 from bench.degradation import PAIRS
-from bench.judge.footnotes import PREDICTED_NOISE, SELF_SCORE, footnotes
+from bench.judge.footnotes import PREDICTED_NOISE, SELF_SCORE, averaged, footnotes
 from bench.plan.protocol import PROTOCOLS
 from bench.report.columns import FILE, MARKDOWN, Entry, best_first, columns, entry, heading, stored, text
 from bench.store.records import distinct_slug, score_columns
@@ -50,7 +50,9 @@ class Leaderboard:
         """Sentences that explain its columns."""
         if not self.has_reference:
             return [SELF_SCORE]
-        return [PREDICTED_NOISE] if self.entries[0].result.predicts_noise else []
+        results = [row.result for row in self.entries]
+        lines = [PREDICTED_NOISE] if results[0].predicts_noise else []
+        return lines + ([averaged(results)] if any(len(result.seeds) > 1 for result in results) else [])
 
     @property
     def footnotes(self) -> tuple[str, ...]:

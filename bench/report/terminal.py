@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from bench.judge.footnotes import PREDICTED_NOISE, SELF_SCORE, footnotes
+from bench.judge.footnotes import PREDICTED_NOISE, SELF_SCORE, averaged, footnotes
 from bench.plan.cell import Cell, Failure
 from bench.report.columns import TERMINAL, Entry, best_first, columns, entry, heading, text
 from bench.run.progress import CellProgress
@@ -155,8 +155,7 @@ def _table(out: Console, rows: Sequence[Entry]) -> None:
         grid.add_row(*(Text(t, style) if c.name == "verdict" else Text(t) for c, t in zip(there, texts, strict=True)))
     out.print(grid)
     scored = rows[0].result.has_reference
-    seeds = sorted({seed for row in rows for seed in row.result.seeds})
-    remark = f"mean over seeds {', '.join(map(str, seeds))}" if scored else f"no reference; {SELF_SCORE}"
+    remark = averaged([row.result for row in rows]) if scored else f"no reference; {SELF_SCORE}"
     lines = [f"protocol {rows[0].result.protocol}; {remark}"]
     lines += [PREDICTED_NOISE] if any(row.result.predicts_noise for row in rows) and scored else []
     lines += [

@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import Any
 
 from bench.store.names import dataset_names, method_names
@@ -118,6 +118,11 @@ class Result:
     def mean(self, metric: str) -> float:
         """Return the mean over the images and the seeds of a column."""
         return fmean(record.mean(metric) for record in self.records)
+
+    def deviation(self, metric: str) -> float:
+        """Return the standard deviation over the seeds of a column's mean over the images; NaN for one seed."""
+        means = [record.mean(metric) for record in self.records]
+        return stdev(means) if len(means) > 1 else math.nan
 
     def images(self, metric: str) -> dict[str, float]:
         """Return the mean over the seeds for each image."""

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from io import StringIO
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from rich.console import Console
@@ -218,3 +219,39 @@ def test_a_note_is_printed_when_a_cell_is_done(tmp_path, photographs):
     done = run_campaign(cells, Store(tmp_path / "runs"), Settings("cpu"), Live(Console(file=screen, width=240)))
     assert "note: mine: takes the image as it is" in screen.getvalue()
     assert done.records()[0].provenance["notes"] == ["takes the image as it is"]
+
+
+def test_the_spread_over_seeds_stands_in_every_table(tmp_path, photographs):
+    """Held against pandas, from the table of images that has each seed."""
+    store = Store(tmp_path / "runs")
+    cells, _ = plan(Request("wavelet", str(photographs), "25,50", seed="0-2"))
+    cells += plan(Request("gaussian", str(photographs), "25"))[0]
+    for cell, record in run_all(cells, Settings("cpu")):
+        store.put(cell, record)
+    page = build(tmp_path)
+    images = pd.read_csv(page.parent / "images.csv")
+    means = images.groupby(["method", "degradation", "seed"])[["psnr", "ssim", "mse"]].mean()
+    spread = means.groupby(["method", "degradation"]).std(ddof=1)
+    table = pd.read_csv(page.parent / "leaderboard.csv").set_index(["method", "degradation"])
+    for metric in ("psnr", "ssim", "mse"):
+        assert spread.loc[("Wavelet", "gaussian:25"), metric] > 0
+        for noise in ("gaussian:25", "gaussian:50"):
+            expected = spread.loc[("Wavelet", noise), metric]
+            assert table.loc[("Wavelet", noise), f"{metric}_deviation"] == pytest.approx(expected, rel=1e-3)
+    assert np.isnan(table.loc[("Gaussian", "gaussian:25"), "psnr_deviation"])
+
+    shown = f"{spread.loc[('Wavelet', 'gaussian:25'), 'psnr']:.2g}"
+    explained = "mean over seeds 0, 1, 2; ± is the standard deviation over them"
+    text = StringIO()
+    print_results(Console(file=text, width=120), gather(store.scores()))
+    head, *lines = (line.split() for line in text.getvalue().splitlines() if line)
+    assert head.count("±") == 1
+    (wavelet,) = (line for line in lines if line[0] == "Wavelet" and "25" in line)
+    assert shown in wavelet
+    assert explained in " ".join(text.getvalue().split())
+    markdown = (page.parent / "report.md").read_text()
+    assert f"| {shown} |" in markdown
+    assert explained in markdown
+    assert explained in page.read_text()
+    cells = {cell for _, rows in Tables(page.read_text()).tables for row in rows for cell in row}
+    assert shown in cells
