@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
@@ -10,7 +11,7 @@ import methods
 from bench.common.errors import BenchError
 from bench.common.parsing import unknown
 from bench.degradation import GROUPS, KINDS, PAIRS
-from bench.plan.protocol import PROTOCOLS
+from bench.plan.protocol import CHOICES, PROTOCOLS
 from bench.report.terminal import console
 from datasets import Dataset
 from methods import Method, Net
@@ -184,11 +185,15 @@ def _noise() -> Table:
     return grid
 
 
-def _protocols() -> Table:
+def _protocols() -> Group:
     grid = _grid("PROTOCOL", "what it fixes")
     for protocol in PROTOCOLS.values():
         grid.add_row(protocol.name, protocol.summary())
-    return grid
+    changes = _grid("your own", "as PROTOCOL=standard,channel=y,crop=4")
+    for choice, values in CHOICES.items():
+        for value, meaning in values.items():
+            changes.add_row(f"{choice}={value}", meaning)
+    return Group(grid, "", changes)
 
 
 _TABLES = {"datasets": _datasets, "noise": _noise, "protocols": _protocols}

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from bench.judge.ledger import Published, published
 from bench.judge.tolerance import tolerance
-from bench.plan.protocol import PROTOCOLS
 from bench.store.results import PEAK_255_OF_UNIT, Result
 
 
@@ -52,6 +51,9 @@ def judge(result: Result) -> Verdict | None:
     against = f"{row.value} dB in {row.source}"
     if row.metric == "psnr_noise_255":
         against += f" (of the predicted noise with peak 255 for white 1; here {measured:.2f} in that convention)"
+    own = _own_choices(result)
+    if own:
+        return Verdict("not comparable", f"{against}: here {own}, as no published number", row, difference, allowed)
     why_not = _incomparable(result, row)
     agrees = abs(difference) <= allowed
     if why_not and not (agrees and row.protocol == "unstated"):
@@ -76,9 +78,15 @@ def reference(result: Result, metric: str) -> Published | None:
     return None
 
 
+def _own_choices(result: Result) -> str:
+    """Name the choices of a person's protocol that no row of the ledger has, however near the numbers are."""
+    own = {name: value for name, value in result.rules.changes.items() if name in ("channel", "gray", "crop")}
+    return " and ".join(f"{name}={value}" for name, value in own.items() if value != "scale")
+
+
 def _incomparable(result: Result, row: Published) -> str:
     """Say which choice of protocol makes the two numbers incomparable; empty if none does."""
-    clipped = PROTOCOLS[result.protocol].noisy == "uint8"
+    clipped = result.rules.noisy == "uint8"
     inference = result.about["identity"].get("inference", {})
     if result.ensembled and (row.method, row.variant) != result.published_ensemble:
         return "here with self-ensemble, there without (worth 0.05 dB for DnCNN on Set12 at sigma 25)"
@@ -92,7 +100,7 @@ def _incomparable(result: Result, row: Published) -> str:
         return "the source does not state its protocol"
     if "sigma" in inference:
         return f"here the method was told sigma {inference['sigma']:g}, whatever the noise"
-    if (row.protocol == "sr") != (result.protocol == "sr"):
+    if (row.protocol == "sr") != (result.rules.crop == "scale"):
         return "a border as wide as the scale is left out in one of the two only (PROTOCOL=sr)"
     if clipped and row.protocol != "clipped":
         return "here the noisy image is clipped to 8 bit, there not (worth 0.3 dB at sigma 15, 2 dB at sigma 50)"

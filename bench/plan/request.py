@@ -13,10 +13,11 @@ from bench.plan.cell import REQUESTED, Cell, Failure
 from bench.plan.choose_net import choose_net
 from bench.plan.inference import Inference
 from bench.plan.names import told_apart
-from bench.plan.protocol import PROTOCOLS, Protocol, protocol
+from bench.plan.protocol import PROTOCOLS, Protocol, protocol, protocols
 from bench.plan.resolve import EXPECTED, ConfiguredMethod, Resolved
 from datasets import Dataset
 from datasets.from_path import as_noisy
+from datasets.gray import as_gray
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def _images(
         every = ["15", "25", "50"] if usual == "25" else [usual]
         noises = resolve.resolve("NOISE", resolve.degradations(request.noise or usual), every, degradation.parse)
         rules = resolve.resolve(
-            "PROTOCOL", request.protocol or (entry.protocol if entry else "standard"), PROTOCOLS, protocol
+            "PROTOCOL", protocols(request.protocol) or (entry.protocol if entry else "standard"), PROTOCOLS, protocol
         )
         yield from ((data, noise, rule) for noise, rule in itertools.product(noises, rules))
 
@@ -187,6 +188,7 @@ class _Planner:
         self._cells: dict[tuple[int, int, Degradation, Inference], Cell] = {}
         self._data: dict[int, str] = {}
         self._noisy: dict[int, Dataset] = {}
+        self._gray: dict[tuple[int, str], Dataset] = {}
 
     def cell(
         self,
@@ -203,6 +205,7 @@ class _Planner:
                 f"PROTOCOL={protocol.name} has seed 0 only, got SEED={seed}; for other seeds use PROTOCOL=standard",
                 f"seeds other than 0 under {protocol.name}",
             )
+        dataset = self._coloured(dataset, protocol)
         shared = (id(method), id(dataset), degradation, how)
         if shared not in self._cells:
             self._cells[shared] = self._first(method, self._degradable(dataset, degradation), degradation, how)
@@ -229,6 +232,19 @@ class _Planner:
             packages=code.packages,
             inference=how,
         )
+
+    def _coloured(self, dataset: Dataset, protocol: Protocol) -> Dataset:
+        """Return the dataset in the colour that a protocol asks for, or raise `DoesNotFit`."""
+        if dataset.colour != "rgb" and (protocol.channel != "rgb" or protocol.gray != "none"):
+            which = f"channel={protocol.channel}" if protocol.channel != "rgb" else f"gray={protocol.gray}"
+            raise DoesNotFit(
+                f"PROTOCOL={protocol.name}: the images of {dataset.name} are gray, and {which} is for colour images; "
+                "leave it out",
+                "gray images under a protocol for colour images",
+            )
+        if protocol.gray == "none":
+            return dataset
+        return self._gray.setdefault((id(dataset), protocol.gray), as_gray(dataset, protocol.gray))
 
     def _degradable(self, dataset: Dataset, degradation: Degradation) -> Dataset:
         """Return the dataset as the degradation takes it, or raise `BenchError` where it lacks what that needs."""

@@ -7,7 +7,6 @@ from typing import Any
 from bench.common.tables import csv_text, json_text, latex_escaped, latex_text, markdown_text
 from bench.degradation import PAIRS
 from bench.judge.footnotes import PREDICTED_NOISE, SELF_SCORE, averaged, footnotes
-from bench.plan.protocol import PROTOCOLS
 from bench.report.columns import FILE, MARKDOWN, Entry, best_first, columns, entry, heading, stored, text
 from bench.store.records import distinct_slug, score_columns
 from bench.store.results import Result
@@ -62,7 +61,7 @@ class Leaderboard:
     @property
     def choices(self) -> str:
         """The choices of the protocol, in a line."""
-        return PROTOCOLS[self.protocol].summary(drawn=self.entries[0].result.about["random"])
+        return self.entries[0].result.rules.summary(drawn=self.entries[0].result.about["random"])
 
 
 def leaderboards(results: Iterable[Result]) -> list[Leaderboard]:

@@ -10,12 +10,13 @@ import datasets
 from bench.common.errors import BenchError
 from bench.degradation import PAIRS, degrade, parse
 from bench.plan.fingerprint import of_data
-from bench.plan.protocol import PROTOCOLS
+from bench.plan.protocol import Protocol
 from bench.report.leaderboard import Leaderboard
 from bench.run import images
 from bench.run.images import Picture
 from bench.store.records import Record, Store, read
 from datasets import Dataset
+from datasets.gray import as_gray
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,7 +64,7 @@ def picture_strips(store: Store, boards: Sequence[Leaderboard], each: int) -> di
     for board in boards:
         records = [entry.result.records[0] for entry in board.entries]
         chosen = _spread(_hardest_first(records), each)
-        known = _pictures(records[0].provenance, chosen)
+        known = _pictures(records[0].provenance, board.entries[0].result.rules, chosen)
         denoised = [
             {row["image"]: row for row in read(paths[record.provenance["key"]], ("image", "psnr", "denoised")).images}
             for record in records
@@ -86,10 +87,12 @@ def _spread(names: list[str], count: int) -> list[str]:
     return [names[round(i * (len(names) - 1) / max(count - 1, 1))] for i in range(count)]
 
 
-def _pictures(about: dict[str, object], names: Sequence[str]) -> list[Picture]:
+def _pictures(about: dict[str, object], rules: Protocol, names: Sequence[str]) -> list[Picture]:
     dataset = _dataset(about)
     if dataset is None:
         return []
+    if rules.gray != "none":
+        dataset = as_gray(dataset, rules.gray)
     try:
         return list(images.pictures(dataset, names))
     except (BenchError, ValueError):
@@ -119,7 +122,7 @@ def _dataset(about: "dict[str, object]") -> Dataset | None:
 def _strip(board: Leaderboard, picture: Picture, rows: Sequence[dict[str, object]]) -> PictureStrip:
     import numpy as np
 
-    protocol = PROTOCOLS[board.protocol]
+    protocol = board.entries[0].result.rules
     image = degrade(
         picture.clean,
         parse(board.degradation),

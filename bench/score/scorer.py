@@ -3,8 +3,12 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from bench.common.errors import BenchError
 from bench.plan.cell import Cell
-from bench.score.metrics import METRICS, psnr
+from bench.score.metrics import METRICS, WINDOW, psnr
+
+LUMA = {"y": ((65.481 / 255, 128.553 / 255, 24.966 / 255), 16.0), "y-full": ((0.299, 0.587, 0.114), 0.0)}
+"""Weights of red, green and blue and the level of black of Y (ITU-R BT.601), by `Protocol.channel`."""
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,7 +72,7 @@ def _scores(
     columns = dict.fromkeys(scored(), [float("nan")] * len(noisy))
     if reference is not None:
         # What is left of the noise is what is wrong with the image, clipping aside.
-        columns["noise_psnr"] = psnr(reference, levels).tolist()
+        columns["noise_psnr"] = psnr(_channel(cell, reference), _channel(cell, levels)).tolist()
     levels.clamp_(0, 255)
     if cell.protocol.output == "uint8":
         levels = levels.round_()
@@ -85,11 +89,27 @@ def _scores(
 
 
 def _against(cell: Cell, clean: "Tensor", image: "Tensor", prefix: str) -> dict[str, list[float]]:
-    """Return every metric of images (B, C, H, W) in grey levels, without the protocol's border."""
+    """Return every metric of images (B, C, H, W) in grey levels, of the protocol's channel and without its border."""
+    clean, image = _channel(cell, clean), _channel(cell, image)
     crop = cell.crop
+    if crop and min(clean.shape[-2:]) - 2 * crop < WINDOW:
+        height, width = clean.shape[-2:]
+        raise BenchError(
+            f"PROTOCOL={cell.protocol.name}: a border of {crop} leaves less than {WINDOW}x{WINDOW} of {height}x{width} "
+            "pixels, which SSIM needs; use a smaller crop"
+        )
     inside = (..., slice(crop, clean.shape[-2] - crop), slice(crop, clean.shape[-1] - crop))
     pair = (clean[inside], image[inside]) if crop else (clean, image)
     return {f"{prefix}{name}": metric(*pair).tolist() for name, metric in METRICS.items()}
+
+
+def _channel(cell: Cell, image: "Tensor") -> "Tensor":
+    """Return what the protocol scores of images (B, C, H, W) in grey levels."""
+    if cell.protocol.channel == "rgb":
+        return image
+    (red, green, blue), black = LUMA[cell.protocol.channel]
+    image = image.double()
+    return (red * image[:, 0] + green * image[:, 1] + blue * image[:, 2] + black).unsqueeze(1)
 
 
 def _stack(images: "Sequence[np.ndarray]", device: str) -> "Tensor":

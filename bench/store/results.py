@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from typing import Any
 
+from bench.plan.protocol import Protocol
 from bench.store.names import dataset_names, method_names
 from bench.store.records import Record
 
@@ -84,6 +85,11 @@ class Result:
     def protocol(self) -> str:
         """The protocol's name."""
         return str(self.about["protocol"]["name"])
+
+    @property
+    def rules(self) -> Protocol:
+        """The protocol's choices; one that was added since the record was made has its usual value."""
+        return Protocol(**self.about["protocol"])
 
     @property
     def published_as(self) -> tuple[str, str] | None:

@@ -1,8 +1,9 @@
 """The cells that a study compares with each other: those that see the same noisy images."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from bench.common.errors import BenchError
 from bench.common.naming import distinct_names
 from bench.plan.cell import Cell
 from bench.studies.naming import method_identity
@@ -28,6 +29,22 @@ class Group:
     def first(self) -> Cell:
         """The first cell of the first method."""
         return next(iter(self.methods.values()))[0]
+
+
+def check_whole(cells: Sequence[Cell], command: str) -> None:
+    """Refuse protocols that score a part of the image, where a study measures all of it.
+
+    Raises
+    ------
+    BenchError
+        If a cell has such a protocol.
+    """
+    for cell in cells:
+        if cell.protocol.channel != "rgb" or cell.protocol.crop not in (0, "scale"):
+            raise BenchError(
+                f"PROTOCOL={cell.protocol.name}: make {command} measures every channel and pixel; leave channel and "
+                "crop out"
+            )
 
 
 def grouped(cells: Iterable[Cell], *, seeds_apart: bool = False) -> list[Group]:

@@ -23,7 +23,7 @@ from bench.run.noise_level import sigma_for
 from bench.run.settings import Settings
 from bench.score.metrics import psnr
 from bench.score.self_score import SelfScore, difference, held_out, reach, score
-from bench.studies.groups import Group, grouped
+from bench.studies.groups import Group, check_whole, grouped
 from bench.studies.naming import stem
 from bench.studies.selfscore.agreement import agreement
 
@@ -66,6 +66,7 @@ def build(
 
     cells, outcomes = _planned(request)
     yield from outcomes
+    check_whole(cells, "selfscore")
     everything: list[Row] = []
     for group in grouped(cells, seeds_apart=True):
         try:

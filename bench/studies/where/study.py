@@ -16,7 +16,7 @@ from bench.report.terminal import Live, console
 from bench.run.campaign import run_campaign
 from bench.run.settings import Settings
 from bench.store.records import Store
-from bench.studies.groups import by_dataset, grouped
+from bench.studies.groups import by_dataset, check_whole, grouped
 from bench.studies.naming import stem
 from bench.studies.where.errors import by_part, error_maps
 from bench.studies.where.table import median_image, printable, summary
@@ -45,6 +45,7 @@ def build(
     plan = planned(request)
     yield from plan.remarks
     yield from plan.failures
+    check_whole(plan.cells, "where")
     for name, of_it in by_dataset(plan.cells).items():
         if lacking := _lacking(of_it[0].dataset):
             yield Failure({"dataset": name}, lacking)

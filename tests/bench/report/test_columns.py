@@ -14,6 +14,8 @@ from rich.console import Console
 
 from bench.plan.request import Request, plan
 from bench.report.build import build
+from bench.report.html_page import html
+from bench.report.leaderboard import images_csv, leaderboards, to_csv, to_markdown
 from bench.report.terminal import Live, print_results
 from bench.run.campaign import run_campaign
 from bench.run.engine import run_all
@@ -228,11 +230,13 @@ def test_the_spread_over_seeds_stands_in_every_table(tmp_path, photographs):
     cells += plan(Request("gaussian", str(photographs), "25"))[0]
     for cell, record in run_all(cells, Settings("cpu")):
         store.put(cell, record)
-    page = build(tmp_path)
-    images = pd.read_csv(page.parent / "images.csv")
+    results = gather(store.scores())
+    boards = leaderboards(results)
+    page, markdown = html(boards, [], {}, []), to_markdown(boards)
+    images = pd.read_csv(StringIO(images_csv(results)))
     means = images.groupby(["method", "degradation", "seed"])[["psnr", "ssim", "mse"]].mean()
     spread = means.groupby(["method", "degradation"]).std(ddof=1)
-    table = pd.read_csv(page.parent / "leaderboard.csv").set_index(["method", "degradation"])
+    table = pd.read_csv(StringIO(to_csv(boards))).set_index(["method", "degradation"])
     for metric in ("psnr", "ssim", "mse"):
         assert spread.loc[("Wavelet", "gaussian:25"), metric] > 0
         for noise in ("gaussian:25", "gaussian:50"):
@@ -243,15 +247,14 @@ def test_the_spread_over_seeds_stands_in_every_table(tmp_path, photographs):
     shown = f"{spread.loc[('Wavelet', 'gaussian:25'), 'psnr']:.2g}"
     explained = "mean over seeds 0, 1, 2; ± is the standard deviation over them"
     text = StringIO()
-    print_results(Console(file=text, width=120), gather(store.scores()))
+    print_results(Console(file=text, width=120), results)
     head, *lines = (line.split() for line in text.getvalue().splitlines() if line)
     assert head.count("±") == 1
     (wavelet,) = (line for line in lines if line[0] == "Wavelet" and "25" in line)
     assert shown in wavelet
     assert explained in " ".join(text.getvalue().split())
-    markdown = (page.parent / "report.md").read_text()
     assert f"| {shown} |" in markdown
     assert explained in markdown
-    assert explained in page.read_text()
-    cells = {cell for _, rows in Tables(page.read_text()).tables for row in rows for cell in row}
+    assert explained in page
+    cells = {cell for _, rows in Tables(page).tables for row in rows for cell in row}
     assert shown in cells
