@@ -1,4 +1,4 @@
-"""A person's own method, whatever it comes from: a file, a program, an installed package, their weights.
+"""A person's own method, whatever it comes from: a file, a program, finished outputs, an installed package, weights.
 
 Every one becomes a `methods.Method` whose `load` carries, as `code`, the fingerprint of what
 determines its result.
@@ -26,7 +26,7 @@ def method_of(word: str, weights: str = "") -> tuple[Method, dict[str, str]] | N
     Parameters
     ----------
     word : str
-        ``cmd:PROGRAM ...``, ``spandrel:path=...``, ``deepinv:model=...``, or a path that ends in
+        ``cmd:PROGRAM ...``, ``outputs:FOLDER``, ``spandrel:path=...``, ``deepinv:model=...``, or a path that ends in
         `.py`, `.onnx` or `.tflite`; options behind a colon.
     weights : str
         Path of a file of weights, or empty.
@@ -57,6 +57,10 @@ def _made(word: str, weights: str) -> tuple[Method, dict[str, str]] | None:
         from bench.adapters.command import method_from_command
 
         return method_from_command(word.removeprefix("cmd:")), {}
+    if word.startswith("outputs:"):
+        from bench.adapters.outputs import method_from_outputs
+
+        return method_from_outputs(word.removeprefix("outputs:")), {}
     form = word.partition(":")[0]
     if form in ("spandrel", "deepinv"):
         return _of_package(form, name_and_options(word)[1], weights), {}

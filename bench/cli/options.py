@@ -38,7 +38,10 @@ def _out(folder: Path) -> Path:
 
 
 Method = Annotated[
-    str, typer.Option(help="Methods: a comma list, `all`, a .py, .onnx or .tflite file, or cmd:PROGRAM; see `list`.")
+    str,
+    typer.Option(
+        help="Methods: a comma list, `all`, a .py, .onnx or .tflite file, cmd:PROGRAM, or outputs:FOLDER; see `list`."
+    ),
 ]
 Data = Annotated[str, typer.Option(help="Datasets: a comma list, `all`, or a path to images.")]
 Noise = Annotated[

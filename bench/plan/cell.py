@@ -94,6 +94,11 @@ class Cell:
         return self.net.receptive_field is not None
 
     @property
+    def outputs(self) -> str:
+        """Hash of the files that another program wrote, where those are the results; empty where a method runs."""
+        return str(getattr(self.method.load, "contents", ""))
+
+    @property
     def identity(self) -> dict[str, Any]:
         """What determines the result."""
         weights = self.net.weights
@@ -111,6 +116,7 @@ class Cell:
             "protocol": self.protocol.digest,
             "seed": self.seed,
             "format": RECORD_FORMAT,
+            **({"outputs": self.outputs} if self.outputs else {}),
         } | ({"inference": changes} if (changes := self.inference.changes(local=self.local)) else {})
 
     @cached_property

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from bench.adapters import outputs
 from bench.common import files, provenance, source_hash
 from bench.common.source_hash import Reach, digest
 from bench.degradation import KINDS, PAIRS, Degradation
@@ -38,6 +39,7 @@ HARNESS: Mapping[str, Stage] = {
     "noise level": Stage(("bench.run.noise_level:estimated",), ("PyWavelets",)),
     "batches": Stage(("bench.run.loading:load", "bench.run.batches:in_batches")),
     "processes": Stage(("bench.run.processes:denoise_one",)),
+    "outputs": Stage(("bench.run.from_files:from_files",)),
     "runtimes": Stage(("bench.run.runtimes.choice:prepare",)),
     "tiles": Stage(("bench.run.wrappers:tiled", "bench.run.wrappers:Tiles")),
     "padding": Stage(("bench.run.wrappers:padded",)),
@@ -61,6 +63,7 @@ NEUTRAL = (
     "bench.plan.cell:Cell.identity",
     "bench.plan.cell:Cell.key",
     "bench.plan.cell:Cell.label",
+    "bench.plan.cell:Cell.outputs",
     "bench.plan.cell:Cell.own",
     "bench.plan.cell:Cell.own_weights",
     "bench.plan.cell:Cell.plain_label",
@@ -121,7 +124,9 @@ def of_code(method: Method, net: Net, dataset: Dataset, degradation: Degradation
 
 def stages(method: Method, net: Net, dataset: Dataset, degradation: Degradation, inference: Inference) -> Iterator[str]:
     """Give the stages of `HARNESS` that a cell goes through."""
-    yield from ("images", "degradation", "processes" if method.processes else "batches", "scorer", "metrics")
+    finished = isinstance(method.load, outputs.Load)
+    way = "outputs" if finished else "processes" if method.processes else "batches"
+    yield from ("images", "degradation", way, "scorer", "metrics")
     network = not method.processes and getattr(method.load, "network", True)
     if network:
         yield "runtimes"

@@ -11,6 +11,7 @@ from bench.degradation import Degradation
 from bench.plan import fingerprint, inference, resolve
 from bench.plan.cell import REQUESTED, Cell, Failure
 from bench.plan.choose_net import choose_net
+from bench.plan.finished import are_finished, clashes, with_files
 from bench.plan.inference import Inference
 from bench.plan.names import told_apart
 from bench.plan.protocol import PROTOCOLS, Protocol, protocol, protocols
@@ -120,6 +121,8 @@ def planned(request: Request) -> Plan:
                 continue
             asked = dict(zip(REQUESTED, (word.word for word in words), strict=True))
             failures.append(Failure(asked, one_line(error)))
+    for key, cause in clashes(list(cells.values())).items():
+        failures.append(Failure(cells.pop(key).request, cause))
     whole = Plan(told_apart(list(cells.values())), _one_a_cause(failures), left_out, combinations)
     if left_out and not cells and not failures:
         raise BenchError(f"nothing fits: {whole.remarks[0]}")
@@ -132,9 +135,11 @@ def single(method: str, weights: str, dataset: Dataset, noise: str) -> Cell:
     Raises
     ------
     BenchError, ValueError
-        If the method is not known, or has no net for the images and the noise.
+        If the method is not known, has no net for the images and the noise, or cannot run on them.
     """
     configured = resolve.known_method(method, weights)
+    if are_finished(configured.method):
+        raise BenchError(f"METHOD={method}: outputs are finished; this needs a method that runs on other images")
     return _Planner().cell(configured, dataset, degradation.parse(noise), protocol(dataset.protocol), 0, Inference())
 
 
@@ -209,7 +214,7 @@ class _Planner:
         shared = (id(method), id(dataset), degradation, how)
         if shared not in self._cells:
             self._cells[shared] = self._first(method, self._degradable(dataset, degradation), degradation, how)
-        return replace(self._cells[shared], protocol=protocol, seed=seed if degradation.random else 0)
+        return with_files(replace(self._cells[shared], protocol=protocol, seed=seed if degradation.random else 0))
 
     def _first(self, method: ConfiguredMethod, dataset: Dataset, degradation: Degradation, how: Inference) -> Cell:
         sigma = degradation.sigma if how.sigma is None else how.sigma

@@ -100,7 +100,7 @@ def _finished(cell: Cell, store: Store, settings: Settings) -> bool:
         return False
     if settings.device == settings.runtime == "auto" and not settings.compile:
         return True
-    if cell.method.processes:
+    if cell.method.processes or cell.outputs:
         return True  # it is code for the CPU, wherever the cell runs
     about = store.get(cell, ("image",)).provenance
     runtime, _, compiled = str(about["runtime"]).partition(" ")

@@ -1,5 +1,6 @@
 """Running one cell: images in, noise on, method over them, scores out, as one record."""
 
+import math
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from bench.common import devices, provenance
 from bench.plan.cell import Cell, describe
 from bench.run.batches import in_batches
+from bench.run.from_files import from_files
 from bench.run.isolated import opened
 from bench.run.processes import in_processes
 from bench.run.progress import CellProgress
@@ -74,7 +76,7 @@ def run_cell(
     faults: list[sanity.Fault | None] = []
     with closing(_outputs(cell, images, settings, device, how)) as outputs:
         for output in outputs:
-            clock.seconds["method"] += output.seconds * len(output.samples)
+            clock.seconds["method"] += 0 if math.isnan(output.seconds) else output.seconds * len(output.samples)
             with clock.part("score"):
                 rows += _rows(cell, output, device)
                 faults += _faults(output)
@@ -98,6 +100,11 @@ def _outputs(
     cell: Cell, images: Iterator[Sample], settings: Settings, device: str, how: dict[str, Any]
 ) -> Generator[Output]:
     """Run the method over the images; what a record says of where and how that was is put into `how`."""
+    if cell.outputs:
+        outputs, notes = from_files(cell, images)
+        how |= asdict(Cost()) | {"runtime": "", "fallback": "", "jobs": 1, "threads": 1, "notes": notes}
+        yield from outputs
+        return
     if cell.method.processes:
         only_networks(cell.inference.precision, compiled=settings.compile)
         jobs = settings.jobs or provenance.cores()

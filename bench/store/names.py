@@ -72,7 +72,9 @@ def _versions(abouts: Sequence[About]) -> list[int]:
         about = abouts[place]
         opened = about.get("opened", {})
         cell = tuple(str(about["identity"].get(k)) for k in ("dataset", "data", "degradation", "protocol", "harness"))
-        contents: dict[Hashable, str] = {("cell", cell): about["identity"].get("opened", "")}
+        contents: dict[Hashable, str] = {
+            ("cell", cell): "".join(about["identity"].get(k, "") for k in ("opened", "outputs"))
+        }
         contents |= {("file", name): digest for name, digest in opened.get("files", {}).items()}
         contents |= {("variable", name): digest for name, digest in opened.get("environment", {}).items()}
         known = versions.setdefault((about["label"], str(about.get("own"))), [])

@@ -138,6 +138,8 @@ class Result:
 
 
 def _runtime(about: dict[str, Any]) -> str:
+    if not about["runtime"]:  # outputs of another program
+        return ""
     if about["device"] != "cpu":
         return f"{about['runtime']}, {about['device']}"
     return f"{about['runtime']} ×{about['jobs'] * about['threads']}"
@@ -156,7 +158,7 @@ def current(results: Iterable[Result]) -> list[Result]:
     newest: dict[str, Result] = {}
     for result in results:
         identity, own = result.about["identity"], result.about.get("own", {})
-        what = ("net", "options", "weights", "opened", "dataset", "degradation", "protocol", "inference")
+        what = ("net", "options", "weights", "opened", "outputs", "dataset", "degradation", "protocol", "inference")
         same = json.dumps(
             [[identity.get(k) for k in what], own.get("code"), None if result.ledger else identity["data"]]
         )
@@ -168,14 +170,26 @@ def current(results: Iterable[Result]) -> list[Result]:
 def gather(records: Iterable[Record]) -> list[Result]:
     """Gather the records that differ in nothing but the seed; order of first appearance.
 
+    Outputs of another program are other files for each seed; those of one seed that have changed begin a new result.
     A person's own methods and images of one name get names that tell them apart.
     """
-    groups: dict[str, dict[int, Record]] = {}
+    groups: dict[str, list[Record]] = {}
     for record in records:
-        identity = {k: v for k, v in record.provenance["identity"].items() if k != "seed"}
-        groups.setdefault(json.dumps(identity, sort_keys=True), {})[record.provenance["seed"]] = record
-    by_seed = ([seeds[seed] for seed in sorted(seeds)] for seeds in groups.values())
-    return _told_apart(Result(tuple(group)) for group in by_seed)
+        identity = {k: v for k, v in record.provenance["identity"].items() if k not in ("seed", "outputs")}
+        groups.setdefault(json.dumps(identity, sort_keys=True), []).append(record)
+    by_seed = (seeds for group in groups.values() for seeds in _by_seed(group))
+    return _told_apart(Result(tuple(seeds[seed] for seed in sorted(seeds))) for seeds in by_seed)
+
+
+def _by_seed(records: Sequence[Record]) -> list[dict[int, Record]]:
+    results: list[dict[int, Record]] = [{}]
+    for record in sorted(records, key=lambda record: str(record.provenance.get("started"))):
+        seed, outputs = record.provenance["seed"], record.provenance["identity"].get("outputs")
+        there = results[-1].get(seed)
+        if there is not None and there.provenance["identity"].get("outputs") != outputs:
+            results.append({})
+        results[-1][seed] = record
+    return results
 
 
 def _told_apart(results: Iterable[Result]) -> list[Result]:
