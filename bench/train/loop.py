@@ -143,7 +143,7 @@ def train(
         if validate or run.step >= run.steps:
             run.seconds += now - resumed
             if distributed.rank() == 0:
-                _validate(run, recipe, losses, held_out, validation or validation_psnr, session)
+                _validate(run, recipe, losses, held_out, validation or validation_psnr, session, last=bool(stop))
             losses.clear()
             resumed = time.perf_counter()
         if stop:
@@ -233,6 +233,8 @@ def _validate(
     held_out: "Sequence[Pair]",
     validation: Validation,
     session: Session,
+    *,
+    last: bool,
 ) -> None:
     """Score the held-out images, keep the best weights, write a checkpoint; stop a run that has diverged."""
     import torch
@@ -245,7 +247,7 @@ def _validate(
         run.best_score = score
         run.best = {name: value.detach().clone() for name, value in run.weights().items()}
     speed = run.step * recipe.batch / run.seconds if run.seconds else math.nan
-    left = (run.steps - run.step) * run.seconds / run.step
+    left = 0.0 if last else (run.steps - run.step) * run.seconds / run.step
     run.history.append({"step": run.step, "loss": loss, "psnr": score, "seconds": run.seconds})
     checkpoint.save(session.checkpoint, checkpoint_of(run, session.identity))
     session.report(Progress(run.step, run.steps, loss, score, speed, run.seconds, left))

@@ -167,7 +167,7 @@ def _try(recipe: Recipe, data: TrainingData) -> None:
 
 def _heading(recipe: Recipe, recorded: RecordedTraining | None, budget: float) -> str:
     steps = recorded.content["steps"] if recorded else recipe.steps
-    length = f"{budget / 60:.3g} min" if budget else f"{steps} steps"
+    length = (f"{budget:g} s" if budget < 120 else f"{budget / 60:.3g} min") if budget else f"{steps} steps"
     return f"{recipe.title}: {recipe.images}, {recipe.noise}, patches {recipe.patch}, batch {recipe.batch}, {length}"
 
 
