@@ -1,6 +1,5 @@
 """What a person sees of a search: a line a candidate, a table, a chart, and the recipe of what was found."""
 
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, asdict, fields, replace
@@ -9,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from bench.common.atomic import write_whole
 from bench.common.tables import csv_text
-from bench.report.styles import style
+from bench.report import styles
 from bench.train.recipe import Recipe
 from bench.train.search.evolution import best_of
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from bench.train.search.space import Plan
 
     Candidate = Mapping[str, Any]
@@ -24,7 +25,7 @@ METHOD = "searched"
 TITLE = "MWRCANet, searched"
 """Of a found network; the original network that is trained beside it is titled accordingly."""
 
-STYLES = {block: style(index) for index, block in enumerate(("residual", "dense", "attention"))}
+STYLES = {block: styles.style(index) for index, block in enumerate(("residual", "dense", "attention"))}
 """Colour and marker of the block types."""
 
 ADVICE = "make room there; the record stays"
@@ -105,10 +106,11 @@ def save(candidates: "Sequence[Candidate]", record: Path, noisy_psnr: float, tit
     BenchError
         If they cannot be written.
     """
-    table, chart = record.with_suffix(".csv"), record.with_suffix(".png")
+    table = record.with_suffix(".csv")
     write_whole(table, to_csv(candidates), advice=ADVICE)
-    write_whole(chart, _drawn(candidates, noisy_psnr, title), advice=ADVICE)
-    return table, chart
+    with styles.charts():
+        styles.save(_chart(candidates, noisy_psnr, title), record.with_suffix(""), ("png",), RESOLUTION)
+    return table, record.with_suffix(".png")
 
 
 def to_csv(candidates: "Sequence[Candidate]") -> str:
@@ -124,50 +126,40 @@ def to_csv(candidates: "Sequence[Candidate]") -> str:
     return csv_text(rows)
 
 
-def _drawn(candidates: "Sequence[Candidate]", noisy_psnr: float, title: str) -> bytes:
+def _chart(candidates: "Sequence[Candidate]", noisy_psnr: float, title: str) -> "Figure":
     """Draw PSNR against parameters: a mark a candidate, thin lines from parents to children, a ring round the best."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
     import matplotlib.pyplot as plt
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
+    from matplotlib.ticker import MaxNLocator
 
-    with plt.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
-        figure, axes = plt.subplots(figsize=(6.8, 4.0), layout="constrained")
-        for candidate in candidates:
-            if candidate["parent"] is not None:
-                pair = (candidates[candidate["parent"]], candidate)
-                axes.plot(
-                    [one["parameters"] for one in pair], [one["psnr"] for one in pair], color="0.82", lw=0.7, zorder=1
-                )
-        for block, look in STYLES.items():
-            mine = [candidate for candidate in candidates if candidate["genes"]["block"] == block]
-            if mine:
-                where = [one["parameters"] for one in mine], [one["psnr"] for one in mine]
-                axes.plot(
-                    *where, look.marker, ms=6, mfc=look.colour, mec="white", mew=0.6, alpha=0.9, label=block, zorder=2
-                )
-        best = best_of([dict(candidate) for candidate in candidates])
-        axes.plot(best["parameters"], best["psnr"], "o", ms=13, mfc="none", mec="black", mew=1.3, zorder=3)
-        low, high = axes.get_ylim()
-        if low - 0.6 * (high - low) <= noisy_psnr <= high:
-            axes.axhline(noisy_psnr, color="0.4", ls="--", lw=1, label="noisy images", zorder=0)
-        axes.margins(x=0.08, y=0.12)
-        axes.xaxis.set_major_locator(MaxNLocator(6))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-        axes.grid(color="0.92", lw=0.6)
-        axes.set_axisbelow(True)
-        axes.set(xlabel="parameters", ylabel="held-out PSNR (dB)")
-        axes.set_title(
-            f"{title}; ring: the best, {best['number']}: {genes_line(best['genes'])}", fontsize=9, loc="left"
-        )
-        legend = axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-        legend.set_title("block; line\nto parent")
-        legend.get_title().set_fontsize(8)
-        image = io.BytesIO()
-        figure.savefig(image, format="png", dpi=RESOLUTION, metadata={"Software": None})
-        plt.close(figure)
-    return image.getvalue()
+    figure, axes = plt.subplots(figsize=(6.8, 4.0), layout="constrained")
+    for candidate in candidates:
+        if candidate["parent"] is not None:
+            _plot(axes, [candidates[candidate["parent"]], candidate], "-", color="0.82", lw=0.7, zorder=1)
+    for block, look in STYLES.items():
+        mine = [candidate for candidate in candidates if candidate["genes"]["block"] == block]
+        if mine:
+            _plot(axes, mine, look.marker, ms=6, mfc=look.colour, mec="white", mew=0.6, alpha=0.9, label=block)
+    best = best_of([dict(candidate) for candidate in candidates])
+    _plot(axes, [best], "o", ms=13, mfc="none", mec="black", mew=1.3, zorder=3)
+    low, high = axes.get_ylim()
+    if low - 0.6 * (high - low) <= noisy_psnr <= high:
+        axes.axhline(noisy_psnr, color="0.4", ls="--", lw=1, label="noisy images", zorder=0)
+    axes.margins(x=0.08, y=0.12)
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.grid(visible=True, axis="both", color="0.92", lw=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set(xlabel="parameters", ylabel="held-out PSNR (dB)")
+    axes.set_title(f"{title}; ring: the best, {best['number']}: {genes_line(best['genes'])}", fontsize=9, loc="left")
+    axes.legend(
+        frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5), title="block; line\nto parent",
+        title_fontsize=8,
+    )  # fmt: skip
+    return figure
+
+
+def _plot(axes: Any, candidates: "Sequence[Candidate]", form: str, **style: Any) -> None:
+    axes.plot([one["parameters"] for one in candidates], [one["psnr"] for one in candidates], form, **style)
 
 
 def found_recipe(base: Recipe, best: "Candidate") -> Recipe:
