@@ -13,10 +13,6 @@ _SIGNS = {"residual": "conv1.weight", "dense": "convolutions.0.weight", "attenti
 """A tensor that a block of each type has one of. That of the attention block has the other's too: it is last."""
 
 
-_FORMER = ((r"\.grow\.", ".convolutions."), (r"\.fuse\.", ".local_fusion."))
-"""Names in dense blocks of nets that were searched before they were those of RDN."""
-
-
 def _build(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -> "tuple[nn.Module, int]":
     from methods.networks.searched import SearchedNet
     from methods.networks.wavelet import widths
@@ -29,7 +25,7 @@ def _build(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -
     return SearchedNet(max(inputs // 4, 1), block, blocks[block], features), inputs // 4
 
 
-load = Layout("a searched net", _build, "a state dict of SearchedNet in methods/networks/searched.py", names=_FORMER)
+load = Layout("a searched net", _build, "a state dict of SearchedNet in methods/networks/searched.py")
 """Type and number of the blocks are read off the file too."""
 
 METHODS = (
