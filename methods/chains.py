@@ -28,10 +28,7 @@ _NORM = {"weight", "bias", "running_mean", "running_var"}
 def chain(path: Path) -> Chain:
     """Return the convolutions of one chain, batch normalisation merged into them.
 
-    Parameters
-    ----------
-    path : Path
-        MatConvNet's `.mat` (7.3) of cszn, or a state dict whose keys number the modules in their order.
+    The file is MatConvNet's `.mat` (7.3) of cszn, or a state dict whose keys number the modules in their order.
 
     Raises
     ------

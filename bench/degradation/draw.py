@@ -41,15 +41,7 @@ class Draw(Protocol):
 
 
 class ImageDraw:
-    """Numbers in float64 for an image of the shape (H, W, C), levels 0 to 255.
-
-    Parameters
-    ----------
-    shape : sequence of int
-        Of the image.
-    stream : Generator or RandomState
-        NumPy's.
-    """
+    """Numbers in float64 for an image (H, W, C), levels 0 to 255, from a NumPy `Generator` or `RandomState`."""
 
     white = 255.0
 
@@ -79,15 +71,7 @@ class ImageDraw:
 
 
 class BatchDraw:
-    """Numbers in float32 for a batch of the shape (B, C, H, W), levels 0 to 1, on the device of the generator.
-
-    Parameters
-    ----------
-    shape : sequence of int
-        Of the batch.
-    generator : torch.Generator
-        All that is random comes from it.
-    """
+    """Numbers in float32 for a batch of the shape (B, C, H, W), levels 0 to 1, on the device of the generator."""
 
     white = 1.0
 

@@ -46,12 +46,8 @@ def make_charts(boards: Sequence[Leaderboard], folder: Path, formats: Sequence[s
 
     For each dataset, protocol and kind of noise: PSNR gained against sigma where there are several, with the published
     value as an open ring; where a method was run outside the range that it was trained on, PSNR against sigma within
-    and outside that range; the PSNR of every image with the mean and the published value; every metric.
-
-    Parameters
-    ----------
-    formats : sequence of str
-        Further ones, of `FORMATS`.
+    and outside that range; the PSNR of every image with the mean and the published value; every metric. Further
+    `formats` are of `FORMATS`.
 
     Raises
     ------

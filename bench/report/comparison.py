@@ -27,15 +27,10 @@ NEAR = 0.35
 
 
 def comparison_figure(boards: Sequence[Leaderboard], styles: Mapping[str, Style]) -> "Figure":
-    """Draw a row of panels, one a metric, for each leaderboard.
+    """Draw a row of panels, one a metric, for each leaderboard of one dataset and protocol, with references.
 
     Points, not bars: a bar of PSNR says nothing by its length unless it begins at 0, and then it hides the
     differences. The noisy input has the last row: a dashed line through the panel where it is near, an arrow otherwise.
-
-    Parameters
-    ----------
-    boards : sequence of Leaderboard
-        Of one dataset and protocol, with references.
     """
     import matplotlib.pyplot as plt
 

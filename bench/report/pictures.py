@@ -47,12 +47,7 @@ class PictureStrip:
 
 
 def picture_strips(store: Store, boards: Sequence[Leaderboard], each: int) -> dict[str, list[PictureStrip]]:
-    """Make strips for every leaderboard, by its anchor.
-
-    Parameters
-    ----------
-    each : int
-        How many images a leaderboard, from the hardest to the easiest; 0 for all.
+    """Make strips for `each` images (0: all) of every leaderboard, from the hardest to the easiest, by its anchor.
 
     Returns
     -------

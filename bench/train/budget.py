@@ -64,12 +64,7 @@ class Budget:
     def steps(self, step: int, planned: int, *, first: bool) -> int:
         """Return the steps in all that the budget allows at the present speed; called after every step of a new run.
 
-        Parameters
-        ----------
-        planned : int
-            What was planned before; it stays where it is nearly right.
-        first : bool
-            Whether that is still the number of the recipe.
+        What was planned before stays where it is nearly right, unless that is still the number of the recipe (`first`).
         """
         if not self.seconds or step < WARM_UP:
             return planned

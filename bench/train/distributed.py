@@ -51,12 +51,8 @@ def data_parallel(network: "nn.Module", device: str) -> "nn.Module":
     be had on the CPU, waits for the others in every layer, and leaves out norms of our own, as that without additive
     constants. An eighth of DnCNN's batch, 16 patches of 40x40, still has 25,600 values in each channel.
 
-    A process ends with what started it: of a killed `torchrun` none goes on beside the next one.
-
-    Parameters
-    ----------
-    network : Module
-        With the same weights in every process.
+    A process ends with what started it: of a killed `torchrun` none goes on beside the next one. The network has the
+    same weights in every process.
     """
     if size() == 1:
         return network

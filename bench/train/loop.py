@@ -159,15 +159,7 @@ def begin(
     budget: float = 0.0,
     network: "nn.Module | None" = None,
 ) -> Run:
-    """Return a run before its first step: network, optimiser, and the network compiled where that pays.
-
-    Parameters
-    ----------
-    recipe, start, network
-        As for `train`.
-    device, budget
-        As `Session` has them.
-    """
+    """Return a run before its first step: network, optimiser, and the network compiled where that pays."""
     import torch
 
     model: Any = (recipe.build() if network is None else network).to(device)

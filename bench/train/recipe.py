@@ -123,12 +123,7 @@ def recipe_files() -> dict[str, Path]:
 
 
 def load_recipe(name: str) -> Recipe:
-    """Read a recipe.
-
-    Parameters
-    ----------
-    name : str
-        Of a recipe, or the path of a file that is one: it ends in ``.toml``.
+    """Read a recipe, by its name or from a file that ends in ``.toml``.
 
     Raises
     ------
@@ -160,12 +155,7 @@ def _toml(path: Path) -> dict[str, Any]:
 
 
 def recipe_from(name: str, table: Mapping[str, Any]) -> Recipe:
-    """Return the recipe that a table says, as TOML and JSON have it.
-
-    Parameters
-    ----------
-    table : mapping
-        Fields of `Recipe`.
+    """Return the recipe that a table says, which has fields of `Recipe` as TOML and JSON have them.
 
     Raises
     ------

@@ -75,12 +75,7 @@ def read_record(path: Path, variant: str = "", to: str = "") -> RecordedTraining
 
 
 def recorded_recipe(record: Mapping[str, Any]) -> Recipe:
-    """Return the recipe that a training record holds.
-
-    Parameters
-    ----------
-    record : mapping
-        As it stands in the file. Fields that recipes did not have when it was written take their defaults.
+    """Return the recipe that a training record holds; fields that it does not have take their defaults.
 
     Raises
     ------
@@ -99,13 +94,7 @@ def _replay(stage: Mapping[str, Any]) -> Replay:
 
 
 def differences(recorded: RecordedTraining, data: str, device: str) -> Iterator[str]:
-    """Say, a line each, what is not as it was then, so that the weights will not be the same to the bit.
-
-    Parameters
-    ----------
-    data : str
-        Hash of the images that are there now.
-    """
+    """Say, a line each, what is not as it was then, so that bits will differ; `data` is the hash of the images."""
     import torch
 
     then, recipe = recorded.content, recorded.recipe
@@ -131,12 +120,7 @@ def differences(recorded: RecordedTraining, data: str, device: str) -> Iterator[
 
 
 def check_free(recipe: Recipe, weights: Path) -> None:
-    """Refuse to overwrite the weights of another recipe; the same recipe may overwrite its own.
-
-    Parameters
-    ----------
-    weights : Path
-        The file that it would write; the record of what is there stands beside it.
+    """Refuse to overwrite the weights of another recipe, as their record says; the same one may overwrite its own.
 
     Raises
     ------
@@ -162,14 +146,7 @@ def check_free(recipe: Recipe, weights: Path) -> None:
 
 
 def store(trained: TrainedNetwork, stem: Path, device: str, data: str, more: Mapping[str, Any]) -> Path:
-    """Write weights and their training record; both appear whole.
-
-    Parameters
-    ----------
-    stem : Path
-        The files without their endings.
-    device, data : str
-        Where, and the hash of the images.
+    """Write weights and their training record, at a path without endings; `data` is the hash of the images.
 
     Returns
     -------

@@ -87,15 +87,7 @@ class RawImages(TrainingImages):
 
 
 def raw_pair(image: "Tensor", generator: "torch.Generator") -> "tuple[Tensor, Tensor]":
-    """Return clean and noisy mosaics (B, 1, H, W) of sRGB images, with a camera drawn for each.
-
-    Parameters
-    ----------
-    image : Tensor of float32, shape (B, 3, H, W)
-        sRGB, 0 to 1.
-    generator : torch.Generator
-        On the device of the image.
-    """
+    """Return clean and noisy mosaics (B, 1, H, W) of sRGB images (B, 3, H, W), 0 to 1, with a camera drawn for each."""
     count = len(image)
     matrix = colour_matrices(count, generator)
     clean = mosaic(unprocessed(image, matrix, gains(count, generator)))

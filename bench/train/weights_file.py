@@ -59,14 +59,7 @@ def rounded_weights(
 
 
 def write_weights(tensors: "Mapping[str, Tensor]", path: Path) -> None:
-    """Write weights as safetensors; the file appears whole.
-
-    Parameters
-    ----------
-    tensors : mapping of Tensor
-        Contiguous, in main memory.
-    path : Path
-        Its folder is made if need be.
+    """Write contiguous tensors in main memory as safetensors; the file appears whole.
 
     Raises
     ------

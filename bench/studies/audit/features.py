@@ -68,13 +68,8 @@ class Gallery:
 def gallery(dataset: Dataset, name: str = "", *, training: bool) -> Gallery:
     """Read a dataset and find its keypoints, or take both from the cache folder.
 
-    The reference of an image counts; where there is none, its noisy picture. The pictures are as the dataset
-    converts them, then gray as MATLAB's `rgb2gray`.
-
-    Parameters
-    ----------
-    name : str
-        What it is called in findings; not given: its own name.
+    The reference of an image counts; where there is none, its noisy picture. The pictures are as the dataset converts
+    them, then gray as MATLAB's `rgb2gray`. In findings it has the given name, or its own.
 
     Raises
     ------

@@ -118,13 +118,7 @@ class _Pool:
 
 
 def transform(galleries: Sequence[Gallery], first: Place, second: Place, flip: bool) -> np.ndarray | None:
-    """Return the transform from one image to another on which enough of their keypoints agree, if there is one.
-
-    Parameters
-    ----------
-    flip : bool
-        Whether the first is mirrored.
-    """
+    """Return the transform on which enough keypoints of two images agree, if any; `flip`: the first is mirrored."""
     one, other = galleries[first.gallery], galleries[second.gallery]
     found = _fit(*_keypoints(one, first.image, flip), *other.keypoints(second.image))
     return compose(found, mirror(int(one.sizes[first.image, 1]))) if found is not None and flip else found

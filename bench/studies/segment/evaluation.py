@@ -87,13 +87,8 @@ def confusion(labels: "Tensor", predicted: "Tensor", classes: int, void: int) ->
 def intersection_over_union(counts: "Tensor") -> "Tensor":
     """Return the intersection over union of each class: TP / (TP + FP + FN).
 
-    Everingham et al., "The PASCAL Visual Object Classes Challenge", IJCV 2015, Section 4.2: over the pixels
-    of the whole set, not the mean over images.
-
-    Parameters
-    ----------
-    counts : Tensor, shape (classes, classes)
-        As `confusion` gives it, summed over the set.
+    Everingham et al., "The PASCAL Visual Object Classes Challenge", IJCV 2015, Section 4.2: over the pixels of the
+    whole set, not the mean over images. The matrix of the set is the sum of those of `confusion`.
 
     Returns
     -------

@@ -22,12 +22,7 @@ _NUMBERED = re.compile(r"(.+@own.*)-(\d+)")
 
 
 def over_seeds(rows: Sequence[Row], methods: Methods) -> list[Row]:
-    """Return means and standard deviations of methods that differ in the number at the end of their name alone.
-
-    Parameters
-    ----------
-    rows : sequence of dict
-        As `bench.studies.segment.evaluation.summary` gives them.
+    """Return means and deviations of rows of methods that differ in the number at the end of their name alone.
 
     Returns
     -------
@@ -54,15 +49,7 @@ def over_seeds(rows: Sequence[Row], methods: Methods) -> list[Row]:
 
 
 def printable(rows: Sequence[Row], seeds: Sequence[Row] = ()) -> str:
-    """Return rows as a person sees them in the terminal, shares in percent.
-
-    Parameters
-    ----------
-    rows : sequence of dict
-        As `bench.studies.segment.evaluation.summary` gives them: noisy, methods, clean.
-    seeds : sequence of dict
-        As `over_seeds` gives them.
-    """
+    """Return the rows of `summary` (noisy, methods, clean) and those of `over_seeds` as text, shares in percent."""
     table = grid(("Images",), ("PSNR dB", "mean IoU %", "accuracy %", "IoU gain", "of the gap %"), width=48)
     noisy, clean = (next(row for row in rows if row["input"] == name) for name in (NOISY, CLEAN))
     gap = clean["mean_iou"] - noisy["mean_iou"]

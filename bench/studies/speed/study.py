@@ -29,12 +29,7 @@ SIGMA = 25.0
 
 
 def measure(data: str, images: int, device: str = "cpu") -> Iterator[Row]:
-    """Time the harness against plain references, and yield one row a comparison.
-
-    Parameters
-    ----------
-    images : int
-        How many of its images, from the first.
+    """Time the harness against plain references, on the first images of a set, and yield one row a comparison.
 
     Yields
     ------
@@ -70,13 +65,8 @@ def _network(data: str, images: int, device: str) -> Iterator[Row]:
 def forward(methods: str, data: str, device: str = "cpu") -> Iterator[Row]:
     """Time the forward pass of networks as the harness runs them against plain PyTorch, on one image.
 
-    Both run on all cores, in turns, five times each after a first one; the medians count. Plain is the
-    network in PyTorch's default layout, without gradients.
-
-    Parameters
-    ----------
-    data : str
-        The dataset whose first image is taken, up to 256x256 of it.
+    Both run on all cores, in turns, five times each after a first one; the medians count. Plain is the network in
+    PyTorch's default layout, without gradients. The image is the first of the dataset, up to 256x256 of it.
 
     Yields
     ------

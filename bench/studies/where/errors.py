@@ -38,12 +38,7 @@ class ErrorMaps:
 
 
 def error_maps(methods: Methods, store: Store, names: Sequence[str] | None = None) -> Iterator[ErrorMaps]:
-    """Read images, their label maps, and what methods made of them.
-
-    Parameters
-    ----------
-    names : sequence of str, optional
-        Which images; all that have label maps if not given.
+    """Read images that have label maps, all or those of some names, and what methods made of them.
 
     Raises
     ------

@@ -17,12 +17,7 @@ NOISY = "noisy input"
 
 
 def summary(parts: "pd.DataFrame") -> "pd.DataFrame":
-    """Average over the images, with confidence intervals.
-
-    Parameters
-    ----------
-    parts : DataFrame
-        What `bench.studies.where.errors.by_part` returns.
+    """Average what `by_part` returns over the images, with confidence intervals.
 
     Returns
     -------

@@ -120,12 +120,7 @@ def distances(labels: "np.ndarray", void: int | None = None) -> "tuple[np.ndarra
 
 
 def totals(partition: Partition, values: "np.ndarray") -> "np.ndarray":
-    """Sum values over each part, as the mean of the annotators.
-
-    Parameters
-    ----------
-    values : ndarray, shape (H, W)
-        What is summed.
+    """Sum values (H, W) over each part, as the mean of the annotators.
 
     Returns
     -------
@@ -139,14 +134,9 @@ def totals(partition: Partition, values: "np.ndarray") -> "np.ndarray":
 
 
 def activity(image: "np.ndarray") -> "np.ndarray":
-    """Return the gradient energy at each pixel: the squared length of the gradient, by central differences.
+    """Return the gradient energy of an image (H, W, C) in grey levels, by central differences.
 
     White noise of standard deviation sigma adds sigma² to it, away from the image's border.
-
-    Parameters
-    ----------
-    image : ndarray, shape (H, W, C)
-        Grey levels.
 
     Returns
     -------

@@ -117,15 +117,10 @@ def principal_start(layer: Any, clean: "Tensor", noisy: "Tensor", generator: "to
 
 
 def lowest(recipe: Recipe, layers: int) -> "nn.Module":
-    """Return the lowest layers of a recipe's network as a stack whose call gives the loss of the highest alone.
+    """Return the lowest layers of a recipe's stack as one whose call gives the loss of the highest alone.
 
     Called with an image, it denoises; called with `fraction` and `generator` too, it returns the loss of
     `StackedAutoencoder.pretraining_loss`. The layers below are not trained.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        Of the whole `StackedAutoencoder`.
     """
     from methods.networks.autoencoders import StackedAutoencoder
 

@@ -144,15 +144,7 @@ def staged(recipe: Recipe, stage: NetTraining) -> Recipe:
 
 
 def mean_of(teachers: "Sequence[nn.Module]", kind: str) -> "Criterion":
-    """Return the criterion whose target is the mean of what frozen nets give for the noisy batch.
-
-    Parameters
-    ----------
-    teachers : sequence of Module
-        They get no gradient.
-    kind : str
-        As `Recipe.loss`.
-    """
+    """Return the criterion whose target is the mean of what frozen nets give for the noisy batch."""
     import torch
 
     learn = denoising(kind)

@@ -136,14 +136,7 @@ def coupled(segmenter: "nn.Module", weight: float, void: int) -> "Criterion":
     Liu et al. 2018, Section 3.2. The segmentation network is frozen, and stays in evaluation mode: the gradient goes on
     through it to the denoiser, which alone is trained. Their lambda is 0.5 in the paper, and 0.0198 by the authors'
     `train_seg.prototxt`: cross-entropy + 5e-9 x the sum of squares on the 0-255 scale over twice the batch, for crops
-    of 322x322 pixels.
-
-    Parameters
-    ----------
-    weight : float
-        Lambda.
-    void : int
-        Label of pixels without a class.
+    of 322x322 pixels. Pixels labelled `void` have no class.
     """
     from torch.nn import functional
 

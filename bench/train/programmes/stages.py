@@ -171,14 +171,7 @@ def combined(
 
 
 def allotted(budget: float, spent: float, shares: Sequence[float]) -> float:
-    """Return the seconds that a stage may take: its share of what is left, among the stages from it on.
-
-    Parameters
-    ----------
-    budget, spent : float
-        Seconds in all, and those of them that are gone. A budget of 0 is none.
-    shares : sequence of float
-        Of this stage and of those after it.
+    """Return the seconds of a stage: its share (the first) of what is left of a budget; 0 where there is none.
 
     Examples
     --------

@@ -163,13 +163,7 @@ def _plot(axes: Any, candidates: "Sequence[Candidate]", form: str, **style: Any)
 
 
 def found_recipe(base: Recipe, best: "Candidate") -> Recipe:
-    """Return the recipe that trains a candidate fully: as the search's, with the candidate as the network.
-
-    Parameters
-    ----------
-    base : Recipe
-        That of the search; its arguments are the channels alone.
-    """
+    """Return the recipe that trains a candidate fully: as the search's, with the candidate as the network."""
     return replace(
         base,
         title=TITLE,
