@@ -92,8 +92,7 @@ def _panel(
     axes.tick_params(axis="x", labelsize=8)
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=True, axis="x", color="0.9", linewidth=0.6)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
+    axes.spines[["top", "right", "left"]].set_visible(False)
 
 
 def half_interval(values: Sequence[float]) -> float:

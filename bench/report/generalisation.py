@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.report.leaderboard import Leaderboard
 from bench.report.styles import Style, wrapped
@@ -120,13 +120,12 @@ def generalisation_figure(boards: Sequence[Leaderboard], styles: Mapping[str, St
         handles.append(Line2D([], [], color=style.colour, marker=style.marker, ms=5.5, lw=1.4, label=name))
     noisy = {b.strength: b.entries[0].result.mean("noisy_psnr") for b in boards if b.kind == "gaussian"}
     sigmas = sorted(sigma for sigma in noisy if sigma is not None)
-    axes.plot(sigmas, [noisy[sigma] for sigma in sigmas], ":", color="0.35", lw=1.4, zorder=1)
-    handles.append(Line2D([], [], color="0.35", ls=":", lw=1.4, label="noisy input"))
-    handles.append(
-        Line2D([], [], color="0.2", marker="o", ms=5.5, lw=1.2, label="within its training range,\nor not trained")
+    handles += axes.plot(
+        sigmas, [noisy[sigma] for sigma in sigmas], ":", color="0.35", lw=1.4, zorder=1, label="noisy input"
     )
-    outside = {"marker": "o", "ms": 5.5, "mfc": "white", "ls": "--", "lw": 1.2}
-    handles.append(Line2D([], [], color="0.2", label="outside it", **outside))  # type: ignore[arg-type]
+    grey: dict[str, Any] = {"color": "0.2", "marker": "o", "ms": 5.5, "lw": 1.2}
+    handles.append(Line2D([], [], **grey, label="within its training range,\nor not trained"))
+    handles.append(Line2D([], [], **grey, ls="--", mfc="white", label="outside it"))
     ranges = {point.trained for row in rows.values() for point in row if point.trained}
     if len(ranges) == 1:
         low, high = next(iter(ranges))
@@ -136,8 +135,7 @@ def generalisation_figure(boards: Sequence[Leaderboard], styles: Mapping[str, St
     axes.set(xlabel="noise σ (0–255 scale)", ylabel="PSNR (dB)")
     axes.set_xticks(sigmas)
     axes.grid(visible=True, axis="both", color="0.9", linewidth=0.6)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    axes.spines[["top", "right"]].set_visible(False)
     axes.legend(handles=handles, frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
