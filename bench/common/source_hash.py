@@ -17,21 +17,11 @@ from bench.common.source_tree import ClassDefinition, Definition, Module, is_our
 
 @dataclass(frozen=True)
 class Reach:
-    """The code that some functions can reach.
+    """The code that some functions can reach."""
 
-    Attributes
-    ----------
-    digest : str
-        Its hash.
-    places : frozenset of str
-        Its definitions, ``"module:name"`` or ``"module:Class.member"``.
-    packages : frozenset of str
-        Packages of others that it imports, by the name that is imported: ``"skimage"``.
-    """
-
-    digest: str
-    places: frozenset[str]
-    packages: frozenset[str]
+    digest: str  # its hash
+    places: frozenset[str]  # its definitions, ``"module:name"`` or ``"module:Class.member"``
+    packages: frozenset[str]  # packages of others that it imports, by the name that is imported: ``"skimage"``
 
 
 def of_file(path: Path) -> str:

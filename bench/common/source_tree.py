@@ -20,46 +20,24 @@ Statements = list[ast.stmt]
 
 @dataclass(frozen=True)
 class Definition:
-    """A function, a constant, or a part of a class.
+    """A function, a constant, or a part of a class."""
 
-    Attributes
-    ----------
-    text : str
-        Its syntax as it counts, in a form that does not depend on the version of Python.
-    names : frozenset of str
-        Names that it takes from its module, dotted where attributes follow: ``"resize.kernel"``.
-    types : frozenset of str
-        Names in its annotations.
-    attributes : frozenset of str
-        Attributes that it asks of anything.
-    imports : mapping
-        What the names stand for that it imports itself: module and name, which is empty for a whole module.
-    is_class : bool
-        Whether it is a class.
-    """
-
-    text: str
+    text: str  # its syntax as it counts, in a form that does not depend on the version of Python
+    # Names that it takes from its module, dotted where attributes follow: ``"resize.kernel"``.
     names: frozenset[str] = frozenset()
-    types: frozenset[str] = frozenset()
-    attributes: frozenset[str] = frozenset()
+    types: frozenset[str] = frozenset()  # names in its annotations
+    attributes: frozenset[str] = frozenset()  # attributes that it asks of anything
+    # What the names stand for that it imports itself: module and name, which is empty for a whole module.
     imports: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     is_class: bool = False
 
 
 @dataclass(frozen=True)
 class ClassDefinition:
-    """A class without bases.
+    """A class without bases."""
 
-    Attributes
-    ----------
-    construction : Definition
-        What making an object needs: fields with their defaults, constructor, decorators.
-    members : mapping
-        Methods and properties by name, and for each field its type.
-    """
-
-    construction: Definition
-    members: Mapping[str, tuple[Definition, ...]]
+    construction: Definition  # what making an object needs: fields with their defaults, constructor, decorators
+    members: Mapping[str, tuple[Definition, ...]]  # methods and properties by name, and for each field its type
 
 
 class Module:

@@ -16,21 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Degraded:
-    """A clean image and its noisy version.
+    """A clean image and its noisy version."""
 
-    Attributes
-    ----------
-    clean : ndarray of shape (H, W, C), optional
-        As it was given, cropped where the degradation needs a multiple; None where there is no reference.
-    noisy : ndarray of float32, shape (H, W, C)
-        1.0 = white; may leave [0, 1] unless it was clipped.
-    sigma : float, optional
-        Standard deviation of additive Gaussian noise, 0-255 scale; None where the noise is another.
-    """
-
+    # (H, W, C): as it was given, cropped where the degradation needs a multiple; None where there is no reference
     clean: "np.ndarray | None"
-    noisy: "np.ndarray"
-    sigma: float | None
+    noisy: "np.ndarray"  # float32 (H, W, C): 1.0 = white; may leave [0, 1] unless it was clipped
+    sigma: float | None  # standard deviation of additive Gaussian noise, 0-255 scale; None where the noise is another
 
 
 def degrade(
