@@ -10,12 +10,8 @@ if TYPE_CHECKING:
 def image_stream(*parts: str) -> "np.random.Generator":
     """Return the stream of an image, which nothing else shares, on any machine and in any order.
 
-    Philox with the first 128 bits of the sha256 of the parts, joined by the character 1F, as its key.
-
-    Parameters
-    ----------
-    *parts : str
-        Dataset, name of the image, degradation and seed; then the number of a later step, or a parameter's name.
+    Philox with the first 128 bits of the sha256 of the parts, joined by the character 1F, as its key. The parts are
+    dataset, name of the image, degradation and seed; then the number of a later step, or a parameter's name.
     """
     import numpy as np
 

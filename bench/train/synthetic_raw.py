@@ -143,12 +143,7 @@ def gains_inverted(image: "Tensor", gain: "Tensor") -> "Tensor":
 
     f(x, g) = max(x / g, (1 - a) x / g + a x) with a = (max(grey - 0.9, 0) / 0.1)^2: where a pixel is white, it stays
     so, since the camera may have clipped it. As in the authors' code, a follows the mean of the three channels; the
-    paper writes it of each channel.
-
-    Parameters
-    ----------
-    image : Tensor, shape (B, 3, H, W)
-    gain : Tensor, shape (B, 3)
+    paper writes it of each channel. Shapes: (B, 3, H, W) and (B, 3).
     """
     grey = image.mean(1, keepdim=True)
     share = ((grey - HIGHLIGHT).clamp_min(0) / (1 - HIGHLIGHT)).square()

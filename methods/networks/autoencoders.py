@@ -45,12 +45,7 @@ def reconstruction_loss(reconstruction: Tensor, clean: Tensor) -> Tensor:
 
     Vincent et al. 2008, equation (4): - sum x log z + (1 - x) log(1 - z).
 
-    Parameters
-    ----------
-    reconstruction : Tensor
-        z, from 0 to 1; the first axis is the batch.
-    clean : Tensor
-        x, from 0 to 1, of the same shape.
+    Both go from 0 to 1 and have the batch as their first axis.
     """
     return functional.binary_cross_entropy(reconstruction, clean, reduction="sum") / len(clean)
 
@@ -192,10 +187,7 @@ class ConvolutionalAutoencoder(nn.Module):
     2016: for images of 64x64 pixels from 0 to 1, here at any size that is a multiple of 4.
     3x3 convolutions with zero padding, ReLU, nearest-neighbour upsampling.
 
-    Parameters
-    ----------
-    features : int
-        Width of the layers, 64 in the paper.
+    The layers are `features` wide, 64 in the paper.
     """
 
     size_multiple = 4

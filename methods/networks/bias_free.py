@@ -17,16 +17,10 @@ from methods.networks.layers import start_as_saoyan
 class BiasFreeBatchNorm(nn.Module):
     """Batch normalisation that scales each channel and neither centres nor shifts it.
 
-    Mohan et al. 2020, Section 4: y = x g / (s + epsilon), with g the trained scale. In training
-    s is the standard deviation of the channel over the batch (about its mean, divided by n - 1);
-    in evaluation the root of its running variance. Epsilon is added to s, and not to the variance.
-
-    Parameters
-    ----------
-    epsilon : float
-        Added to the standard deviation.
-    momentum : float
-        Part of the new variance in the running one.
+    Mohan et al. 2020, Section 4: y = x g / (s + epsilon), with g the trained scale. In training s is the standard
+    deviation of the channel over the batch (about its mean, divided by n - 1); in evaluation the root of its running
+    variance. Epsilon is added to s, and not to the variance. `momentum` is the part of the new variance in the running
+    one.
     """
 
     running_var: Tensor
@@ -131,13 +125,9 @@ class DnCNN(Chain):
 class UNet(nn.Module):
     """An encoder and a decoder over two scales; it gives the image itself.
 
-    Mohan et al. 2020, Appendix A (after Ronneberger et al. 2015). The lower scale has half the height
-    and width, dilated convolutions, and no normalisation; the last convolution never has a bias.
-
-    Parameters
-    ----------
-    features : int
-        Width at full size; the authors trained 32. The lower scale has twice as many.
+    Mohan et al. 2020, Appendix A (after Ronneberger et al. 2015). The lower scale has half the height and width,
+    dilated convolutions, and no normalisation; the last convolution never has a bias. At full size it is `features`
+    wide (the authors trained 32), below twice as wide.
     """
 
     receptive_field = 47

@@ -75,15 +75,7 @@ class DingLiu(nn.Module):
 
 
 class Residual(nn.Module):
-    """1x1 to fewer channels, 3x3, 1x1 back; added to the input, then ReLU (He et al. 2016, without biases).
-
-    Parameters
-    ----------
-    features, narrow : int
-        Channels outside and inside.
-    norm : bool
-        As for `DingLiu`.
-    """
+    """1x1 to fewer channels, 3x3, 1x1 back; added to the input, then ReLU (He et al. 2016, without biases)."""
 
     def __init__(self, features: int, narrow: int, *, norm: bool) -> None:
         super().__init__()

@@ -47,13 +47,8 @@ def started_as_saoyan(depth: int, channels: int = 1, features: int = 64) -> DnCN
 class FDnCNN(nn.Module):
     """DnCNN's stack with a noise level map as a further input channel; it gives the image itself.
 
-    The flexible variant of the authors' repository (cszn/DnCNN): the map sigma stands behind the
-    image channels, 20 convolutions, no batch normalisation, no residual.
-
-    Parameters
-    ----------
-    depth, channels, features
-        As for `DnCNN`.
+    The flexible variant of the authors' repository (cszn/DnCNN): the map sigma stands behind the image channels, 20
+    convolutions, no batch normalisation, no residual. Its parameters are those of `DnCNN`.
     """
 
     def __init__(self, depth: int = 20, channels: int = 1, features: int = 64) -> None:

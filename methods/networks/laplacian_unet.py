@@ -24,12 +24,7 @@ class ChannelNorm(nn.LayerNorm):
 class WideBlock(nn.Module):
     """Residual block after ConvNeXt (Liu et al. 2022): depthwise kernel, then twice 1x1 at each pixel.
 
-    Parameters
-    ----------
-    features : int
-        Channels; four times as many between the 1x1 convolutions.
-    size : int
-        Side of the depthwise kernel.
+    `size` is the side of the depthwise kernel; between the 1x1 convolutions there are four times as many channels.
     """
 
     def __init__(self, features: int, size: int) -> None:
@@ -48,13 +43,8 @@ class WideBlock(nn.Module):
 class RowAttention(nn.Module):
     """Residual block in which every pixel attends to the pixels of its own row.
 
-    The released network hands its key and value to Keras in each other's place, so that it computes
-    softmax(q v^T) k; the scores are not scaled. The names here are those of the file.
-
-    Parameters
-    ----------
-    inner : int
-        Channels of query, key and value.
+    The released network hands its key and value to Keras in each other's place, so that it computes softmax(q v^T) k;
+    the scores are not scaled. The names here are those of the file. Query, key and value have `inner` channels.
     """
 
     def __init__(self, features: int, inner: int) -> None:

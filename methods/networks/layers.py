@@ -58,13 +58,9 @@ def start_as_saoyan(network: nn.Module) -> None:
 def fold(network: Network) -> Network:
     """Return the same function of evaluation mode without batch normalisation: each is merged into its convolution.
 
-    With scale g, shift b, running mean m and variance v (plus epsilon): w' = w g / sqrt(v) and
-    bias' = (bias - m) g / sqrt(v) + b.
-
-    Parameters
-    ----------
-    network : Module
-        Its batch normalisations stand directly behind convolutions of the same `Sequential`. It stays as it is.
+    With scale g, shift b, running mean m and variance v (plus epsilon): w' = w g / sqrt(v) and bias' = (bias - m) g /
+    sqrt(v) + b. Batch normalisations stand directly behind convolutions of the same `Sequential`. The network stays as
+    it is.
     """
     folded = copy.deepcopy(network).eval()
     for module in list(folded.modules()):

@@ -162,10 +162,7 @@ class SkipResNet(ResNet):
 class Centred(nn.Module):
     """The range of the released nets: clipped to [0, 1], shifted to [-0.5, 0.5], and back.
 
-    Parameters
-    ----------
-    net : Module
-        Maps (B, 3, H, W) on [-0.5, 0.5] to the same.
+    The net maps (B, 3, H, W) on [-0.5, 0.5] to the same.
     """
 
     def __init__(self, net: nn.Module) -> None:

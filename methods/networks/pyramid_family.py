@@ -113,12 +113,7 @@ def designed(**design: Any) -> PyramidDenoiser:
 
 
 def design_of(content: Tensor) -> Design:
-    """Read the design that a file of weights holds.
-
-    Parameters
-    ----------
-    content : Tensor
-        The tensor `design`, uint8 (N,): JSON.
+    """Read the design that a file of weights holds as the tensor `design`, uint8 (N,): JSON.
 
     Raises
     ------
@@ -167,12 +162,8 @@ class LevelNet(nn.Module):
 class Block(nn.Module):
     """Residual block: 1x1, 3x3 to twice the width, 1x1 in two groups back; ReLU between, no biases.
 
-    Parameters
-    ----------
-    norm : bool
-        Whether each convolution has a bias-free batch normalisation before it.
-    gated : bool
-        Whether a `Gate` stands before the addition.
+    With `norm` each convolution has a bias-free batch normalisation before it; with `gated` a `Gate` stands before the
+    addition.
     """
 
     def __init__(self, features: int, *, norm: bool, gated: bool) -> None:

@@ -85,13 +85,8 @@ def differentiable_relu(x: Tensor, threshold: float, most: float) -> Tensor:
 class PixelFilters(nn.Module):
     """Predict a filter for every pixel and apply it: what the net does can be looked at.
 
-    The weights |F| / sum |F| of a pixel are positive with sum 1, and do not change where all features
-    are multiplied by a number.
-
-    Parameters
-    ----------
-    side : int
-        Of a filter, odd.
+    The weights |F| / sum |F| of a pixel are positive with sum 1, and do not change where all features are multiplied by
+    a number. The `side` of a filter is odd.
     """
 
     def __init__(self, features: int, side: int) -> None:

@@ -10,15 +10,10 @@ from torch.nn import functional
 class LaplacianPyramid(nn.Module):
     """Burt and Adelson's pyramid with an average of 3x3 pixels and bilinear interpolation.
 
-    Level l is what is lost by halving: x - up(down(x)); the last level is the image that remains.
-    `down` averages 3x3 pixels at stride 2 with TensorFlow's "same" placement: for even sizes the
-    windows begin at even pixels, and those at the right and lower border average the pixels that
-    exist. `up` doubles by bilinear interpolation between pixel centres. Tag production_v1.1.1.
-
-    Parameters
-    ----------
-    levels : int
-        At least 1; height and width must be multiples of 2^(levels - 1).
+    Level l is what is lost by halving: x - up(down(x)); the last level is the image that remains. `down` averages 3x3
+    pixels at stride 2 with TensorFlow's "same" placement: for even sizes the windows begin at even pixels, and those at
+    the right and lower border average the pixels that exist. `up` doubles by bilinear interpolation between pixel
+    centres. Tag production_v1.1.1. Height and width must be multiples of 2^(levels - 1).
     """
 
     spread = 3  # a pixel of up(down(x)) depends on pixels at most so far
@@ -51,13 +46,8 @@ class GaussianPyramid(nn.Module):
     """Images of half the size, each smoothed by a Gaussian; put together by their mean.
 
     Level 0 is the image; each further one is the Gaussian (`Smooth`) of the one before at stride 2, 5x5 pixels up to
-    two deviations. The mean of up^l(level l), `up` bilinear, is no inverse: unchanged levels give a smoothed
-    image. Tag production_v1.1.1.
-
-    Parameters
-    ----------
-    levels : int
-        At least 1; height and width must be multiples of 2^(levels - 1).
+    two deviations. The mean of up^l(level l), `up` bilinear, is no inverse: unchanged levels give a smoothed image. Tag
+    production_v1.1.1. Height and width must be multiples of 2^(levels - 1).
     """
 
     spread = 4

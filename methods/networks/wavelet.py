@@ -14,15 +14,7 @@ _SIGNS = {  # of the pixels of a 2x2 square, by rows
 
 
 class _Haar(nn.Module):
-    """What both transforms hold.
-
-    Parameters
-    ----------
-    channels : int
-        C of the image.
-    order : str
-        ``"block"`` or ``"interleaved"``.
-    """
+    """What both transforms hold, for an image of so many channels; `order` is ``"block"`` or ``"interleaved"``."""
 
     weight: Tensor
 

@@ -51,14 +51,7 @@ class Explanation:
 
 
 def explain(cell: Cell, image: str = "", wanted: Sequence[tuple[int, int]] = (), device: str = "cpu") -> Explanation:
-    """Find the filters and the net bias of a cell's network at one image.
-
-    Parameters
-    ----------
-    image : str
-        Name of an image; empty for the first.
-    wanted : sequence of (y, x)
-        Pixels; none for those that `bench.studies.explain.pixels.choose` finds.
+    """Find the filters and the net bias of a cell's network at one image, for the pixels wanted or those of `choose`.
 
     Raises
     ------

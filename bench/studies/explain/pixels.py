@@ -72,14 +72,7 @@ def read_pixels(text: str) -> tuple[tuple[int, int], ...]:
 
 
 def window_of(shape: Sequence[int], pixels: Sequence[tuple[int, int]]) -> Window:
-    """Return the whole of a small image, or of a large one `SIDE` x `SIDE` pixels around some pixels.
-
-    Parameters
-    ----------
-    shape : sequence of int
-        Height and width first.
-    pixels : sequence of (y, x)
-        What it must hold; around the middle of the image where there are none.
+    """Return the whole of a small image, or `SIDE` x `SIDE` pixels of a large one around some pixels, or its middle.
 
     Raises
     ------

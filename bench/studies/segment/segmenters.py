@@ -46,14 +46,7 @@ def segmenters(folder: Path | None = None) -> list[Segmenter]:
 
 
 def fitting(dataset: "Dataset", word: str = "", folder: Path | None = None) -> Segmenter:
-    """Return the segmentation network for a dataset.
-
-    Parameters
-    ----------
-    word : str
-        As on SEGMENTER: a file; empty: the first of `segmenters` with the same classes.
-    folder : Path, optional
-        As for `segmenters`.
+    """Return the segmentation network of a file; not given, the first of `segmenters` with the classes of the dataset.
 
     Raises
     ------

@@ -94,12 +94,7 @@ def heading(base: Recipe, plan: "Plan", noisy_psnr: float) -> Iterator[str]:
 
 
 def save(candidates: "Sequence[Candidate]", record: Path, noisy_psnr: float, title: str) -> tuple[Path, Path]:
-    """Write the table (CSV) and the chart (PNG) of a search beside its record; returns their paths.
-
-    Parameters
-    ----------
-    noisy_psnr : float
-        Of the held-out images as they are, in dB: a line of the chart, where it is near enough.
+    """Write table (CSV) and chart (PNG) of a search beside its record; `noisy_psnr` is that of the held-out images.
 
     Raises
     ------
