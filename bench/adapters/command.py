@@ -1,5 +1,6 @@
 """A person's own method as a program in any language, which reads one file and writes another."""
 
+import math
 import os
 import re
 import shlex
@@ -7,9 +8,10 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -28,7 +30,7 @@ OPTIONS = (*description.KEYS, "white", "limit")
 """What may stand before the program, as `key=value` words."""
 
 LIMIT = 3600.0
-"""Seconds that a program has for an image, where nobody says otherwise."""
+"""Seconds that a program has for an image, where nobody says otherwise; as TIMEOUT of `bench.run.settings`."""
 
 _PLACEHOLDER = re.compile(r"\{(noisy|out)(?:\.(\w+))?\}|\{(\w+)\}")
 _NUMBERS = ("sigma", "sigma1", "height", "width", "channels")
@@ -47,8 +49,8 @@ def method_from_command(text: str) -> Method:
     scale; a command with neither is blind. `{height}`, `{width}` and `{channels}` are the image's.
 
     The words before the program may be any of `bench.adapters.description.KEYS`, `white` (the value of white in
-    files of float numbers; 1) and `limit` (seconds an image; 3600). Quotes hold an argument together,
-    and a comma within quotes does not end the method.
+    files of float numbers; 1) and `limit` (seconds an image; what TIMEOUT says otherwise). Quotes hold an argument
+    together, and a comma within quotes does not end the method.
 
     Raises
     ------
@@ -76,7 +78,7 @@ def method_from_command(text: str) -> Method:
     name = Path(script).stem
     net = description.declared(where, options, Net(f"cmd {name}", name, "any", given_sigma=not blind))
     white = description.positive(where, "white", options.get("white", 1))
-    limit = description.positive(where, "limit", options.get("limit", LIMIT))
+    limit = description.positive(where, "limit", options["limit"]) if "limit" in options else 0.0
     digests = [[token, sha256(file)] for token, file in files]
     code = description.code_of(tokens, digests, white, net.size_multiple, net.padding)
     arguments = (str(Path(program).absolute()), *tokens[1:])
@@ -90,7 +92,8 @@ def method_from_command(text: str) -> Method:
 class Load:
     """Runs the program for each image; carries the fingerprint of the command and the files it names.
 
-    `path` is the program or the script that an interpreter runs, and `command` the words beside it.
+    `path` is the program or the script that an interpreter runs, and `command` the words beside it. `limit` is in
+    seconds an image; where it is 0, `timeout` holds, which is that of all methods, and 0 for no end.
     """
 
     runtime: ClassVar[str] = "program"
@@ -101,6 +104,11 @@ class Load:
     code: str
     path: str
     command: str
+    timeout: float = LIMIT
+
+    def within(self, timeout: float) -> "Load":
+        """Return the same with another `timeout`."""
+        return replace(self, timeout=timeout)
 
     def __call__(self, net: Net, weights: Path | None, options: Mapping[str, str]) -> Denoise:
         """Return the program as a method's callable."""
@@ -131,7 +139,7 @@ class Load:
 
             command = [_PLACEHOLDER.sub(value, token) for token in self.arguments]
             image_files.write(paths["noisy"], image, self.white)
-            status, last_line = _run(command, self.folder, self.limit, Path(folder))
+            status, last_line = _run(command, self.folder, self.limit or self.timeout or math.inf)
             program = Path(command[0]).name
             if status:
                 raise ValueError(f"{program} {status}{last_line}")
@@ -146,52 +154,66 @@ class Load:
             return output
 
 
-def _run(command: list[str], cwd: str, limit: float, folder: Path) -> tuple[str, str]:
+def _run(command: list[str], cwd: str, limit: float) -> tuple[str, str]:
     """Run a command; return what went wrong with it, if anything, and its last words."""
     single = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    errors, prints = folder / "stderr.txt", folder / "stdout.txt"
-    with errors.open("wb") as stderr, prints.open("wb") as stdout:
-        try:
-            process = subprocess.Popen(
-                command,
-                cwd=cwd,
-                env=single | os.environ,  # images run side by side, each program on one core
-                stdin=subprocess.DEVNULL,
-                stdout=stdout,
-                stderr=stderr,
-                start_new_session=True,
-            )
-        except OSError as error:
-            return f"cannot be run: {error.strerror}", ""
-        try:
-            status = process.wait(limit)
-        except BaseException as error:
-            _kill(process)
-            if isinstance(error, subprocess.TimeoutExpired):
-                return f"took longer than {limit:g} s; give it more, as in cmd:limit={2 * limit:g} ...", _last(errors)
-            raise
-    last_line = _last(errors) or _last(prints)
+    try:
+        process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=single | os.environ,  # images run side by side, each program on one core
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        return f"cannot be run: {error.strerror}", ""
+    errors, prints = _Tail(process.stderr), _Tail(process.stdout)
+    try:
+        status = process.wait(limit)
+    except BaseException as error:
+        _kill(process)
+        if isinstance(error, subprocess.TimeoutExpired):
+            more = f"give it more, as in cmd:limit={2 * limit:g} ... or TIMEOUT={2 * limit:g}"
+            return f"took longer than {limit:g} s; {more}", errors.last_line()
+        raise
+    _kill(process)  # what it has started and left running
+    last_line = errors.last_line() or prints.last_line()
     if status < 0:
         return f"was ended by signal {-status} ({signal.strsignal(-status)})", last_line
     return (f"ended with exit status {status}" if status else ""), last_line
 
 
+class _Tail(threading.Thread):
+    """Reads what a program prints, however much it is, and keeps the end of it."""
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__(daemon=True)
+        self.stream, self.text = stream, b""
+        self.start()
+
+    def run(self) -> None:
+        """Read until the program, and all that it started, prints no more."""
+        with self.stream:
+            while part := self.stream.read1(1 << 16):
+                self.text = (self.text + part)[-4000:]
+
+    def last_line(self) -> str:
+        """Return the last line, as the end of a message."""
+        self.join(0.5)  # what the program has left running may go on printing
+        lines = [line.strip() for line in self.text.decode(errors="replace").splitlines() if line.strip()]
+        return f": {lines[-1][:160]}" if lines else ""
+
+
 def _kill(process: "subprocess.Popen[bytes]") -> None:
-    """End a program and whatever it started."""
+    """End a program, if it runs, and whatever it started."""
     if hasattr(os, "killpg"):
         with suppress(ProcessLookupError):  # it has ended meanwhile
             os.killpg(process.pid, signal.SIGKILL)
     else:
         process.kill()
     process.wait()
-
-
-def _last(path: Path) -> str:
-    """Return the last line of a program's output, as the end of a message."""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - 4000))
-        lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
-    return f": {lines[-1][:160]}" if lines else ""
 
 
 def _check(where: str, tokens: list[str]) -> bool:

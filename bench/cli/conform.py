@@ -12,14 +12,16 @@ def command(
     weights: options.Weights = "",
     megapixels: Annotated[float, typer.Option(min=0.001, help="Size of the large image.")] = 1.0,
     device: options.Device = "cpu",
+    timeout: options.Timeout = options.TIMEOUT,
 ) -> None:
     """Check a method for range, shape, sizes, determinism, colour, receptive field (make conform)."""
     from bench.report import terminal
+    from bench.run.settings import Settings
     from bench.studies.conform.study import conform
 
     screen = terminal.console()
     failed = 0
-    for colour, check in conform(method, weights, megapixels, device):
+    for colour, check in conform(method, weights, megapixels, device, Settings(timeout=timeout)):
         failed += check.passed is False
         terminal.check(screen, colour, check.name, check.remark, passed=check.passed)
     screen.print(f"{method}: {failed} checks failed" if failed else f"{method} conforms")

@@ -101,8 +101,9 @@ def _settle(prints: Connection, start: Start) -> None:
         os.setsid()  # Ctrl-C goes to the benchmark, which ends this process with all that it started
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for source, stream in ((nothing, 0), (prints.fileno(), 1), (prints.fileno(), 2)):
+    nothing = os.open(os.devnull, os.O_RDWR)
+    out = prints.fileno() if os.name == "posix" else nothing  # elsewhere a pipe has another kind of number
+    for source, stream in ((nothing, 0), (out, 1), (out, 2)):
         os.dup2(source, stream)
     prints.close()
     sys.stdin, sys.stdout, sys.stderr = (

@@ -51,7 +51,8 @@ def interruptible() -> Iterator[Interruption]:
         yield CURRENT
         return
     heard, tell = os.pipe()
-    os.set_blocking(tell, False)
+    if hasattr(os, "set_blocking"):
+        os.set_blocking(tell, False)  # as `set_wakeup_fd` asks for, save on Windows
     over = threading.Event()
     before = {number: signal.getsignal(number) for number in NUMBERS}
     heeded = [number for number, handler in before.items() if handler is not signal.SIG_IGN]  # nohup ignores one

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.common import devices
 from bench.common.child_process import ChildError, ChildProcess, prepare
@@ -21,6 +21,8 @@ from bench.run.settings import Settings
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
+
+T = TypeVar("T")
 
 
 def foreign(cell: Cell) -> bool:
@@ -51,7 +53,11 @@ def opened(cell: Cell, device: str, settings: Settings, threads: int) -> Iterato
     if not foreign(cell):
         yield load(cell, device, settings, threads)
         return
-    with process_for(cell, settings, load, cell, device, settings, threads) as process:
+    try:
+        process = process_for(cell, settings, load, cell, device, settings, threads)
+    except ChildError as error:
+        raise BenchError(f"method {cell.label}, loading: {error}") from error
+    with process:
         described: Runner = process.call(_description)
         yield replace(described, **_remote(process, described, device))
 
@@ -59,10 +65,29 @@ def opened(cell: Cell, device: str, settings: Settings, threads: int) -> Iterato
 def process_for(cell: Cell, settings: Settings, build: Callable[..., Any], *arguments: Any) -> ChildProcess:
     """Return a process that holds what `build` makes of a cell's method, under the limits of the settings."""
     limits = {"timeout": settings.timeout, "memory": settings.memory}
+    return ChildProcess(build, *arguments, name=cell.method.paper, **limits)
+
+
+def apart(cell: Cell, function: Callable[..., T], *arguments: Any) -> T:
+    """Return ``function(*arguments)``, from a process of its own where the cell's method is of foreign origin.
+
+    Raises
+    ------
+    BenchError
+        If the function does, or ends or hangs the process.
+    """
+    if not foreign(cell):
+        return function(*arguments)
     try:
-        return ChildProcess(build, *arguments, name=cell.method.paper, **limits)
+        with process_for(cell, Settings(), function, *arguments) as process:
+            result: T = process.call(_itself)
+            return result
     except ChildError as error:
-        raise BenchError(f"method {cell.label}, loading: {error}") from error
+        raise BenchError(f"method {cell.label}: {error}") from error
+
+
+def _itself(held: T) -> T:
+    return held
 
 
 def _remote(process: ChildProcess, described: Runner, device: str) -> dict[str, Any]:

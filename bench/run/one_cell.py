@@ -14,7 +14,7 @@ from bench.plan.cell import Cell, describe
 from bench.run.batches import in_batches
 from bench.run.from_files import from_files
 from bench.run.isolated import opened
-from bench.run.processes import in_processes
+from bench.run.processes import in_processes, limited
 from bench.run.progress import CellProgress
 from bench.run.runtimes.choice import only_networks, runtime_of
 from bench.run.runtimes.cost import Cost
@@ -110,7 +110,7 @@ def _outputs(
         jobs = settings.jobs or provenance.cores()
         runtime = runtime_of(cell.method.load)
         how |= asdict(Cost()) | {"runtime": runtime, "fallback": "", "jobs": jobs, "threads": 1}
-        yield from in_processes(cell, images, how)
+        yield from in_processes(limited(cell, settings), images, how)
         return
     threads = settings.threads or provenance.cores()
     with opened(cell, device, settings, threads) as runner:

@@ -4,6 +4,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bench.common import provenance
@@ -11,6 +12,7 @@ from bench.plan.cell import Cell
 from bench.run.batches import call, self_score, unscored
 from bench.run.loading import arranged, weights_path
 from bench.run.sample import Output, Sample
+from bench.run.settings import Settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,6 +63,12 @@ def workers(count: int, environment: Mapping[str, str] | None = None) -> Executo
         max_workers=count, env=environment, timeout=60, initializer=signal.signal, initargs=ignore
     )
     return executor
+
+
+def limited(cell: Cell, settings: Settings) -> Cell:
+    """Return a cell whose program, if it is one, ends after the time of the settings."""
+    within = getattr(cell.method.load, "within", None)
+    return replace(cell, method=replace(cell.method, load=within(settings.timeout))) if within else cell
 
 
 def denoise_one(cell: Cell, image: Sample) -> tuple["np.ndarray", float, list[tuple[float, float]], int]:

@@ -9,6 +9,7 @@ from bench.common.naming import distinct_names
 from bench.common.tables import write_csv
 from bench.plan.cell import Cell, Failure
 from bench.plan.request import Request, planned
+from bench.run.isolated import apart
 from bench.studies.explain.explanation import explain, rows
 from bench.studies.explain.pixels import read_pixels
 from bench.studies.groups import by_dataset
@@ -40,7 +41,7 @@ def build(request: Request, image: str, pixel: str, out: Path, device: str = "cp
             done = []
             for cell in members:
                 try:
-                    done.append(explain(cell, image, pixels, device))
+                    done.append(apart(cell, explain, cell, image, pixels, device))
                 except (BenchError, ValueError) as error:
                     yield Failure(cell.request, one_line(error))
             if not done:

@@ -14,6 +14,7 @@ from bench.common.errors import BenchError, one_line
 from bench.common.parsing import unknown
 from bench.plan.cell import Cell, Failure
 from bench.plan.request import Request, planned
+from bench.run.isolated import apart
 from bench.store.records import slug
 from bench.studies.explain.pixels import window_of
 from bench.studies.export.files import add_metadata, rounded_up, write_onnx, write_tflite
@@ -69,7 +70,7 @@ def build(request: Request, kind: str, to: str, out: Path) -> Iterator[str | Fai
         raise BenchError(f"TO={to}: {len(plan.cells)} networks cannot go into one file; give a folder")
     for path, cell in targets.items():
         try:
-            yield export(cell, kind, path, precision)
+            yield apart(cell, export, cell, kind, path, precision)
         except (BenchError, ValueError, OSError) as error:
             yield Failure(cell.request, one_line(error))
 

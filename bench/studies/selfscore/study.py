@@ -6,6 +6,7 @@ replaced, and a record holds only what it gives for the noisy image.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
@@ -18,7 +19,7 @@ from bench.common.tables import write_csv, write_table
 from bench.plan.cell import Cell, Failure
 from bench.plan.request import Request, planned
 from bench.run.images import degraded, pictures
-from bench.run.loading import load
+from bench.run.isolated import opened
 from bench.run.noise_level import sigma_for
 from bench.run.settings import Settings
 from bench.score.metrics import psnr
@@ -118,19 +119,20 @@ def scored(
     around = reach(first.degradation) if radius is None else radius
     runs: dict[str, tuple[Cell | None, Run]]
     runs = {NOISY: (None, lambda noisy, sigma: noisy)}
-    runs |= {label: (cells[0], _on_the_cpu(cells[0], settings)) for label, cells in group.methods.items()}
-    scores: dict[str, list[SelfScore]] = {label: [] for label in runs}
-    true: dict[str, list[float]] = {label: [] for label in runs}
-    for picture in pictures(first.dataset, first.dataset.image_names()[: images or None]):
-        image = degraded(first, picture)
-        noisy = _tensor(image.noisy, side)
-        clean = None if image.clean is None else _tensor(image.clean, side)
-        held = held_out(noisy, radius=around)
-        for label, (cell, run) in runs.items():
-            found = score(run, noisy, None if cell is None else sigma_for(cell, image), held=held)
-            true[label].append(_psnr(clean, found.denoised, first.protocol.output))
-            # The output is not needed again, and of many images it would not fit into memory.
-            scores[label].append(replace(found, denoised=noisy[..., :0, :0]))
+    with ExitStack() as stack:
+        runs |= {label: (cells[0], _on_the_cpu(cells[0], settings, stack)) for label, cells in group.methods.items()}
+        scores: dict[str, list[SelfScore]] = {label: [] for label in runs}
+        true: dict[str, list[float]] = {label: [] for label in runs}
+        for picture in pictures(first.dataset, first.dataset.image_names()[: images or None]):
+            image = degraded(first, picture)
+            noisy = _tensor(image.noisy, side)
+            clean = None if image.clean is None else _tensor(image.clean, side)
+            held = held_out(noisy, radius=around)
+            for label, (cell, run) in runs.items():
+                found = score(run, noisy, None if cell is None else sigma_for(cell, image), held=held)
+                true[label].append(_psnr(clean, found.denoised, first.protocol.output))
+                # The output is not needed again, and of many images it would not fit into memory.
+                scores[label].append(replace(found, denoised=noisy[..., :0, :0]))
     yield from _rows(group.about, around, true, scores)
 
 
@@ -146,10 +148,10 @@ def _planned(request: Request) -> tuple[list[Cell], list[str | Failure]]:
     return cells, outcomes
 
 
-def _on_the_cpu(cell: Cell, settings: Settings) -> "Run":
-    """Return a cell's method for images in main memory, wherever it runs."""
+def _on_the_cpu(cell: Cell, settings: Settings, stack: ExitStack) -> "Run":
+    """Return a cell's method for images in main memory, wherever it runs; the stack closes it."""
     device = devices.chosen(settings.device)
-    run = load(cell, device, settings, settings.threads or 1).run
+    run = stack.enter_context(opened(cell, device, settings, settings.threads or 1)).run
     return lambda noisy, sigma: run(noisy.to(device, copy=True), sigma).cpu()
 
 

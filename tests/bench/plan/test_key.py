@@ -194,8 +194,7 @@ def test_all_that_running_a_cell_reaches_belongs_to_a_stage():
     listing = {"Dataset.files", "Dataset.image_names", "Entries", "Image"}
     around = {"run_cell", "_outputs", "_rows", "_timed", "Clock", "Clock.part"}
     assert whole.places - stages == {
-        "bench.run.processes:in_processes",
-        "bench.run.processes:workers",
+        *(f"bench.run.processes:{name}" for name in ("in_processes", "limited", "workers")),
         *(f"datasets.description:{name}" for name in listing),
         *(f"bench.run.one_cell:{name}" for name in around),
     }

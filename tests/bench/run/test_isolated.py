@@ -14,10 +14,14 @@ from bench.common import child_process
 from bench.common.child_process import ChildProcess
 from bench.common.errors import BenchError
 from bench.plan.cell import Failure
+from bench.plan.request import Request
 from bench.run.engine import run_all
-from bench.run.isolated import foreign
+from bench.run.isolated import apart, foreign
 from bench.run.one_cell import run_cell
 from bench.run.settings import Settings
+from bench.studies.explain import study as explain
+from bench.studies.export import study as export
+from bench.studies.selfscore import study as selfscore
 
 CPU = Settings("cpu", jobs=1, timeout=60)
 
@@ -162,6 +166,35 @@ def test_a_traceback_of_the_process_is_shown_on_request(one_cell, photographs, m
     with pytest.raises(BenchError) as caught:
         run_cell(cell, CPU)
     assert 'mine.py", line 4, in denoise' in "".join(caught.value.__cause__.__notes__)
+
+
+def test_studies_that_need_the_network_itself_ask_for_it_in_its_process(one_cell, photographs, method_file, tmp_path):
+    cell = one_cell(str(method_file(denoise("pass"))), photographs)
+    assert apart(cell, divmod, 7, 2) == (3, 1)
+    with pytest.raises(BenchError, match="method mine: ended its process with exit status 5"):
+        apart(cell, os._exit, 5)
+    request = Request(str(method_file(denoise("pass", "os._exit(6)"))), str(photographs), "25")
+    outcomes = [
+        *explain.build(request, "", "", tmp_path),
+        *export.build(request, "onnx", "", tmp_path),
+        *selfscore.build(request, tmp_path),
+    ]
+    assert [outcome.cause.partition(" ended its process with exit status ")[2] for outcome in outcomes] == ["6"] * 3
+
+
+@pytest.mark.parametrize(
+    ("command", "timeout", "expected"),
+    [
+        ("sleep 100", 0.5, "sh took longer than 0.5 s; give it more, as in cmd:limit=1 ... or TIMEOUT=1"),
+        ("yes | head -c 20000000; echo no licence >&2; exit 3", 0, "sh ended with exit status 3: no licence"),
+        ("sleep 1000 & echo $! >&2; exit 4", 60, "sh ended with exit status 4: "),
+    ],
+)
+def test_a_program_has_the_same_limits(one_cell, photographs, command, timeout, expected):
+    cell = one_cell(f'cmd:sh -c "{command}" {{noisy.npy}} {{out.npy}}', photographs)
+    text = cause(cell, replace(CPU, timeout=timeout))
+    assert expected in text
+    assert "& echo" not in command or _gone(int(text.split()[-1]))
 
 
 def test_numbers_survive_the_way_to_the_process_and_back(one_cell, photographs, method_file):

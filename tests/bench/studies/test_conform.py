@@ -38,6 +38,15 @@ def test_each_fault_is_found(method_file, name):
     assert name in found
 
 
+def test_a_check_that_ends_the_process_fails_alone(method_file):
+    body = "if noisy.shape[-1] == 1: os.abort()\n    return noisy\n"
+    path = method_file(f"import os\nCOLOUR = 'gray'\ndef denoise(noisy, sigma):\n    {body}")
+    faults = {check.name: check.remark for _, check in conform(str(path), megapixels=0.01) if check.passed is False}
+    assert faults == {
+        "Take odd sizes, one row, one column and one pixel": "its process was ended by signal 6 (Aborted)"
+    }
+
+
 def test_a_network_that_looks_farther_than_it_says(tmp_path):
     from methods.networks.dncnn import DnCNN
 
