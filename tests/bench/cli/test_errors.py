@@ -39,7 +39,9 @@ def bad(tmp_path, photographs):
         content = (photographs / "camera.png").read_bytes()
         (folders["broken"] / "b.png").write_bytes(content[: len(content) // 2])
         photograph.convert("RGB").save(folders["mixed"] / "b.png")
-        photograph.convert("RGBA").save(folders["alpha"] / "a.png")
+        transparent = photograph.convert("RGBA")
+        transparent.putalpha(128)
+        transparent.save(folders["alpha"] / "a.png")
     text = tmp_path / "photos.zip"
     text.write_text("no archive")
     return {**folders, "no archive": text, "absent": tmp_path / "absent"}
