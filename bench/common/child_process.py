@@ -21,6 +21,9 @@ from bench.common import child_main, provenance
 from bench.common.errors import BenchError
 
 GIB = 2**30
+_PRELOADED = ("torch", "torch._dynamo", "torch.onnx", "onnx", "onnxruntime")
+"""What a network needs on its way to a runtime: two seconds of imports that every process would spend otherwise."""
+
 TAIL = 4000
 """Bytes of what the process prints that are kept."""
 
@@ -202,7 +205,7 @@ def _context() -> Any:
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "cloudpickle", "bench.run.isolated"])
+    context.set_forkserver_preload(["bench.run.isolated", "cloudpickle", *_PRELOADED])
     return context
 
 
