@@ -9,12 +9,16 @@ from typing import Any
 
 from bench.adapters.description import KEYS, code_of, declared
 from bench.adapters.keywords import Default, bound, of_function
+from bench.common.child_process import ChildError, result_of
 from bench.common.errors import BenchError, one_line
 from bench.common.files import sha256
 from methods import Method, Net
 
 GROUP = "denoising_bench.methods"
 """A package declares ``[project.entry-points."denoising_bench.methods"] name = "package.module:object"``."""
+
+IMPORT = 600.0
+"""Seconds that importing a package may take."""
 
 
 def packaged() -> list[str]:
@@ -41,16 +45,16 @@ def method_from_package(name: str) -> Method | None:
     if len(entries) > 1:
         raise BenchError(f"{where}: {len(entries)} packages declare it, {' and '.join(_package(e) for e in entries)}")
     (entry,) = entries
-    subject = _object(where, entry)
-    function = getattr(subject, "denoise", subject)
-    if not callable(function):
-        raise BenchError(f"{where}: {entry.value} is no function denoise(noisy, sigma) and has none")
-    net = Net(f"{name} ({_package(entry)})", name, "any", given_sigma=not getattr(subject, "BLIND", False))
-    net = declared(where, {key: getattr(subject, key.upper(), None) for key in KEYS}, net, str.upper)
-    options = of_function(function)
-    load = Load(name, entry.value, _code(entry), options)
+    package = _package(entry)
+    try:
+        said, options, code = result_of(_described, where, entry.value, package, timeout=IMPORT, name=name)
+    except ChildError as error:
+        raise BenchError(f"{where}: {entry.value} cannot be imported ({error})") from None
+    net = Net(f"{name} ({package})", name, "any", given_sigma=not said.pop("blind"))
+    net = declared(where, said, net, str.upper)
+    load = Load(name, entry.value, code, options)
     return Method(
-        name, f"of the package {_package(entry)}", _package(entry), (net,), load,
+        name, f"of the package {package}", package, (net,), load,
         options={key: str(value) for key, value in options.items()},
     )  # fmt: skip
 
@@ -71,6 +75,20 @@ class Load:
         return bound(where, getattr(subject, "denoise", subject), self.options, options)
 
 
+def _described(where: str, value: str, package: str) -> tuple[dict[str, Any], dict[str, Default], str]:
+    """Return what the object says of itself, the options of its function and its fingerprint.
+
+    It is called in a process of its own, since to know a package is to run what it does when it is imported.
+    """
+    entry = EntryPoint("", value, GROUP)
+    subject = _object(where, entry)
+    function = getattr(subject, "denoise", subject)
+    if not callable(function):
+        raise BenchError(f"{where}: {value} is no function denoise(noisy, sigma) and has none")
+    said = {key: getattr(subject, key.upper(), None) for key in KEYS}
+    return said | {"blind": bool(getattr(subject, "BLIND", False))}, of_function(function), _code(entry, package)
+
+
 def _object(where: str, entry: EntryPoint) -> Any:
     try:
         return entry.load()
@@ -82,7 +100,7 @@ def _package(entry: EntryPoint) -> str:
     return f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.module.partition(".")[0]
 
 
-def _code(entry: EntryPoint) -> str:
+def _code(entry: EntryPoint, package: str) -> str:
     """Hash every file of the package that holds the object, its weights included."""
     top = entry.module.partition(".")[0]
     module = sys.modules.get(top)
@@ -91,4 +109,4 @@ def _code(entry: EntryPoint) -> str:
     if not folders and module is not None and module.__file__:
         files = [(top, Path(module.__file__))]
     digests = sorted([name, sha256(file)] for name, file in files if file.is_file())
-    return code_of(entry.value, _package(entry), digests)
+    return code_of(entry.value, package, digests)

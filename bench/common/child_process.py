@@ -15,10 +15,12 @@ from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from bench.common import child_main, provenance
 from bench.common.errors import BenchError
+
+T = TypeVar("T")
 
 GIB = 2**30
 _PRELOADED = ("torch", "torch._dynamo", "torch.onnx", "onnx", "onnxruntime")
@@ -189,6 +191,17 @@ class ChildProcess:
         if failed.trace:
             error.add_note(failed.trace)
         return error
+
+
+def result_of(function: Callable[..., T], *arguments: Any, timeout: float = 0, memory: float = 0, name: str = "") -> T:
+    """Return ``function(*arguments)`` from a process of its own; errors and limits are as for `ChildProcess`."""
+    with ChildProcess(function, *arguments, timeout=timeout, memory=memory, name=name) as process:
+        result: T = process.call(_itself)
+        return result
+
+
+def _itself(held: T) -> T:
+    return held
 
 
 def prepare() -> None:

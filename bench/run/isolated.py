@@ -11,12 +11,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.common import devices
-from bench.common.child_process import ChildError, ChildProcess, prepare
+from bench.common.child_process import ChildError, ChildProcess, prepare, result_of
 from bench.common.errors import BenchError
 from bench.plan.cell import Cell
 from bench.run.loading import load
 from bench.run.runtimes.choice import Runner
-from bench.run.settings import Settings
+from bench.run.settings import TIMEOUT, Settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,8 +64,9 @@ def opened(cell: Cell, device: str, settings: Settings, threads: int) -> Iterato
 
 def process_for(cell: Cell, settings: Settings, build: Callable[..., Any], *arguments: Any) -> ChildProcess:
     """Return a process that holds what `build` makes of a cell's method, under the limits of the settings."""
-    limits = {"timeout": settings.timeout, "memory": settings.memory}
-    return ChildProcess(build, *arguments, name=cell.method.paper, **limits)
+    on_cpu = devices.chosen(settings.device) == "cpu"  # elsewhere MEMORY= is that of the device
+    memory = settings.memory if on_cpu else 0
+    return ChildProcess(build, *arguments, timeout=settings.timeout, memory=memory, name=cell.method.paper)
 
 
 def apart(cell: Cell, function: Callable[..., T], *arguments: Any) -> T:
@@ -79,15 +80,9 @@ def apart(cell: Cell, function: Callable[..., T], *arguments: Any) -> T:
     if not foreign(cell):
         return function(*arguments)
     try:
-        with process_for(cell, Settings(), function, *arguments) as process:
-            result: T = process.call(_itself)
-            return result
+        return result_of(function, *arguments, timeout=TIMEOUT, name=cell.method.paper)
     except ChildError as error:
         raise BenchError(f"method {cell.label}: {error}") from error
-
-
-def _itself(held: T) -> T:
-    return held
 
 
 def _remote(process: ChildProcess, described: Runner, device: str) -> dict[str, Any]:

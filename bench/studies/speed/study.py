@@ -13,6 +13,7 @@ from bench.common.errors import BenchError
 from bench.plan.cell import Cell
 from bench.plan.request import Request, plan
 from bench.run.images import degraded, pictures
+from bench.run.isolated import apart
 from bench.run.loading import weights_path
 from bench.run.one_cell import run_cell
 from bench.run.runtimes.choice import prepare
@@ -78,38 +79,43 @@ def forward(methods: str, data: str, device: str = "cpu") -> Iterator[Row]:
     BenchError
         If a method is not known.
     """
-    import torch
-
     device = devices.chosen(device)
     cells, failures = plan(Request(methods, data, f"{SIGMA:g}"))
     if failures:
         raise BenchError(failures[0].cause)
+    for cell in cells:
+        yield apart(cell, _forward, cell, device)
+
+
+def _forward(cell: Cell, device: str) -> Row:
+    """Time one network's forward pass."""
+    import torch
+
     cores = provenance.cores()
     torch.set_num_threads(cores)
-    for cell in cells:
-        network = cell.method.load(cell.net, weights_path(cell), cell.options)
-        sigma, noisy = SIGMA / 255, _first_image(cell).to(device)
-        channels = noisy.shape[1]
-        runner = prepare(network, channels=channels, device=device, runtime="auto", sigma=sigma, threads=cores)
-        plain = cell.method.load(cell.net, weights_path(cell), cell.options)
-        if isinstance(plain, torch.nn.Module):
-            plain.to(device)
-        times: dict[str, list[float]] = {"plain": [], "harness": []}
-        for _ in range(6):
-            with torch.no_grad():
-                expected, seconds = _timed(lambda: plain(noisy, sigma), device)  # noqa: B023 - called at once
-            times["plain"].append(seconds)
-            found, seconds = _timed(lambda: runner.run(noisy, sigma), device)  # noqa: B023
-            times["harness"].append(seconds)
-        medians = {name: statistics.median(seconds[1:]) for name, seconds in times.items()}
-        gap = float((torch.as_tensor(found) - expected).abs().max())
-        height, width = noisy.shape[-2:]
-        yield _row(
-            f"forward pass of {cell.label}, {cell.dataset.colour}, {height}x{width}, against plain PyTorch",
-            medians["harness"],
-            medians["plain"],
-            f"{runner.runtime}; outputs differ by at most {gap:.0e}",
-        )
+    network = cell.method.load(cell.net, weights_path(cell), cell.options)
+    sigma, noisy = SIGMA / 255, _first_image(cell).to(device)
+    channels = noisy.shape[1]
+    runner = prepare(network, channels=channels, device=device, runtime="auto", sigma=sigma, threads=cores)
+    plain = cell.method.load(cell.net, weights_path(cell), cell.options)
+    if isinstance(plain, torch.nn.Module):
+        plain.to(device)
+    times: dict[str, list[float]] = {"plain": [], "harness": []}
+    for _ in range(6):
+        with torch.no_grad():
+            expected, seconds = _timed(lambda: plain(noisy, sigma), device)
+        times["plain"].append(seconds)
+        found, seconds = _timed(lambda: runner.run(noisy, sigma), device)
+        times["harness"].append(seconds)
+    medians = {name: statistics.median(seconds[1:]) for name, seconds in times.items()}
+    gap = float((torch.as_tensor(found) - expected).abs().max())
+    height, width = noisy.shape[-2:]
+    return _row(
+        f"forward pass of {cell.label}, {cell.dataset.colour}, {height}x{width}, against plain PyTorch",
+        medians["harness"],
+        medians["plain"],
+        f"{runner.runtime}; outputs differ by at most {gap:.0e}",
+    )
 
 
 def _first_image(cell: Cell) -> "Tensor":

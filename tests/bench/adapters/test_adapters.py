@@ -541,12 +541,13 @@ def package(tmp_path, monkeypatch):
         "def denoise(noisy, sigma, gain=1):\n    return noisy * gain\n"
         "class Broken:\n    COLOUR = 'green'\n    denoise = None\n"
     )
+    (site / "fancy" / "ends.py").write_text("import sys\nsys.exit(3)\n")
     info = site / "fancy-1.2.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fancy\nVersion: 1.2\n")
     (info / "entry_points.txt").write_text(
         "[denoising_bench.methods]\nfancy = fancy.net\nfancy-function = fancy.net:denoise\n"
-        "broken = fancy.net:Broken\ngone = fancy.nowhere:denoise\n"
+        "ends = fancy.ends:denoise\nbroken = fancy.net:Broken\ngone = fancy.nowhere:denoise\n"
     )
     monkeypatch.syspath_prepend(site)
     yield site
@@ -570,6 +571,7 @@ def test_methods_of_installed_packages(package, one_cell, photographs):
         ("fanci", "unknown method 'fanci': did you mean fancy"),
         ("broken", "is no function denoise(noisy, sigma) and has none"),
         ("gone", "fancy.nowhere:denoise cannot be imported (ModuleNotFoundError"),
+        ("ends", "METHOD=ends: fancy.ends:denoise cannot be imported (called sys.exit(3))"),
         ("fancy:strength=3", "method fancy has no option 'strength'; it has gain"),
     ],
 )
