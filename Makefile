@@ -36,7 +36,8 @@ help:  ## Explain the commands (the default)
 	@echo
 	@echo "Variables (each a comma list, or all):"
 	@echo "  METHOD=bm3d,dncnn   methods, or path/to/my_method.py"
-	@echo "  DATA=bsd68,set12    datasets, or a folder of images"
+	@echo "  DATA=bsd68,set12    datasets, parts (set12:01,02), a folder of images"
+	@echo "  RANGE=4095          white of your images deeper than 8 bits"
 	@echo "  NOISE=15,25,50      sigma (0-255), KIND:VALUE, A+B, pairs"
 	@echo "  SEED=0,1,2          seeds of the noise, or 0-9"
 	@echo "  PROTOCOL=standard   standard, seed0, clipped, float, sr"

@@ -33,15 +33,14 @@ def from_word(word: str, white: float | None = None) -> Dataset | None:
     ValueError
         As `from_path`.
     """
-    if Path(word).expanduser().exists():
+    if is_path(word):
         return replace(from_path(Path(word).expanduser(), white=white), word=word)
     as_pairs, as_images = word.startswith(PAIRS), word.startswith(IMAGES)
     place = word.removeprefix(PAIRS).removeprefix(IMAGES) if as_pairs or as_images else word
     if as_pairs and pair_words.MARK in place:
         return replace(_of_pairs(pair_words.of_patterns(place), white), word=word)
-    path = Path(place).expanduser()
-    if path.exists():
-        dataset = from_path(path, white=white, paired=as_pairs if as_pairs or as_images else None)
+    if is_path(place):
+        dataset = from_path(Path(place).expanduser(), white=white, paired=as_pairs if as_pairs or as_images else None)
     elif set(place) & set("*?[") and not as_pairs | as_images | (":" in place):
         files = matching(place)
         pattern = Path(place).expanduser().relative_to(files.path).as_posix()
@@ -52,6 +51,14 @@ def from_word(word: str, white: float | None = None) -> Dataset | None:
     else:
         return None
     return replace(dataset, word=word)
+
+
+def is_path(word: str) -> bool:
+    """Whether something lies at a path that a person typed."""
+    try:
+        return bool(word) and Path(word).expanduser().exists()
+    except (OSError, RuntimeError):  # too long a name, or ~user of nobody
+        return False
 
 
 def from_path(path: Path, *, noisy: bool = False, white: float | None = None, paired: bool | None = None) -> Dataset:
@@ -142,8 +149,7 @@ def _described(path: Path, images: Sequence[Image], white: float | None, notes: 
         notes=(*notes, *files.notes),
         white=white,
     )
-    return replace(dataset, notes=tuple(f"{dataset.name}: {line}" for line in dataset.notes),
-                   warnings=roughness(dataset) if dataset.has_noisy else ())  # fmt: skip
+    return replace(dataset, warnings=roughness(dataset)) if dataset.has_noisy else dataset
 
 
 def _how_to_name(path: Path) -> str:

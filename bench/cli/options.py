@@ -60,6 +60,7 @@ Ensemble = Annotated[str, typer.Option(help="1, or 8: mean over flips and rotati
 Precision = Annotated[str, typer.Option(help="fp32, tf32, bf16, fp16: a comma list.")]
 Tile = Annotated[int, typer.Option(min=0, help="Side of the tiles of large images; 0: the harness decides.")]
 Sigma = Annotated[str, typer.Option(help="What methods are given instead of the sigma of the noise.")]
+Range = Annotated[str, typer.Option(help="White in your images deeper than 8 bits: 1, 255, 4095 ...; else recognised.")]
 Compile = Annotated[bool, typer.Option("--compile", help="Compile networks (torch.compile).")]
 Memory = Annotated[float, typer.Option(min=0, help="GiB that a cell may take; 0: the harness decides.")]
 Timeout = Annotated[

@@ -16,6 +16,7 @@ def command(
     precision: options.Precision = "fp32",
     tile: options.Tile = 0,
     sigma: options.Sigma = "",
+    range: options.Range = "",
     compile: options.Compile = False,
     memory: options.Memory = 0.0,
     timeout: options.Timeout = options.TIMEOUT,
@@ -39,7 +40,8 @@ def command(
 
     settings = options.settings(device, backend, jobs, compile=compile, memory=memory, timeout=timeout, engine=engine)
     print_warnings()
-    plan = planned(Request(method, data, noise, protocol, seed, weights, ensemble, precision, tile, sigma))
+    request = Request(method, data, noise, protocol, seed, weights, ensemble, precision, tile, sigma, range)
+    plan = planned(request)
     screen = terminal.console()
     for line in plan.remarks:
         screen.print(line, style="dim", markup=False)

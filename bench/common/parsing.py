@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from bench.common.errors import BenchError
 
@@ -56,6 +56,34 @@ def split(text: str, variable: str = "") -> list[str]:
 def empty_list(variable: str, text: str) -> BenchError:
     """Return the error for a list that names nothing."""
     return BenchError(f"{variable}={text}: an empty list; name at least one, or leave {variable or 'it'} out")
+
+
+def split_known(text: str, is_whole: Callable[[str], bool], variable: str = "") -> list[str]:
+    """Split a comma list whose items may have commas in them, as paths do.
+
+    The longest run of pieces that `is_whole` accepts is one item. A piece that is none belongs to the item before it,
+    where that has a colon; else it stands for itself. Errors as of `split`.
+
+    Examples
+    --------
+    >>> split_known("set12:01,02,bsd68,a,b.png", ("set12", "set12:01", "bsd68", "a,b.png").__contains__)
+    ['set12:01,02', 'bsd68', 'a,b.png']
+    """
+    pieces = text.split(",")
+    items: list[str] = []
+    start = 0
+    while start < len(pieces):
+        ends = range(len(pieces), start, -1)
+        end = next((end for end in ends if is_whole(",".join(pieces[start:end]).strip())), None)
+        item = ",".join(pieces[start : end or start + 1]).strip()
+        if end is None and items and ":" in items[-1]:
+            items[-1] += f",{item}"
+        elif item:
+            items.append(item)
+        start = end or start + 1
+    if text.strip() and not items:
+        raise empty_list(variable, text)
+    return list(dict.fromkeys(items))
 
 
 def name_and_options(spec: str) -> tuple[str, dict[str, str]]:

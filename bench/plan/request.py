@@ -4,6 +4,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from bench import degradation
 from bench.common.errors import BenchError, DoesNotFit, one_line
@@ -38,6 +39,8 @@ class Request:
         Side of the tiles, or 0.
     sigma : str
         As typed on SIGMA: what methods are told instead of the sigma of the noise.
+    range : str
+        As typed on RANGE: the value of white of a person's images that are deeper than 8 bits.
     """
 
     method: str = "bm3d,nlm,wavelet"
@@ -50,6 +53,7 @@ class Request:
     precision: str = "fp32"
     tile: int = 0
     sigma: str = ""
+    range: str = ""
 
 
 @dataclass(frozen=True)
@@ -154,7 +158,8 @@ def _images(
     request: Request,
 ) -> Iterator[tuple[Resolved[Dataset], Resolved[Degradation], Resolved[Protocol]]]:
     """Give every dataset with every noise and protocol asked for; each dataset says what stands for no word."""
-    for data in resolve.resolve("DATA", request.data, resolve.ready_datasets(), resolve.known_dataset):
+    read = partial(resolve.known_dataset, white=resolve.white(request.range))
+    for data in resolve.resolve("DATA", request.data, resolve.ready_datasets(), read, resolve.dataset_words):
         entry = data.meaning if isinstance(data.meaning, Dataset) else None
         usual = entry.default_noise if entry else "25"
         every = ["15", "25", "50"] if usual == "25" else [usual]

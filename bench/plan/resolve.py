@@ -1,6 +1,7 @@
 """What the words of a request mean: each a method, a dataset, a seed ..., or the error that says why it is none."""
 
 import itertools
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import datasets
 import methods
 from bench import degradation
 from bench.common.errors import BenchError
-from bench.common.parsing import empty_list, name_and_options, split, unknown
+from bench.common.parsing import empty_list, name_and_options, split, split_known, unknown
 from bench.plan import choose_net
 from bench.plan.inference import SMALLEST_TILE
 from datasets import Dataset
@@ -51,7 +52,13 @@ class ConfiguredMethod:
     options: Mapping[str, str]
 
 
-def resolve(variable: str, text: str, everything: Iterable[str], read: Callable[[str], T]) -> list[Resolved[T]]:
+def resolve(
+    variable: str,
+    text: str,
+    everything: Iterable[str],
+    read: Callable[[str], T],
+    parts: Callable[[str, str], list[str]] = split,
+) -> list[Resolved[T]]:
     """Read each word of a comma list.
 
     Parameters
@@ -64,13 +71,15 @@ def resolve(variable: str, text: str, everything: Iterable[str], read: Callable[
         What ``"all"`` means.
     read : callable
         Returns what a word means, or raises one of `EXPECTED`.
+    parts : callable
+        ``parts(text, variable)`` returns the words of the list.
 
     Raises
     ------
     BenchError
         If the list names nothing.
     """
-    typed = split(text, variable)
+    typed = parts(text, variable)
     if not typed:
         raise empty_list(variable, text)
     named = [word for word in typed if word != "all"]
@@ -136,17 +145,72 @@ def known_method(word: str, weights: str) -> ConfiguredMethod:
     return ConfiguredMethod(configured, {**configured.options, **given})
 
 
-def known_dataset(word: str) -> Dataset:
-    """Return the dataset of a word on DATA: a name of the registry, or a path."""
+def dataset_words(text: str, variable: str = "DATA") -> list[str]:
+    """Split DATA into its datasets: `set12:01,02` is one, `set12,bsd68` two, and a path may have commas."""
+    return split_known(text, _is_dataset, variable)
+
+
+def known_dataset(word: str, white: float | None = None) -> Dataset:
+    """Return the dataset of a word on DATA: a name of the registry, a path, or a part of one behind a colon.
+
+    Parameters
+    ----------
+    word : str
+        As `datasets.from_path.from_word` takes it, or ``"set12:01,02"`` (`datasets.choosing`).
+    white : float, optional
+        What RANGE says.
+    """
     known = datasets.available()
     if word in known:
+        if white:
+            raise BenchError(f"RANGE={white:g}: dataset {word} says itself which value is white; leave RANGE out")
         return known[word]
-    path = Path(word).expanduser()
-    if path.exists():
-        from datasets.from_path import from_path
+    from datasets.choosing import chosen
+    from datasets.from_path import from_word
 
-        return from_path(path)
+    whole = "" if _is_one(word) else _whole(word)
+    if whole:
+        return chosen(known_dataset(whole, white), word[len(whole) + 1 :])
+    own = from_word(word, white)
+    if own is not None:
+        return own
     raise unknown("dataset", word, known, "; see make list, or give the path of a folder, an archive or one image")
+
+
+_PREFIX = re.compile(r"(pairs|images|train):|")
+"""What may stand before a path."""
+
+
+def _whole(word: str) -> str:
+    """Return the dataset before a colon of a word; empty where there is none."""
+    starts = (word[:cut] for cut, sign in enumerate(word) if sign == ":")
+    return next((start for start in starts if _is_one(start)), "")
+
+
+def _is_dataset(word: str) -> bool:
+    """Whether a word without a comma begins a dataset, or one with commas has them in a path."""
+    whole = _whole(word)
+    begins = "," not in word and _PREFIX.sub("", word, count=1) != word
+    return _is_one(word) or begins or bool(whole and "," not in word[len(whole) :])
+
+
+def _is_one(word: str) -> bool:
+    from datasets.from_path import is_path
+
+    return word == "all" or word in datasets.available() or is_path(word) or is_path(_PREFIX.sub("", word, count=1))
+
+
+def white(word: str) -> float | None:
+    """Read RANGE, which may be empty, or raise `BenchError`."""
+    if not word:
+        return None
+    try:
+        number = float(word)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < 1e10:
+        raise BenchError(f"RANGE={word}: expected the value of white in your files, as 1, 255, 4095 or 65535")
+    return number
 
 
 def degradations(text: str) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import datasets
 from bench.common.errors import BenchError
 from bench.degradation import PAIRS, degrade, parse
 from bench.plan.fingerprint import of_data
@@ -95,33 +94,31 @@ def _pictures(about: dict[str, object], rules: Protocol, names: Sequence[str]) -
 
 
 def _dataset(about: "dict[str, object]") -> Dataset | None:
-    from pathlib import Path
-
-    from datasets.from_path import from_path
+    from bench.plan.resolve import known_dataset
+    from datasets.from_path import as_noisy
 
     recorded = about["dataset"]
     assert isinstance(recorded, dict)
-    known = datasets.available().get(recorded["name"])
-    if known is not None:
-        return known
-    path = Path(recorded["source"])
     try:
-        own = from_path(path, noisy=about["degradation"] == PAIRS) if path.exists() else None
-    except ValueError:
+        dataset = known_dataset(str(recorded.get("word") or recorded["source"]), recorded.get("white"))
+        if about["degradation"] == PAIRS and not dataset.has_noisy:
+            dataset = as_noisy(dataset)
+        identity = about["identity"]
+        assert isinstance(identity, dict)
+        # Of a person's own, other images may lie there now.
+        return dataset if dataset.ledger or of_data(dataset) == identity["data"] else None
+    except (BenchError, ValueError, OSError):
         return None
-    identity = about["identity"]
-    assert isinstance(identity, dict)
-    return own if own is not None and of_data(own) == identity["data"] else None  # other images lie there now
 
 
 def _strip(board: Leaderboard, picture: Picture, rows: Sequence[dict[str, object]]) -> PictureStrip:
     import numpy as np
 
-    protocol = board.entries[0].result.rules
+    about, protocol = board.entries[0].result.about, board.entries[0].result.rules
     image = degrade(
         picture.clean,
         parse(board.degradation),
-        dataset=str(board.entries[0].result.about["dataset"]["name"]),
+        dataset=str(about["dataset"].get("noise_name", about["dataset"]["name"])),
         image=picture.name,
         seed=board.entries[0].result.seeds[0],
         recorded=picture.noisy,

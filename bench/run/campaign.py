@@ -68,7 +68,7 @@ def run_campaign(
     lost = list(failures)
     for failure in failures:
         progress.failed(failure)
-    for note in dict.fromkeys(note for cell in cells for note in cell.dataset.notes):
+    for note in dict.fromkeys(f"{cell.dataset.name}: {note}" for cell in cells for note in cell.dataset.notes):
         progress.note(note)
     waiting = [cell for cell in cells if not _finished(cell, store, settings)]
     if settings.engine == "serial":

@@ -76,7 +76,7 @@ def degraded(cell: "Cell", picture: Picture) -> Degraded:
     return degrade(
         picture.clean,
         cell.degradation,
-        dataset=cell.dataset.name,
+        dataset=cell.dataset.noise_name,
         image=picture.name,
         seed=cell.seed,
         recorded=picture.noisy,

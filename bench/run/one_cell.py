@@ -90,7 +90,7 @@ def run_cell(
         "peak_memory": devices.peak_memory(device) + how.pop("workers_memory", 0),
         **how,
         "notes": [*cell.dataset.notes, *how.get("notes", ())],
-        "warnings": sanity.warnings(faults),
+        "warnings": [*cell.dataset.warnings, *sanity.warnings(faults)],
     }
     order = {name: i for i, name in enumerate(cell.dataset.image_names())}
     return Record(sorted(rows, key=lambda row: order[row["image"]]), about)
@@ -171,6 +171,9 @@ def _about(cell: Cell) -> dict[str, Any]:
             "title": cell.dataset.title,
             "colour": cell.dataset.colour,
             "source": cell.dataset.source,
+            "word": cell.dataset.word or cell.dataset.name,
+            "white": cell.dataset.white,
+            "noise_name": cell.dataset.noise_name,
             "ledger": list(cell.dataset.ledger) if cell.dataset.ledger else None,
         },
         "degradation": str(cell.degradation),

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bench.common.errors import BenchError, one_line
-from bench.common.parsing import split
 from bench.degradation import degrade, parse
 from bench.plan import fingerprint
-from bench.plan.resolve import known_dataset
+from bench.plan.resolve import dataset_words, known_dataset
 from bench.run.images import Picture, pictures
 from bench.train.patches import TrainingImages, on_device
 from bench.train.recipe import Recipe
@@ -43,7 +42,7 @@ def training_sets(recipe: Recipe) -> "list[Dataset]":
         If there is no such dataset, or a folder holds no images.
     """
     with _readable():
-        return [known_dataset(word) for word in split(recipe.images, "DATA")]
+        return [known_dataset(word) for word in dataset_words(recipe.images)]
 
 
 def read_training_data(recipe: Recipe, device: str) -> TrainingData:
@@ -118,7 +117,7 @@ def _pair(recipe: Recipe, dataset: "Dataset", picture: Picture, device: str) -> 
     noise = parse(recipe.validation_noise or recipe.noise)
     with _readable():
         image = degrade(
-            picture.clean, noise, dataset=dataset.name, image=picture.name, seed=0,
+            picture.clean, noise, dataset=dataset.noise_name, image=picture.name, seed=0,
             recorded=picture.noisy,
         )  # fmt: skip
     assert image.clean is not None

@@ -8,7 +8,7 @@ from bench.common import devices, provenance
 from bench.common.errors import BenchError
 from bench.common.parsing import split
 from bench.degradation import parse
-from bench.plan.resolve import known_dataset
+from bench.plan.resolve import dataset_words, known_dataset
 from bench.run.images import pictures
 from bench.train import loop
 from bench.train.losses import LOSSES, denoising
@@ -117,7 +117,7 @@ def compare_with_plain_loop(
 
 
 def _images(recipe: Recipe) -> "list[np.ndarray]":
-    found = (picture.clean for word in split(recipe.images) for picture in pictures(known_dataset(word)))
+    found = (picture.clean for word in dataset_words(recipe.images) for picture in pictures(known_dataset(word)))
     return [image for image in found if image is not None]
 
 

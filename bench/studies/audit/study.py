@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 import datasets
 from bench.common.errors import BenchError, one_line
 from bench.common.naming import distinct_names
-from bench.common.parsing import split
 from bench.judge.audit_findings import Finding, summary, write
 from bench.plan import fingerprint
 from bench.plan.cell import Failure
-from bench.plan.resolve import known_dataset
+from bench.plan.resolve import dataset_words, known_dataset
 from bench.studies.naming import stem
 from datasets import Dataset
 
@@ -51,7 +50,7 @@ def build(data: str, out: Path, table: Path | None = None) -> Iterator[str | Fai
     galleries: list[Gallery] = []
     read: list[tuple[str, str, bool]] = []
     failures: list[Failure] = []
-    for name, dataset, training in _chosen(list(datasets.available()) if everything else split(data, "DATA")):
+    for name, dataset, training in _chosen(list(datasets.available()) if everything else dataset_words(data)):
         if everything and isinstance(dataset, Dataset) and not _is_here(dataset):
             yield f"skipped  {name}: its files are not on this machine; name it in DATA to download it"
             continue

@@ -5,8 +5,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from bench.common.errors import BenchError
-from bench.common.parsing import split
-from bench.plan.resolve import known_dataset
+from bench.plan.resolve import dataset_words, known_dataset
 from bench.run.wrappers import padded
 from bench.studies.segment.evaluation import Scheme, confusion, mean_iou, scheme
 from bench.studies.segment.segmenters import network as segmentation_network
@@ -90,7 +89,7 @@ def train(recipe: Recipe, data: TrainingData, session: Session) -> TrainedNetwor
         result, ones = results[last], [stages[name] for name in names]
         return combined(how, ones, results, result.weights, result.score, held_out, **more)
 
-    sets = "-".join(known_dataset(word).name for word in split(recipe.images))
+    sets = "-".join(known_dataset(word).name for word in dataset_words(recipe.images))
     title = recipe.title.replace("through segmentation", "alone")
     alone = by_product(recipes["alone"], title=title, variant=_variant(recipe, "alone"))
     segmenter = by_product(
@@ -199,7 +198,7 @@ def _without_statistics(weights: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
 
 
 def _classes(recipe: Recipe) -> Scheme:
-    found = {scheme(known_dataset(word)) for word in split(recipe.images)}
+    found = {scheme(known_dataset(word)) for word in dataset_words(recipe.images)}
     if len(found) != 1 or not recipe.labels:
         what = "has no labels = true" if not recipe.labels else f"mixes sets of other classes ({recipe.images})"
         raise BenchError(f"recipe {recipe.name}: {what}; expected labels, and the same classes in all images")

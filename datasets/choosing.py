@@ -1,0 +1,116 @@
+"""A part of a dataset, by the names or the places of its images: `set12:01,02`, `bsd68:0-9`, `photos:holiday/*`."""
+
+import difflib
+import fnmatch
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from datasets.description import Dataset
+
+_LONGEST = 40
+"""Characters of a list of images in the name of a part."""
+
+
+def chosen(dataset: Dataset, words: str) -> Dataset:
+    """Return the part of a dataset that has some of its images.
+
+    Its images keep their names, order and noise. No published number is held against it.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The whole.
+    words : str
+        A comma list: names of images; patterns of names; ranges from one to another, both included. A number that no
+        image is named by, whatever zeros stand before it, is a place, counted from 0.
+
+    Raises
+    ------
+    ValueError
+        If a word means no image.
+    """
+    names = dataset.image_names()
+    wanted = {place for word in words.split(",") if word.strip() for place in _places(dataset, names, word.strip())}
+    if not wanted:
+        raise ValueError(f"DATA={dataset.name}:{words}: expected names of images, as {dataset.name}:{names[0]}")
+    places = sorted(wanted)
+    listed = ",".join(_runs(names, places))
+    if len(listed) > _LONGEST:
+        short = hashlib.sha256(listed.encode()).hexdigest()[:6]
+        listed = f"{len(places)} of {len(names)} {short}"
+    name = f"{dataset.name}:{listed}"
+    shown = ", ".join(names[place] for place in places[:3]) + (", ..." if len(places) > 3 else "")
+    return replace(
+        dataset,
+        name=name,
+        title=f"{dataset.title}, {len(places)} of {len(names)} images",
+        images=tuple(dataset.images[place] for place in places),
+        ledger=dataset.ledger and (name, dataset.colour),
+        notes=(
+            *dataset.notes,
+            f"{len(places)} of {len(names)} images ({shown}), with the noise that they have there",
+        ),
+        whole=dataset.noise_name,
+        word=f"{dataset.word or dataset.name}:{words}",
+    )
+
+
+def _places(dataset: Dataset, names: Sequence[str], word: str) -> Iterator[int]:
+    """Yield the places of the images that a word means."""
+    single = _place(names, word)
+    if single is not None:
+        yield single
+        return
+    if set(word) & set("*?["):
+        yield from (place for place, name in enumerate(names) if fnmatch.fnmatchcase(name, word))
+        if not fnmatch.filter(names, word):
+            raise ValueError(f"DATA={dataset.name}:{word}: no image matches; there are {_some(names)}")
+        return
+    for cut in (place for place, sign in enumerate(word) if sign == "-"):
+        ends = _ends(names, word[:cut].strip(), word[cut + 1 :].strip())
+        if ends and ends[0] <= ends[1]:
+            yield from range(ends[0], ends[1] + 1)
+            return
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    hint = f"did you mean {near[0]}?" if near else f"there are {_some(names)}, or places 0 to {len(names) - 1}"
+    raise ValueError(f"DATA={dataset.name}:{word}: no such image; {hint}")
+
+
+def _ends(names: Sequence[str], first: str, last: str) -> tuple[int, int] | None:
+    """Return the ends of a range: two images by their names, or two places; None where it is neither."""
+    by_name = [_named(names, word) for word in (first, last)]
+    if by_name[0] is not None and by_name[1] is not None:
+        return by_name[0], by_name[1]
+    if first.isdecimal() and last.isdecimal() and int(last) < len(names):
+        return int(first), int(last)
+    return None
+
+
+def _place(names: Sequence[str], word: str) -> int | None:
+    named = _named(names, word)
+    if named is None and word.isdecimal() and int(word) < len(names):
+        return int(word)
+    return named
+
+
+def _named(names: Sequence[str], word: str) -> int | None:
+    """Return the place of the image of a name, or of a number that is written with other zeros."""
+    if word in names:
+        return names.index(word)
+    numbers = [int(name) if name.isdecimal() else None for name in names]
+    return numbers.index(int(word)) if word.isdecimal() and int(word) in numbers else None
+
+
+def _runs(names: Sequence[str], places: Sequence[int]) -> Iterator[str]:
+    """Yield images that follow each other as a range, so that one part has one name, however it was asked for."""
+    start = 0
+    for end in range(1, len(places) + 1):
+        if end == len(places) or places[end] != places[end - 1] + 1:
+            first, last = names[places[start]], names[places[end - 1]]
+            yield first if first == last else f"{first}-{last}"
+            start = end
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f", ... {names[-1]}" if len(names) > 3 else "")
