@@ -54,9 +54,9 @@ def judge(result: Result) -> Verdict | None:
     own = _own_choices(result)
     if own:
         return Verdict("not comparable", f"{against}: here {own}, as no published number", row, difference, allowed)
-    why_not = _incomparable(result, row)
+    why_not = f"{result.counted} images, there all" if result.failed_images else _incomparable(result, row)
     agrees = abs(difference) <= allowed
-    if why_not and not (agrees and row.protocol == "unstated"):
+    if why_not and (result.failed_images or not (agrees and row.protocol == "unstated")):
         return Verdict("not comparable", f"{against}: {why_not}", row, difference, allowed)
     word = "reproduced" if agrees else "above" if difference > 0 else "below"
     unstated = "; its protocol is not stated" if row.protocol == "unstated" else ""

@@ -160,7 +160,7 @@ def _columns() -> Iterator[Column]:
     yield Column("seconds", "s/image", form=".3g", better="low")
     yield Column("runtime", "runtime", lambda e: e.result.runtime, short="Runtime")
     yield Column("seeds", "seeds", lambda e: len(e.result.seeds), form="d", origin="request", outputs=(PAGE, FILE))
-    yield _filed("images", "request", lambda e: len(e.result.records[0].images))
+    yield Column("images", "images", lambda e: e.result.counted, origin="request", when=_incomplete, short="Images")
     yield Column("verdict", "verdict", _verdict, origin="ledger", when=_referenced, short="Verdict")
     yield _filed(
         "source", "ledger", lambda e: e.verdict and f"{e.verdict.published.source}, {e.verdict.published.address}"
@@ -203,6 +203,10 @@ def _verdict(row: Entry) -> str:
 
 def _referenced(entries: Sequence[Entry]) -> bool:
     return any(row.result.has_reference for row in entries)
+
+
+def _incomplete(entries: Sequence[Entry]) -> bool:
+    return any(row.result.failed_images for row in entries)
 
 
 def _unreferenced(entries: Sequence[Entry]) -> bool:

@@ -71,7 +71,11 @@ def _hardest_first(records: Sequence[Record]) -> list[str]:
     """Order the images by rising mean PSNR over the methods; as they come where there is no reference."""
     import pandas as pd
 
-    scores = pd.DataFrame([{row["image"]: row["psnr"] for row in record.images} for record in records]).mean()
+    # An image that failed with one of them is in none of the pictures.
+    shared = set.intersection(*({row["image"] for row in record.images} for record in records))
+    scores = pd.DataFrame(
+        [{row["image"]: row["psnr"] for row in record.images if row["image"] in shared} for record in records]
+    ).mean()
     return list(scores.sort_values(kind="stable", na_position="first").index)
 
 

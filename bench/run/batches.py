@@ -8,31 +8,43 @@ from bench.common import devices
 from bench.common.errors import BenchError
 from bench.plan.cell import Cell
 from bench.run.runtimes.choice import Runner
-from bench.run.sample import Output, Sample
+from bench.run.sample import Output, Sample, alone
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-def in_batches(cell: Cell, images: Iterable[Sample], runner: Runner, device: str) -> Iterator[Output]:
-    """Run images of one shape together, as many as the device gains from; time the method alone."""
-    import torch
+def in_batches(
+    cell: Cell, images: Iterable[Sample], runner: Runner, device: str, failed: dict[str, Exception]
+) -> Iterator[Output]:
+    """Run images of one shape together, as many as the device gains from.
 
+    The errors of those that fail alone go to `failed`.
+    """
     warm = False
     for batch in _same_shape(images, runner.images, runner.pixels):
-        noisy = torch.stack([torch.from_numpy(image.noisy).permute(2, 0, 1) for image in batch]).to(device)
-        if not warm:  # start-up cost of kernels and caches belongs to no image
-            call(cell, runner.run, noisy[..., :64, :64], batch[0])
+        output = None
+        with alone(failed, *batch):
+            output = _output(cell, batch, runner, device, warm=warm)
+        if output is not None:
             warm = True
-        devices.synchronise(device)
-        start = runner.clock()
-        denoised = call(cell, runner.run, noisy, batch[0])
-        devices.synchronise(device)
-        seconds = (runner.clock() - start) / len(batch)
-        scores = [
-            self_score(cell, runner.run, noisy[i : i + 1], denoised[i : i + 1], batch[i]) for i in unscored(batch)
-        ]
-        yield Output(batch, denoised, seconds, scores)
+            yield output
+
+
+def _output(cell: Cell, batch: list[Sample], runner: Runner, device: str, *, warm: bool) -> Output:
+    """Run images of one shape; time the method alone."""
+    import torch
+
+    noisy = torch.stack([torch.from_numpy(image.noisy).permute(2, 0, 1) for image in batch]).to(device)
+    if not warm:  # start-up cost of kernels and caches belongs to no image
+        call(cell, runner.run, noisy[..., :64, :64], batch[0])
+    devices.synchronise(device)
+    start = runner.clock()
+    denoised = call(cell, runner.run, noisy, batch[0])
+    devices.synchronise(device)
+    seconds = (runner.clock() - start) / len(batch)
+    scores = [self_score(cell, runner.run, noisy[i : i + 1], denoised[i : i + 1], batch[i]) for i in unscored(batch)]
+    return Output(batch, denoised, seconds, scores)
 
 
 def unscored(batch: list[Sample]) -> Iterable[int]:

@@ -43,6 +43,7 @@ def pictures(
     *,
     labels: bool = False,
     advance: Callable[[int, int], None] = lambda done, total: None,
+    failed: dict[str, Exception] | None = None,
 ) -> Iterator[Picture]:
     """Read images of a dataset, in its order.
 
@@ -56,6 +57,8 @@ def pictures(
         Whether label maps are wanted; their files are left alone otherwise.
     advance : callable
         Called with (files there, files wanted) while files are downloaded.
+    failed : dict, optional
+        Gets the error of each image that cannot be read, which is left out; otherwise it is raised.
 
     Raises
     ------
@@ -68,7 +71,14 @@ def pictures(
     found = files.fetch("data", f"dataset {dataset.name}", needed, advance)
     paths = {file.path: path for file, path in zip(needed, found, strict=True)}
     for image in wanted:
-        yield _read(dataset, image, paths, labels=labels)
+        try:
+            picture = _read(dataset, image, paths, labels=labels)
+        except ValueError as error:
+            if failed is None:
+                raise
+            failed[image.name] = error
+            continue
+        yield picture
 
 
 def degraded(cell: "Cell", picture: Picture) -> Degraded:

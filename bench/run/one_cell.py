@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.common import devices, provenance
+from bench.common.errors import one_line
 from bench.plan.cell import Cell, describe
 from bench.run.batches import in_batches
 from bench.run.from_files import from_files
@@ -18,7 +19,7 @@ from bench.run.processes import in_processes, limited
 from bench.run.progress import CellProgress
 from bench.run.runtimes.choice import only_networks, runtime_of
 from bench.run.runtimes.cost import Cost
-from bench.run.sample import Output, Sample, samples
+from bench.run.sample import Output, Sample, alone, samples
 from bench.run.settings import Settings
 from bench.score.scorer import scores
 from bench.store.records import Record
@@ -70,17 +71,21 @@ def run_cell(
     clock = Clock()
     device = devices.chosen(settings.device)
     devices.reset_peak_memory(device)
-    images = _timed(samples(cell, progress.files), clock)
+    failed: dict[str, Exception] = {}
+    images = _timed(samples(cell, progress.files, failed), clock)
     how: dict[str, Any] = {}
     rows: list[dict[str, Any]] = []
     faults: list[sanity.Fault | None] = []
-    with closing(_outputs(cell, images, settings, device, how)) as outputs:
+    with closing(_outputs(cell, images, settings, device, how, failed)) as outputs:
         for output in outputs:
             clock.seconds["method"] += 0 if math.isnan(output.seconds) else output.seconds * len(output.samples)
-            with clock.part("score"):
-                rows += _rows(cell, output, device)
-                faults += _faults(output)
-            progress.images(len(rows), len(cell.dataset.images), sum(row["psnr"] for row in rows) / len(rows))
+            with clock.part("score"), alone(failed, *output.samples):
+                scored, looked_at = _rows(cell, output, device), list(_faults(output))
+                rows, faults = rows + scored, faults + looked_at
+            if rows:
+                progress.images(len(rows), len(cell.dataset.images), sum(row["psnr"] for row in rows) / len(rows))
+    if not rows:
+        raise next(iter(failed.values()))
     clock.seconds["total"] = time.perf_counter() - start
     about = _about(cell) | {
         "started": started.isoformat(timespec="milliseconds"),
@@ -90,14 +95,20 @@ def run_cell(
         "peak_memory": devices.peak_memory(device) + how.pop("workers_memory", 0),
         **how,
         "notes": [*cell.dataset.notes, *how.get("notes", ())],
-        "warnings": [*cell.dataset.warnings, *sanity.warnings(faults)],
+        "warnings": [*_missing(failed, len(cell.dataset.images)), *cell.dataset.warnings, *sanity.warnings(faults)],
+        "failed_images": {name: one_line(error) for name, error in failed.items()},
     }
     order = {name: i for i, name in enumerate(cell.dataset.image_names())}
     return Record(sorted(rows, key=lambda row: order[row["image"]]), about)
 
 
 def _outputs(
-    cell: Cell, images: Iterator[Sample], settings: Settings, device: str, how: dict[str, Any]
+    cell: Cell,
+    images: Iterator[Sample],
+    settings: Settings,
+    device: str,
+    how: dict[str, Any],
+    failed: dict[str, Exception],
 ) -> Generator[Output]:
     """Run the method over the images; what a record says of where and how that was is put into `how`."""
     if cell.outputs:
@@ -110,14 +121,21 @@ def _outputs(
         jobs = settings.jobs or provenance.cores()
         runtime = runtime_of(cell.method.load)
         how |= asdict(Cost()) | {"runtime": runtime, "fallback": "", "jobs": jobs, "threads": 1}
-        yield from in_processes(limited(cell, settings), images, how)
+        yield from in_processes(limited(cell, settings), images, how, failed)
         return
     threads = settings.threads or provenance.cores()
     with opened(cell, device, settings, threads) as runner:
         how |= asdict(runner.cost) | {"runtime": runner.runtime, "fallback": runner.fallback}
         how |= {"jobs": 1, "threads": threads, "notes": runner.notes}
-        yield from in_batches(cell, images, runner, device)
+        yield from in_batches(cell, images, runner, device, failed)
         how |= runner.about
+
+
+def _missing(failed: Mapping[str, Exception], count: int) -> list[str]:
+    """Say which images the means are not of, and why."""
+    causes = [f"{name}: {one_line(error)}" for name, error in failed.items()]
+    more = f"; and {len(causes) - 3} more" if len(causes) > 3 else ""
+    return [f"{count - len(failed)} of {count} images; failed: {'; '.join(causes[:3])}{more}"] * bool(failed)
 
 
 def _timed(images: Iterator[Sample], clock: Clock) -> Iterator[Sample]:

@@ -11,24 +11,28 @@ from bench.common import provenance
 from bench.plan.cell import Cell
 from bench.run.batches import call, self_score, unscored
 from bench.run.loading import arranged, weights_path
-from bench.run.sample import Output, Sample
+from bench.run.sample import Output, Sample, alone
 from bench.run.settings import Settings
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-def in_processes(cell: Cell, images: Iterable[Sample], how: dict[str, Any]) -> Iterator[Output]:
+def in_processes(
+    cell: Cell, images: Iterable[Sample], how: dict[str, Any], failed: dict[str, Exception]
+) -> Iterator[Output]:
     """Spread images over one-threaded worker processes, and give them back as they come.
 
-    The memory of the workers is put into `how`.
+    The memory of the workers is put into `how`, and the errors of images that fail alone into `failed`.
     """
     import torch
 
     if how["jobs"] == 1:
         for image in images:
-            denoised, seconds, scores, _ = denoise_one(cell, image)
-            yield Output([image], torch.from_numpy(denoised), seconds, scores)
+            with alone(failed, image):
+                denoised, seconds, scores, _ = denoise_one(cell, image)
+            if image.name not in failed:
+                yield Output([image], torch.from_numpy(denoised), seconds, scores)
         return
     single = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     executor = workers(how["jobs"], single)
@@ -37,9 +41,13 @@ def in_processes(cell: Cell, images: Iterable[Sample], how: dict[str, Any]) -> I
     def finished() -> Iterator[Output]:
         done, _ = wait(running, return_when=FIRST_COMPLETED)
         for future in done:
-            denoised, seconds, scores, memory = future.result()
+            image = running.pop(future)
+            with alone(failed, image):
+                denoised, seconds, scores, memory = future.result()
+            if image.name in failed:
+                continue
             how["workers_memory"] = max(how.get("workers_memory", 0), memory * how["jobs"])
-            yield Output([running.pop(future)], torch.from_numpy(denoised), seconds, scores)
+            yield Output([image], torch.from_numpy(denoised), seconds, scores)
 
     try:
         for image in images:

@@ -1,11 +1,13 @@
 """A sample: an image of a dataset and its noisy version, as they go through a cell."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bench.common.errors import BenchError
 from bench.plan.cell import Cell
-from bench.run.images import degraded, pictures
+from bench.run.images import Picture, degraded, pictures
 from bench.run.noise_level import sigma_for
 
 if TYPE_CHECKING:
@@ -57,7 +59,18 @@ class Output:
     self_scores: list[tuple[float, float]]
 
 
-def samples(cell: Cell, advance: Callable[[int, int], None] = lambda done, total: None) -> Iterator[Sample]:
+SMALL = 64
+"""An image with a side of fewer pixels may be too small for a method: then it fails alone, and the others go on."""
+
+MOST_ALONE = 20
+"""Where more images fail, it is the cell that fails."""
+
+
+def samples(
+    cell: Cell,
+    advance: Callable[[int, int], None] = lambda done, total: None,
+    failed: dict[str, Exception] | None = None,
+) -> Iterator[Sample]:
     """Read and degrade the images of a cell's dataset one after another.
 
     Parameters
@@ -66,7 +79,25 @@ def samples(cell: Cell, advance: Callable[[int, int], None] = lambda done, total
         Says dataset, degradation, protocol and seed.
     advance : callable
         Called with (files there, files wanted) while files are downloaded.
+    failed : dict, optional
+        Gets the error of each image that cannot be read or is too small, which is left out; otherwise it is raised.
     """
-    for picture in pictures(cell.dataset, advance=advance):
-        image = degraded(cell, picture)
-        yield Sample(picture.name, image.clean, image.noisy, sigma_for(cell, image))
+    failed = {} if failed is None else failed
+    for picture in pictures(cell.dataset, advance=advance, failed=failed):
+        with alone(failed, picture):
+            image = degraded(cell, picture)
+            sample = Sample(picture.name, image.clean, image.noisy, sigma_for(cell, image))
+        if picture.name not in failed:
+            yield sample
+
+
+@contextmanager
+def alone(failed: dict[str, Exception], *images: Sample | Picture) -> Iterator[None]:
+    """Note what goes wrong with small images, which then fail alone; with larger ones it is the cell that fails."""
+    try:
+        yield
+    except (BenchError, ValueError) as error:
+        shown = [image.noisy if image.noisy is not None else image.clean for image in images]
+        if len(failed) >= MOST_ALONE or any(pixels is None or min(pixels.shape[:2]) >= SMALL for pixels in shown):
+            raise
+        failed |= {image.name: error for image in images}

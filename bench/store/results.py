@@ -132,9 +132,23 @@ class Result:
 
     def images(self, metric: str) -> dict[str, float]:
         """Return the mean over the seeds for each image."""
-        names = [row["image"] for row in self.records[0].images]
         missing = float("nan")
-        return {name: fmean(r.images[i].get(metric, missing) for r in self.records) for i, name in enumerate(names)}
+        seeds = [{row["image"]: row.get(metric, missing) for row in record.images} for record in self.records]
+        return {name: fmean(seed[name] for seed in seeds) for name in seeds[0] if all(name in seed for seed in seeds)}
+
+    @property
+    def failed_images(self) -> list[str]:
+        """The images that failed with some seed, which its means are not of."""
+        return list(
+            dict.fromkeys(name for record in self.records for name in record.provenance.get("failed_images", ()))
+        )
+
+    @property
+    def counted(self) -> str | int:
+        """How many images its means are of; where some failed, of how many: `67 of 68`."""
+        failed = len(self.failed_images)
+        whole = len(self.records[0].images) + len(self.about.get("failed_images", ()))
+        return f"{whole - failed} of {whole}" if failed else whole
 
 
 def _runtime(about: dict[str, Any]) -> str:

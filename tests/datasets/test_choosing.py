@@ -82,7 +82,8 @@ def test_an_image_has_the_number_that_it_has_in_the_whole_set(photographs, one_c
 def test_a_part_is_not_held_against_the_numbers_of_the_whole(one_cell, photographs):
     part = known_dataset("set12:01,02")
     assert part.ledger == ("set12:01-02", "gray")
-    record = run_cell(one_cell("bm3d", f"{photographs}:coins"), Settings("cpu", jobs=1))
+    record = run_cell(one_cell("median", f"{photographs}:coins"), Settings("cpu", jobs=1))
+    record.provenance["net"]["published"] = one_cell("bm3d", "builtin").net.published
     record.provenance["dataset"]["ledger"] = list(part.ledger)
     assert judge(Result((record,))) is None
     record.provenance["dataset"]["ledger"] = ["set12", "gray"]
