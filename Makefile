@@ -55,6 +55,7 @@ help:  ## Explain the commands (the default)
 	@echo "  DEVICE=auto|cpu|cuda|cuda:1   BACKEND=auto|torch|onnxruntime"
 	@echo "  ENGINE=serial|loky   JOBS=n"
 	@echo "Others:"
+	@echo "  DRY_RUN=1           what would run, download, and how long it takes"
 	@echo "  TABLE=file.csv      the table as a file: .csv, .md, .tex or .json"
 	@echo "  OUT=folder          of all that is written (default results)"
 	@echo "  PICTURES=n          images a report shows for each noise; 0: all"

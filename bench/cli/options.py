@@ -72,6 +72,10 @@ Engine = Annotated[str, typer.Option(help="Who runs cells: serial, loky.")]
 Jobs = Annotated[int, typer.Option(min=0, help="Worker processes; 0: one a core.")]
 Threads = Annotated[int, typer.Option("--jobs", min=0, help="Threads on the CPU; 0: one a core.")]
 Images = Annotated[int, typer.Option(min=0, help="How many images, spread over the set; 0: all.")]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Say what would run, what is finished, what to download and how long it takes."),
+]
 Table = Annotated[
     Path | None,
     typer.Option(dir_okay=False, callback=_table, help="Write the table here too: .csv, .md, .tex or .json."),

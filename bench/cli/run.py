@@ -26,6 +26,7 @@ def command(
     jobs: options.Jobs = 0,
     table: options.Table = None,
     out: options.Out = options.RESULTS,
+    dry_run: options.DryRun = False,
 ) -> None:
     """Measure methods on datasets and print them beside the published numbers (make bench)."""
     from bench.cli.printing import print_warnings
@@ -35,6 +36,7 @@ def command(
     from bench.report import terminal
     from bench.report.leaderboard import TEXTS, leaderboards
     from bench.run.campaign import run_campaign
+    from bench.run.forecast import forecasts
     from bench.store.records import Store
     from bench.store.results import gather
 
@@ -45,6 +47,11 @@ def command(
     screen = terminal.console()
     for line in plan.remarks:
         screen.print(line, style="dim", markup=False)
+    if dry_run:
+        for failure in plan.failures:
+            terminal.failed(failure)
+        terminal.print_forecasts(screen, forecasts(plan.cells, Store(out / "runs"), settings))
+        raise typer.Exit(0 if not plan.failures else 1 if plan.cells else 2)
     done = run_campaign(plan.cells, Store(out / "runs"), settings, terminal.Live(screen), plan.failures)
     if done.finished:
         results = gather(done.records())

@@ -66,6 +66,11 @@ def fetch(
     return [path for path in paths if path is not None]
 
 
+def missing(kind: str, files: Sequence[Source]) -> list[Source]:
+    """Return the files that no folder has, which `fetch` would download; nothing is verified, parameters as there."""
+    return [file for file in files if not any(place.is_file() for place in _places(kind, file))]
+
+
 def identity(owner: str, file: File) -> str:
     """Return what the content of a dataset's file is known by: its stated digest, or that of the copy that is here.
 
@@ -98,12 +103,14 @@ def _hash(path: Path, name: str) -> str:
         return hashlib.file_digest(file, name).hexdigest()
 
 
-def _search(kind: str, owner: str, file: Source) -> Path | None:
+def _places(kind: str, file: Source) -> list[Path]:
     if file.local:
-        places = [Path(file.local)]
-    else:
-        places = [folder / kind / file.path for folder in (cache_folder(), *mirrors())]
-    for place in places:
+        return [Path(file.local)]
+    return [folder / kind / file.path for folder in (cache_folder(), *mirrors())]
+
+
+def _search(kind: str, owner: str, file: Source) -> Path | None:
+    for place in _places(kind, file):
         if place.is_file():
             name, _, expected = file.checksum.partition(":")
             digest = _hash(place, name) if expected else ""

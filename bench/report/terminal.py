@@ -14,6 +14,7 @@ from rich.text import Text
 from bench.judge.footnotes import PREDICTED_NOISE, SELF_SCORE, averaged, footnotes
 from bench.plan.cell import Cell, Failure
 from bench.report.columns import TERMINAL, Entry, best_first, columns, entry, heading, text
+from bench.run.forecast import Forecast, bytes_to_download
 from bench.run.progress import CellProgress
 from bench.run.progress import Progress as CampaignProgress
 from bench.store.results import Result
@@ -121,6 +122,41 @@ def check(out: Console, colour: str, name: str, remark: str, *, passed: bool | N
     """Print one check of `make conform` as a line."""
     signs = {True: Text("ok  ", "green"), False: Text("FAIL", "red"), None: Text("none", "dim")}
     out.print(Text.assemble(signs[passed], f"  {colour:4}  {name}", (f"  {remark}", "dim")), soft_wrap=True)
+
+
+def print_forecasts(out: Console, some: Sequence[Forecast]) -> None:
+    """Print what would become of each cell, and the sum: cells, time, bytes."""
+    waiting = [one for one in some if not one.finished]
+    for one in some:
+        parts = [_duration(one.seconds), _downloads([one])] if not one.finished else []
+        text = (
+            f"would run  {one.cell.title}: {'; '.join(filter(None, parts))}"
+            if parts
+            else f"finished   {one.cell.title}"
+        )
+        out.print(text, markup=False, soft_wrap=True)
+    known = [one.seconds for one in waiting if not math.isnan(one.seconds)]
+    unknown = len(waiting) - len(known)
+    time_left = [_duration(sum(known))] if known else []
+    time_left += [f"{unknown} of unknown time"] if unknown else []
+    sums = [f"{len(waiting)} of {len(some)} cells would run", " and ".join(time_left), _downloads(waiting)]
+    out.print("; ".join(filter(None, sums)), style="dim", markup=False, soft_wrap=True)
+
+
+def _duration(seconds: float) -> str:
+    if math.isnan(seconds):
+        return "time unknown"
+    unit, size = next((u, s) for u, s in (("h", 3600), ("min", 60), ("s", 1)) if seconds >= 1.5 * s or s == 1)
+    return (
+        f"about {max(seconds / size, 0.1):.2g} {unit}" if seconds / size < 10 else f"about {seconds / size:.0f} {unit}"
+    )
+
+
+def _downloads(some: Sequence[Forecast]) -> str:
+    size, unknown = bytes_to_download(some)
+    parts = [f"{size / 1e6:.1f} MB"] if size else []
+    parts += [f"{unknown} file{'s' if unknown > 1 else ''} of unknown size"] if unknown else []
+    return f"{' and '.join(parts)} to download" if parts else ""
 
 
 def print_results(out: Console, results: Sequence[Result]) -> None:

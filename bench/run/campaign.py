@@ -70,7 +70,7 @@ def run_campaign(
         progress.failed(failure)
     for note in dict.fromkeys(f"{cell.dataset.name}: {note}" for cell in cells for note in cell.dataset.notes):
         progress.note(note)
-    waiting = [cell for cell in cells if not _finished(cell, store, settings)]
+    waiting = [cell for cell in cells if not finished(cell, store, settings)]
     if settings.engine == "serial":
         prepare_for(waiting)
     failed = set()
@@ -94,7 +94,7 @@ def run_campaign(
     return Campaign(store, tuple(cell for cell in cells if cell.key not in failed), tuple(lost))
 
 
-def _finished(cell: Cell, store: Store, settings: Settings) -> bool:
+def finished(cell: Cell, store: Store, settings: Settings) -> bool:
     """Whether the store has a record of the cell that answers for what a person asked."""
     if not store.has(cell):
         return False

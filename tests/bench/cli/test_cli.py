@@ -1,6 +1,7 @@
 """The program as a person runs it."""
 
 import csv
+import math
 import os
 import re
 import subprocess
@@ -9,12 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import datasets
 import methods
-from bench.cli import options
+from bench.cli import make, options
 from bench.cli.app import main
-from bench.plan.request import Request
+from bench.plan.request import Request, plan
+from bench.run.forecast import forecasts
+from bench.run.settings import Settings
+from bench.store.records import Store, read
 from methods import trained_here
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -234,3 +239,43 @@ def test_a_filter_that_finds_nothing_says_so(bench, words, line):
     done = bench("list", "--method", words)
     assert done.returncode == 2
     assert line in done.stderr
+
+
+def test_a_dry_run_says_what_would_run_and_changes_nothing(bench, tmp_path, photographs):
+    words = ("run", "--method", "gaussian,median", "--data", photographs, "--out", tmp_path / "out")
+    assert bench(*words, "--noise", "25").returncode == 0
+    twice = tmp_path / "twice"
+    twice.mkdir()
+    for path in photographs.iterdir():
+        with Image.open(path) as image:
+            image.resize((64, 96)).save(twice / path.name)
+    took = {}
+    for path in (tmp_path / "out" / "runs").rglob("*.parquet"):
+        about = read(path, ("image",)).provenance
+        took[about["label"]] = about["seconds"]["total"]
+    before = sorted(tmp_path.rglob("*"))
+    asked = plan(Request("gaussian,median,nlm", f"{photographs},{twice}", "25,15"))[0]
+    found = forecasts(asked, Store(tmp_path / "out" / "runs"), Settings())
+    by_cell = {(one.cell.label, one.cell.dataset.name, str(one.cell.degradation)): one for one in found}
+    for label in ("Gaussian", "Median"):
+        assert by_cell[label, "folder photographs", "gaussian:25"].finished
+        # The same pixels take the same time, twice as many twice as long.
+        assert by_cell[label, "folder photographs", "gaussian:15"].seconds == pytest.approx(took[label], rel=0.01)
+        assert by_cell[label, "folder twice", "gaussian:25"].seconds == pytest.approx(2 * took[label], rel=0.01)
+    assert math.isnan(by_cell["NLM", "folder twice", "gaussian:25"].seconds)
+    words = ("run", "--method", "gaussian,median,nlm,dncnn-3", "--data", f"{photographs},set5", "--noise", "25")
+    done = bench(*words, "--dry-run", out=tmp_path / "out")
+    assert done.returncode == 1
+    assert "failed  dncnn-3, set5, 25, standard, 0: method dncnn-3 has gray nets only" in done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "finished   Gaussian on folder photographs, gaussian:25, standard, seed 0"
+    size = sum(file.bytes for file in datasets.available()["set5"].files) / 1e6
+    (new,) = (line for line in lines if "NLM on set5" in line)
+    assert new == (f"would run  NLM on set5, gaussian:25, standard, seed 0: time unknown; {size:.1f} MB to download")
+    assert (
+        lines[-1] == f"5 of 7 cells would run; 5 of unknown time; {size:.1f} MB and 1 file of unknown size to download"
+    )
+    assert sorted(tmp_path.rglob("*")) == before
+    assert bench("run", "--method", "gaussian", "--dry-run", out=tmp_path / "new").returncode == 0
+    assert not (tmp_path / "new").exists()
+    assert make.arguments("bench", {"DRY_RUN": "1", "METHOD": "nlm"}) == ["run", "--dry-run", "--method=nlm"]
