@@ -15,7 +15,7 @@ override BENCH_GOALS := $(MAKECMDGOALS)
 override SHELL := /bin/sh
 override .SHELLFLAGS := -c
 override RUN := $(if $(strip $(VENV)),"$$VENV"/bin/python,$$PYTHON)
-override COMMANDS := bench report test conform list speed train search explain export audit where segment selfscore
+override COMMANDS := bench report test check conform list speed train search explain export audit where segment selfscore
 
 # Commands without a program of their own say here that they take no variable.
 override OTHERS := $(filter-out PYTHON VENV TESTS BENCH_MIRROR BENCH_CACHE BENCH_TRACEBACK,$(TYPED))
@@ -24,7 +24,7 @@ $(if $(OTHERS),$(error make $(or $(MAKECMDGOALS),help) does not take $(OTHERS)))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check clean $(COMMANDS)
+.PHONY: help setup clean $(COMMANDS)
 
 help:  ## Explain the commands (the default)
 	@echo "Commands:"
@@ -40,7 +40,8 @@ help:  ## Explain the commands (the default)
 	@echo "  RANGE=4095          white of your images deeper than 8 bits"
 	@echo "  NOISE=15,25,50      sigma (0-255), KIND:VALUE, A+B, pairs"
 	@echo "  SEED=0,1,2          seeds of the noise, or 0-9"
-	@echo "  PROTOCOL=standard   standard, seed0, clipped, float, sr"
+	@echo "  PROTOCOL=standard   standard, seed0, clipped, float, sr, or your own, as"
+	@echo "                      standard,channel=y,crop=4"
 	@echo "For any method:"
 	@echo "  ENSEMBLE=8          mean over flips and rotations"
 	@echo "  PRECISION=fp32,tf32,bf16,fp16"
@@ -86,12 +87,7 @@ $(COMMANDS): setup
 bench:  ## Measure METHOD on DATA with NOISE, beside the published numbers
 report:  ## Turn all finished runs into a page, tables and charts (PICTURES, FORMAT=png; results/report/)
 test:  ## Prove the code and the published numbers (TESTS=tests/bench for a part)
-check: setup  ## Format, lint, types, and who may import whom
-	$(RUN) -m ruff format --check .
-	$(RUN) -m ruff check .
-	$(RUN) -m mypy
-	$(RUN) -m pytest -q tests/test_imports.py
-
+check:  ## Format, lint, types, and who may import whom
 conform:  ## Check that a method of any origin keeps the contract (METHOD, WEIGHTS, MEGAPIXELS)
 list:  ## Say which methods, datasets, noise and protocols there are (WHAT=datasets, METHOD=name or colour,blind,ready, DATA=name)
 speed:  ## Measure speed as ratios in the same run (METHOD: its forward pass; WHAT=train METHOD: its training)
@@ -105,6 +101,4 @@ segment:  ## What a segmentation network makes of denoised images (METHOD, DATA,
 selfscore:  ## Rank methods without a reference, and hold that against PSNR (METHOD, DATA, NOISE, SIGMA; results/selfscore/)
 
 clean:  ## Remove runs, report, figures, exports and caches (not .venv, not downloads)
-	rm -rf results/runs results/report results/explain results/export results/where results/segment results/selfscore \
-	  results/audit results/draws results/search .pytest_cache .mypy_cache .ruff_cache
-	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+	@$$PYTHON -m bench.cli.clean

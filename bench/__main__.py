@@ -1,7 +1,8 @@
 """`python -m bench`: the command line."""
 
-from bench.cli.app import main
-from bench.common.interruption import leave
+import sys
+
+from bench.cli.make import run_words
 
 if __name__ == "__main__":
-    leave(main())
+    sys.exit(run_words(sys.argv[1:]))

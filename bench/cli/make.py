@@ -5,10 +5,10 @@ The Makefile hands them over in the environment, each as it was typed: neither m
 
 import difflib
 import os
-import shlex
-import subprocess
+import re
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import typer
@@ -17,7 +17,7 @@ from bench.cli.app import BAD_INPUT, COMMANDS, app, main
 from bench.common.errors import BenchError
 from bench.common.interruption import leave
 
-EVERYWHERE = ("PYTHON", "VENV", "TESTS", "BENCH_MIRROR", "BENCH_CACHE", "BENCH_TRACEBACK")
+EVERYWHERE = ("PYTHON", "VENV", "BENCH_MIRROR", "BENCH_CACHE", "BENCH_TRACEBACK")
 """Variables that no command minds: those of the Makefile, and those that the harness reads from its environment."""
 
 RENAMED = {"bench": "run"}
@@ -56,9 +56,8 @@ def arguments(command: str, typed: Mapping[str, str], goals: Sequence[str] = ())
     of_goals = {name for goal in goals if _is_command(goal) for name in variables(goal)}
     wrong = [name for name in typed if name not in (*takes, *EVERYWHERE, *of_goals)]
     if wrong:
-        raise BenchError(
-            f"{'; '.join(_why(command, name) for name in wrong)} (make {command} takes {', '.join(takes)})"
-        )
+        known = ", ".join(takes) or "no variable"
+        raise BenchError(f"{'; '.join(_why(command, name) for name in wrong)} (make {command} takes {known})")
     options: list[str] = []
     positional: list[str] = []
     for name, value in typed.items():
@@ -74,10 +73,9 @@ def arguments(command: str, typed: Mapping[str, str], goals: Sequence[str] = ())
     return [RENAMED.get(command, command), *options, *(["--", *positional] if positional else [])]
 
 
+@cache
 def variables(command: str) -> dict[str, Any]:
-    """Return the variables that a command takes, each with the parameter of the program (none for ``make test``)."""
-    if command == "test":
-        return {"TESTS": None}
+    """Return the variables that a command takes, each with the parameter of the program."""
     group = typer.main.get_command(app)
     parameters = group.commands[RENAMED.get(command, command)].params  # type: ignore[attr-defined]
     return {parameter.name.upper(): parameter for parameter in parameters}
@@ -86,31 +84,41 @@ def variables(command: str) -> dict[str, Any]:
 def run(command: str) -> int:
     """Run a command of make with the variables that were typed, and return the exit status."""
     typed = {name: os.environ.get(name, "") for name in os.environ.get("BENCH_TYPED", "").split()}
+    return _run(command, typed, os.environ.get("BENCH_GOALS", "").split())
+
+
+def run_words(words: Sequence[str]) -> int:
+    """Run the program with the words behind ``python -m bench``, and return the exit status.
+
+    They may be those that make takes, ``bench METHOD=dncnn DATA=bsd68``, or options, ``run --method dncnn``.
+    """
+    command, *typed = words or ["help"]
+    if command == "help":
+        return main(["--help"])
+    if not _is_command(command) or not all(_VARIABLE.match(word) for word in typed):
+        return main([RENAMED.get(command, command), *typed])
+    given = dict(word.split("=", 1) for word in typed)
+    os.environ.update((name, value) for name, value in given.items() if name.startswith("BENCH_"))
+    return _run(command, given, [command])
+
+
+_VARIABLE = re.compile(r"[A-Za-z_]\w*=")
+
+
+def _run(command: str, typed: Mapping[str, str], goals: Sequence[str]) -> int:
     try:
-        program_arguments = arguments(command, typed, os.environ.get("BENCH_GOALS", "").split())
-        tests = _words("TESTS", typed.get("TESTS", ""))
+        program_arguments = arguments(command, typed, goals)
     except BenchError as error:
         typer.echo(f"error: {error}", err=True)
         return BAD_INPUT
     for name in variables(command):
         if os.environ.get(name) and name not in typed:
             typer.echo(f"note: {name} of the environment does not count; type make {command} {name}=...", err=True)
-    if command == "test":
-        how = ("--numprocesses=auto", "--dist=loadgroup", "--no-loadscope-reorder")
-        return subprocess.run([sys.executable, "-m", "pytest", *how, *tests], check=False).returncode
     return main(program_arguments)
 
 
-def _words(name: str, value: str) -> list[str]:
-    """Return the words of a value, as a shell would part them."""
-    try:
-        return shlex.split(value)
-    except ValueError as error:
-        raise BenchError(f"{name}={value}: {error}") from None
-
-
 def _is_command(goal: str) -> bool:
-    return goal == "test" or RENAMED.get(goal, goal) in COMMANDS
+    return RENAMED.get(goal, goal) in COMMANDS
 
 
 def _switched_on(name: str, value: str) -> bool:

@@ -2,11 +2,13 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from bench.cli import make
+from bench.cli import clean, make
+from bench.cli.app import main
 from bench.cli.make import arguments
 from bench.common.errors import BenchError
 
@@ -151,3 +153,100 @@ def test_a_variable_of_the_environment_is_said_not_to_count(capsys, monkeypatch)
     monkeypatch.setenv("WHAT", "protocols")
     assert make.run("list") == 0
     assert capsys.readouterr().err == "note: METHOD of the environment does not count; type make list METHOD=...\n"
+
+
+@pytest.fixture
+def called(monkeypatch):
+    """Return the list of what the program is called with, in place of running it."""
+    calls = []
+    monkeypatch.setattr(make, "main", lambda words: calls.append(list(words)) or 0)
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("words", "call"),
+    [
+        ("bench METHOD=dncnn DATA=bsd68", "run --method=dncnn --data=bsd68"),
+        ("bench --method dncnn --dry-run", "run --method dncnn --dry-run"),
+        (
+            "run PROTOCOL=standard,channel=y,crop=4 DRY_RUN=1 COMPILE=0",
+            "run --protocol=standard,channel=y,crop=4 --dry-run",
+        ),
+        ("list METHOD=colour,blind WHAT=methods", "list --method=colour,blind -- methods"),
+        ("list datasets", "list datasets"),
+        ("test TESTS=tests/bench", "test --tests=tests/bench"),
+        ("train METHOD=dncnn CHANGE=depth=8", "train --method=dncnn --set=depth=8"),
+        ("bench", "run"),
+        ("check", "check"),
+        ("clean", "clean"),
+        ("help", "--help"),
+        ("", "--help"),
+        ("lst METHOD=x", "lst METHOD=x"),
+        ("run --method x=1", "run --method x=1"),
+    ],
+)
+def test_the_module_takes_the_words_of_make(called, words, call):
+    assert make.run_words(words.split()) == 0
+    assert called == [call.split()]
+
+
+def test_the_module_takes_every_command_and_variable_of_make(called):
+    rules = [line.split(":")[0] for line in (ROOT / "Makefile").read_text().splitlines() if ":  ##" in line]
+    for rule in rules:
+        if rule in ("help", "setup"):  # the first has a test above, the second makes what the program needs to run
+            continue
+        for name in make.variables(rule):
+            assert make.run_words([rule, f"{name}=1"]) == 0
+            assert called.pop() == arguments(rule, {name: "1"})
+
+
+def test_a_wrong_variable_of_the_module_is_one_line_too(called, capsys):
+    assert make.run_words(["bench", "NOIZE=50"]) == 2
+    assert "unknown variable NOIZE: did you mean NOISE?" in capsys.readouterr().err
+    assert make.run_words(["clean", "METHOD=x"]) == 2
+    assert "make clean does not take METHOD (make clean takes no variable)" in capsys.readouterr().err
+    assert not called
+
+
+def test_a_mirror_may_be_named_behind_the_command(called, monkeypatch):
+    monkeypatch.setenv("BENCH_MIRROR", "")
+    assert make.run_words(["list", "BENCH_MIRROR=/some/where"]) == 0
+    assert os.environ["BENCH_MIRROR"] == "/some/where"
+
+
+def test_checks_and_tests_are_the_programs_of_the_project(monkeypatch):
+    ran = []
+
+    def run(words, **_):
+        ran.append(" ".join(words[1:]))
+        return subprocess.CompletedProcess(words, 3 if "mypy" in words else 0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert main(["check"]) == 3
+    assert ran == ["-m ruff format --check .", "-m ruff check .", "-m mypy"]
+    assert main(["test", "--tests", "tests/bench -k 'a b'"]) == 0
+    assert ran[-1].startswith("-m pytest --numprocesses=auto ")
+    assert ran[-1].endswith(" tests/bench -k a b")
+
+
+def test_clean_removes_what_commands_write_and_nothing_else(monkeypatch, tmp_path):
+    stays = [
+        "results/published.csv",
+        "results/measured/a.csv",
+        "results/training/a",
+        ".venv/lib/__pycache__/a",
+        "bench/a.py",
+    ]
+    goes = ["results/runs/set12/a", "results/report/a", "results/search/a", ".mypy_cache/a", "bench/cli/__pycache__/a"]
+    for name in (*stays, *goes):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("a")
+    monkeypatch.setattr(clean, "ROOT", tmp_path)
+    assert main(["clean"]) == 0
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == set(stays)
+    # As `make clean` runs it: with a Python that has no package.
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); import bench.cli.clean"],
+        check=False,
+    )
+    assert done.returncode == 0
