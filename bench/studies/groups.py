@@ -1,11 +1,12 @@
 """The cells that a study compares with each other: those that see the same noisy images."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.common.errors import BenchError
 from bench.common.naming import distinct_names
-from bench.plan.cell import Cell
+from bench.common.parsing import split
+from bench.plan.cell import Cell, Failure
 from bench.studies.naming import method_identity
 
 
@@ -45,6 +46,25 @@ def check_whole(cells: Sequence[Cell], command: str) -> None:
                 f"PROTOCOL={cell.protocol.name}: make {command} measures every channel and pixel; leave channel and "
                 "crop out"
             )
+
+
+def unusable(causes: Mapping[str, str], data: str) -> Iterator[str | Failure]:
+    """Say which datasets a study cannot use: a failure for each that was named, a line that counts those of ``"all"``.
+
+    Parameters
+    ----------
+    causes : mapping
+        Why, by the names of the datasets.
+    data : str
+        As typed on DATA.
+    """
+    named = split(data)
+    of_all = [name for name in causes if "all" in named and name not in named]
+    for name, cause in causes.items():
+        if name not in of_all:
+            yield Failure({"dataset": name}, cause)
+    if of_all:
+        yield f"left out, since they lack what this needs ({len(of_all)}): {', '.join(of_all)}"
 
 
 def grouped(cells: Iterable[Cell], *, seeds_apart: bool = False) -> list[Group]:

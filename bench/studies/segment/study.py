@@ -21,7 +21,7 @@ from bench.run.campaign import run_campaign
 from bench.run.images import spread
 from bench.run.settings import Settings
 from bench.store.records import Store
-from bench.studies.groups import by_dataset, grouped
+from bench.studies.groups import by_dataset, grouped, unusable
 from bench.studies.naming import stem
 from bench.studies.segment.evaluation import compare, scheme, summary
 from bench.studies.segment.segmenters import Segmenter, fitting, load
@@ -63,11 +63,13 @@ def build(
     yield from plan.failures
     cells = [_fewer(cell, images) for cell in plan.cells]
     nets: dict[str, Segmenter] = {}
+    causes: dict[str, str] = {}
     for name, of_it in by_dataset(cells).items():
         try:
             nets[of_it[0].data] = fitting(of_it[0].dataset, segmenter)
         except BenchError as error:
-            yield Failure({"dataset": name}, one_line(error))
+            causes[name] = one_line(error)
+    yield from unusable(causes, request.data)
     cells = [cell for cell in cells if cell.data in nets]
     store = Store(out / "segment" / "runs" if images else out / "runs")
     done = run_campaign(cells, store, settings, Live(console(), failures=False))

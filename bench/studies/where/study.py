@@ -16,7 +16,7 @@ from bench.report.terminal import Live, console
 from bench.run.campaign import run_campaign
 from bench.run.settings import Settings
 from bench.store.records import Store
-from bench.studies.groups import by_dataset, check_whole, grouped
+from bench.studies.groups import by_dataset, check_whole, grouped, unusable
 from bench.studies.naming import stem
 from bench.studies.where.errors import by_part, error_maps
 from bench.studies.where.table import median_image, printable, summary
@@ -46,9 +46,8 @@ def build(
     yield from plan.remarks
     yield from plan.failures
     check_whole(plan.cells, "where")
-    for name, of_it in by_dataset(plan.cells).items():
-        if lacking := _lacking(of_it[0].dataset):
-            yield Failure({"dataset": name}, lacking)
+    sets = {name: of_it[0].dataset for name, of_it in by_dataset(plan.cells).items()}
+    yield from unusable({name: lacking for name, one in sets.items() if (lacking := _lacking(one))}, request.data)
     cells = [cell for cell in plan.cells if not _lacking(cell.dataset)]
     store = Store(out / "runs")
     done = run_campaign(cells, store, settings, Live(console(), failures=False))

@@ -9,10 +9,12 @@ import pytest
 from PIL import Image as Picture
 
 import datasets
+from bench.common.errors import BenchError
 from bench.plan.cell import Failure
 from bench.plan.request import Request, plan
 from bench.run.settings import Settings
 from bench.store.records import Record, Store
+from bench.studies.groups import unusable
 from bench.studies.where.errors import by_part, error_maps
 from bench.studies.where.study import build
 from bench.studies.where.table import NOISY, interval, summary
@@ -252,6 +254,20 @@ def test_what_cannot_be_said_is_one_line(labelled, tmp_path, monkeypatch):
     assert "unknown method 'no-such'" in failures[0].cause
     assert "dataset builtin has no label maps, which make where needs; these have: " in failures[1].cause
     assert "drawn" in failures[1].cause
+    known = datasets.available()
+    few = {name: known[name] for name in ("builtin", "set12", "drawn")}
+    monkeypatch.setattr(datasets, "available", lambda: few)
+    found = list(build(Request("median", "all", "15"), tmp_path, ONE))
+    assert found[0] == "left out, since they lack what this needs (2): builtin, set12"
+    assert not [one for one in found if isinstance(one, Failure)]
+    assert any(str(one).startswith("drawn, gaussian:15: ") for one in found)
+    named = list(unusable({"set12": "no maps", "builtin": "none"}, "set12,all"))
+    assert named == [Failure({"dataset": "set12"}, "no maps"), "left out, since they lack what this needs (1): builtin"]
+    for word in ("channel=y", "crop=4"):
+        strange = replace(labelled, colour="rgb") if word == "channel=y" else labelled
+        monkeypatch.setattr(datasets, "available", lambda strange=strange: {"drawn": strange})
+        with pytest.raises(BenchError, match="make where measures every channel and pixel; leave channel and crop out"):
+            list(build(Request("median", "drawn", "15", f"standard,{word}"), tmp_path, ONE))
     strange = replace(labelled, classes={0: "left"})
     monkeypatch.setattr(datasets, "available", lambda: {"drawn": strange})
     (failure,) = build(Request("median", "drawn", "15"), tmp_path, ONE)
