@@ -76,18 +76,20 @@ class Run:
             self.steps = steps
 
 
-def train(
-    recipe: Recipe,
-    images: TrainingImages,
-    held_out: "Sequence[Pair]",
-    session: Session,
-    *,
-    stage: str = "",
-    criterion: "Criterion | None" = None,
-    validation: "Validation | None" = None,
-    start: "Mapping[str, Tensor] | None" = None,
-    network: "nn.Module | None" = None,
-) -> Run:
+@dataclass(frozen=True)
+class Inputs:
+    """What a training is given besides its recipe."""
+
+    images: TrainingImages  # what patches are drawn from
+    held_out: "Sequence[Pair]"  # clean and noisy images (1, C, H, W) that are not trained on, 1.0 = white
+    criterion: "Criterion | None" = None  # not given: the loss of the recipe
+    validation: "Validation | None" = None  # not given: `validation_psnr`
+    start: "Mapping[str, Tensor] | None" = None  # weights that the network starts from
+    network: "nn.Module | None" = None  # what is trained; not given: the recipe's
+    steps: int = 0  # of a stage: so many, whatever the budget; 0: those of the recipe, as far as the budget goes
+
+
+def train(recipe: Recipe, given: Inputs, session: Session, stage: str = "") -> Run:
     """Train a network by a recipe, from the last checkpoint on where there is one.
 
     Every batch is a pure function of seed and step, so that a run that was killed and goes on ends as one
@@ -96,25 +98,14 @@ def train(
     Several processes (`torchrun`) share each batch: every one draws its own part of it, and the first one validates,
     stores and prints. All return the same best weights.
 
-    Parameters
-    ----------
-    held_out : sequence of (Tensor, Tensor)
-        Clean and noisy images (1, C, H, W) that are not trained on, 1.0 = white.
-    criterion : callable, optional
-        Not given: the loss of the recipe.
-    validation : callable, optional
-        Not given: `validation_psnr`.
-    network : Module, optional
-        What is trained; not given: the recipe's.
-
     Raises
     ------
     BenchError
         If the loss is not finite any more, or a checkpoint is of another run or cannot be written.
     """
     device = session.device
-    run = begin(recipe, device, start, session.budget, network)
-    criterion = criterion or denoising(recipe.loss)
+    run = begin(recipe, device, given.start, session.budget, given.network)
+    criterion, validation = given.criterion or denoising(recipe.loss), given.validation or validation_psnr
     state = checkpoint.load(session.checkpoint, session.identity, device)
     if state is not None:
         _restore(run, state)
@@ -127,7 +118,7 @@ def train(
     if replay and run.step == 0:
         run.plan_steps(replay.plan.get(0, run.steps))
     while run.step < (replay.steps if replay else run.steps):
-        losses.append(step(run, recipe, images, noise, criterion))
+        losses.append(step(run, recipe, given.images, noise, criterion))
         run.step += 1
         if run.step % CHECK_EVERY == 0 and check.diverged(losses[-1]):
             raise diverged(math.nan, run.step, session.checkpoint)
@@ -143,7 +134,7 @@ def train(
         if validate or run.step >= run.steps:
             run.seconds += now - resumed
             if distributed.rank() == 0:
-                _validate(run, recipe, losses, held_out, validation or validation_psnr, session, last=bool(stop))
+                _validate(run, recipe, losses, given.held_out, validation, session, last=bool(stop))
             losses.clear()
             resumed = time.perf_counter()
         if stop:

@@ -119,7 +119,7 @@ def _programme(name: str, start: "Mapping[str, Tensor] | None") -> tuple[Prepare
     from bench.train.programmes import autoencoders, mwrcanet, segmentation
 
     def one_stage(recipe: Recipe, data: TrainingData, session: Session) -> TrainedNetwork:
-        run = loop.train(recipe, data.images, data.held_out, session, start=start)
+        run = loop.train(recipe, loop.Inputs(data.images, data.held_out, start=start), session)
         history = {"plan": [list(row) for row in run.plan], "history": run.history}
         patches = run.step * recipe.batch
         return TrainedNetwork(recipe, run.best, run.best_score, run.step, patches, run.seconds, history, data.held_out)

@@ -9,8 +9,9 @@ from bench.common.parsing import unknown
 from bench.degradation import parse
 from bench.train import distributed
 from bench.train.data import TrainingData
+from bench.train.loop import Inputs
 from bench.train.patches import TrainingImages, draw_batch, keyed_generator
-from bench.train.programmes.stages import Inputs, Results, Stage, combined, train_stages
+from bench.train.programmes.stages import Results, Stage, combined, train_stages
 from bench.train.recipe import Recipe
 from bench.train.registry import PROGRAMMES
 from bench.train.session import Session

@@ -20,8 +20,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bench.train.data import TrainingData
+from bench.train.loop import Inputs
 from bench.train.losses import autocast, denoising
-from bench.train.programmes.stages import Inputs, Results, Stage, by_product, combined, train_stages
+from bench.train.programmes.stages import Results, Stage, by_product, combined, train_stages
 from bench.train.recipe import Recipe, load_recipe
 from bench.train.session import Session
 from bench.train.synthetic_raw import RawImages, raw_pair

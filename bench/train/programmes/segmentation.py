@@ -10,9 +10,10 @@ from bench.run.wrappers import padded
 from bench.studies.segment.evaluation import Scheme, confusion, mean_iou, scheme
 from bench.studies.segment.segmenters import network as segmentation_network
 from bench.train.data import TrainingData
+from bench.train.loop import Inputs
 from bench.train.losses import autocast, denoising
 from bench.train.patches import TrainingImages
-from bench.train.programmes.stages import Inputs, Results, Stage, by_product, combined, train_stages
+from bench.train.programmes.stages import Results, Stage, by_product, combined, train_stages
 from bench.train.recipe import Recipe, recipe_from
 from bench.train.session import Session
 from bench.train.trained_network import TrainedNetwork

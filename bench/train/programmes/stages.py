@@ -6,15 +6,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bench.train import checkpoint, distributed, loop
-from bench.train.patches import TrainingImages
+from bench.train.loop import Inputs
 from bench.train.recipe import Recipe
 from bench.train.session import Progress, Session
 from bench.train.trained_network import TrainedNetwork
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
-    from bench.train.loop import Criterion, Validation
     from bench.train.validation import Pair
 
 LEAST = 1e-3
@@ -30,19 +29,6 @@ class Stage:
     recipe: Recipe
     share: float = 1.0  # a budget is divided in the proportion of these
     unit: str = "dB"  # of the score
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What a stage is trained on; see `bench.train.loop.train`."""
-
-    images: TrainingImages
-    held_out: "Sequence[Pair]"
-    criterion: "Criterion | None" = None
-    validation: "Validation | None" = None
-    start: "Mapping[str, Tensor] | None" = None
-    network: "nn.Module | None" = None
-    steps: int = 0  # so many, whatever the budget; 0: those of the recipe, as far as the budget goes
 
 
 @dataclass(frozen=True)
@@ -102,11 +88,8 @@ def train_stages(stages: Sequence[Stage], session: Session, inputs: Callable[[St
             budget=0.0 if given.steps else allotted(session.budget, time.perf_counter() - began, rest),
             report=_titled(session, stage),
         )
-        run = loop.train(
-            replace(stage.recipe, steps=given.steps or stage.recipe.steps), given.images, given.held_out, here,
-            stage=stage.name, criterion=given.criterion, validation=given.validation, start=given.start,
-            network=given.network,
-        )  # fmt: skip
+        recipe = replace(stage.recipe, steps=given.steps or stage.recipe.steps)
+        run = loop.train(recipe, given, here, stage.name)
         results[stage.name] = distributed.broadcast(
             StageResult(
                 _copied(run.weights()), _copied(run.best), run.best_score, run.step, run.seconds, run.history, run.plan

@@ -140,7 +140,7 @@ def _fitness(
             return float(known["psnr"])
     candidate = _built(recipe, genes)
     session = Session(device, checkpoint, f"{data.identity}-{candidate.digest}")
-    run = loop.train(candidate, data.images, data.held_out, session)
+    run = loop.train(candidate, loop.Inputs(data.images, data.held_out), session)
     return run.history[-1]["psnr"]  # not the best one: when it is looked at in between depends on the clock
 
 

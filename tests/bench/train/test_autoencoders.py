@@ -62,9 +62,9 @@ def stages(monkeypatch):
     seen = []
     original = loop.train
 
-    def watched(recipe, stock, held_out, session, **how):
-        start = {name: value.clone() for name, value in (how["start"] or recipe.build().state_dict()).items()}
-        result = original(recipe, stock, held_out, session, **how)
+    def watched(recipe, given, session, stage):
+        start = {name: value.clone() for name, value in (given.start or recipe.build().state_dict()).items()}
+        result = original(recipe, given, session, stage)
         seen.append((recipe, start, {k: v.clone() for k, v in result.network.state_dict().items()}, session.budget))
         return result
 
@@ -165,10 +165,10 @@ def test_a_run_that_was_killed_in_any_stage_ends_as_one_that_was_not(tmp_path, s
 def test_a_budget_is_divided_over_the_stages(tmp_path, stock, held, monkeypatch):
     now, shares = [0.0], []
 
-    def spending(recipe, stock, held_out, session, *, network, **how):
+    def spending(recipe, given, session, stage):
         shares.append(session.budget)
         now[0] += session.budget if len(shares) != 2 else 0.0  # the second layer is done at once
-        return loop.Run(network or recipe.build(), None, 1, step=1, history=[{"psnr": 20.0}])
+        return loop.Run(given.network or recipe.build(), None, 1, step=1, history=[{"psnr": 20.0}])
 
     monkeypatch.setattr(loop, "train", spending)
     monkeypatch.setattr("bench.train.programmes.stages.time.perf_counter", lambda: now[0])

@@ -36,7 +36,8 @@ def fit(path, recipe=PLAIN, report=lambda progress: None, **how):
     stock = on_device([CAMERA], recipe.patch, "cpu")
     clean = torch.from_numpy(CAMERA[None, :65, :66, 0] / 255).float()[None]
     noisy = clean + 0.1 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
-    return loop.train(recipe, stock, [(clean, noisy)], Session("cpu", path, "d", report=report), **how)
+    given = loop.Inputs(stock, [(clean, noisy)], **how)
+    return loop.train(recipe, given, Session("cpu", path, "d", report=report))
 
 
 def of_a_process(folder):

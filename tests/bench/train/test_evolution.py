@@ -125,7 +125,9 @@ def test_fitness_is_the_psnr_of_the_held_out_images_after_the_last_step(stock, h
     record = searched(stock, held, tmp_path, population=1, sample=1, generations=0)
     (only,) = record["candidates"]
     network = {"network": "searched", "arguments": {"channels": 1, **only["genes"]}, "steps": 1, "programme": ""}
-    made = loop.train(replace(TINY, **network), stock, held, Session("cpu", tmp_path / "y.ckpt", "e")).network.eval()
+    made = loop.train(
+        replace(TINY, **network), loop.Inputs(stock, held), Session("cpu", tmp_path / "y.ckpt", "e")
+    ).network.eval()
     clean, noisy = held[0]
     with torch.no_grad():
         # The network takes multiples of 4: of 34x50 pixels, 32x48 are looked at.

@@ -56,7 +56,7 @@ def photographs_to_train(tmp_path):
 
 def trained_by(recipe, stock, held, path, **session):
     torch.set_num_threads(1)
-    return loop.train(recipe, stock, held, Session("cpu", path, "d", **session))
+    return loop.train(recipe, loop.Inputs(stock, held), Session("cpu", path, "d", **session))
 
 
 def test_every_patch_is_a_piece_of_an_image_turned_or_mirrored(stock):

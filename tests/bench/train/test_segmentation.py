@@ -255,8 +255,8 @@ def test_the_two_denoisers_differ_by_the_loss_alone(tmp_path, scenes):
 def test_a_budget_is_divided_and_what_is_left_goes_on(tmp_path, scenes, monkeypatch):
     clock, spent, told = [0.0], iter((10, 30, 25, 20)), []
 
-    def spending(how, stock, held_out, session, **words):
-        told.append((session.budget, how.steps, stock.side))
+    def spending(how, given, session, stage):
+        told.append((session.budget, how.steps, given.images.side))
         clock[0] += next(spent)
         return Run(how.build(), None, how.steps, step=7, seconds=1.0, history=[{"psnr": 1.0}])
 
