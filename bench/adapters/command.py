@@ -84,7 +84,7 @@ def method_from_command(text: str) -> Method:
     arguments = (str(Path(program).absolute()), *tokens[1:])
     words = [token for token in tokens[1:] if token != script and not _PLACEHOLDER.fullmatch(token)]
     path = program if script == tokens[0] else script
-    load = Load(arguments, str(Path.cwd()), white, limit, code, path, shlex.join(words))
+    load = Load(arguments, str(Path.cwd()), white, limit, code, path, shlex.join(words), _folders(Path(path), tokens))
     return Method(name, "your own program", f"cmd:{text}", (net,), load, processes=True)
 
 
@@ -92,8 +92,9 @@ def method_from_command(text: str) -> Method:
 class Load:
     """Runs the program for each image; carries the fingerprint of the command and the files it names.
 
-    `path` is the program or the script that an interpreter runs, and `command` the words beside it. `limit` is in
-    seconds an image; where it is 0, `timeout` holds, which is that of all methods, and 0 for no end.
+    `path` is the program or the script that an interpreter runs, and `command` the words beside it. In `folders` lies
+    what they may open besides. `limit` is in seconds an image; where it is 0, `timeout` holds, which is that of all
+    methods, and 0 for no end.
     """
 
     runtime: ClassVar[str] = "program"
@@ -104,7 +105,10 @@ class Load:
     code: str
     path: str
     command: str
+    folders: tuple[str, ...]
     timeout: float = LIMIT
+    named: ClassVar[tuple[str, ...]] = ()
+    unseen: ClassVar[tuple[str, ...]] = ("is a program, which may open files outside of its folder",)
 
     def within(self, timeout: float) -> "Load":
         """Return the same with another `timeout`."""
@@ -250,6 +254,18 @@ def _files(tokens: list[str]) -> list[tuple[str, Path]]:
                 files.append((token, Path(text).expanduser()))
                 break
     return files
+
+
+def _folders(script: Path, tokens: list[str]) -> tuple[str, ...]:
+    """Return the folders of a script or program that is a person's own, or of the module behind ``-m``."""
+    search = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep)]
+    folders = [] if script.parent in search else [script.parent, script.resolve().parent]
+    if "-m" in tokens[:-1]:
+        top = tokens[tokens.index("-m") + 1].partition(".")[0]
+        places = [Path(folder) for folder in ("", *os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+        folders = [place / top for place in places if (place / top).is_dir()]
+        folders += [place for place in places if (place / f"{top}.py").is_file()]
+    return tuple(dict.fromkeys(str(folder.expanduser().absolute()) for folder in folders))
 
 
 def _script(tokens: list[str]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from bench.adapters.description import KEYS, code_of, declared
 from bench.adapters.keywords import Default, bound, of_function
@@ -67,6 +67,9 @@ class Load:
     value: str
     code: str
     options: Mapping[str, Default]
+    folders: ClassVar[tuple[str, ...]] = ()
+    named: ClassVar[tuple[str, ...]] = ()
+    unseen: ClassVar[tuple[str, ...]] = ()
 
     def __call__(self, net: Net, weights: Path | None, options: Mapping[str, str]) -> Any:
         """Return the function, with a person's options set."""

@@ -2,12 +2,13 @@
 
 import ast
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from bench.adapters.description import KEYS, code_of, declared, file_there
 from bench.adapters.keywords import Default, bound, of_definition
@@ -31,7 +32,7 @@ def method_from_file(path: Path) -> Method:
     default), `TRAINED` (lowest and highest sigma on the 0-255 scale), `BLIND` (True: it needs no
     sigma), `RECEPTIVE_FIELD`, `SIZE_MULTIPLE` and `PADDING` (as `methods.Net` has them), and
     `FILES`: files beside it that it reads, as weights, so that a changed one is a changed method.
-    Modules in its folder that it imports count too.
+    Modules in its folder that it imports count too, and so does what it opens while it runs (`bench.run.watched`).
 
     The file is parsed, not run, until a cell needs it.
 
@@ -48,8 +49,8 @@ def method_from_file(path: Path) -> Method:
         raise BenchError(f"{where}: is not Python ({error})") from None
     if "denoise" not in source_tree.bindings(tree.body):
         raise BenchError(f"{where}: has no function denoise(noisy, sigma)")
+    name, path = path.stem, path.resolve()
     constants, trees = _constants(tree), _trees(path, tree)
-    name = path.stem
     net = Net(f"{name}.py", name, "any", given_sigma=not constants["BLIND"])
     net = declared(where, {key: constants[key.upper()] for key in KEYS}, net, str.upper)
     function = next((s for s in tree.body if isinstance(s, ast.FunctionDef) and s.name == "denoise"), None)
@@ -57,9 +58,9 @@ def method_from_file(path: Path) -> Method:
     return Method(
         name,
         "your own method",
-        str(path),
+        where.removeprefix("METHOD="),
         (net,),
-        Load(str(path.resolve()), _code(path, trees, constants["FILES"]), options),
+        Load(str(path), _code(path, trees, constants["FILES"]), options, _named(path, trees)),
         options={key: str(value) for key, value in options.items()},
         packages=_packages(path, trees),
     )
@@ -67,11 +68,18 @@ def method_from_file(path: Path) -> Method:
 
 @dataclass(frozen=True)
 class Load:
-    """Imports the file when a cell runs; carries the fingerprint of its code."""
+    """Imports the file when a cell runs; carries the fingerprint of its code, and files that the code names."""
 
     path: str
     code: str
     options: Mapping[str, Default]
+    named: tuple[str, ...]
+    unseen: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folder of the file."""
+        return (str(Path(self.path).parent),)
 
     def __call__(self, net: Net, weights: Path | None, options: Mapping[str, str]) -> Any:
         """Return the file's `denoise`.
@@ -133,6 +141,13 @@ def _code(path: Path, trees: Mapping[Path, ast.Module], named: Any) -> str:
     return code_of(
         [_fingerprint(file) for file in trees], {name: sha256(file) for name, file in beside.items()}, sorted(ours)
     )
+
+
+def _named(path: Path, trees: Mapping[Path, ast.Module]) -> tuple[str, ...]:
+    """Return the files whose whole paths stand in the code; those of its folder are seen when they are opened."""
+    texts = {n.value for tree in trees.values() for n in ast.walk(tree) if isinstance(n, ast.Constant)}
+    paths = (Path(text) for text in texts if isinstance(text, str) and os.sep in text and len(text) < 4096)
+    return tuple(sorted(str(path) for path in paths if os.path.isfile(path)))  # noqa: PTH113 - a text may be no path
 
 
 def _packages(path: Path, trees: Mapping[Path, ast.Module]) -> tuple[str, ...]:

@@ -83,6 +83,11 @@ class Cell:
         }
 
     @property
+    def folders(self) -> tuple[str, ...] | None:
+        """The folders of a person's own code, which may open more files than is known; None of all other methods."""
+        return getattr(self.method.load, "folders", None)
+
+    @property
     def own_weights(self) -> str:
         """The path of a person's own file of weights; empty for others."""
         weights = self.net.weights

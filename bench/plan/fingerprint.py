@@ -55,11 +55,13 @@ NEUTRAL = (
     "bench.common.devices",
     "bench.common.errors",
     "bench.common.files",
+    "bench.common.installed",
     "bench.common.parsing",
     "bench.common.provenance",
     "bench.degradation.kinds:KINDS",  # those of a cell count, each by itself
     "bench.plan.cell:Cell.data_label",
     "bench.plan.cell:Cell.file_name",
+    "bench.plan.cell:Cell.folders",
     "bench.plan.cell:Cell.identity",
     "bench.plan.cell:Cell.key",
     "bench.plan.cell:Cell.label",
@@ -74,6 +76,8 @@ NEUTRAL = (
     "bench.run.loading:weights_path",
     "bench.run.one_cell:_faults",
     "bench.score.sanity",
+    "bench.run.watched",
+    "bench.store.opened",
     "datasets.description:Dataset.label_maps",
     "methods:available",
 )

@@ -104,7 +104,7 @@ def planned(request: Request) -> Plan:
         If a list is empty, or nothing of all fits.
     """
     planner = _Planner()
-    cells: dict[str, Cell] = {}
+    cells: dict[tuple[str, tuple[str, ...] | None], Cell] = {}  # code may open other files in another folder
     failures: list[Failure] = []
     left_out: list[str] = []
     combinations = 0
@@ -118,7 +118,7 @@ def planned(request: Request) -> Plan:
         words = (method, data, noise, rules, seed)
         try:
             cell = planner.cell(method.value(), data.value(), noise.value(), rules.value(), seed.value(), how.value())
-            cells.setdefault(cell.key, cell)
+            cells.setdefault((cell.key, cell.folders), cell)
         except EXPECTED as error:
             if isinstance(error, DoesNotFit) and any(word.of_all for word in (*words, how)):
                 left_out.append(error.kind)
@@ -126,7 +126,7 @@ def planned(request: Request) -> Plan:
             asked = dict(zip(REQUESTED, (word.word for word in words), strict=True))
             failures.append(Failure(asked, one_line(error)))
     for key, cause in clashes(list(cells.values())).items():
-        failures.append(Failure(cells.pop(key).request, cause))
+        failures.append(Failure(cells.pop((key, None)).request, cause))  # outputs have no code
     whole = Plan(told_apart(list(cells.values())), _one_a_cause(failures), left_out, combinations)
     if left_out and not cells and not failures:
         raise BenchError(f"nothing fits: {whole.remarks[0]}")

@@ -1,7 +1,7 @@
 """The campaign: the one way from cells to stored records. Finished cells are skipped, failures are kept."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.common.interruption import CURRENT
@@ -10,6 +10,7 @@ from bench.run.engine import run_all
 from bench.run.isolated import prepare_for
 from bench.run.progress import Progress
 from bench.run.settings import RUNTIMES, Settings
+from bench.store.opened import opened_of
 from bench.store.records import Record, Store, score_columns
 
 
@@ -32,8 +33,9 @@ class Campaign:
     failures: tuple[Failure, ...]
 
     def records(self) -> list[Record]:
-        """Read the records of the finished cells, without their pictures."""
-        return [self.store.get(cell, score_columns()) for cell in self.finished]
+        """Read the records of the finished cells, each once, without their pictures."""
+        found = [self.store.get(cell, score_columns()) for cell in self.finished]
+        return list({record.provenance["key"]: record for record in found}.values())
 
 
 def run_campaign(
@@ -42,6 +44,8 @@ def run_campaign(
     settings: Settings = Settings(),  # noqa: B008 - frozen
     progress: Progress | None = None,
     failures: Sequence[Failure] = (),
+    *,
+    fresh: bool = False,
 ) -> Campaign:
     """Run the cells that have no record, and store what comes of each.
 
@@ -58,6 +62,8 @@ def run_campaign(
         Told how it goes on.
     failures : sequence of Failure
         Parts of the request that are no cells: noted in the store beside the others.
+    fresh : bool
+        Whether finished cells run again too.
 
     Returns
     -------
@@ -70,7 +76,9 @@ def run_campaign(
         progress.failed(failure)
     for note in dict.fromkeys(f"{cell.dataset.name}: {note}" for cell in cells for note in cell.dataset.notes):
         progress.note(note)
-    waiting = [cell for cell in cells if not finished(cell, store, settings)]
+    waiting = [cell for cell in cells if fresh or not finished(cell, store, settings)]
+    for note in dict.fromkeys(_reasons(cells, waiting, store, fresh=fresh)):
+        progress.note(note)
     if settings.engine == "serial":
         prepare_for(waiting)
     failed = set()
@@ -92,6 +100,21 @@ def run_campaign(
     finally:
         progress.ended(stored, time.perf_counter() - start)
     return Campaign(store, tuple(cell for cell in cells if cell.key not in failed), tuple(lost))
+
+
+def _reasons(cells: Sequence[Cell], waiting: Sequence[Cell], store: Store, *, fresh: bool) -> Iterator[str]:
+    """Say why cells of a person's own code run again, and what of those that do not cannot be known."""
+    again = set(map(id, waiting))
+    for cell in cells:
+        if cell.folders is None or fresh:
+            continue
+        if id(cell) not in again:
+            unseen = opened_of(store.get(cell, ("image",)).provenance).unseen
+            if unseen:
+                yield f"{cell.label}: an earlier result is used; it {', '.join(unseen)}: FRESH=1 runs it again"
+        elif changed := store.changes(cell):
+            more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+            yield f"{cell.label}: {', '.join(changed[:3])}{more} changed since it was measured: it runs again"
 
 
 def finished(cell: Cell, store: Store, settings: Settings) -> bool:

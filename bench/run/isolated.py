@@ -17,6 +17,7 @@ from bench.plan.cell import Cell
 from bench.run.loading import load
 from bench.run.runtimes.choice import Runner
 from bench.run.settings import TIMEOUT, Settings
+from bench.run.watched import Recorder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +55,7 @@ def opened(cell: Cell, device: str, settings: Settings, threads: int) -> Iterato
         yield load(cell, device, settings, threads)
         return
     try:
-        process = process_for(cell, settings, load, cell, device, settings, threads)
+        process = process_for(cell, settings, _watched_load, cell, device, settings, threads)
     except ChildError as error:
         raise BenchError(f"method {cell.label}, loading: {error}") from error
     with process:
@@ -102,12 +103,23 @@ def _remote(process: ChildProcess, described: Runner, device: str) -> dict[str, 
             raise BenchError(f"returned shape {tuple(denoised.shape)}; expected {tuple(noisy.shape)}")
         return denoised.to(noisy.device)
 
-    return {"run": run, "clock": lambda: spent[0]}
+    return {"run": run, "clock": lambda: spent[0], "finish": lambda: process.call(_finish)}
+
+
+def _watched_load(cell: Cell, device: str, settings: Settings, threads: int) -> Runner:
+    """Load the method, and record what it opens from then on; in the process of the method, as all that follow."""
+    recorder = Recorder(cell)
+    recorder.begin()
+    return replace(load(cell, device, settings, threads), finish=lambda: {"opened": recorder.end()})
+
+
+def _finish(runner: Runner) -> dict[str, Any]:
+    return runner.finish()
 
 
 def _description(runner: Runner) -> Runner:
-    """Return what a runner says of itself; in the process of the method, as `_run`."""
-    return replace(runner, run=None, clock=time.perf_counter)  # type: ignore[arg-type]
+    """Return what a runner says of itself."""
+    return replace(runner, run=None, clock=time.perf_counter, finish=dict)  # type: ignore[arg-type]
 
 
 def _run(runner: Runner, pixels: "np.ndarray", sigma: float | None, device: str) -> tuple[Any, ...]:

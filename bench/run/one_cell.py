@@ -21,7 +21,9 @@ from bench.run.runtimes.choice import only_networks, runtime_of
 from bench.run.runtimes.cost import Cost
 from bench.run.sample import Output, Sample, alone, samples
 from bench.run.settings import Settings
+from bench.run.watched import watching
 from bench.score.scorer import scores
+from bench.store.opened import Opened
 from bench.store.records import Record
 
 if TYPE_CHECKING:
@@ -87,7 +89,7 @@ def run_cell(
     if not rows:
         raise next(iter(failed.values()))
     clock.seconds["total"] = time.perf_counter() - start
-    about = _about(cell) | {
+    about = _about(cell, how.pop("opened", Opened())) | {
         "started": started.isoformat(timespec="milliseconds"),
         "seconds": {k: round(v, 4) for k, v in clock.seconds.items()},
         "device": devices.title(device),
@@ -121,14 +123,16 @@ def _outputs(
         jobs = settings.jobs or provenance.cores()
         runtime = runtime_of(cell.method.load)
         how |= asdict(Cost()) | {"runtime": runtime, "fallback": "", "jobs": jobs, "threads": 1}
-        yield from in_processes(limited(cell, settings), images, how, failed)
+        with watching(cell) as recorder:
+            yield from in_processes(limited(cell, settings), images, how, failed)
+        how["opened"] = recorder.opened
         return
     threads = settings.threads or provenance.cores()
     with opened(cell, device, settings, threads) as runner:
         how |= asdict(runner.cost) | {"runtime": runner.runtime, "fallback": runner.fallback}
         how |= {"jobs": 1, "threads": threads, "notes": runner.notes}
         yield from in_batches(cell, images, runner, device, failed)
-        how |= runner.about
+        how |= runner.about | runner.finish()
 
 
 def _missing(failed: Mapping[str, Exception], count: int) -> list[str]:
@@ -173,11 +177,12 @@ def _faults(output: Output) -> "Iterator[sanity.Fault | None]":
         yield sanity.fault(clean, sample.noisy, denoised)
 
 
-def _about(cell: Cell) -> dict[str, Any]:
-    weights = cell.net.weights
+def _about(cell: Cell, opened: Opened = Opened()) -> dict[str, Any]:  # noqa: B008 - frozen
+    weights, digest = cell.net.weights, opened.digest
     return {
-        "key": cell.key,
-        "identity": cell.identity,
+        "key": f"{cell.key}-{digest}" if digest else cell.key,
+        "identity": cell.identity | ({"opened": digest} if digest else {}),
+        "opened": opened.plain,
         "label": cell.plain_label,
         "own": cell.own,
         "method": cell.method.name,

@@ -12,6 +12,7 @@ from bench.common.atomic import write_whole
 from bench.common.errors import BenchError
 from bench.plan.cell import RECORD_FORMAT, Cell, Failure
 from bench.score.scorer import scored
+from bench.store.opened import opened_of
 
 ADVICE = "make room there or give OUT=another/folder; finished cells stay"
 METADATA = b"bench"
@@ -52,14 +53,21 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._found: dict[tuple[str, tuple[str, ...] | None], Path] = {}
 
-    def path(self, cell: Cell) -> Path:
-        """Return where a cell's record lies, or will."""
-        return self.folder / slug(cell.dataset.name) / f"{slug(cell.file_name)}_{cell.key}.parquet"
+    def path(self, cell: Cell, key: str = "") -> Path:
+        """Return where a cell's record lies, or will, whose key is that of the cell or a longer one."""
+        return self.folder / slug(cell.dataset.name) / f"{slug(cell.file_name)}_{key or cell.key}.parquet"
 
     def has(self, cell: Cell) -> bool:
-        """Whether the cell is finished."""
-        return self.path(cell).exists()
+        """Whether the cell is finished: there is a record, and what its method opened has not changed since."""
+        return self._record(cell) is not None
+
+    def changes(self, cell: Cell) -> list[str]:
+        """Return the files and variables that changed since the last record of a cell that is not finished."""
+        for path in self._versions(cell)[:1]:
+            return opened_of(read(path, ("image",)).provenance).changed(cell.folders or ())
+        return []
 
     def put(self, cell: Cell, record: Record) -> None:
         """Store a record; a failure noted for the cell is forgotten."""
@@ -70,12 +78,14 @@ class Store:
         table = table.replace_schema_metadata({METADATA: json.dumps(record.provenance)})
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, compression="zstd")
-        write_whole(self.path(cell), sink.getvalue().to_pybytes(), advice=ADVICE)
+        path = self.path(cell, record.provenance.get("key", ""))
+        write_whole(path, sink.getvalue().to_pybytes(), advice=ADVICE)
+        self._found[cell.key, cell.folders] = path
         self._failure_path(_asked(cell)).unlink(missing_ok=True)
 
     def get(self, cell: Cell, columns: Iterable[str] | None = None) -> Record:
         """Read the record of a finished cell."""
-        return read(self.path(cell), columns)
+        return read(self._record(cell) or self.path(cell), columns)
 
     def put_requests(self, failures: Iterable[Failure]) -> None:
         """Note the words of a request that are no cell, and forget those of the request before."""
@@ -101,6 +111,23 @@ class Store:
         """Return every failure that was noted and not mended since."""
         noted = [json.loads(path.read_text()) for path in sorted(self.folder.glob("failed/*.json"))]
         return [Failure(entry["request"], entry["cause"]) for entry in noted if "request" in entry]
+
+    def _record(self, cell: Cell) -> Path | None:
+        """Return the record of a cell that holds now, or was put in before; None where there is none."""
+        if cell.folders is None:
+            path = self.path(cell)
+            return path if path.exists() else None
+        if (cell.key, cell.folders) not in self._found:
+            for path in self._versions(cell):
+                if not opened_of(read(path, ("image",)).provenance).changed(cell.folders):
+                    self._found[cell.key, cell.folders] = path
+                    break
+        return self._found.get((cell.key, cell.folders))
+
+    def _versions(self, cell: Cell) -> list[Path]:
+        """Return the records of a cell whose method opened other files at other times, the last one first."""
+        paths = self.path(cell).parent.glob(f"*_{cell.key}*.parquet")
+        return sorted(paths, key=lambda path: path.stat().st_mtime_ns, reverse=True)
 
     def _note(self, name: str, failure: Failure) -> None:
         text = json.dumps({"request": dict(failure.request), "cause": failure.cause}, indent=1)

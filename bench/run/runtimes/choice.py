@@ -52,6 +52,8 @@ class Runner:
         Says in seconds how late it is for the method: in a process of its own, how long that has worked.
     about : dict
         What a record says of a method's own process; filled when it is called.
+    finish : callable
+        Returns what a record says of it when all images are through.
     """
 
     run: "Callable[[Tensor, float | None], Any]"
@@ -65,6 +67,7 @@ class Runner:
     notes: list[str] = field(default_factory=list)
     clock: Callable[[], float] = time.perf_counter
     about: dict[str, Any] = field(default_factory=dict)
+    finish: Callable[[], dict[str, Any]] = dict
 
 
 def prepare(

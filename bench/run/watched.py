@@ -1,0 +1,229 @@
+"""What a person's method opens while it loads and runs: seen by Python's audit events, and by the kernel where it can.
+
+Python reports what opens, lists, imports and starts through it, whoever asks; the stack says whether that was the
+method. Libraries in C open files past Python: in the method's folder the kernel reports those (`bench.run.inotify`).
+"""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from importlib.util import source_from_cache
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from bench.common.installed import is_installed, packages, standard_library
+from bench.common.paths import ROOT
+from bench.plan.cell import Cell
+from bench.run.inotify import Watch
+from bench.store.opened import Opened, content, hash_of, name_of
+
+_HARNESS = tuple(f"{ROOT / folder}{os.sep}" for folder in ("bench", "datasets"))
+_METHODS = f"{ROOT / 'methods'}{os.sep}"
+_IMPORT = "<frozen importlib"
+_FILES = {"open", "os.listdir", "os.scandir", "sqlite3.connect", "ctypes.dlopen"}
+_HIDES = {
+    "subprocess.Popen": "starts the program {}",
+    "os.system": "starts the program {}",
+    "os.posix_spawn": "starts the program {}",
+    "os.fork": "starts processes of its own",
+    "socket.connect": "uses the network",
+}
+
+
+class Recorder:
+    """Takes what Python reports of a cell's method; nothing of one that is not a person's own code.
+
+    Attributes
+    ----------
+    opened : Opened
+        What the method opened, once the recorder has ended.
+    """
+
+    def __init__(self, cell: Cell) -> None:
+        self.opened, self._active = Opened(), cell.folders is not None
+        folders, load = cell.folders or (), cell.method.load
+        named, unseen = getattr(load, "named", ()), getattr(load, "unseen", ())
+        self._folders, self._start, self._began = folders, Path.cwd(), time.time()
+        self._environment = dict(os.environ)
+        self._watch = Watch(folders)
+        self._inputs = {path: True for path in named if Path(path).is_file()}  # False: the method wrote it itself
+        self._harness: set[str] = set()
+        self._variables: set[str] = set()
+        self._unseen = dict.fromkeys(unseen)
+        self._copied: tuple[int, int] | None = None
+
+    def begin(self) -> None:
+        """Begin to listen."""
+        if self._active:
+            _install()
+            _RECORDERS.append(self)
+
+    def event(self, event: str, arguments: tuple[Any, ...], frame: FrameType) -> None:
+        """Take an audit event."""
+        if event in _HIDES:
+            if _of_method(frame):
+                self._unseen.setdefault(_HIDES[event].format(_program(arguments)))
+            return
+        path = _path(arguments)
+        imports = event == "os.listdir" and frame.f_code.co_filename.startswith(_IMPORT)  # what it finds, it opens
+        if path is None or imports or (event == "ctypes.dlopen" and os.sep not in path):
+            return
+        absolute = os.path.normpath(Path(path).absolute())
+        if _ignored(absolute):
+            return
+        if not _of_method(frame):
+            self._harness.add(os.path.realpath(path))
+            return
+        # A relative name means another file where the benchmark is started elsewhere.
+        as_given = not Path(path).is_absolute() and Path.cwd() == self._start
+        writes = event == "open" and bool(arguments[2] & (os.O_WRONLY | os.O_TRUNC))
+        self._inputs.setdefault(_source(os.path.normpath(path) if as_given else absolute), not writes)
+
+    def variable(self, name: object, frame: FrameType) -> None:
+        """Take a question for a variable of the environment."""
+        asker = _asker(frame)
+        if asker and isinstance(name, str) and self._copied != (id(asker), asker.f_lasti):
+            self._variables.add(name)
+
+    def copy(self, frame: FrameType) -> None:
+        """Take a question for all variables: the same instruction then asks for each, and none of them counts."""
+        asker = _asker(frame)
+        self._copied = (id(asker), asker.f_lasti) if asker else None
+
+    def end(self) -> Opened:
+        """End, and return what was opened, hashed; what the method has written is no input."""
+        if self not in _RECORDERS:
+            return self.opened
+        _RECORDERS.remove(self)
+        for path in self._watch.read():
+            if os.path.realpath(path) not in self._harness:
+                self._inputs.setdefault(_source(path), True)
+        if not self._watch.complete:
+            self._unseen.setdefault("may have libraries that read files past Python")
+        for name in self._variables:
+            text = self._environment.get(name, "")
+            if text and Path(text).is_file():
+                self._inputs.setdefault(text, True)
+        files = {}
+        for path in (path for path, is_input in self._inputs.items() if is_input):
+            if Path(path).is_file() and Path(path).stat().st_mtime >= self._began:
+                self._unseen.setdefault(f"reads {Path(path).name}, which changed meanwhile")
+            else:
+                files[name_of(path, self._folders)] = content(Path(path))
+        environment = {name: hash_of(self._environment.get(name)) for name in sorted(self._variables)}
+        self.opened = Opened(dict(sorted(files.items())), environment, tuple(self._unseen))
+        return self.opened
+
+
+@contextmanager
+def watching(cell: Cell) -> Iterator[Recorder]:
+    """Record what a cell's method opens inside the `with`, after which the recorder has it as `opened`."""
+    recorder = Recorder(cell)
+    recorder.begin()
+    try:
+        yield recorder
+    finally:
+        recorder.end()
+
+
+_RECORDERS: list[Recorder] = []
+
+
+@cache
+def _install() -> None:
+    """Listen to Python, which cannot be undone: once a process, and at no cost while nothing is recorded."""
+    sys.addaudithook(_heard)
+    kind: Any = type(os.environ)
+    get, has, every = kind.__getitem__, kind.__contains__, kind.__iter__
+
+    def getitem(environment: Any, name: Any) -> Any:
+        for recorder in _RECORDERS:
+            recorder.variable(name, sys._getframe(1))
+        return get(environment, name)
+
+    def contains(environment: Any, name: Any) -> Any:
+        for recorder in _RECORDERS:
+            recorder.variable(name, sys._getframe(1))
+        return has(environment, name)
+
+    def iterate(environment: Any) -> Any:
+        for recorder in _RECORDERS:
+            recorder.copy(sys._getframe(1))
+        return every(environment)
+
+    kind.__getitem__, kind.__contains__, kind.__iter__ = getitem, contains, iterate
+
+
+def _heard(event: str, arguments: tuple[Any, ...]) -> None:
+    if _RECORDERS and (event in _FILES or event in _HIDES):
+        with suppress(OSError, ValueError):  # the folder it is in is gone; what it asked for fails by itself
+            for recorder in list(_RECORDERS):
+                recorder.event(event, arguments, sys._getframe(1))
+
+
+def _of_method(frame: FrameType | None) -> bool:
+    """Whether the method asked for something, itself or through a library; not where a library loads itself."""
+    library = harness = False
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if file.startswith(_IMPORT):
+            if library:
+                return False
+        elif file.startswith((*packages(), _METHODS)):
+            library = True
+        elif file.startswith(_HARNESS):
+            harness = True
+        elif not file.startswith(("<", standard_library())):
+            return not harness
+        frame = frame.f_back
+    return not harness  # a thread that a library began for the method
+
+
+def _asker(frame: FrameType | None) -> FrameType | None:
+    """Return the frame of the method's own code that asks, at most through Python's own library; None for others."""
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if file.startswith((*packages(), *_HARNESS, _METHODS)):
+            return None
+        if not file.startswith(("<", standard_library())):
+            return frame
+        frame = frame.f_back
+    return None
+
+
+def _ignored(path: str) -> bool:
+    """Whether a file is of Python, a package, this project or the system: a cell's key knows the versions of those."""
+    return is_installed(path) or path.startswith((*_HARNESS, "/proc/", "/dev/", "/sys/"))
+
+
+def _path(arguments: tuple[Any, ...]) -> str | None:
+    """Return the path of an event; None for the number of a file that is open already, or what is none."""
+    path = arguments[0] if arguments else None
+    if path is None:
+        return "."
+    if not isinstance(path, str | bytes | os.PathLike):
+        return None
+    text = os.fsdecode(path)
+    return text if text and "\0" not in text and text != ":memory:" else None
+
+
+def _source(path: str) -> str:
+    """Return the file of a module where Python has read its compiled form instead."""
+    if not path.endswith(".pyc"):
+        return path
+    try:
+        source = source_from_cache(path)
+    except ValueError:
+        return path
+    return source if Path(source).is_file() else path
+
+
+def _program(arguments: tuple[Any, ...]) -> str:
+    """Return the name of the program that an event starts."""
+    words = [arguments[0], *(arguments[1:2] if len(arguments) > 1 and arguments[1] else [])]
+    first = words[0] or (words[-1] if isinstance(words[-1], str | bytes) else words[-1][0])
+    return Path(os.fsdecode(first).split()[0]).name
