@@ -34,6 +34,10 @@ class ChildError(BenchError):
     """What the code did instead of an answer, where its message was not written for a person: the text says what."""
 
 
+class ChildEndedError(ChildError):
+    """The process has ended, by itself or because it took too long: it cannot be called again."""
+
+
 class ChildProcess:
     """A process that holds what `build(*arguments)` returned there.
 
@@ -91,7 +95,7 @@ class ChildProcess:
         ------
         BenchError
             If it raises one (or `build` a `ValueError`): with its message. If it raises anything else, ends the
-            process, or takes longer than it may: a `ChildError`.
+            process, or takes longer than it may: a `ChildError`, the last two a `ChildEndedError`.
         """
         import cloudpickle
 
@@ -101,7 +105,7 @@ class ChildProcess:
         except (EOFError, OSError):
             reason = self._end_of_process()
             self.close()
-            raise ChildError(reason + self._last_line()) from None
+            raise ChildEndedError(reason + self._last_line()) from None
         except BaseException:
             self.close()
             raise
@@ -145,7 +149,7 @@ class ChildProcess:
             if not ready:
                 self._read_rest()
                 self.close()
-                raise ChildError(
+                raise ChildEndedError(
                     f"gave no answer within {self.timeout:g} s and was ended{self._last_line()}; "
                     f"TIMEOUT={2 * self.timeout:g} gives it more, TIMEOUT=0 all it wants"
                 )

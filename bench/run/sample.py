@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bench.common.child_process import ChildEndedError
 from bench.common.errors import BenchError
 from bench.plan.cell import Cell
 from bench.run.images import Picture, degraded, pictures
@@ -97,6 +98,8 @@ def alone(failed: dict[str, Exception], *images: Sample | Picture) -> Iterator[N
     try:
         yield
     except (BenchError, ValueError) as error:
+        if isinstance(error.__cause__, ChildEndedError):  # there is no method any more
+            raise
         shown = [image.noisy if image.noisy is not None else image.clean for image in images]
         if len(failed) >= MOST_ALONE or any(pixels is None or min(pixels.shape[:2]) >= SMALL for pixels in shown):
             raise
