@@ -105,12 +105,18 @@ def found(files: Sequence[str], size: Callable[[str], tuple[int, int] | None]) -
     >>> found(["a_mean.png", "a_real.png"], lambda file: (8, 8)).pairs
     (('a', 'a_mean.png', 'a_real.png'),)
     """
-    readings = [_by_folder(files, cut=False), _by_folder(files, cut=True), _by_name(files), _by_one_word(files)]
+    readings = [
+        _by_folder(files, cut=False),
+        _by_folder(files, cut=True),
+        _by_name(files),
+        _by_one_word(files),
+        _by_scene(files),
+    ]
     named = [reading for reading in readings if {side for side, _ in reading.sides.values()} == set(SIDES)]
     for reading in named:
         if reading.both and not reading.problem:
             return _pairs(files, reading)
-    named = [reading for reading in named if reading.how != _ONE_WORD or reading.both]
+    named = [reading for reading in named if reading.how not in (_ONE_WORD, _SCENES) or reading.both]
     if named:
         best = max(named, key=lambda reading: len(reading.both))
         raise UnclearError(best.problem, alone=not best.several)
@@ -125,7 +131,7 @@ def _pairs(files: Sequence[str], reading: _Reading) -> Pairs:
     return Pairs(pairs, tuple(file for file in files if file not in reading.sides), reading.how)
 
 
-_ONE_WORD = "by a word in one of the two names"
+_ONE_WORD, _SCENES = "by a word in one of the two names", "as the two images of each folder"
 
 
 def _by_folder(files: Iterable[str], *, cut: bool) -> _Reading:
@@ -160,6 +166,13 @@ def _by_one_word(files: Sequence[str]) -> _Reading:
         plain = {file: (other, _stem(file)) for file in files if file not in sides and _stem(file).lower() in keys}
         sides = sides | plain if len(plain) == len(keys) else {}
     return _Reading(_ONE_WORD, sides)
+
+
+def _by_scene(files: Iterable[str]) -> _Reading:
+    """Read a clean and a noisy image in the folder of each scene, whatever else their names are."""
+    sides = _by_name(files).sides
+    nested = {file: side for file, (side, _) in sides.items() if "/" in file}
+    return _Reading(_SCENES, {file: (side, file.rpartition("/")[0]) for file, side in nested.items()})
 
 
 def side_of(text: str) -> str:

@@ -43,7 +43,9 @@ Method = Annotated[
         help="Methods: a comma list, `all`, a .py, .onnx or .tflite file, cmd:PROGRAM, or outputs:FOLDER; see `list`."
     ),
 ]
-Data = Annotated[str, typer.Option(help="Datasets: a comma list, `all`, or a path to images.")]
+Data = Annotated[
+    str, typer.Option(help="Datasets: a comma list, `all`, parts (set12:01,02), paths and patterns, pairs:CLEAN,NOISY.")
+]
 Noise = Annotated[
     str,
     typer.Option(

@@ -62,6 +62,8 @@ LAYOUTS = {
     "{0}_N/GT.png {0}_N/NOISY.png": ["1_N", "2_N"],
     "Data/000{0}_N/000{0}_GT_SRGB_010.PNG Data/000{0}_N/000{0}_NOISY_SRGB_010.PNG": None,
     "test/clean/{0}.png test/noisy/{0}.png": ["test/1", "test/2"],
+    "clean_images/{0}.png noisy_images/{0}.png": ["images/1", "images/2"],
+    "Batch_{0}/IMG_49{0}Reference.bmp Batch_{0}/IMG_77{0}Noisy.bmp": ["Batch_1", "Batch_2"],
 }
 
 
@@ -198,3 +200,14 @@ def test_tables_that_cannot_be_read(tmp_path, text, message):
     (tmp_path / "list.csv").write_text(text)
     with pytest.raises(ValueError, match=message):
         from_path(tmp_path / "list.csv")
+
+
+def test_stacks_are_paired_page_by_page(tmp_path):
+    for side, images in (("clean", CLEAN), ("noisy", NOISY)):
+        (tmp_path / side).mkdir()
+        first, second = (Image.fromarray(images[name]) for name in "12")
+        first.save(tmp_path / side / "s.tif", save_all=True, append_images=[second])
+    are_pairs(from_path(tmp_path), ["s-0", "s-1"])
+    Image.fromarray(NOISY["1"]).save(tmp_path / "noisy" / "s.tif")
+    with pytest.raises(ValueError, match="clean and its noisy file have 1 and 2 pages; expected as many in both"):
+        from_path(tmp_path)
