@@ -39,13 +39,15 @@ def from_word(word: str, white: float | None = None) -> Dataset | None:
     place = word.removeprefix(PAIRS).removeprefix(IMAGES) if as_pairs or as_images else word
     if as_pairs and pair_words.MARK in place:
         return replace(_of_pairs(pair_words.of_patterns(place), white), word=word)
+    paired = as_pairs if as_pairs or as_images else None
     if is_path(place):
-        dataset = from_path(Path(place).expanduser(), white=white, paired=as_pairs if as_pairs or as_images else None)
-    elif set(place) & set("*?[") and not as_pairs | as_images | (":" in place):
+        dataset = from_path(Path(place).expanduser(), white=white, paired=paired)
+    elif set(place) & set("*?[") and ("/" in place or ":" not in place):
         files = matching(place)
         pattern = Path(place).expanduser().relative_to(files.path).as_posix()
         whole = f"folder {files.path.resolve().name}"
-        dataset = replace(_of_listing(files, white), name=f"{whole}/{pattern}", title=f"{whole}/{pattern}", whole=whole)
+        dataset = _of_listing(files, white, paired=paired, typed=place)
+        dataset = replace(dataset, name=f"{whole}/{pattern}", title=f"{whole}/{pattern}", whole=whole)
     elif as_pairs or as_images:
         raise ValueError(f"DATA={word}: there is no {place}; expected the path of a folder, an archive or a CSV file")
     else:
@@ -94,7 +96,7 @@ def from_path(path: Path, *, noisy: bool = False, white: float | None = None, pa
             raise ValueError(f"RANGE={white:g}: DICOM files say themselves which value is white; leave RANGE out")
         dataset = radiographs.from_folder(path)
     else:
-        dataset = _of_listing(listing(path), white, path, paired)
+        dataset = _of_listing(listing(path), white, path, paired=paired)
     return as_noisy(dataset) if noisy and not dataset.has_noisy else dataset
 
 
@@ -103,15 +105,18 @@ def as_noisy(dataset: Dataset) -> Dataset:
     return replace(dataset, images=tuple(Image(image.name, noisy=image.clean) for image in dataset.images))
 
 
-def _of_listing(files: Listing, white: float | None, path: Path | None = None, paired: bool | None = None) -> Dataset:
-    """Describe listed files, as pairs or as single images."""
+def _of_listing(
+    files: Listing, white: float | None, path: Path | None = None, *, paired: bool | None = None, typed: str = ""
+) -> Dataset:
+    """Describe listed files, as pairs or as single images; `typed` is the pattern that a person gave."""
     path = path or files.path
+    word = typed or str(path)
     names = list(files.parts)
     try:
         layout = pairs.found(names, lambda name: _size(files.parts[name])) if paired is not False else None
     except pairs.UnclearError as error:
         advice = "give each image its pair" if error.alone else _how_to_name(path)
-        raise ValueError(f'DATA={path}: {error}; {advice}; DATA="{IMAGES}{path}" takes each as a clean image') from None
+        raise ValueError(f'DATA={word}: {error}; {advice}; DATA="{IMAGES}{word}" takes each as a clean image') from None
     if layout:
         images = [Image(name, files.parts[clean], files.parts[noisy]) for name, clean, noisy in layout.pairs]
         by_name(path, [(image.name, image) for image in images])
@@ -120,7 +125,7 @@ def _of_listing(files: Listing, white: float | None, path: Path | None = None, p
         if layout.others:
             notes.append(f"left out {counted(len(layout.others), 'image')} of no pair ({some(layout.others)})")
     elif paired:
-        raise ValueError(f"DATA={PAIRS}{path}: no two names say clean and noisy; {_how_to_name(path)}")
+        raise ValueError(f"DATA={PAIRS}{word}: no two names say clean and noisy; {_how_to_name(path)}")
     else:
         named = by_name(path, [(str(PurePosixPath(name).with_suffix("")), name) for name in names])
         images = [Image(name, files.parts[file]) for name, file in named.items()]

@@ -1,6 +1,7 @@
 """What the words of a request mean: each a method, a dataset, a seed ..., or the error that says why it is none."""
 
 import itertools
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -174,6 +175,8 @@ def known_dataset(word: str, white: float | None = None) -> Dataset:
     own = from_word(word, white)
     if own is not None:
         return own
+    if os.sep in word or "/" in word:
+        raise BenchError(f"DATA={word}: nothing lies there; expected the path of a folder, an archive or an image")
     raise unknown("dataset", word, known, "; see make list, or give the path of a folder, an archive or one image")
 
 

@@ -91,6 +91,11 @@ def test_patterns(tmp_path):
     assert some.noise_name == from_path(tmp_path).name  # each image has the noise that it has in the whole folder
     with pytest.raises(ValueError, match="the pattern matches no image"):
         from_word(f"{tmp_path}/c*.png")
+    for name in ("c_a.png", "c_b.png", "d_a.png", "d_b.png"):
+        save(tmp_path / name, GRAY)
+    with pytest.raises(ValueError, match=r'two of one size each.*images:.*_\?.png" takes each as a clean image'):
+        from_word(f"{tmp_path}/?_?.png")
+    assert len(from_word(f"images:{tmp_path}/?_?.png").images) == 4
 
 
 def test_an_archive_has_names_of_paths_below_the_folder_of_all(tmp_path):
