@@ -28,7 +28,7 @@ class Forecast:
     """Its likely time without the download, by the records of its net on this machine; NaN where there is none."""
 
 
-def forecasts(cells: Sequence[Cell], store: Store, settings: Settings) -> list[Forecast]:
+def forecasts(cells: Sequence[Cell], store: Store, settings: Settings, *, fresh: bool = False) -> list[Forecast]:
     """Say of each cell what a campaign would do; nothing is started, downloaded or written.
 
     Parameters
@@ -39,12 +39,14 @@ def forecasts(cells: Sequence[Cell], store: Store, settings: Settings) -> list[F
         Holds the earlier records.
     settings : Settings
         Where and how the cells would run.
+    fresh : bool
+        Whether finished cells would run again too.
     """
     records = store.scores()
     rates, pixels = _seconds_a_pixel(records, settings), _pixels_of_sets(records)
     made = []
     for cell in cells:
-        if finished(cell, store, settings):
+        if not fresh and finished(cell, store, settings):
             made.append(Forecast(cell, finished=True))
             continue
         weights = cell.net.weights
