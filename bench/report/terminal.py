@@ -13,11 +13,17 @@ from rich.text import Text
 
 from bench.judge.footnotes import PREDICTED_NOISE, SELF_SCORE, averaged, footnotes
 from bench.plan.cell import Cell, Failure
-from bench.report.columns import TERMINAL, Entry, best_first, columns, entry, heading, text
+from bench.report.columns import TERMINAL, Column, Entry, best_first, columns, entry, heading, text
 from bench.run.forecast import Forecast, bytes_to_download
 from bench.run.progress import CellProgress
 from bench.run.progress import Progress as CampaignProgress
 from bench.store.results import Result
+
+SPARED = (("seconds", "runtime"), ("noisy_psnr",), ("mse",), ("ssim", "ssim_published"), ("psnr_deviation",))
+"""Columns that a narrow terminal does without, first those at the front; seconds never stand without their runtime."""
+
+WORDS, GAP = 24, 2
+"""Letters of a line of a column of words, and columns between two of the table."""
 
 _STYLE = {"reproduced": "green", "above": "cyan", "below": "yellow", "not comparable": "dim"}
 
@@ -176,23 +182,47 @@ def print_results(out: Console, results: Sequence[Result]) -> None:
         out.print(f"note: {line}", style="dim", markup=False)
 
 
+def _fitting(rows: Sequence[Entry], room: float) -> tuple[list[Column], list[str]]:
+    """Return the columns that there is room for, and the headings of those that are left out."""
+    there, left_out = columns(TERMINAL, rows), []
+    for names in SPARED:
+        if sum(_width(column, rows) + GAP for column in there) - GAP <= room:
+            break
+        left_out += [heading(column, TERMINAL) for column in there if column.name in names]
+        there = [column for column in there if column.name not in names]
+    return there, left_out
+
+
+def _width(column: Column, rows: Sequence[Entry]) -> int:
+    texts = [heading(column, TERMINAL), *(text(column, row, "-") for row in rows)]
+    return min(max(map(len, texts)), WORDS if _folds(column) else 1000)
+
+
+def _folds(column: Column) -> bool:
+    """Whether a column is of words that may take several lines."""
+    return not column.form and column.name != "verdict"
+
+
 def _table(out: Console, rows: Sequence[Entry]) -> None:
     """Print results of one protocol, and under them the reasons of the verdicts."""
     grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
-    there = columns(TERMINAL, rows)
+    there, left_out = _fitting(rows, out.width if out.is_terminal else math.inf)
     for column in there:
-        if not column.form and column.name != "verdict":
-            grid.add_column(heading(column, TERMINAL), overflow="fold", max_width=24)
+        if _folds(column):
+            grid.add_column(heading(column, TERMINAL), overflow="fold", max_width=WORDS)
         else:
             grid.add_column(heading(column, TERMINAL), justify="right" if column.form else "left", no_wrap=True)
     for row in rows:
         style = _STYLE.get(row.verdict.word if row.verdict else "", "dim")
         texts = (text(column, row, "-") for column in there)
         grid.add_row(*(Text(t, style) if c.name == "verdict" else Text(t) for c, t in zip(there, texts, strict=True)))
-    out.print(grid)
+    # Where no terminal wraps lines, the table has the width that it needs.
+    wide = max(out.width, sum(_width(column, rows) + GAP for column in there))
+    (out if out.is_terminal else Console(file=out.file, highlight=False, width=wide)).print(grid)
     scored = rows[0].result.has_reference
     remark = averaged([row.result for row in rows]) if scored else f"no reference; {SELF_SCORE}"
     lines = [f"protocol {rows[0].result.protocol}; {remark}"]
+    lines += [f"too narrow for {', '.join(left_out)}; a wider terminal or TABLE=file.csv shows all"] if left_out else []
     lines += [PREDICTED_NOISE] if any(row.result.predicts_noise for row in rows) and scored else []
     lines += [
         f"{row.result.label}, {row.result.dataset}, {row.result.degradation}: {row.verdict.word}: {row.verdict.reason}"

@@ -258,3 +258,26 @@ def test_the_spread_over_seeds_stands_in_every_table(tmp_path, photographs):
     assert explained in page
     cells = {cell for _, rows in Tables(page).tables for row in rows for cell in row}
     assert shown in cells
+
+
+def test_a_table_fits_the_terminal_and_names_what_it_leaves_out(tmp_path, photographs):
+    store = Store(tmp_path / "runs")
+    for cell, record in run_all(plan(Request("wavelet,gaussian", str(photographs), "25"))[0], Settings("cpu")):
+        store.put(cell, record)
+    results = gather(store.scores())
+    for width in (70, 80, 100, 120, 200):
+        text = StringIO()
+        print_results(Console(file=text, width=width, force_terminal=True), results)
+        lines = re.sub(r"\x1b\[[0-9;]*m", "", text.getvalue()).splitlines()
+        assert max(map(len, lines)) <= width
+        head = next(line for line in lines if line.startswith("Method"))
+        said = " ".join(lines)
+        for heading in ("SSIM", "MSE", "noisy dB", "s/image", "Runtime"):
+            assert (heading in head) != (f"{heading}," in said or f"{heading};" in said), (width, heading)
+        for heading in ("Method", "Data", "Noise", "PSNR dB", "Verdict"):
+            assert heading in head
+        assert ("s/image" in head) == ("Runtime" in head)
+        assert ("Runtime" in head) == (width >= 120)
+        (row,) = (line for line in lines if line.startswith("Wavelet"))
+        assert re.search(r" \d\d\.\d\d ", row)
+        assert row.rstrip().endswith("not published")
