@@ -51,7 +51,7 @@ def _remarks(results: Sequence[Result], kind: str, head: str = "") -> list[str]:
     for result in results:
         for line in remarks(result, kind):
             sayers.setdefault(line, []).append(f"{result.label} on {result.dataset}, {result.noise}")
-    return [f"{head}{'; '.join(who)}: {line}" for line, who in sayers.items()]
+    return [f"{head}{'; '.join(dict.fromkeys(who))}: {line}" for line, who in sayers.items()]
 
 
 def remarks(result: Result, kind: str) -> list[str]:
@@ -60,12 +60,12 @@ def remarks(result: Result, kind: str) -> list[str]:
 
 
 def _estimates(results: Sequence[Result]) -> list[str]:
-    estimated: dict[tuple[str, str, str], list[str]] = {}
+    estimated: dict[tuple[str, str, str], dict[str, None]] = {}
     for result in results:
         if result.about["told_sigma"] == "estimated":
             values = result.images("told_sigma").values()
             span = f"{min(values):.1f} to {max(values):.1f}"
-            estimated.setdefault((result.dataset, result.noise, span), []).append(result.label)
+            estimated.setdefault((result.dataset, result.noise, span), {})[result.label] = None
     return [
         f"{dataset}, {noise}: {', '.join(labels)} told an estimate of sigma, from each image itself ({span})"
         for (dataset, noise, span), labels in estimated.items()

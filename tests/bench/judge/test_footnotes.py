@@ -110,3 +110,12 @@ def test_all_nine_noises_of_the_grid_are_one_word():
     assert found == {(mean, std) for mean in (0.01, 0.255, 0.5) for std in (0.01, 0.255, 0.5)}
     assert all(cell.protocol == PROTOCOLS["standard"] for cell in cells)
     assert replace(cells[0], seed=1).key != cells[0].key
+
+
+def test_a_method_under_two_protocols_is_named_once():
+    one = result("Median", "set12", told="estimated")
+    one.about["notes"] = ["read as 8 bit"]
+    assert footnotes([one, one])[:2] == [
+        "Median on set12, 25: read as 8 bit",
+        "set12, 25: Median told an estimate of sigma, from each image itself (3.0 to 3.0)",
+    ]
