@@ -24,6 +24,9 @@ from bench.train.recipe import Recipe
 from bench.train.search.space import Genes, Plan, check
 from bench.train.session import Session
 
+Candidate = Mapping[str, Any]
+"""A trained network as the record has it."""
+
 TRIES = 300
 """Draws after which no candidate is believed to fit a budget."""
 
@@ -36,7 +39,7 @@ def evolve(
     *,
     device: str,
     budget: float = 0.0,
-    report: Callable[[Mapping[str, Any]], None] = lambda candidate: None,
+    report: Callable[[Candidate], None] = lambda candidate: None,
 ) -> dict[str, Any]:
     """Search for the network that denoises best after few steps of training; go on where a search was stopped.
 
@@ -92,19 +95,20 @@ def evolve(
             "psnr": _fitness(genes, candidates, recipe, data, checkpoint, device),
         }
         candidates.append(candidate)
-        _write(record, setting, candidates)
+        content = json.dumps(_record(setting, candidates), indent=1) + "\n"
+        write_whole(record, content, advice="make room there; what it held before stays")
         checkpoint.unlink(missing_ok=True)
         longest = max(longest, time.perf_counter() - began)
         report(candidate)
-    return {"setting": setting, "candidates": candidates, "best": best_of(candidates)}
+    return _record(setting, candidates)
 
 
-def best_of(candidates: "Sequence[dict[str, Any]]") -> dict[str, Any]:
+def best_of(candidates: Sequence[Candidate]) -> Candidate:
     """Return the candidate with the highest PSNR, the earliest of equals."""
     return max(candidates, key=lambda candidate: float(candidate["psnr"]))
 
 
-def _next(plan: Plan, candidates: "Sequence[dict[str, Any]]", recipe: Recipe) -> "tuple[int | None, Genes, cost.Cost]":
+def _next(plan: Plan, candidates: Sequence[Candidate], recipe: Recipe) -> "tuple[int | None, Genes, cost.Cost]":
     """Draw a candidate that fits the budget; returns its parent's number, its genes and its cost."""
     space, chance = plan.space, random.Random(f"{plan.seed}-{len(candidates)}")
     for _ in range(TRIES):
@@ -129,7 +133,7 @@ def _next(plan: Plan, candidates: "Sequence[dict[str, Any]]", recipe: Recipe) ->
 
 def _fitness(
     genes: Genes,
-    candidates: "Sequence[dict[str, Any]]",
+    candidates: Sequence[Candidate],
     recipe: Recipe,
     data: TrainingData,
     checkpoint: Path,
@@ -148,13 +152,13 @@ def _built(recipe: Recipe, genes: Genes) -> Recipe:
     return replace(recipe, arguments={"channels": recipe.arguments["channels"], **genes})
 
 
-def _recorded(out: Path, setting: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _recorded(out: Path, setting: Mapping[str, Any]) -> list[Candidate]:
     """Return the candidates of a search that was stopped; none where there is no record."""
     if not out.exists():
         return []
     try:
         record = json.loads(out.read_text(encoding="utf-8"))
-        candidates: list[dict[str, Any]] = record["candidates"]
+        candidates: list[Candidate] = record["candidates"]
         known: dict[str, Any] = dict(record["setting"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BenchError(f"search: record {out} cannot be read ({type(error).__name__}: {error}); delete it") from None
@@ -164,6 +168,5 @@ def _recorded(out: Path, setting: Mapping[str, Any]) -> list[dict[str, Any]]:
     return candidates
 
 
-def _write(path: Path, setting: Mapping[str, Any], candidates: "Sequence[dict[str, Any]]") -> None:
-    record = {"setting": setting, "candidates": candidates, "best": best_of(candidates)}
-    write_whole(path, json.dumps(record, indent=1) + "\n", advice="make room there; what it held before stays")
+def _record(setting: Mapping[str, Any], candidates: Sequence[Candidate]) -> dict[str, Any]:
+    return {"setting": setting, "candidates": candidates, "best": best_of(candidates)}

@@ -10,14 +10,12 @@ from bench.common.atomic import write_whole
 from bench.common.tables import csv_text
 from bench.report import styles
 from bench.train.recipe import Recipe
-from bench.train.search.evolution import best_of
+from bench.train.search.evolution import Candidate, best_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from bench.train.search.space import Plan
-
-    Candidate = Mapping[str, Any]
 
 METHOD = "searched"
 """The method that a found network belongs to."""
@@ -44,7 +42,7 @@ def genes_line(genes: Mapping[str, Any]) -> str:
     return f"{genes['block']}, {genes['blocks']} a level, {'-'.join(map(str, genes['features']))} channels"
 
 
-def line(candidate: "Candidate", of: int, before: "Sequence[Candidate]") -> str:
+def line(candidate: Candidate, of: int, before: Sequence[Candidate]) -> str:
     """Say a candidate in a line: number, genes, cost, PSNR, and what was changed of which parent.
 
     Parameters
@@ -93,7 +91,7 @@ def heading(base: Recipe, plan: "Plan", noisy_psnr: float) -> Iterator[str]:
     )
 
 
-def save(candidates: "Sequence[Candidate]", record: Path, noisy_psnr: float, title: str) -> tuple[Path, Path]:
+def save(candidates: Sequence[Candidate], record: Path, noisy_psnr: float, title: str) -> tuple[Path, Path]:
     """Write table (CSV) and chart (PNG) of a search beside its record; `noisy_psnr` is that of the held-out images.
 
     Raises
@@ -108,9 +106,9 @@ def save(candidates: "Sequence[Candidate]", record: Path, noisy_psnr: float, tit
     return table, record.with_suffix(".png")
 
 
-def to_csv(candidates: "Sequence[Candidate]") -> str:
+def to_csv(candidates: Sequence[Candidate]) -> str:
     """Return the candidates as CSV, a row each, by their numbers."""
-    best = best_of([dict(candidate) for candidate in candidates])["number"]
+    best = best_of(candidates)["number"]
     columns = ["number", "parent", "block", "blocks", "features", "parameters", "macs_per_megapixel", "psnr", "best"]
     rows = []
     for candidate in candidates:
@@ -121,7 +119,7 @@ def to_csv(candidates: "Sequence[Candidate]") -> str:
     return csv_text(rows)
 
 
-def _chart(candidates: "Sequence[Candidate]", noisy_psnr: float, title: str) -> "Figure":
+def _chart(candidates: Sequence[Candidate], noisy_psnr: float, title: str) -> "Figure":
     """Draw PSNR against parameters: a mark a candidate, thin lines from parents to children, a ring round the best."""
     import matplotlib.pyplot as plt
     from matplotlib.ticker import MaxNLocator
@@ -134,7 +132,7 @@ def _chart(candidates: "Sequence[Candidate]", noisy_psnr: float, title: str) -> 
         mine = [candidate for candidate in candidates if candidate["genes"]["block"] == block]
         if mine:
             _plot(axes, mine, look.marker, ms=6, mfc=look.colour, mec="white", mew=0.6, alpha=0.9, label=block)
-    best = best_of([dict(candidate) for candidate in candidates])
+    best = best_of(candidates)
     _plot(axes, [best], "o", ms=13, mfc="none", mec="black", mew=1.3, zorder=3)
     low, high = axes.get_ylim()
     if low - 0.6 * (high - low) <= noisy_psnr <= high:
@@ -153,11 +151,11 @@ def _chart(candidates: "Sequence[Candidate]", noisy_psnr: float, title: str) -> 
     return figure
 
 
-def _plot(axes: Any, candidates: "Sequence[Candidate]", form: str, **style: Any) -> None:
+def _plot(axes: Any, candidates: Sequence[Candidate], form: str, **style: Any) -> None:
     axes.plot([one["parameters"] for one in candidates], [one["psnr"] for one in candidates], form, **style)
 
 
-def found_recipe(base: Recipe, best: "Candidate") -> Recipe:
+def found_recipe(base: Recipe, best: Candidate) -> Recipe:
     """Return the recipe that trains a candidate fully: as the search's, with the candidate as the network."""
     return replace(
         base,
