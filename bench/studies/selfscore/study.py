@@ -26,7 +26,8 @@ from bench.score.metrics import psnr
 from bench.score.self_score import SelfScore, difference, held_out, reach, score
 from bench.studies.groups import Group, check_whole, grouped
 from bench.studies.naming import stem
-from bench.studies.selfscore.agreement import agreement
+from bench.studies.selfscore.agreement import CLEAR, agreement
+from bench.studies.text_table import as_text, grid
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,8 +64,6 @@ def build(
     side : int
         Pixels up to which the middle of each noisy image is taken; 0: the whole.
     """
-    import pandas as pd
-
     cells, outcomes = _planned(request)
     yield from outcomes
     check_whole(cells, "selfscore")
@@ -78,7 +77,7 @@ def build(
         path = stem(out / "selfscore", tuple(group.about.values()), group.cells, images=images, side=side)
         write_csv(Path(f"{path}.csv"), rows)
         everything += rows
-        yield pd.DataFrame(rows).dropna(axis="columns", how="all").to_string(index=False, na_rep="")
+        yield f"\n{', '.join(group.about.values())}\n{printable(rows)}"
         yield f"{path}.csv"
     if table is not None and everything:
         write_table(table, everything)
@@ -185,6 +184,25 @@ def _rows(
             | {"method": "agreement", "images": len(true[NOISY]), "radius": radius}
             | {name: round(value, 3) for name, value in asdict(found).items()}
         )
+
+
+def printable(rows: Sequence[Row]) -> str:
+    """Return the rows of a group as text: the methods by their score, and how well that agrees with PSNR."""
+    shown = grid(("Method",), ("images", "self-score", "± error", "behind", "± error", "PSNR dB", "rank by PSNR"))
+    columns = ("images", "self_score", "standard_error", "behind", "behind_error", "psnr", "rank")
+    note = ""
+    for row in rows:
+        if row["method"] == "agreement":
+            note = (
+                f"agreement with the order by PSNR: Kendall's tau {row['kendall']}; pairs over {CLEAR} dB apart in the "
+                f"same order {row['clear_alike']}; dB lost by taking the best by score {row['regret']}"
+            )
+            continue
+        values = (row[name] for name in columns)
+        shown.add_row(
+            str(row["method"]), *("-" if v is None else f"{v:.2f}" if isinstance(v, float) else str(v) for v in values)
+        )
+    return f"{as_text(shown)}{note}"
 
 
 def _of_mean(errors: Sequence[float]) -> float:
