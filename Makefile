@@ -15,7 +15,7 @@ override BENCH_GOALS := $(MAKECMDGOALS)
 override SHELL := /bin/sh
 override .SHELLFLAGS := -c
 override RUN := $(if $(strip $(VENV)),"$$VENV"/bin/python,$$PYTHON)
-override COMMANDS := bench report test check conform list speed train search explain export audit where segment selfscore
+override COMMANDS := bench report test check conform list speed train search explain export audit where segment selfscore noisy
 
 # Commands without a program of their own say here that they take no variable.
 override OTHERS := $(filter-out PYTHON VENV TESTS BENCH_MIRROR BENCH_CACHE BENCH_TRACEBACK,$(TYPED))
@@ -58,6 +58,7 @@ help:  ## Explain the commands (the default)
 	@echo "Others:"
 	@echo "  DRY_RUN=1           what would run, download, and how long it takes"
 	@echo "  TABLE=file.csv      the table as a file: .csv, .md, .tex or .json"
+	@echo "  SAVE=folder         noisy and denoised images as files (bench)"
 	@echo "  OUT=folder          of all that is written (default results)"
 	@echo "  PICTURES=n          images a report shows for each noise; 0: all"
 	@echo "  CHANGE='steps=2000 depth=8 features=[16,24]"
@@ -67,6 +68,7 @@ help:  ## Explain the commands (the default)
 	@echo "  RECORD=methods/weights/X.json NAME=again (train as it says)"
 	@echo "  IMAGE=01 PIXEL='12,30;7,8'    (explain: rows and columns)"
 	@echo "  FORMAT=onnx|tflite TO=file    (export)"
+	@echo "  FORMAT=npy|tiff|png TO=folder (noisy)"
 	@echo "  SEGMENTER=file IMAGES=n       (segment: weights of a segmentation"
 	@echo "                      network; so many images)"
 	@echo "  PYTHON=python3 VENV=   use an existing environment instead of .venv"
@@ -99,6 +101,7 @@ audit:  ## Find test images in training sets and in other test sets (DATA, TABLE
 where:  ## Where errors sit: near boundaries, inside regions, by class (METHOD, DATA, NOISE; results/where/)
 segment:  ## What a segmentation network makes of denoised images (METHOD, DATA, NOISE, SEGMENTER, IMAGES; results/segment/)
 selfscore:  ## Rank methods without a reference, and hold that against PSNR (METHOD, DATA, NOISE, SIGMA; results/selfscore/)
+noisy:  ## Write noisy images for another program (DATA, NOISE, SEED, PROTOCOL, FORMAT, TO); METHOD=outputs:folder scores it
 
 clean:  ## Remove runs, report, figures, exports and caches (not .venv, not downloads)
 	@$$PYTHON -m bench.cli.clean

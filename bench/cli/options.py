@@ -82,6 +82,9 @@ Table = Annotated[
     Path | None,
     typer.Option(dir_okay=False, callback=_table, help="Write the table here too: .csv, .md, .tex or .json."),
 ]
+Save = Annotated[
+    Path | None, typer.Option(file_okay=False, help="Folder that gets the noisy and the denoised images, lossless.")
+]
 Out = Annotated[
     Path, typer.Option(file_okay=False, callback=_out, help="Folder that gets runs/, report/ and what studies write.")
 ]

@@ -25,10 +25,13 @@ def command(
     engine: options.Engine = "serial",
     jobs: options.Jobs = 0,
     table: options.Table = None,
+    save: options.Save = None,
     out: options.Out = options.RESULTS,
     dry_run: options.DryRun = False,
 ) -> None:
     """Measure methods on datasets and print them beside the published numbers (make bench)."""
+    from dataclasses import replace
+
     from bench.cli.printing import print_warnings
     from bench.common.atomic import write_whole
     from bench.common.tables import ending
@@ -40,7 +43,8 @@ def command(
     from bench.store.records import Store
     from bench.store.results import gather
 
-    settings = options.settings(device, backend, jobs, compile=compile, memory=memory, timeout=timeout, engine=engine)
+    how = options.settings(device, backend, jobs, compile=compile, memory=memory, timeout=timeout, engine=engine)
+    settings = replace(how, save=save)
     print_warnings()
     request = Request(method, data, noise, protocol, seed, weights, ensemble, precision, tile, sigma, range)
     plan = planned(request)

@@ -75,6 +75,7 @@ NEUTRAL = (
     "bench.run.isolated",
     "bench.run.loading:weights_path",
     "bench.run.one_cell:_faults",
+    "bench.run.saving",
     "bench.score.sanity",
     "bench.run.watched",
     "bench.store.opened",

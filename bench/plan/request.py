@@ -2,9 +2,11 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 from bench import degradation
 from bench.common.errors import BenchError, DoesNotFit, one_line
@@ -20,6 +22,7 @@ from bench.plan.resolve import EXPECTED, ConfiguredMethod, Resolved
 from datasets import Dataset
 from datasets.from_path import as_noisy
 from datasets.gray import as_gray
+from methods import Method, Net
 
 
 @dataclass(frozen=True)
@@ -92,8 +95,8 @@ def plan(request: Request) -> tuple[list[Cell], list[Failure]]:
     return whole.cells, whole.failures
 
 
-def planned(request: Request) -> Plan:
-    """Return what a request asks for.
+def planned(request: Request, methods: Sequence[Resolved[ConfiguredMethod]] = ()) -> Plan:
+    """Return what a request asks for, with other methods than it names where they are given.
 
     Every combination is a cell or a failure, or it is left out: where ``"all"`` brought a part of it in, which does
     not fit the others. Nothing is read but registries, a person's own files, and code for its fingerprint.
@@ -109,7 +112,7 @@ def planned(request: Request) -> Plan:
     left_out: list[str] = []
     combinations = 0
     for method, (data, noise, rules), seed, how in itertools.product(
-        _methods(request),
+        methods or _methods(request),
         list(_images(request)),
         resolve.resolve("SEED", resolve.seeds(request.seed), list(map(str, range(5))), resolve.seed),
         list(_inferences(request)),
@@ -131,6 +134,17 @@ def planned(request: Request) -> Plan:
     if left_out and not cells and not failures:
         raise BenchError(f"nothing fits: {whole.remarks[0]}")
     return whole
+
+
+def inputs(request: Request) -> tuple[list[Cell], list[Failure]]:
+    """Return the cells of a request, whatever its methods: each of one that returns the noisy image."""
+    method = Method("none", "the noisy image", "", (Net("none", "noisy images", "any"),), _unchanged)
+    whole = planned(request, [Resolved("", ConfiguredMethod(method, {}))])
+    return whole.cells, whole.failures
+
+
+def _unchanged(net: Net, weights: Path | None, options: Mapping[str, str]) -> Callable[..., Any]:
+    return lambda noisy, sigma: noisy
 
 
 def single(method: str, weights: str, dataset: Dataset, noise: str) -> Cell:

@@ -72,7 +72,7 @@ class Live(CampaignProgress):
 
     def note(self, line: str) -> None:
         """Print how a person's images were understood."""
-        self.out.print(f"note: {line}", markup=False)
+        self.out.print(f"note: {line}", markup=False, soft_wrap=True)
 
     def done(self, cell: Cell, about: Mapping[str, Any]) -> None:
         """Print the line that stays of a finished cell, and what is to be known of its result."""

@@ -9,6 +9,7 @@ from bench.plan.cell import Cell, Failure
 from bench.run.engine import run_all
 from bench.run.isolated import prepare_for
 from bench.run.progress import Progress
+from bench.run.saving import Saver, needs_floats
 from bench.run.settings import RUNTIMES, Settings
 from bench.store.opened import opened_of
 from bench.store.records import Record, Store, score_columns
@@ -79,6 +80,9 @@ def run_campaign(
     waiting = [cell for cell in cells if fresh or not finished(cell, store, settings)]
     for note in dict.fromkeys(_reasons(cells, waiting, store, fresh=fresh)):
         progress.note(note)
+    saver = Saver(settings.save, cells) if settings.save else None
+    if saver:
+        waiting = _save_finished(cells, waiting, store, saver, progress)
     if settings.engine == "serial":
         prepare_for(waiting)
     failed = set()
@@ -96,10 +100,28 @@ def run_campaign(
                 store.put(cell, outcome)
                 stored += 1
                 CURRENT.keep(kept + stored, len(cells))
+                if saver:
+                    saver.save(cell, outcome)
                 progress.done(cell, outcome.provenance)
     finally:
         progress.ended(stored, time.perf_counter() - start)
+        if saver and saver.images:
+            progress.note(saver.summary())
     return Campaign(store, tuple(cell for cell in cells if cell.key not in failed), tuple(lost))
+
+
+def _save_finished(
+    cells: Sequence[Cell], waiting: Sequence[Cell], store: Store, saver: Saver, progress: Progress
+) -> list[Cell]:
+    """Save what records hold of the finished cells; return the cells that must run, those among them that hold less."""
+    keys = {cell.key for cell in waiting}
+    again = {cell.key for cell in cells if cell.key not in keys and needs_floats(cell)}
+    if again:
+        progress.note(f"{len(again)} finished cells run again: SAVE needs more than the 8 bits that their records hold")
+    for cell in cells:
+        if cell.key not in keys | again:
+            saver.save(cell, store.get(cell))
+    return [cell for cell in cells if cell.key in keys | again]
 
 
 def _reasons(cells: Sequence[Cell], waiting: Sequence[Cell], store: Store, *, fresh: bool) -> Iterator[str]:

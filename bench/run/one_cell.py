@@ -20,6 +20,7 @@ from bench.run.progress import CellProgress
 from bench.run.runtimes.choice import only_networks, runtime_of
 from bench.run.runtimes.cost import Cost
 from bench.run.sample import Output, Sample, alone, samples
+from bench.run.saving import needs_floats
 from bench.run.settings import Settings
 from bench.run.watched import watching
 from bench.score.scorer import scores
@@ -75,6 +76,7 @@ def run_cell(
     devices.reset_peak_memory(device)
     failed: dict[str, Exception] = {}
     images = _timed(samples(cell, progress.files, failed), clock)
+    exact = settings.save is not None and needs_floats(cell)
     how: dict[str, Any] = {}
     rows: list[dict[str, Any]] = []
     faults: list[sanity.Fault | None] = []
@@ -82,7 +84,7 @@ def run_cell(
         for output in outputs:
             clock.seconds["method"] += 0 if math.isnan(output.seconds) else output.seconds * len(output.samples)
             with clock.part("score"), alone(failed, *output.samples):
-                scored, looked_at = _rows(cell, output, device), list(_faults(output))
+                scored, looked_at = _rows(cell, output, device, exact=exact), list(_faults(output))
                 rows, faults = rows + scored, faults + looked_at
             if rows:
                 progress.images(len(rows), len(cell.dataset.images), sum(row["psnr"] for row in rows) / len(rows))
@@ -152,8 +154,8 @@ def _timed(images: Iterator[Sample], clock: Clock) -> Iterator[Sample]:
         yield sample
 
 
-def _rows(cell: Cell, output: Output, device: str) -> list[dict[str, Any]]:
-    """Return a row of the record for each sample of an output."""
+def _rows(cell: Cell, output: Output, device: str, *, exact: bool) -> list[dict[str, Any]]:
+    """Return a row of the record for each sample of an output; with the numbers of the output itself, if asked."""
     clean, noisy = [s.clean for s in output.samples], [s.noisy for s in output.samples]
     rows = []
     for sample, found in zip(output.samples, scores(cell, clean, noisy, output.denoised, device), strict=True):
@@ -163,6 +165,10 @@ def _rows(cell: Cell, output: Output, device: str) -> list[dict[str, Any]]:
         rows.append({**head, **found, "seconds": output.seconds})
     for row, (error, deviation) in zip(rows, output.self_scores, strict=False):
         row |= {"self_mse": error, "self_error": deviation}
+    if exact:
+        for row, image in zip(rows, output.denoised, strict=True):
+            numbers = image if image.dtype.itemsize > 4 else image.float()
+            row["exact"] = numbers.permute(1, 2, 0).cpu().numpy()
     return rows
 
 

@@ -1,6 +1,7 @@
 """Where and how cells run."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 RUNTIMES = ("auto", "torch", "onnxruntime")
 """What may be asked on BACKEND."""
@@ -34,6 +35,8 @@ class Settings:
         Seconds that a method of foreign origin may take to be loaded, and for each call; 0: as many as it likes.
     engine : str
         Who runs cells: one of `ENGINES`.
+    save : Path, optional
+        Folder that gets the noisy and the denoised images.
     """
 
     device: str = "auto"
@@ -44,3 +47,4 @@ class Settings:
     memory: float = 0.0
     timeout: float = TIMEOUT
     engine: str = "serial"
+    save: Path | None = None

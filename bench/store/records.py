@@ -28,7 +28,8 @@ class Record:
     images : list of dict
         One row an image: `image`, `height`, `width`, `told_sigma` (what the method was told, 0-255 scale, or
         None), `psnr`, `ssim`, `mse`, the same of the noisy input (`noisy_psnr` ...), `noise_psnr`, NaN where there is
-        no reference, `seconds` (the method's own) and `denoised` (the pixels, uint8 in the order H, W, C).
+        no reference, `seconds` (the method's own) and `denoised` (the pixels, uint8 in the order H, W, C). Of a cell
+        that just ran also `exact`, its output as it was scored (H, W, C), where that is asked for; it is not stored.
     provenance : dict
         The cell's identity and all that was known when it ran.
     """
@@ -74,7 +75,8 @@ class Store:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        table = pa.Table.from_pylist(record.images)
+        rows = [{name: value for name, value in row.items() if name != "exact"} for row in record.images]
+        table = pa.Table.from_pylist(rows)
         table = table.replace_schema_metadata({METADATA: json.dumps(record.provenance)})
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, compression="zstd")

@@ -1,0 +1,157 @@
+"""Saved images: what is written, and that outputs: reads the same numbers from them."""
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bench.common.errors import BenchError
+from bench.degradation import degrade, parse
+from bench.plan.request import Request, plan
+from bench.run.campaign import run_campaign
+from bench.run.progress import Progress
+from bench.run.saving import Saver, noisy_images, place
+from bench.run.settings import Settings
+from bench.score.metrics import METRICS
+from bench.store.records import Store
+from bench.store.results import gather
+
+
+class Noted(Progress):
+    def __init__(self):
+        self.notes, self.finished = [], 0
+
+    def note(self, line):
+        self.notes.append(line)
+
+    def planned(self, total, finished):
+        self.finished = finished
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Return a function that runs a request, and gives its results and what was noted."""
+
+    def one(request, save=None):
+        cells, failures = plan(request)
+        noted = Noted()
+        settings = Settings("auto", jobs=1, save=save)
+        done = run_campaign(cells, Store(tmp_path / "runs"), settings, noted, failures)
+        assert not done.failures, done.failures
+        return gather(done.records()), noted
+
+    return one
+
+
+@pytest.fixture
+def colour_photographs(tmp_path):
+    from skimage import data
+
+    folder = tmp_path / "colour"
+    folder.mkdir()
+    Image.fromarray(data.astronaut()[20:52, 160:200]).save(folder / "x:y, 1.png")
+    Image.fromarray(data.coffee()[100:140, 200:232]).save(folder / "b.png")
+    return folder
+
+
+def method_in(note):
+    return note.partition('METHOD="')[2].removesuffix('"')
+
+
+@pytest.mark.parametrize("colour", ["gray", "rgb"])
+def test_outputs_read_back_what_was_saved(tmp_path, run, photographs, colour_photographs, colour):
+    data = str(photographs if colour == "gray" else colour_photographs)
+    words = {"noise": "25,poisson:30", "seed": "0,1", "protocol": "standard,clipped,float"}
+    results, noted = run(Request("gaussian,median", data, **words), tmp_path / "saved, all")
+    again, _ = run(Request(method_in(noted.notes[-1]), data, **words))
+
+    def scores(results):
+        return {
+            (r.label.removesuffix(" outputs"), r.noise, r.protocol, record.provenance["seed"], row["image"]): [
+                row[name] for name in METRICS
+            ]
+            for r in results
+            for record in r.records
+            for row in record.images
+        }
+
+    assert len(scores(results)) == 2 * 2 * 3 * 2 * 2
+    assert scores(again) == scores(results)
+    assert {r.runtime for r in again} == {""}
+
+
+def test_noise_with_a_mean_is_saved_as_numbers(tmp_path, run, photographs):
+    words = {"noise": "gaussian:mean=0.1,std=0.05"}
+    (result,), noted = run(Request("gaussian", str(photographs), **words), tmp_path / "saved")
+    (again,), _ = run(Request(method_in(noted.notes[-1]), str(photographs), **words))
+    assert again.mean("noise_psnr") == result.mean("noise_psnr")
+
+
+def test_what_is_saved(tmp_path, run, photographs):
+    run(Request("median", str(photographs), "25", protocol="standard,clipped,float"), tmp_path / "saved")
+    files = {path.relative_to(tmp_path / "saved/folder photographs/25").as_posix() for path in tmp_path.rglob("*.*")
+             if path.is_relative_to(tmp_path / "saved")}  # fmt: skip
+    noisy = {"standard": "npy", "clipped": "png", "float": "npy"}
+    denoised = {"standard": "png", "clipped": "png", "float": "npy"}
+    assert files == {
+        f"{protocol}/seed0/{folder}/{name}.{endings[protocol]}"
+        for folder, endings in (("noisy", noisy), ("Median", denoised))
+        for protocol in noisy
+        for name in ("camera", "coins")
+    } | {f"{protocol}/seed0/noisy/noisy.csv" for protocol in noisy}
+    clean = np.asarray(Image.open(photographs / "coins.png"))[..., None]
+    expected = degrade(clean, parse("25"), dataset="folder photographs", image="coins", seed=0).noisy
+    saved = tmp_path / "saved/folder photographs/25"
+    assert np.array_equal(np.load(saved / "float/seed0/noisy/coins.npy"), expected)
+    levels = np.clip(np.rint(expected * 255), 0, 255)
+    assert np.array_equal(np.asarray(Image.open(saved / "clipped/seed0/noisy/coins.png"))[..., None], levels)
+
+
+def test_finished_cells_are_saved_from_their_records_unless_these_hold_less(tmp_path, run, photographs):
+    request = Request("median", str(photographs), "25", protocol="standard,float")
+    results, _ = run(request)
+    _, noted = run(request, tmp_path / "saved")
+    assert noted.finished == 1
+    assert "1 finished cells run again" in noted.notes[0]
+    again, _ = run(Request(method_in(noted.notes[-1]), str(photographs), "25", protocol="standard,float"))
+    assert [r.mean("psnr") for r in again] == [r.mean("psnr") for r in results]
+
+
+@pytest.mark.parametrize("other", [{"code": "another file of that name"}, {"data": "another folder of that name"}])
+def test_two_things_of_one_name_are_not_saved_over_each_other(tmp_path, photographs, one_cell, other):
+    cell = one_cell("median", photographs)
+    with pytest.raises(BenchError, match="have one name"):
+        Saver(tmp_path / "saved", [cell, replace(cell, **other)])
+    Saver(tmp_path / "saved", [cell, replace(cell, seed=1, **other)])
+
+
+@pytest.mark.parametrize("ending", ["npy", "tiff"])
+def test_noisy_images_for_another_program(tmp_path, photographs, ending):
+    lines = list(noisy_images(Request(data=str(photographs), noise="25", seed="3"), tmp_path / "n", ending))
+    (folder,) = {path.parent for path in tmp_path.glob("n/**/noisy.csv")}
+    assert lines == [f"2 noisy images in {folder}"]
+    rows = list(csv.DictReader((folder / "noisy.csv").open()))
+    assert [(row["image"], row["file"], row["sigma"], row["seed"]) for row in rows] == [
+        (name, f"{name}.{ending}", "25.0", "3") for name in ("camera", "coins")
+    ]
+    clean = np.asarray(Image.open(photographs / "camera.png"))[..., None]
+    expected = degrade(clean, parse("25"), dataset="folder photographs", image="camera", seed=3).noisy
+    from skimage.io import imread
+
+    image = np.load(folder / "camera.npy") if ending == "npy" else imread(folder / "camera.tiff")[..., None]
+    assert np.array_equal(image, expected)
+
+
+def test_a_format_that_would_change_the_images_is_refused(tmp_path, photographs):
+    (failure,) = noisy_images(Request(data=str(photographs), noise="25"), tmp_path / "n", "png")
+    assert "give PROTOCOL=clipped, or FORMAT=npy or tiff" in failure.cause
+    (line,) = noisy_images(Request(data=str(photographs), noise="25", protocol="clipped"), tmp_path / "n", "png")
+    assert line.startswith("2 noisy images in ")
+    assert not list((tmp_path / "n").glob("*/*/standard/*/noisy/*"))
+
+
+def test_odd_names_of_images_and_words_become_names_of_files(tmp_path, one_cell, photographs):
+    cell = one_cell("median", photographs, "gaussian:25+jpeg:50")
+    assert place(tmp_path, cell) == tmp_path / "folder photographs/25-jpeg-50/standard/seed0"
