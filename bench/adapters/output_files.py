@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 WHITES = (255.0, 1023.0, 4095.0, 16383.0, 65535.0)
 """The value of white of whole numbers that are no bytes; of real numbers also 1."""
 
+SHIFTED = 255.0 * 256
+"""White where 8 bits are the upper ones of 16."""
+
 _NEAR = 1.6
 """A scale is recognised where the values of an output are those of the reference, up to this factor."""
 
@@ -123,6 +126,8 @@ def _recognised(array: np.ndarray, clean: np.ndarray) -> float | None:
         return None
     ratio = math.sqrt(np.mean(np.square(array, dtype=np.float64))) / reference * 255
     whites = ((1.0,) if array.dtype.kind == "f" else ()) + WHITES
+    if array.dtype == np.uint16 and not np.any(array % 256):
+        whites = (SHIFTED,)
     fitting = [white for white in whites if white / _NEAR < ratio < white * _NEAR]
     return fitting[0] if fitting else None
 

@@ -138,6 +138,7 @@ def opaque(array):
         (1, ".png", lambda a: opaque(np.dstack([a] * 3)), "alpha"),
         (1, ".png", lambda a: a[..., 0].astype(np.uint16) * 257, ""),
         (1, ".png", lambda a: a[..., 0].astype(np.uint16), "with 255 as white"),
+        (1, ".png", lambda a: a[..., 0].astype(np.uint16) * 256, "with 65280 as white"),
         (1, ".tif", lambda a: a[..., 0].astype(np.float32) / 255, ""),
         (1, ".tif", lambda a: a[..., 0].astype(np.float32), "with 255 as white"),
         (1, ".mat", lambda a: a[..., 0].astype(np.float64), "with 255 as white"),
