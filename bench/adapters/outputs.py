@@ -31,7 +31,7 @@ OPTIONS = ("label", "as", "white", "variable")
 PLACES = ("dataset", "noise", "protocol", "seed", "name")
 """What may stand in a path within braces."""
 
-_OPTIONS = re.compile(rf"(.+?):((?:{'|'.join(OPTIONS)})=.*)", re.DOTALL)
+_OPTIONS = re.compile(r"(.*?):([a-z_]+=.*)", re.DOTALL)
 _PLACE = re.compile(r"\{(\w*)\}")
 
 
@@ -66,7 +66,7 @@ def method_from_outputs(text: str) -> Method:
         If the path says nothing, or an option has no such value. Files are looked for when a cell is planned.
     """
     where = f"METHOD={PREFIX}{text}"
-    found = _OPTIONS.fullmatch(text)
+    found = None if Path(text).exists() else _OPTIONS.fullmatch(text)
     path, given = (found[1], found[2]) if found else (text, "")
     path = path.strip().strip("'\"")
     _, options = name_and_options(f"{PREFIX}{given}") if given else ("", {})

@@ -90,6 +90,7 @@ def run_cell(
                 progress.images(len(rows), len(cell.dataset.images), sum(row["psnr"] for row in rows) / len(rows))
     if not rows:
         raise next(iter(failed.values()))
+    likely = sanity.warnings(faults, [row["image"] for row in rows])
     clock.seconds["total"] = time.perf_counter() - start
     about = _about(cell, how.pop("opened", Opened())) | {
         "started": started.isoformat(timespec="milliseconds"),
@@ -99,7 +100,7 @@ def run_cell(
         "peak_memory": devices.peak_memory(device) + how.pop("workers_memory", 0),
         **how,
         "notes": [*cell.dataset.notes, *how.get("notes", ())],
-        "warnings": [*_missing(failed, len(cell.dataset.images)), *cell.dataset.warnings, *sanity.warnings(faults)],
+        "warnings": [*_missing(failed, len(cell.dataset.images)), *cell.dataset.warnings, *likely],
         "failed_images": {name: one_line(error) for name, error in failed.items()},
     }
     order = {name: i for i, name in enumerate(cell.dataset.image_names())}

@@ -95,22 +95,27 @@ def fault(clean: Image | None, noisy: Image, denoised: Image) -> Fault | None:
     return Fault(" and ".join(causes), loss) if causes else None
 
 
-def warnings(faults: Sequence[Fault | None]) -> list[str]:
-    """Return a line for each cause, with the number of images that show it.
+def warnings(faults: Sequence[Fault | None], names: Sequence[str] = ()) -> list[str]:
+    """Return a line for each cause, with the number of images that show it, and their names where not all do.
 
     Examples
     --------
-    >>> warnings([Fault(CONSTANT, 8.0), None, Fault(CONSTANT, 9.0)])
-    ['on 2 of 3 images: returns a constant image; 8.50 dB below the noisy image']
+    >>> warnings([Fault(CONSTANT, 8.0), None, Fault(CONSTANT, 9.0)], ["a", "b", "c"])
+    ['on 2 of 3 images (a, c): returns a constant image; 8.50 dB below the noisy image']
     """
-    by_cause: dict[str, list[float | None]] = {}
-    for found in faults:
+    by_cause: dict[str, list[int]] = {}
+    for place, found in enumerate(faults):
         if found is not None:
-            by_cause.setdefault(found.cause, []).append(found.loss)
-    return [
-        f"on {len(losses)} of {len(faults)} images: {cause}{_level([loss for loss in losses if loss is not None])}"
-        for cause, losses in sorted(by_cause.items(), key=lambda item: -len(item[1]))
-    ]
+            by_cause.setdefault(found.cause, []).append(place)
+    lines = []
+    for cause, places in sorted(by_cause.items(), key=lambda item: -len(item[1])):
+        losses = [found.loss for place in places if (found := faults[place]) and found.loss is not None]
+        some = (
+            ", ".join([*(names[place] for place in places[:3]), *(["..."] if len(places) > 3 else [])]) if names else ""
+        )
+        which = f" ({some})" if some and len(places) < len(faults) else ""
+        lines.append(f"on {len(places)} of {len(faults)} images{which}: {cause}{_level(losses)}")
+    return lines
 
 
 def _level(losses: Sequence[float]) -> str:

@@ -332,6 +332,7 @@ def test_a_pattern_tells_noise_and_seeds_apart(tmp_path, photographs):
         ("outputs:nowhere", {}, "there is no folder nowhere"),
         ("outputs:nowhere/{name}.png", {}, "image camera has no output: there is no file nowhere/camera.png"),
         ("outputs:x/{nmae}.png", {}, "{nmae} means nothing"),
+        ("outputs:{folder}:wihte=1", {}, "has no option 'wihte'; it has label, as, white, variable"),
         ("outputs:{folder}:white=no", {}, "white is 'no'"),
         ("outputs:{folder}:as=DnCNM S", {}, "did you mean"),
         ("outputs:{folder}", {"ensemble": "8"}, "ENSEMBLE=8 changes how a method runs"),
@@ -415,6 +416,21 @@ def test_the_output_for_a_single_image_may_be_a_file(outputs, photographs, one_c
     assert record.images[0]["mse"] == pytest.approx(9, abs=0.5)
     _, (failure,) = plan(Request(f"outputs:{outputs}/camera_out.png", str(photographs), "25"))
     assert "is one file, and there are 2 images" in failure.cause
+
+
+def test_the_one_output_that_is_shifted_is_named(tmp_path, photographs, one_cell):
+    for path in photographs.iterdir():
+        clean = Image.open(path)
+        shifted = clean.transform(clean.size, Image.Transform.AFFINE, (1, 0, 3, 0, 1, 0))
+        (tmp_path / "x").mkdir(exist_ok=True)
+        (shifted if path.stem == "coins" else clean.point(lambda value: value + 2)).save(tmp_path / "x" / path.name)
+    (warning,) = run_cell(one_cell(f"outputs:{tmp_path}/x", photographs)).provenance["warnings"]
+    assert "on 1 of 2 images (coins): shifts the image (3 to the left" in warning
+
+
+def test_a_folder_with_a_colon_in_its_name(tmp_path):
+    (tmp_path / "a:b=c").mkdir()
+    assert method_from_outputs(f"{tmp_path}/a:b=c").nets[0].label == "a:b=c"
 
 
 def test_sets_without_outputs_are_left_out_of_all(folder):
