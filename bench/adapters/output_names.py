@@ -16,6 +16,9 @@ UNRELATED = "outputs of other images"
 """What does not fit, where no image of a set has a file."""
 
 _ODD = re.compile(r'[%:\\*?"<>|\x00-\x1f]|(?:^|(?<=/))\.|[. ](?=/|$)')
+_Stems = Mapping[str, Sequence[Path]]
+"""Files by their names without ending."""
+
 _PROBES = 20
 """So many names are held against the files to find what these have around a name."""
 _MOST_PAIRS = 1_000_000
@@ -115,7 +118,7 @@ def _stems(folder: Path, files: Iterable[Path], names: Sequence[str]) -> dict[st
     return stems
 
 
-def _exact(where: str, keys: Mapping[str, str], stems: Mapping[str, object]) -> tuple[dict[str, str], str]:
+def _exact(where: str, keys: Mapping[str, str], stems: _Stems) -> tuple[dict[str, str], str]:
     """Find names that are equal, odd characters written as they are or as `safe` writes them."""
     plain = {unquote(stem): stem for stem in stems} | {stem: stem for stem in stems}
     return {
@@ -123,7 +126,7 @@ def _exact(where: str, keys: Mapping[str, str], stems: Mapping[str, object]) -> 
     }, ""
 
 
-def _folded(where: str, keys: Mapping[str, str], stems: Mapping[str, object]) -> tuple[dict[str, str], str]:
+def _folded(where: str, keys: Mapping[str, str], stems: _Stems) -> tuple[dict[str, str], str]:
     folded: dict[str, list[str]] = {}
     for stem in stems:
         folded.setdefault(_fold(stem), []).append(stem)
@@ -136,7 +139,7 @@ def _folded(where: str, keys: Mapping[str, str], stems: Mapping[str, object]) ->
     return chosen, ""
 
 
-def _between(where: str, keys: Mapping[str, str], stems: Mapping[str, object]) -> tuple[dict[str, str], str]:
+def _between(where: str, keys: Mapping[str, str], stems: _Stems) -> tuple[dict[str, str], str]:
     """Find what stands before and after the name in every file: one such pair, or an error."""
     folded = {_fold(stem): stem for stem in stems}
     around: Counter[tuple[str, str]] = Counter()
@@ -154,9 +157,10 @@ def _between(where: str, keys: Mapping[str, str], stems: Mapping[str, object]) -
     if len(whole) > 1:
         name, key = next(iter(keys.items()))
         could = sorted(found(pair)[name] for pair in whole)
+        first = stems[could[0]][0]
         raise BenchError(
             f"{where}: {_some(could)} could each be the output for image {name}; say which one in the path, as in "
-            f"outputs:folder/{could[0].replace(key, '{name}', 1)}.png"
+            f"outputs:{first.parent}/{first.name.replace(key, '{name}', 1)}"
         )
     before, after = whole[0]
     return found(whole[0]), f"an output is named {before}NAME{after} where NAME is the name of its image"
@@ -175,7 +179,7 @@ def _around(stem: str, key: str) -> Iterable[tuple[str, str]]:
         at = stem.find(key, at + 1)
 
 
-def _word(where: str, keys: Mapping[str, str], stems: Mapping[str, object]) -> tuple[dict[str, str], str]:
+def _word(where: str, keys: Mapping[str, str], stems: _Stems) -> tuple[dict[str, str], str]:
     """Find the only file in whose name the name of the image is a word: no letter or digit beside it."""
     chosen: dict[str, str] = {}
     if len(keys) * len(stems) > _MOST_PAIRS:

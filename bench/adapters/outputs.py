@@ -35,13 +35,13 @@ _OPTIONS = re.compile(r"(.*?):([a-z_]+=.*)", re.DOTALL)
 _PLACE = re.compile(r"\{(\w*)\}")
 
 
-def place_words(dataset: str, degradation: Degradation, protocol: str, seed: int) -> dict[str, str]:
+def path_words(dataset: str, degradation: Degradation, protocol: str, seed: int) -> dict[str, str]:
     """Return what stands in a path for the words of a cell: each a part of a file name.
 
     Examples
     --------
     >>> from bench.degradation import parse
-    >>> place_words("set12", parse("poisson:30"), "standard", 0)["noise"]
+    >>> path_words("set12", parse("poisson:30"), "standard", 0)["noise"]
     'poisson-30'
     """
     return {
@@ -77,6 +77,10 @@ def method_from_outputs(text: str) -> Method:
         if place not in PLACES:
             known = ", ".join(f"{{{word}}}" for word in PLACES)
             raise BenchError(f"{where}: {{{place}}} means nothing; there are {known}")
+    if "*" in path and "{name}" not in path:
+        raise BenchError(
+            f"{where}: {{name}} must stand in it for the name of an image, as in outputs:folder/{{name}}_*.png"
+        )
     pattern = str(Path(path).expanduser())
     white = description.positive(where, "white", options["white"]) if "white" in options else 0.0
     label = options.get("label") or _label(pattern)
@@ -120,7 +124,7 @@ class Load:
     files: Mapping[str, tuple[Path, str]] = field(default_factory=dict, repr=False)
     notes: tuple[str, ...] = ()
 
-    def found(self, names: Sequence[str], words: Mapping[str, str]) -> "Load":
+    def for_images(self, names: Sequence[str], words: Mapping[str, str]) -> "Load":
         """Return the same with the files for the images of a cell.
 
         Parameters
@@ -128,7 +132,7 @@ class Load:
         names : sequence of str
             Of the images.
         words : mapping
-            As `place_words` gives them.
+            As `path_words` gives them.
 
         Raises
         ------

@@ -14,9 +14,9 @@ from bench.degradation import Degradation
 from bench.plan import fingerprint, inference, resolve
 from bench.plan.cell import REQUESTED, Cell, Failure
 from bench.plan.choose_net import choose_net
-from bench.plan.finished import are_finished, clashes, with_files
 from bench.plan.inference import Inference
 from bench.plan.names import told_apart
+from bench.plan.outputs import are_outputs, clashes, with_files
 from bench.plan.protocol import PROTOCOLS, Protocol, protocol, protocols
 from bench.plan.resolve import EXPECTED, ConfiguredMethod, Resolved
 from datasets import Dataset
@@ -156,7 +156,7 @@ def single(method: str, weights: str, dataset: Dataset, noise: str) -> Cell:
         If the method is not known, has no net for the images and the noise, or cannot run on them.
     """
     configured = resolve.known_method(method, weights)
-    if are_finished(configured.method):
+    if are_outputs(configured.method):
         raise BenchError(f"METHOD={method}: outputs are finished; this needs a method that runs on other images")
     return _Planner().cell(configured, dataset, degradation.parse(noise), protocol(dataset.protocol), 0, Inference())
 

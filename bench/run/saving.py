@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.adapters.output_names import safe
-from bench.adapters.outputs import place_words
+from bench.adapters.outputs import path_words
 from bench.common.atomic import whole
 from bench.common.errors import BenchError, one_line
 from bench.common.files import sha256
@@ -102,7 +102,7 @@ class Saver:
 
 def place(folder: Path, cell: Cell) -> Path:
     """Return the folder of what all methods share: dataset, noise, protocol and seed."""
-    words = place_words(cell.dataset.name, cell.degradation, cell.protocol.name, cell.seed)
+    words = path_words(cell.dataset.name, cell.degradation, cell.protocol.name, cell.seed)
     return folder / TREE.format_map(words)
 
 

@@ -79,7 +79,7 @@ def test_only_equal_names_count_where_they_are_there(folder):
         (["1", "2"], ["3.png", "4.png"], ["2 of 2 images have no file", "1, 2", "3.png, 4.png"]),
         (["01", "02"], ["x.png", "y.png"], ["2 of 2 images"]),  # as many files as images, and order never decides
         (["a", "b"], ["a.png", "a.npy", "b.png"], ["image a has a.npy, a.png"]),
-        (["a", "b"], ["a_x.png", "b_x.png", "a_y.png", "b_y.png"], ["a_x, a_y", "outputs:folder/{name}_x.png"]),
+        (["a", "b"], ["a_x.png", "b_x.png", "a_y.png", "b_y.png"], ["a_x, a_y", "/out/{name}_x.png"]),
         (["a"], ["notes.txt"], ["holds no image"]),
         (["a"], ["set12/a.png", "bsd68/b.png"], ["holds no image", "its folders do: bsd68, set12"]),
     ],
@@ -331,6 +331,7 @@ def test_a_pattern_tells_noise_and_seeds_apart(tmp_path, photographs):
         ("outputs:", {}, "names no folder"),
         ("outputs:nowhere", {}, "there is no folder nowhere"),
         ("outputs:nowhere/{name}.png", {}, "image camera has no output: there is no file nowhere/camera.png"),
+        ("outputs:x/*_out.png", {}, "{name} must stand in it"),
         ("outputs:x/{nmae}.png", {}, "{nmae} means nothing"),
         ("outputs:{folder}:wihte=1", {}, "has no option 'wihte'; it has label, as, white, variable"),
         ("outputs:{folder}:white=no", {}, "white is 'no'"),

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from bench.adapters.outputs import Load, place_words
+from bench.adapters.outputs import Load, path_words
 from bench.common.errors import BenchError, DoesNotFit
 from bench.plan.cell import Cell
 from methods import Method
 
 
-def are_finished(method: Method) -> bool:
+def are_outputs(method: Method) -> bool:
     """Whether the results of a method are files that another program wrote."""
     return isinstance(method.load, Load)
 
@@ -35,9 +35,9 @@ def with_files(cell: Cell) -> Cell:
             "outputs can be scored on images with references only",
             "outputs for images without references",
         )
-    words = place_words(cell.dataset.name, cell.degradation, cell.protocol.name, cell.seed)
-    found = load.found(cell.dataset.image_names(), words)
-    return replace(cell, method=replace(cell.method, load=found))
+    words = path_words(cell.dataset.name, cell.degradation, cell.protocol.name, cell.seed)
+    assigned = load.for_images(cell.dataset.image_names(), words)
+    return replace(cell, method=replace(cell.method, load=assigned))
 
 
 def clashes(cells: Sequence[Cell]) -> dict[str, str]:
