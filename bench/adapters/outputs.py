@@ -71,16 +71,7 @@ def method_from_outputs(text: str) -> Method:
     path = path.strip().strip("'\"")
     _, options = name_and_options(f"{PREFIX}{given}") if given else ("", {})
     description.known_keys(where, options, OPTIONS)
-    if not path:
-        raise BenchError(f"{where}: names no folder; for example outputs:results/mynet")
-    for place in _PLACE.findall(path):
-        if place not in PLACES:
-            known = ", ".join(f"{{{word}}}" for word in PLACES)
-            raise BenchError(f"{where}: {{{place}}} means nothing; there are {known}")
-    if "*" in path and "{name}" not in path:
-        raise BenchError(
-            f"{where}: {{name}} must stand in it for the name of an image, as in outputs:folder/{{name}}_*.png"
-        )
+    _check(where, path)
     pattern = str(Path(path).expanduser())
     white = description.positive(where, "white", options["white"]) if "white" in options else 0.0
     label = options.get("label") or _label(pattern)
@@ -91,6 +82,20 @@ def method_from_outputs(text: str) -> Method:
     load = Load(where, pattern, white, variable, code)
     nets = _judged_as(where, options["as"], net) if "as" in options else (net,)
     return Method(label, "outputs of another program", f"{PREFIX}{path}", nets, load)
+
+
+def _check(where: str, path: str) -> None:
+    """Raise `BenchError` where a path names nothing, or has something in braces that means nothing."""
+    if not path:
+        raise BenchError(f"{where}: names no folder; for example outputs:results/mynet")
+    for place in _PLACE.findall(path):
+        if place not in PLACES:
+            known = ", ".join(f"{{{word}}}" for word in PLACES)
+            raise BenchError(f"{where}: {{{place}}} means nothing; there are {known}")
+    if "*" in path and "{name}" not in path:
+        raise BenchError(
+            f"{where}: {{name}} must stand in it for the name of an image, as in outputs:folder/{{name}}_*.png"
+        )
 
 
 @dataclass(frozen=True)
