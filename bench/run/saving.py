@@ -71,7 +71,7 @@ class Saver:
 
         noisy = place(self.folder, cell) / NOISY
         if noisy not in self._noisy:
-            save_noisy(self.folder, cell)
+            save_noisy(self.folder, cell, failed={})  # the record names those that cannot be read
             self._noisy.add(noisy)
         channels = 3 if cell.dataset.colour == "rgb" else 1
         for row in record.images:
@@ -111,7 +111,7 @@ def needs_floats(cell: Cell) -> bool:
     return cell.protocol.output == "float" or "mean=" in str(cell.degradation)
 
 
-def save_noisy(folder: Path, cell: Cell, ending: str = "") -> Path:
+def save_noisy(folder: Path, cell: Cell, ending: str = "", failed: dict[str, Exception] | None = None) -> Path:
     """Save the noisy images of a cell, and a table of them.
 
     Parameters
@@ -122,6 +122,8 @@ def save_noisy(folder: Path, cell: Cell, ending: str = "") -> Path:
         Says images, noise, protocol and seed.
     ending : str
         One of `FORMATS`; empty: PNG where the protocol rounds noisy images to 8 bit, else `.npy`.
+    failed : dict, optional
+        Gets the error of each image that cannot be read, and is left out; otherwise it is raised.
 
     Returns
     -------
@@ -141,7 +143,7 @@ def save_noisy(folder: Path, cell: Cell, ending: str = "") -> Path:
         "seed": cell.seed,
     }  # fmt: skip
     rows = []
-    for sample in samples(cell):
+    for sample in samples(cell, failed=failed):
         if ending == "png" and not _is_8_bit(sample.noisy):
             raise BenchError(
                 f"FORMAT=png rounds and clips noisy image {sample.name}, and protocol {cell.protocol.name} does not; "
@@ -169,8 +171,11 @@ def noisy_images(request: Request, folder: Path, ending: str = "") -> Iterator[s
     cells, failures = inputs(request)
     yield from failures
     for cell in cells:
+        failed: dict[str, Exception] = {}
         try:
-            yield f"{len(cell.dataset.images)} noisy images in {save_noisy(folder, cell, ending)}"
+            inside = save_noisy(folder, cell, ending, failed)
+            yield f"{len(cell.dataset.images) - len(failed)} noisy images in {inside}"
+            yield from (Failure(cell.request, f"image {name}: {one_line(error)}") for name, error in failed.items())
         except EXPECTED as error:
             yield Failure(cell.request, one_line(error))
 

@@ -155,3 +155,12 @@ def test_a_format_that_would_change_the_images_is_refused(tmp_path, photographs)
 def test_odd_names_of_images_and_words_become_names_of_files(tmp_path, one_cell, photographs):
     cell = one_cell("median", photographs, "gaussian:25+jpeg:50")
     assert place(tmp_path, cell) == tmp_path / "folder photographs/25-jpeg-50/standard/seed0"
+
+
+def test_an_image_that_cannot_be_read_is_left_out_alone(tmp_path, run, photographs):
+    (photographs / "broken.png").write_bytes((photographs / "coins.png").read_bytes()[:300])
+    made, failure = noisy_images(Request(data=str(photographs), noise="25"), tmp_path / "n")
+    assert made.startswith("2 noisy images in")
+    assert failure.cause.startswith("image broken: ")
+    run(Request("median", str(photographs), "25"), tmp_path / "saved")
+    assert sorted(path.stem for path in tmp_path.glob("saved/*/*/*/*/Median/*")) == ["camera", "coins"]
