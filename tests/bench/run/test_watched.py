@@ -300,13 +300,14 @@ CHANGES = {
 
 @pytest.fixture
 def restored(monkeypatch, tmp_path_factory):
-    """Put back what methods set in this process: variables, the path of modules, and the modules of any test."""
+    """Forget what methods of other tests set in this process, and put back what those of this one do."""
+    others = str(tmp_path_factory.getbasetemp())
     monkeypatch.setenv("FACTOR_OF_TEST", "")
     monkeypatch.delenv("FACTOR_OF_TEST")
     monkeypatch.setenv("HOME", os.environ.get("HOME", ""))
-    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "path", [folder for folder in sys.path if not folder.startswith(others)])
     for name, module in list(sys.modules.items()):
-        if (getattr(module, "__file__", None) or "").startswith(str(tmp_path_factory.getbasetemp())):
+        if (getattr(module, "__file__", None) or "").startswith(others):
             monkeypatch.delitem(sys.modules, name)
 
 
