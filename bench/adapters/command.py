@@ -19,7 +19,7 @@ import numpy as np
 
 from bench.adapters import description, image_files
 from bench.adapters.description import Denoise
-from bench.common.errors import BenchError
+from bench.common.errors import BenchError, last_line
 from bench.common.files import sha256
 from methods import Method, Net
 
@@ -206,8 +206,7 @@ class _Tail(threading.Thread):
     def last_line(self) -> str:
         """Return the last line, as the end of a message."""
         self.join(0.5)  # what the program has left running may go on printing
-        lines = [line.strip() for line in self.text.decode(errors="replace").splitlines() if line.strip()]
-        return f": {lines[-1][:160]}" if lines else ""
+        return last_line(self.text)
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:

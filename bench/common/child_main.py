@@ -56,8 +56,11 @@ def serve(connection: Connection, prints: Connection, start: Start) -> None:
     """Answer calls until the process is ended from outside; what the first one returns is given to the others."""
     _settle(prints, start)
     held: list[Any] = []
+    process = os.getpid()
     while True:
         reply = _answer(connection, held)
+        if os.getpid() != process:
+            os._exit(0)  # the code has forked, and the first of the two answers
         for stream in (sys.stdout, sys.stderr):
             with suppress(Exception):  # the code may have closed it
                 stream.flush()
@@ -116,6 +119,8 @@ def _settle(prints: Connection, start: Start) -> None:
     os.chdir(Path(start.folder))
     sys.argv = [start.name]
     _limit_memory(start.memory)
+    with suppress(OSError):  # where memory is short, the system ends this process and not the benchmark
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def _end_with_parent() -> None:

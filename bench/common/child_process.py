@@ -4,6 +4,7 @@ Whatever the code does - end the process, crash, hang, print without end, take a
 `BenchError` here. The process is forked from a server that has imported PyTorch, where the system can fork.
 """
 
+import math
 import multiprocessing
 import os
 import pickle
@@ -18,13 +19,16 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from bench.common import child_main, provenance
-from bench.common.errors import BenchError
+from bench.common.errors import BenchError, last_line
 
 T = TypeVar("T")
 
 GIB = 2**30
 _PRELOADED = ("torch", "torch._dynamo", "torch.onnx", "onnx", "onnxruntime")
 """What a network needs on its way to a runtime: two seconds of imports that every process would spend otherwise."""
+
+_LONG = 1e6
+"""Seconds that the system can wait at a time."""
 
 TAIL = 4000
 """Bytes of what the process prints that are kept."""
@@ -105,7 +109,7 @@ class ChildProcess:
         except (EOFError, OSError):
             reason = self._end_of_process()
             self.close()
-            raise ChildEndedError(reason + self._last_line()) from None
+            raise ChildEndedError(reason + last_line(self.tail)) from None
         except BaseException:
             self.close()
             raise
@@ -133,11 +137,10 @@ class ChildProcess:
 
     def _reply(self) -> Any:
         """Wait for the answer, and meanwhile read what is printed."""
-        end = time.monotonic() + self.timeout if self.timeout else None
+        end = time.monotonic() + (self.timeout if self.timeout > 0 else math.inf)
         sources: list[Any] = [self.connection, self.process.sentinel, self.prints]
         while True:
-            left = None if end is None else max(0.0, end - time.monotonic())
-            ready = wait(sources, left)
+            ready = wait(sources, min(max(0.0, end - time.monotonic()), _LONG))
             if self.prints in ready and not self._read_prints():
                 sources.remove(self.prints)
             if self.connection in ready:
@@ -146,11 +149,11 @@ class ChildProcess:
                 return reply
             if self.process.sentinel in ready:
                 raise EOFError
-            if not ready:
+            if not ready and time.monotonic() >= end:
                 self._read_rest()
                 self.close()
                 raise ChildEndedError(
-                    f"gave no answer within {self.timeout:g} s and was ended{self._last_line()}; "
+                    f"gave no answer within {self.timeout:g} s and was ended{last_line(self.tail)}; "
                     f"TIMEOUT={2 * self.timeout:g} gives it more, TIMEOUT=0 all it wants"
                 )
 
@@ -169,11 +172,6 @@ class ChildProcess:
             if not wait([self.prints], 0) or not self._read_prints():
                 return
 
-    def _last_line(self) -> str:
-        """Return the last line that was printed, as the end of a message."""
-        lines = [line.strip() for line in self.tail.decode(errors="replace").splitlines() if line.strip()]
-        return f": {lines[-1][:160]}" if lines else ""
-
     def _end_of_process(self) -> str:
         """Say how the process ended."""
         self._read_rest()
@@ -188,7 +186,7 @@ class ChildProcess:
         return f"ended its process with exit status {status}"
 
     def _error(self, failed: child_main.Failed) -> BenchError:
-        text = failed.text + (self._last_line() if failed.exits else "")
+        text = failed.text + (last_line(self.tail) if failed.exits else "")
         if failed.memory:
             text += f" (it may take {self.memory:.1f} GiB; MEMORY= says how much)"
         error = BenchError(text) if failed.expected else ChildError(text)

@@ -1,4 +1,9 @@
-"""The one exception a person is meant to read."""
+"""The one exception a person is meant to read, and what goes into its line."""
+
+import re
+
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0e-\x1f\x7f]")
+"""Colours and movements of the cursor, and characters that show nothing."""
 
 
 class BenchError(Exception):
@@ -32,3 +37,16 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, (BenchError, ValueError)) and text:
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def last_line(printed: bytes) -> str:
+    r"""Return the last line that a program has printed, as the end of a message; empty where there is none.
+
+    Examples
+    --------
+    >>> last_line(b"50%\r100%\n\x1b[31mno licence\x1b[0m\n\n")
+    ': no licence'
+    """
+    text = _CONTROL.sub("", printed.decode(errors="replace"))
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return f": {lines[-1][:160]}" if lines else ""
