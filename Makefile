@@ -55,6 +55,7 @@ help:  ## Explain the commands (the default)
 	@echo "Where and how it runs:"
 	@echo "  DEVICE=auto|cpu|cuda|cuda:1   BACKEND=auto|torch|onnxruntime"
 	@echo "  ENGINE=serial|loky   JOBS=n"
+	@echo "  FRESH=1             run again what is finished"
 	@echo "Others:"
 	@echo "  DRY_RUN=1           what would run, download, and how long it takes"
 	@echo "  TABLE=file.csv      the table as a file: .csv, .md, .tex or .json"

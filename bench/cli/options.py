@@ -68,6 +68,7 @@ Memory = Annotated[float, typer.Option(min=0, help="GiB that a cell may take; 0:
 Timeout = Annotated[
     float, typer.Option(min=0, help="Seconds that your own method may take to load, and a call of it; 0: no limit.")
 ]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Run again what is finished.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")]
 Backend = Annotated[str, typer.Option(help="What runs networks: auto, torch, onnxruntime.")]
 Engine = Annotated[str, typer.Option(help="Who runs cells: serial, loky.")]

@@ -20,6 +20,7 @@ def command(
     compile: options.Compile = False,
     memory: options.Memory = 0.0,
     timeout: options.Timeout = options.TIMEOUT,
+    fresh: options.Fresh = False,
     device: options.Device = "auto",
     backend: options.Backend = "auto",
     engine: options.Engine = "serial",
@@ -54,9 +55,10 @@ def command(
     if dry_run:
         for failure in plan.failures:
             terminal.failed(failure)
-        terminal.print_forecasts(screen, forecasts(plan.cells, Store(out / "runs"), settings))
+        terminal.print_forecasts(screen, forecasts(plan.cells, Store(out / "runs"), settings, fresh=fresh))
         raise typer.Exit(0 if not plan.failures else 1 if plan.cells else 2)
-    done = run_campaign(plan.cells, Store(out / "runs"), settings, terminal.Live(screen), plan.failures)
+    live = terminal.Live(screen)
+    done = run_campaign(plan.cells, Store(out / "runs"), settings, live, plan.failures, fresh=fresh)
     if done.finished:
         results = gather(done.records())
         terminal.print_results(screen, results)

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from skimage import data, metrics
 
+from bench.cli.app import main
 from bench.degradation import degrade, parse
 from bench.plan.request import Request, plan
 from bench.run.campaign import run_campaign
@@ -499,3 +500,14 @@ def test_images_are_known_by_their_contents(run, images, own):
     assert not changed(lambda: os.utime(images / "x.png", (1, 1)))
     assert not changed(lambda: (images / "x.txt").write_text("no image"))
     assert not changed(lambda: (images / "z.png").unlink())  # what there was before is known again
+
+
+def test_fresh_is_a_word_of_the_command(images, tmp_path, capsys):
+    command = ["run", "--method=gaussian", f"--data={images}", "--noise=25", f"--out={tmp_path}", "--jobs=1"]
+    said = []
+    for more in ([], [], ["--fresh", "--dry-run"], ["--fresh"]):
+        assert main([*command, *more]) == 0
+        said.append(capsys.readouterr().out)
+    assert ["finished already" in text for text in said] == [False, True, False, False]
+    assert ["done  Gaussian" in text for text in said] == [True, False, False, True]
+    assert "1 of 1 cells would run" in said[2]
