@@ -51,6 +51,7 @@ help:  ## Explain the commands (the default)
 	@echo "  TIMEOUT=60          seconds that loading your own method may take,"
 	@echo "                      and each call of it (default 3600; 0: no limit)"
 	@echo "  SIGMA=15            what methods are given, whatever the noise"
+	@echo "  OUTPUT=residual     what your own method returns, where it is no image"
 	@echo "  WEIGHTS=file        your own file of weights"
 	@echo "Where and how it runs:"
 	@echo "  DEVICE=auto|cpu|cuda|cuda:1   BACKEND=auto|torch|onnxruntime"

@@ -86,6 +86,10 @@ class Net:
     output : str
         ``"image"`` or ``"residual"``: what the network's last layer gives. The callable
         returns the denoised image in either case.
+    returns : str, optional
+        What the callable of a person's own method returns, as they say of it: ``"image"``, ``"residual"``, ``"255"``
+        (`bench.adapters.conventions`); empty where nobody says so and it is to be recognised. None: it keeps to the
+        contract.
     published : tuple of str, optional
         Its `method` and `variant` in the ledger of published numbers.
     published_ensemble : tuple of str, optional
@@ -110,6 +114,7 @@ class Net:
     padding: str = "reflect"
     parameters: int | None = None
     output: str = "image"
+    returns: str | None = None
     published: tuple[str, str] | None = None
     published_ensemble: tuple[str, str] | None = None
     architecture: str = ""

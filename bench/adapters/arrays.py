@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
+from bench.adapters.conventions import RECOGNISE
 from bench.adapters.description import KEYS, Denoise, declared, file_there, positive
 from bench.common.errors import BenchError, one_line
 from bench.common.files import sha256
@@ -128,7 +129,9 @@ def net(where: str, identity: str, label: str, takes: Interface, metadata: Mappi
         If what it says is impossible, or contradicts what it takes.
     """
     colour = {1: "gray", 3: "rgb", None: "any"}[takes.channels]
-    described = declared(where, metadata, Net(identity, label, colour, given_sigma=takes.given_sigma))
+    described = declared(
+        where, metadata, Net(identity, label, colour, given_sigma=takes.given_sigma, returns=RECOGNISE)
+    )
     if takes.channels and described.colour != colour:
         raise BenchError(f"{where}: says colour={described.colour} and takes {colour} images")
     fixed = metadata.get("sigma")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from bench.adapters import description, image_files
+from bench.adapters.conventions import RECOGNISE
 from bench.adapters.description import Denoise
 from bench.common.errors import BenchError, last_line
 from bench.common.files import sha256
@@ -76,7 +77,8 @@ def method_from_command(text: str) -> Method:
     files = _files([program, *tokens[1:]])
     script = _script(tokens)
     name = Path(script).stem
-    net = description.declared(where, options, Net(f"cmd {name}", name, "any", given_sigma=not blind))
+    net = Net(f"cmd {name}", name, "any", given_sigma=not blind, returns=RECOGNISE)
+    net = description.declared(where, options, net)
     white = description.positive(where, "white", options.get("white", 1))
     limit = description.positive(where, "limit", options["limit"]) if "limit" in options else 0.0
     digests = [[token, sha256(file)] for token, file in files]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from bench.adapters.conventions import RECOGNISE
 from bench.adapters.description import KEYS, Denoise, code_of, declared, known_keys
 from bench.adapters.optional_packages import checkpoint, version
 from bench.common.errors import BenchError, one_line
@@ -53,7 +54,11 @@ def method_from_deepinv(options: Mapping[str, str]) -> Method:
     learned = "pretrained" in parameters
     method = f"deepinv-{name}"
     nets = tuple(
-        declared(where, {"colour": colour} | dict(options), Net(method, method, colour, given_sigma=name not in _BLIND))
+        declared(
+            where,
+            {"colour": colour} | dict(options),
+            Net(method, method, colour, given_sigma=name not in _BLIND, returns=RECOGNISE),
+        )
         for colour in (("gray", "rgb") if learned else ("any",))
     )
     nets = tuple({net.colour: net for net in nets}.values())

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.adapters import conventions
 from bench.common.errors import BenchError
 from bench.common.source_hash import digest
 from bench.degradation.parsing import ends
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 Denoise = Callable[["Tensor", "float | None"], "Tensor"]
 """A method's callable, ``denoise(noisy, sigma)``."""
 
-KEYS = ("label", "colour", "trained", "receptive_field", "size_multiple", "padding")
-"""What any own method may say, each as `methods.Net` has it."""
+KEYS = ("label", "colour", "trained", "receptive_field", "size_multiple", "padding", "output")
+"""What any own method may say, each as `methods.Net` has it; `output` is its `returns`."""
 
 
 def declared(where: str, values: Mapping[str, Any], net: Net, key: Any = str) -> Net:
@@ -48,7 +49,7 @@ def declared(where: str, values: Mapping[str, Any], net: Net, key: Any = str) ->
             continue
         read, expected = _READ[name]
         try:
-            changes[name] = read(value)
+            changes[_FIELDS.get(name, name)] = read(value)
         except (TypeError, ValueError):
             raise BenchError(f"{where}: {key(name)} is {value!r}; expected {expected}") from None
     return replace(net, **changes)
@@ -130,6 +131,7 @@ def _label(value: Any) -> str:
     return " ".join(value.split())
 
 
+_FIELDS = {"output": "returns"}
 _PIXELS = "a whole number of pixels from 1 up"
 _READ: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "label": (_label, "its name in tables"),
@@ -138,4 +140,5 @@ _READ: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "receptive_field": (_count, _PIXELS),
     "size_multiple": (_count, _PIXELS),
     "padding": (_one_of("reflect", "replicate", "zero"), "'reflect', 'replicate' or 'zero'"),
+    "output": (conventions.returns, conventions.EXPECTED_OUTPUT),
 }

@@ -7,6 +7,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, ClassVar
 
+from bench.adapters.conventions import RECOGNISE
 from bench.adapters.description import KEYS, code_of, declared
 from bench.adapters.keywords import Default, bound, of_function
 from bench.common.child_process import ChildError, result_of
@@ -50,7 +51,7 @@ def method_from_package(name: str) -> Method | None:
         said, options, code = result_of(_described, where, entry.value, package, timeout=IMPORT, name=name)
     except ChildError as error:
         raise BenchError(f"{where}: {entry.value} cannot be imported ({error})") from None
-    net = Net(f"{name} ({package})", name, "any", given_sigma=not said.pop("blind"))
+    net = Net(f"{name} ({package})", name, "any", given_sigma=not said.pop("blind"), returns=RECOGNISE)
     net = declared(where, said, net, str.upper)
     load = Load(name, entry.value, code, options)
     return Method(

@@ -2,7 +2,7 @@
 
 import ast
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,10 +13,11 @@ Default = bool | int | float | str
 _EXPECTED = {bool: "true or false", int: "a whole number", float: "a number"}
 
 
-def of_definition(function: ast.FunctionDef) -> dict[str, Default]:
+def of_definition(function: ast.FunctionDef, given: Sequence[str] = ("noisy", "sigma")) -> dict[str, Default]:
     """Return the keyword parameters of a function that is parsed, not run.
 
-    Only defaults that are a literal number, text or truth value make an option.
+    Only defaults that are a literal number, text or truth value make an option, and none of the parameters that the
+    harness gives.
     """
     arguments = [*function.args.posonlyargs, *function.args.args]
     pairs: list[tuple[ast.arg, ast.expr | None]] = []
@@ -29,7 +30,7 @@ def of_definition(function: ast.FunctionDef) -> dict[str, Default]:
             value = ast.literal_eval(default) if default is not None else None
         except ValueError:
             continue
-        if isinstance(value, Default) and argument.arg not in ("noisy", "sigma"):
+        if isinstance(value, Default) and argument.arg not in given:
             options[argument.arg] = value
     return options
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from bench.adapters import conventions, python_subject
 from bench.adapters.description import KEYS, code_of, declared, file_there
 from bench.adapters.keywords import Default, bound, of_definition
 from bench.common import source_hash, source_tree
@@ -17,7 +18,7 @@ from bench.common.errors import BenchError
 from bench.common.files import sha256
 from methods import Method, Net
 
-_CONSTANTS = (*(key.upper() for key in KEYS), "BLIND", "FILES")
+_CONSTANTS = (*(key.upper() for key in KEYS), "BLIND", "FILES", "INPUT", "SIGMA")
 
 
 def method_from_file(path: Path) -> Method:
@@ -26,7 +27,13 @@ def method_from_file(path: Path) -> Method:
     The file has a function ``denoise(noisy, sigma)``: a float32 tensor (B, C, H, W) with 1.0 =
     white, the standard deviation on that scale, and it returns a tensor like `noisy`. Further
     parameters with a literal default are its options (``METHOD=my.py:strength=2``). Any other
-    callable of that name, as a `torch.nn.Module`, will do.
+    callable of that name, as a `torch.nn.Module`, will do, and so does a network named `model` or `net`. One with a
+    single parameter gets the image alone.
+
+    Where it keeps to something else it may say `INPUT`, the scale of the image that it takes (``"0..255"``,
+    ``"-1..1"``), `SIGMA`, form and scale of the noise level (``"map"``, ``"vector"``, ``"0..255"``, ``"map 0..255"``;
+    a parameter with "map" in its name gets one), and `OUTPUT`, what it returns (`conventions.OUTPUTS`), which is
+    recognised otherwise.
 
     It may also say `LABEL` (its name in tables), `COLOUR` (``"gray"``, ``"rgb"`` or ``"any"``, the
     default), `TRAINED` (lowest and highest sigma on the 0-255 scale), `BLIND` (True: it needs no
@@ -47,20 +54,24 @@ def method_from_file(path: Path) -> Method:
         tree = _parsed(path)
     except (SyntaxError, ValueError) as error:
         raise BenchError(f"{where}: is not Python ({error})") from None
-    if "denoise" not in source_tree.bindings(tree.body):
-        raise BenchError(f"{where}: has no function denoise(noisy, sigma)")
+    try:
+        subject = python_subject.name_of(tree)
+    except ValueError as error:
+        raise BenchError(f"{where}: {error}") from None
     name, path = path.stem, path.resolve()
     constants, trees = _constants(tree), _trees(path, tree)
-    net = Net(f"{name}.py", name, "any", given_sigma=not constants["BLIND"])
+    call = _call(where, python_subject.parameters(tree, subject), constants)
+    blind = constants["BLIND"] or (call is not None and call.sigma is None)
+    net = Net(f"{name}.py", name, "any", given_sigma=not blind, returns=conventions.RECOGNISE)
     net = declared(where, {key: constants[key.upper()] for key in KEYS}, net, str.upper)
-    function = next((s for s in tree.body if isinstance(s, ast.FunctionDef) and s.name == "denoise"), None)
-    options = of_definition(function) if function else {}
+    function = next((s for s in tree.body if isinstance(s, ast.FunctionDef) and s.name == subject), None)
+    options = of_definition(function, ("noisy", "sigma", (call and call.sigma) or "")) if function else {}
     return Method(
         name,
         "your own method",
         where.removeprefix("METHOD="),
         (net,),
-        Load(str(path), _code(path, trees, constants["FILES"]), options, _named(path, trees)),
+        Load(str(path), _code(path, trees, constants["FILES"]), options, _named(path, trees), subject),
         options={key: str(value) for key, value in options.items()},
         packages=_packages(path, trees),
     )
@@ -74,6 +85,7 @@ class Load:
     code: str
     options: Mapping[str, Default]
     named: tuple[str, ...]
+    subject: str
     unseen: ClassVar[tuple[str, ...]] = ()
 
     @property
@@ -82,20 +94,40 @@ class Load:
         return (str(Path(self.path).parent),)
 
     def __call__(self, net: Net, weights: Path | None, options: Mapping[str, str]) -> Any:
-        """Return the file's `denoise`.
+        """Return the file's method, called as all methods are.
 
         Raises
         ------
         BenchError
-            If the file is gone or has changed since the cell was planned.
+            If the file is gone or has changed since the cell was planned, or its method cannot be called so.
         """
         path = Path(self.path)
         where = f"METHOD={path}"
         file_there(where, path, "the file that was there when the benchmark began")
         tree = _parsed(path)
-        if _code(path, _trees(path, tree), _constants(tree)["FILES"]) != self.code:
+        constants = _constants(tree)
+        if _code(path, _trees(path, tree), constants["FILES"]) != self.code:
             raise BenchError(f"{where}: has changed since the benchmark began; run it again")
-        return bound(where, _imported(path).denoise, self.options, options)
+        module = _imported(path)
+        function = getattr(module, self.subject)
+        if isinstance(function, type) or not callable(function):
+            what = "a class" if isinstance(function, type) else f"a {type(function).__name__}"
+            raise BenchError(f"{where}: {self.subject} is {what}; expected a function or a network that can be called")
+        call = _call(where, conventions.parameters_of(function), constants)
+        warnings = python_subject.in_training(function, vars(module))
+        function = bound(where, function, self.options, options)
+        function = function if call is None else conventions.called(function, call)
+        return conventions.warned(function, warnings)
+
+
+def _call(
+    where: str, parameters: list[conventions.Parameter] | None, constants: Mapping[str, Any]
+) -> conventions.Call | None:
+    """Say how the method is called; None: as all are, since its parameters cannot be seen."""
+    try:
+        return conventions.call_of(parameters, *(constants[key] for key in ("INPUT", "SIGMA", "OUTPUT")))
+    except ValueError as error:
+        raise BenchError(f"{where}: {error}") from None
 
 
 _OWN_MODULES: set[str] = set()

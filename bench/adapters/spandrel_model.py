@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from bench.adapters.conventions import RECOGNISE
 from bench.adapters.description import KEYS, Denoise, code_of, declared, is_true, known_keys
 from bench.adapters.optional_packages import checkpoint, version
 from bench.common.errors import BenchError, one_line
@@ -42,7 +43,7 @@ def method_from_spandrel(options: Mapping[str, str]) -> Method:
     except ValueError as error:
         raise BenchError(f"{where}: blind={error}") from None
     code = code_of(installed)
-    net = declared(where, options, Net("spandrel", "spandrel", "any", given_sigma=not blind))
+    net = declared(where, options, Net("spandrel", "spandrel", "any", given_sigma=not blind, returns=RECOGNISE))
     return Method("spandrel", "any denoiser that spandrel knows", "spandrel", (net,), Load(code), learned=True)
 
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from bench.adapters.conventions import RECOGNISE
 from bench.common.errors import BenchError
 from bench.common.files import sha256
 from methods import Method, Weights
@@ -35,6 +36,7 @@ def with_weights(method: Method, path: Path) -> Method:
             parameters=None,
             published=None,
             trained_on=(),
+            returns=RECOGNISE,
         )
         for net in by_colour.values()
     )

@@ -63,6 +63,10 @@ Precision = Annotated[str, typer.Option(help="fp32, tf32, bf16, fp16: a comma li
 Tile = Annotated[int, typer.Option(min=0, help="Side of the tiles of large images; 0: the harness decides.")]
 Sigma = Annotated[str, typer.Option(help="What methods are given instead of the sigma of the noise.")]
 Range = Annotated[str, typer.Option(help="White in your images deeper than 8 bits: 1, 255, 4095 ...; else recognised.")]
+Output = Annotated[
+    str,
+    typer.Option(help="What your own method returns: image, residual, -residual, 255, -1..1; recognised otherwise."),
+]
 Compile = Annotated[bool, typer.Option("--compile", help="Compile networks (torch.compile).")]
 Memory = Annotated[float, typer.Option(min=0, help="GiB that a cell may take; 0: the harness decides.")]
 Timeout = Annotated[

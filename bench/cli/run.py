@@ -17,6 +17,7 @@ def command(
     tile: options.Tile = 0,
     sigma: options.Sigma = "",
     range: options.Range = "",
+    output: options.Output = "",
     compile: options.Compile = False,
     memory: options.Memory = 0.0,
     timeout: options.Timeout = options.TIMEOUT,
@@ -47,8 +48,8 @@ def command(
     how = options.settings(device, backend, jobs, compile=compile, memory=memory, timeout=timeout, engine=engine)
     settings = replace(how, save=save)
     print_warnings()
-    request = Request(method, data, noise, protocol, seed, weights, ensemble, precision, tile, sigma, range)
-    plan = planned(request)
+    words = (method, data, noise, protocol, seed, weights, ensemble, precision, tile, sigma, range, output)
+    plan = planned(Request(*words))
     screen = terminal.console()
     for line in plan.remarks:
         screen.print(line, style="dim", markup=False)

@@ -122,6 +122,7 @@ class Cell:
             "seed": self.seed,
             "format": RECORD_FORMAT,
             **({"outputs": self.outputs} if self.outputs else {}),
+            **({} if self.net.returns is None else {"returns": self.net.returns}),
         } | ({"inference": changes} if (changes := self.inference.changes(local=self.local)) else {})
 
     @cached_property

@@ -44,6 +44,7 @@ HARNESS: Mapping[str, Stage] = {
     "tiles": Stage(("bench.run.wrappers:tiled", "bench.run.wrappers:Tiles")),
     "padding": Stage(("bench.run.wrappers:padded",)),
     "ensemble": Stage(("bench.run.wrappers:ensembled",)),
+    "conventions": Stage(("bench.run.conventions:understood",)),
     "scorer": Stage(("bench.score.scorer:scores",)),
     "metrics": Stage(("bench.score.metrics:METRICS",)),
     "self-score": Stage(("bench.run.batches:self_score", "methods.classical:load_nlm")),
@@ -141,6 +142,8 @@ def stages(method: Method, net: Net, dataset: Dataset, degradation: Degradation,
         yield "padding"
     if inference.ensemble != 1:
         yield "ensemble"
+    if net.returns is not None:
+        yield "conventions"
     if net.given_sigma and inference.sigma is None and not degradation.additive_gaussian:
         yield "noise level"
     if not dataset.has_clean:

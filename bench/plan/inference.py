@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from bench.adapters import conventions
 from bench.common.errors import BenchError
 from bench.common.parsing import unknown
 
@@ -29,12 +30,16 @@ class Inference:
         image, or tiles as large as memory allows where tiles change nothing.
     sigma : float, optional
         What the method is told instead of the sigma of the noise, 0-255 scale.
+    output : str
+        What a person's own method returns, one of `bench.adapters.conventions.OUTPUTS`; empty: as it says, or as it is
+        recognised.
     """
 
     ensemble: int = 1
     precision: str = "fp32"
     tile: int = 0
     sigma: float | None = None
+    output: str = ""
 
     def changes(self, *, local: bool) -> dict[str, Any]:
         """Return what is not the default and determines the result.
@@ -53,12 +58,15 @@ class Inference:
             changes["tile"] = self.tile
         if self.sigma is not None:
             changes["sigma"] = self.sigma
+        if self.output:
+            changes["output"] = self.output
         return changes
 
     def label(self, *, local: bool) -> str:
         """Return what tables add to the method's name; parameters as for `changes`."""
         labels = {"ensemble": "x8", "precision": self.precision, "tile": f"tile {self.tile}"}
         labels["sigma"] = f"told {self.sigma:g}" if self.sigma is not None else ""
+        labels["output"] = f"output {self.output}"
         return " ".join(labels[name] for name in self.changes(local=local))
 
 
@@ -74,3 +82,13 @@ def precision(word: str) -> str:
     if word not in PRECISIONS:
         raise unknown("precision", word, PRECISIONS)
     return word
+
+
+def output(word: str) -> str:
+    """Read OUTPUT, which may be empty, or raise `BenchError`."""
+    try:
+        return conventions.returns(word) if word.strip() else ""
+    except ValueError:
+        raise BenchError(
+            f"OUTPUT={word}: expected what your own method returns, {conventions.EXPECTED_OUTPUT}"
+        ) from None

@@ -44,6 +44,8 @@ class Request:
         As typed on SIGMA: what methods are told instead of the sigma of the noise.
     range : str
         As typed on RANGE: the value of white of a person's images that are deeper than 8 bits.
+    output : str
+        As typed on OUTPUT: what a person's own methods return.
     """
 
     method: str = "bm3d,nlm,wavelet"
@@ -57,6 +59,7 @@ class Request:
     tile: int = 0
     sigma: str = ""
     range: str = ""
+    output: str = ""
 
 
 @dataclass(frozen=True)
@@ -186,13 +189,13 @@ def _images(
 
 def _inferences(request: Request) -> Iterator[Resolved[Inference]]:
     """Give every way of running a method that is asked for."""
-    tile, sigma = resolve.tile(request.tile), resolve.sigma(request.sigma)
+    tile, sigma, output = resolve.tile(request.tile), resolve.sigma(request.sigma), inference.output(request.output)
     ensembles = resolve.resolve("ENSEMBLE", request.ensemble, map(str, inference.ENSEMBLES), inference.ensemble)
     precisions = resolve.resolve("PRECISION", request.precision, inference.PRECISIONS, inference.precision)
     for ensemble, precision in itertools.product(ensembles, precisions):
         word = f"{ensemble.word}, {precision.word}"
         try:
-            yield Resolved(word, Inference(ensemble.value(), precision.value(), tile, sigma))
+            yield Resolved(word, Inference(ensemble.value(), precision.value(), tile, sigma, output))
         except BenchError as error:
             yield Resolved(word, error)
 
@@ -239,6 +242,7 @@ class _Planner:
         sigma = degradation.sigma if how.sigma is None else how.sigma
         net = choose_net(method.method, dataset.colour, sigma, degradation)
         how = how if net.given_sigma else replace(how, sigma=None)
+        how = how if net.returns is not None else replace(how, output="")
         code = fingerprint.of_code(method.method, net, dataset, degradation, how)
         if id(dataset) not in self._data:
             self._data[id(dataset)] = fingerprint.of_data(dataset)

@@ -94,9 +94,9 @@ def _remote(process: ChildProcess, described: Runner, device: str) -> dict[str, 
 
     def run(noisy: "Tensor", sigma: float | None) -> "Tensor":
         answer = process.call(_run, noisy.cpu().numpy(), sigma, device)
-        pixels, shape, number, seconds, notes, about = answer
+        pixels, shape, number, seconds, notes, warnings, about = answer
         spent[0] += seconds
-        described.notes[:] = notes
+        described.notes[:], described.warnings[:] = notes, warnings
         described.about.update(about)
         denoised = torch.frombuffer(bytearray(pixels), dtype=getattr(torch, number)).reshape(shape)
         if denoised.shape != noisy.shape:
@@ -129,7 +129,8 @@ def _run(runner: Runner, pixels: "np.ndarray", sigma: float | None, device: str)
     -------
     tuple
         The output as plain bytes, so that no type of the method's comes out of its process; its shape and the name of
-        its number type; the seconds of the method alone; its notes; what a record says of the process.
+        its number type; the seconds of the method alone; its notes and warnings; what a record says of the
+        process.
     """
     import torch
 
@@ -142,4 +143,12 @@ def _run(runner: Runner, pixels: "np.ndarray", sigma: float | None, device: str)
     number = torch.float64 if denoised.dtype == torch.float64 else torch.float32
     array = denoised.detach().to("cpu", number).contiguous().numpy()
     about = {"peak_memory": devices.peak_memory(device)}
-    return array.tobytes(), tuple(array.shape), array.dtype.name, seconds, list(runner.notes), about
+    return (
+        array.tobytes(),
+        tuple(array.shape),
+        array.dtype.name,
+        seconds,
+        list(runner.notes),
+        list(runner.warnings),
+        about,
+    )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from bench.common import files
 from bench.common.errors import BenchError
 from bench.plan.cell import Cell
-from bench.run.runtimes.choice import Runner, prepare
+from bench.run.conventions import understood
+from bench.run.runtimes.choice import Runner, plain, prepare
 from bench.run.settings import Settings
 from bench.run.wrappers import Tiles, checked, ensembled, padded, tiled
 
@@ -54,8 +55,7 @@ def load(cell: Cell, device: str, settings: Settings, threads: int) -> Runner:
         memory=settings.memory,
         multiple=_multiple(cell, denoise),
     )
-    notes = list(getattr(denoise, "notes", ()))
-    return replace(runner, run=arranged(runner.run, denoise, cell, runner), notes=notes)
+    return replace(runner, run=arranged(runner.run, denoise, cell, runner))
 
 
 def arranged(run: Callable[..., Any], denoise: Callable[..., Any], cell: Cell, runner: Runner | None) -> "Run":
@@ -71,13 +71,19 @@ def arranged(run: Callable[..., Any], denoise: Callable[..., Any], cell: Cell, r
     cell : Cell
         What is run.
     runner : Runner, optional
-        Says how many pixels fit into memory; None: as many as there are.
+        Says how many pixels fit into memory, and gets what is recognised of a person's own; None: there are as many
+        as needed.
     """
     field = getattr(denoise, "receptive_field", None) or cell.net.receptive_field
     multiple = _multiple(cell, denoise)
-    limits = (runner.pixels, runner.most_pixels, runner.at_once) if runner else (0, 0, 1)
+    runner = runner or plain(denoise)
+    limits = (runner.pixels, runner.most_pixels, runner.at_once)
     tiles = Tiles(field, multiple, cell.inference.tile, *limits)
     padding = getattr(denoise, "padding", None) or cell.net.padding
+    if cell.net.returns is not None:
+        returns = cell.inference.output or cell.net.returns
+        twice = not cell.method.processes  # a program takes its time
+        run = understood(run, returns, runner.notes, runner.warnings, multiple=multiple, twice=twice)
     run = padded(tiled(checked(run), tiles), multiple, padding)
     return ensembled(run) if cell.inference.ensemble == 8 else run
 

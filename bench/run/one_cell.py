@@ -100,7 +100,12 @@ def run_cell(
         "peak_memory": devices.peak_memory(device) + how.pop("workers_memory", 0),
         **how,
         "notes": [*cell.dataset.notes, *how.get("notes", ())],
-        "warnings": [*_missing(failed, len(cell.dataset.images)), *cell.dataset.warnings, *likely],
+        "warnings": [
+            *_missing(failed, len(cell.dataset.images)),
+            *cell.dataset.warnings,
+            *how.get("warnings", ()),
+            *likely,
+        ],
         "failed_images": {name: one_line(error) for name, error in failed.items()},
     }
     order = {name: i for i, name in enumerate(cell.dataset.image_names())}
@@ -133,7 +138,7 @@ def _outputs(
     threads = settings.threads or provenance.cores()
     with opened(cell, device, settings, threads) as runner:
         how |= asdict(runner.cost) | {"runtime": runner.runtime, "fallback": runner.fallback}
-        how |= {"jobs": 1, "threads": threads, "notes": runner.notes}
+        how |= {"jobs": 1, "threads": threads, "notes": runner.notes, "warnings": runner.warnings}
         yield from in_batches(cell, images, runner, device, failed)
         how |= runner.about | runner.finish()
 
@@ -175,12 +180,10 @@ def _rows(cell: Cell, output: Output, device: str, *, exact: bool) -> list[dict[
 
 def _faults(output: Output) -> "Iterator[sanity.Fault | None]":
     """Give for each sample of an output what is likely wrong with it."""
-    import numpy as np
-
     from bench.score import sanity
 
     for sample, denoised in zip(output.samples, output.denoised.permute(0, 2, 3, 1).cpu().numpy(), strict=True):
-        clean = None if sample.clean is None else sample.clean / np.float32(255)
+        clean = None if sample.clean is None else sample.clean.astype("float32") / 255
         yield sanity.fault(clean, sample.noisy, denoised)
 
 

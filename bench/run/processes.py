@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from bench.common import provenance
 from bench.plan.cell import Cell
 from bench.run.batches import call, self_score, unscored
 from bench.run.loading import arranged, weights_path
+from bench.run.runtimes.choice import Runner, plain
 from bench.run.sample import Output, Sample, alone
 from bench.run.settings import Settings
 
@@ -23,15 +24,17 @@ def in_processes(
 ) -> Iterator[Output]:
     """Spread images over one-threaded worker processes, and give them back as they come.
 
-    The memory of the workers is put into `how`, and the errors of images that fail alone into `failed`.
+    The memory of the workers, and what they recognise of the method, is put into `how`, and the errors of images that
+    fail alone into `failed`.
     """
     import torch
 
     if how["jobs"] == 1:
         for image in images:
             with alone(failed, image):
-                denoised, seconds, scores, _ = denoise_one(cell, image)
+                denoised, seconds, scores, about = denoise_one(cell, image)
             if image.name not in failed:
+                _note(how, about)
                 yield Output([image], torch.from_numpy(denoised), seconds, scores)
         return
     single = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -43,10 +46,11 @@ def in_processes(
         for future in done:
             image = running.pop(future)
             with alone(failed, image):
-                denoised, seconds, scores, memory = future.result()
+                denoised, seconds, scores, about = future.result()
             if image.name in failed:
                 continue
-            how["workers_memory"] = max(how.get("workers_memory", 0), memory * how["jobs"])
+            how["workers_memory"] = max(how.get("workers_memory", 0), about["memory"] * how["jobs"])
+            _note(how, about)
             yield Output([image], torch.from_numpy(denoised), seconds, scores)
 
     try:
@@ -79,27 +83,41 @@ def limited(cell: Cell, settings: Settings) -> Cell:
     return replace(cell, method=replace(cell.method, load=within(settings.timeout))) if within else cell
 
 
-def denoise_one(cell: Cell, image: Sample) -> tuple["np.ndarray", float, list[tuple[float, float]], int]:
-    """Denoise one image in this process; returns (1, C, H, W), the seconds, self scores, and the peak of memory."""
+def _note(how: dict[str, Any], about: Mapping[str, Any]) -> None:
+    for kind in ("notes", "warnings"):
+        how[kind] = list(dict.fromkeys([*how.get(kind, ()), *about[kind]]))
+
+
+def denoise_one(cell: Cell, image: Sample) -> tuple["np.ndarray", float, list[tuple[float, float]], dict[str, Any]]:
+    """Denoise one image in this process.
+
+    Returns
+    -------
+    tuple
+        The output (1, C, H, W), the seconds, self scores, and the peak of memory with notes and warnings.
+    """
     import torch
 
     torch.set_num_threads(1)
-    denoise = _loaded(cell)
+    runner = _loaded(cell)
+    denoise = runner.run
     tensor = torch.from_numpy(image.noisy).permute(2, 0, 1)[None]
     start = time.perf_counter()
     denoised = call(cell, denoise, tensor, image)
     seconds = time.perf_counter() - start
     scores = [self_score(cell, denoise, tensor, denoised, image) for _ in unscored([image])]
-    return denoised.numpy(), seconds, scores, provenance.peak_memory()
+    about = {"memory": provenance.peak_memory(), "notes": runner.notes, "warnings": runner.warnings}
+    return denoised.numpy(), seconds, scores, about
 
 
-def _loaded(cell: Cell) -> Callable[..., Any]:
+def _loaded(cell: Cell) -> Runner:
     """Load a method once a worker process."""
-    key = (cell.net.id, cell.code, tuple(sorted(cell.options.items())), cell.inference)
+    key = (cell.net.id, cell.net.returns, cell.code, tuple(sorted(cell.options.items())), cell.inference)
     if key not in _LOADED:
         denoise = cell.method.load(cell.net, weights_path(cell), cell.options)
-        _LOADED[key] = arranged(denoise, denoise, cell, None)
+        runner = plain(denoise)
+        _LOADED[key] = replace(runner, run=arranged(denoise, denoise, cell, runner))
     return _LOADED[key]
 
 
-_LOADED: dict[tuple[Any, ...], Callable[..., Any]] = {}
+_LOADED: dict[tuple[Any, ...], Runner] = {}

@@ -56,7 +56,6 @@ GRAY = "returns gray for colour"
 SMOOTH = "smooths away more detail than noise"
 NOISIER = "returns more noise than it gets"
 UNKNOWN = "returns something farther from the clean image than the noisy one, for no cause that is known"
-UNSTEADY = "gives another result when it is called again (is the network in training mode? call net.eval())"
 """The causes; `_placed` gives those of pixels that are in another place."""
 
 
@@ -84,15 +83,14 @@ def fault(clean: Image | None, noisy: Image, denoised: Image) -> Fault | None:
         if _mse(shown, np.clip(noisy, 0, 1)) < 1e-3 * before:
             return Fault(UNCHANGED, loss)
     clean, noisy, denoised = (_middle(image) for image in (clean, noisy, denoised))
-    causes, seen = [], denoised
+    place, left = _placed(clean, noisy, denoised)
     if loss > -FARTHER:
         value, seen = _value(clean, noisy, denoised)
-        causes += [value] if value else []
-    place = _placed(clean, noisy, seen)
-    causes += [place] if place else []
-    if not causes and loss > FARTHER:
-        causes = [_farther(clean, noisy, denoised)]
-    return Fault(" and ".join(causes), loss) if causes else None
+        if value and _mse(seen, clean) <= left:
+            place = " and ".join(filter(None, (value, _placed(clean, noisy, seen)[0])))
+    if not place and loss > FARTHER:
+        place = _farther(clean, noisy, denoised)
+    return Fault(place, loss) if place else None
 
 
 def warnings(faults: Sequence[Fault | None], names: Sequence[str] = ()) -> list[str]:
@@ -161,20 +159,21 @@ def _value(clean: Image, noisy: Image, denoised: Image) -> tuple[str, Image]:
     return (CONTRAST, fit) if best < now / 2 and slope > 0 else ("", denoised)
 
 
-def _placed(clean: Image, noisy: Image, denoised: Image) -> str:
-    """Say how pixels or channels are moved, or nothing."""
+def _placed(clean: Image, noisy: Image, denoised: Image) -> tuple[str, float]:
+    """Say how pixels or channels are moved, or nothing, and the mean squared error without that."""
     now = _mse(denoised, clean)
     if now * 255**2 < 1:  # less than a grey level: it is where it belongs
-        return ""
+        return "", now
     turned = [(_mse(moved, clean), cause) for cause, moved in _turned(denoised) if moved.shape == clean.shape]
     if min(turned)[0] < _CLEARLY * now:
-        return min(turned)[1]
+        return min(turned)[1], min(turned)[0]
     if clean.shape[2] == 3:
         error, order = _order(clean, denoised)
         if error < _CLEARLY * now:
             name = "BGR for RGB" if order == (2, 1, 0) else f"{''.join('RGB'[i] for i in np.argsort(order))} for RGB"
-            return f"swaps the colour channels ({name})"
-    return _shifted(clean, noisy, denoised)
+            return f"swaps the colour channels ({name})", error
+    shifted = _shifted(clean, noisy, denoised)
+    return shifted, _CLEARLY * now if shifted else now
 
 
 def _turned(image: Image) -> Iterator[tuple[str, Image]]:

@@ -48,6 +48,8 @@ class Runner:
         Why PyTorch runs a network that onnxruntime was to run; empty where it does not.
     notes : list of str
         How a person's model was understood, a line each; what its first image shows is added when that is run.
+    warnings : list of str
+        What is likely wrong with it, likewise.
     clock : callable
         Says in seconds how late it is for the method: in a process of its own, how long that has worked.
     about : dict
@@ -65,6 +67,7 @@ class Runner:
     cost: Cost = field(default_factory=Cost)
     fallback: str = ""
     notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     clock: Callable[[], float] = time.perf_counter
     about: dict[str, Any] = field(default_factory=dict)
     finish: Callable[[], dict[str, Any]] = dict
@@ -124,8 +127,9 @@ def prepare(
         raise unknown("backend", runtime, RUNTIMES)
     if not isinstance(denoise, torch.nn.Module):
         only_networks(precision, compiled=compiled)
-        return Runner(denoise, runtime_of(denoise), 1, 0)
+        return plain(denoise)
     network = denoise.eval()
+    notes, warnings = said(denoise, "notes"), said(denoise, "warnings")
     cost = count(network, channels, sigma)
     plainly = precision == "fp32" and not compiled
     if not plainly and runtime not in ("auto", "torch"):
@@ -143,12 +147,24 @@ def prepare(
             fallback = str(reason)
         else:
             limits = pixel_limits("onnxruntime", cost.bytes_per_pixel, memory)
-            return Runner(run, "onnxruntime", threads, *limits, threads, cost)
+            return Runner(run, "onnxruntime", threads, *limits, threads, cost, notes=notes, warnings=warnings)
     elif runtime not in ("auto", "torch"):
         raise BenchError(f"BACKEND={runtime} runs on the CPU only, got DEVICE={device}; use BACKEND=torch")
     run = run_pytorch(network, device, precision, compiled=compiled)
     limits = pixel_limits("torch" if device == "cpu" else "cuda", cost.bytes_per_pixel, memory)
-    return Runner(run, "torch compiled" if compiled else "torch", 64, *limits, 1, cost, fallback)
+    return Runner(
+        run, "torch compiled" if compiled else "torch", 64, *limits, 1, cost, fallback, notes=notes, warnings=warnings
+    )
+
+
+def plain(denoise: Callable[..., Any]) -> Runner:
+    """Return a method that is no network of PyTorch as it is, one image at a time."""
+    return Runner(denoise, runtime_of(denoise), 1, 0, notes=said(denoise, "notes"), warnings=said(denoise, "warnings"))
+
+
+def said(denoise: Callable[..., Any], kind: str) -> list[str]:
+    """Return what a method's callable carries as `notes` or `warnings`."""
+    return list(getattr(denoise, kind, ()))
 
 
 def runtime_of(code: Callable[..., Any]) -> str:

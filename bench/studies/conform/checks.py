@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 
 from bench.common import devices, provenance
 from bench.common.errors import one_line
+from bench.run.conventions import KEPT
 from bench.run.loading import arranged
+from bench.score import sanity
 from bench.studies.conform.subject import Subject, loaded, photograph
 
 SIZES = ((1, 1), (1, 19), (23, 1), (5, 7), (37, 53))
@@ -51,7 +53,20 @@ def range_of_values(subject: Subject) -> tuple[bool, str]:
     shift = float((output.mean() - clean.mean()).abs())
     before, after = (float(-10 * (image - clean).square().mean().log10()) for image in (noisy, output))
     remark = f"{output.min():.2f} to {output.max():.2f}; PSNR {before:.2f} dB before, {after:.2f} dB after"
+    converted = [line for line in subject.runner.notes if line.endswith(KEPT)]
+    if converted:  # the harness makes an image of it, since it recognises what it is
+        return False, "; ".join(converted)
     return shift < 0.25 and float(output.abs().max()) < 4, remark
+
+
+def denoised(subject: Subject) -> tuple[bool, str]:
+    """Give the image denoised: each pixel in its place, each colour, and no other thing."""
+    clean, noisy = photograph(subject, 96, 128)
+    output = subject.run(noisy, subject.sigma)
+    images = (image[0].permute(1, 2, 0).cpu().numpy() for image in (clean, noisy, output))
+    fault = sanity.fault(*images)
+    seen = [*subject.runner.warnings, *([fault.cause] if fault else [])]
+    return not seen, "; ".join(seen) or "nothing that is likely false"
 
 
 def sizes(subject: Subject) -> tuple[bool, str]:
@@ -188,6 +203,6 @@ def large_image(subject: Subject, megapixels: float) -> Check:
 
 
 CHECKS = (
-    shape_and_type, range_of_values, sizes, determinism, input_kept, batches, colours, noise_level, receptive_field,
-    tiles, workers,
+    shape_and_type, range_of_values, denoised, sizes, determinism, input_kept, batches, colours, noise_level,
+    receptive_field, tiles, workers,
 )  # fmt: skip

@@ -10,7 +10,7 @@ from bench.common.errors import BenchError, one_line
 from bench.plan.cell import Cell
 from bench.plan.request import single
 from bench.run.loading import arranged, weights_path
-from bench.run.runtimes.choice import prepare
+from bench.run.runtimes.choice import Runner, prepare
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,6 +33,8 @@ class Subject:
         What its `load` returned.
     run : callable
         The same with all that the harness puts around it.
+    runner : Runner
+        Holds what is recognised of a person's own method while it runs.
     channels : int
         1 or 3.
     sigma : float
@@ -44,6 +46,7 @@ class Subject:
     cell: Cell
     denoise: Callable[..., Any]
     run: "Run"
+    runner: Runner
     channels: int
     sigma: float
     device: str = "cpu"
@@ -89,7 +92,7 @@ def loaded(cell: Cell, channels: int, device: str = "cpu", backend: str = "torch
     if isinstance(denoise, torch.nn.Module):
         denoise = denoise.eval()
     runner = prepare(denoise, channels=channels, device=device, runtime=backend, sigma=sigma, threads=threads)
-    return Subject(cell, denoise, arranged(runner.run, denoise, cell, runner), channels, sigma, device)
+    return Subject(cell, denoise, arranged(runner.run, denoise, cell, runner), runner, channels, sigma, device)
 
 
 def photograph(subject: Subject, height: int, width: int) -> tuple["Tensor", "Tensor"]:

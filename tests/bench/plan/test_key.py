@@ -138,7 +138,12 @@ def changed(copy, keys):
         ("bench/run/images.py", "dataset.picture(image.clean", "0 + dataset.picture(image.clean", ALL),
         ("datasets/images.py", "np.array(image)", "np.array(image)[::-1]", ALL),
         ("datasets/image_folders.py", "centre_crop(image, 500, 500)", "centre_crop(image, 499, 500)", {"crops"}),
-        ("bench/adapters/python_file.py", "_imported(path).denoise", "_imported(path).other", {"file", "tiles"}),
+        (
+            "bench/adapters/python_file.py",
+            "getattr(module, self.subject)",
+            "getattr(module, self.other)",
+            {"file", "tiles"},
+        ),
         ("bench/adapters/command.py", ".permute(0, 3, 1, 2)", ".permute(0, 3, 2, 1)", {"program"}),
         (
             "bench/adapters/onnx_file.py",
@@ -146,6 +151,7 @@ def changed(copy, keys):
             "use_deterministic_compute = False",
             {"model"},
         ),
+        ("bench/run/conventions.py", "noisy - output", "noisy + output", {"file", "tiles", "model", "program"}),
         ("methods/bm3d.py", "_SMALLEST = ", "_SMALLEST = 1 + ", {"bm3d"}),
         ("methods/networks/ffdnet.py", "noisy - predicted", "noisy + predicted", {"ffdnet"}),
     ],
@@ -194,7 +200,7 @@ def test_all_that_running_a_cell_reaches_belongs_to_a_stage():
     listing = {"Dataset.files", "Dataset.image_names", "Entries", "Image"}
     around = {"run_cell", "_outputs", "_rows", "_timed", "_missing", "Clock", "Clock.part"}
     assert whole.places - stages == {
-        *(f"bench.run.processes:{name}" for name in ("in_processes", "limited", "workers")),
+        *(f"bench.run.processes:{name}" for name in ("in_processes", "limited", "workers", "_note")),
         *(f"datasets.description:{name}" for name in listing),
         *(f"bench.run.one_cell:{name}" for name in around),
     }

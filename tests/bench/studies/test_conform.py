@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from bench.common.errors import BenchError
-from bench.studies.conform.checks import noise_level, receptive_field
+from bench.studies.conform.checks import denoised, noise_level, range_of_values, receptive_field
 from bench.studies.conform.study import conform
 from bench.studies.conform.subject import cells_to_check, loaded
 
@@ -39,12 +39,39 @@ def test_each_fault_is_found(method_file, name):
 
 
 def test_a_check_that_ends_the_process_fails_alone(method_file):
-    body = "if noisy.shape[-1] == 1: os.abort()\n    return noisy\n"
+    body = "if noisy.shape[-1] == 1: os.abort()\n    return noisy * 0.9 + 0.05\n"
     path = method_file(f"import os\nCOLOUR = 'gray'\ndef denoise(noisy, sigma):\n    {body}")
     faults = {check.name: check.remark for _, check in conform(str(path), megapixels=0.01) if check.passed is False}
     assert faults == {
         "Take odd sizes, one row, one column and one pixel": "its process was ended by signal 6 (Aborted)"
     }
+
+
+@pytest.mark.parametrize(
+    ("body", "cause"),
+    [
+        ("return noisy.flip(-1)", "mirrors the image left to right"),
+        ("return 0 * noisy + 0.45", "returns a constant image"),
+        ("return noisy.roll(1, -1) * 0.9 + 0.05", "shifts the image (1 to the right, in pixels)"),
+        ("return 0.9 * noisy.flip(1) + 0.05", "swaps the colour channels (BGR for RGB)"),
+        ("return noisy", "returns its input unchanged"),
+        ("return 3 * noisy - 2 * smooth(noisy)", "returns more noise than it gets"),
+        ("return smooth(noisy) * 255", "returns values from 0 to 255; divided by 255; OUTPUT=image keeps it"),
+        ("return noisy - smooth(noisy)", "returns the noise; subtracted; OUTPUT=image keeps it"),
+        ("return torch.nn.functional.dropout(noisy, 0.1)", "gives another result when it is called again"),
+    ],
+)
+def test_faults_have_the_words_of_a_run(method_file, body, cause):
+    smooth = "def smooth(x):\n    return torch.nn.functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False)\n"
+    path = method_file(f"import torch\n{smooth}def denoise(noisy, sigma):\n    {body}\n")
+    subject = loaded(cells_to_check(str(path), "")["rgb"], 3)
+    remarks = [remark for passed, remark in (check(subject) for check in (denoised, range_of_values)) if not passed]
+    assert cause in remarks[0]
+
+
+def test_a_method_that_says_what_it_returns_conforms(method_file):
+    path = method_file("OUTPUT = 'residual'\ndef denoise(noisy, sigma):\n    return 0.1 * noisy - 0.05\n")
+    assert [check for _, check in conform(str(path), megapixels=0.01) if check.passed is False] == []
 
 
 def test_a_network_that_looks_farther_than_it_says(tmp_path):

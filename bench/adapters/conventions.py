@@ -1,0 +1,308 @@
+"""How a person's own method may be called and what it may return: what is said of it, and the call that follows."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Denoise = Callable[["Tensor", "float | None"], Any]
+
+OUTPUTS = {
+    "image": ("the image", "kept"),
+    "residual": ("the noise", "subtracted"),
+    "-residual": ("the noise with its sign turned", "added"),
+    "255": ("values from 0 to 255", "divided by 255"),
+    "-1..1": ("values from -1 to 1", "brought to 0..1"),
+}
+"""What a method may return, as OUTPUT says it; what that is, and what is done to it."""
+
+EXPECTED_OUTPUT = f"one of {', '.join(OUTPUTS)}"
+
+RECOGNISE = ""
+"""What `methods.Net.returns` is of a method that says nothing: it is recognised when the first image is run."""
+
+INPUTS = ("0..1", "0..255", "-1..1")
+"""Scales of the image that a method may take; it returns its image, or the noise, on the scale that it takes."""
+
+SIGMAS = ("number", "vector", "map")
+"""Forms of the noise level that a method may take: a number, a tensor (B,), a tensor (B, 1, H, W)."""
+
+_LEVEL = re.compile("sigma|noise|level|std", re.IGNORECASE)
+"""Names of a parameter that is the noise level."""
+
+
+def returns(value: Any) -> str:
+    """Read OUTPUT, or raise `ValueError`."""
+    word = str(value).strip().lower()
+    word = {"noise": "residual", "0..255": "255"}.get(word, word)
+    if word not in OUTPUTS:
+        raise ValueError(f"OUTPUT is {value!r}; expected {EXPECTED_OUTPUT}")
+    return word
+
+
+def takes(value: Any) -> str:
+    """Read INPUT, or raise `ValueError`."""
+    word = {"255": "0..255", "1": "0..1"}.get(str(value), str(value))
+    if word not in INPUTS:
+        raise ValueError(f"INPUT is {value!r}; expected one of {', '.join(INPUTS)}")
+    return word
+
+
+def level(value: Any) -> tuple[str, str]:
+    """Read SIGMA, a form and a scale in any order (``"map"``, ``"255"``, ``"vector 255"``), or raise `ValueError`.
+
+    Returns
+    -------
+    form : str
+        One of `SIGMAS`, or empty: as the parameter's name says.
+    scale : str
+        One of `INPUTS`, or empty: that of the image.
+    """
+    words = [{"255": "0..255", "1": "0..1"}.get(word, word) for word in str(value).replace(",", " ").split()]
+    forms, scales = ([word for word in words if word in known] for known in (SIGMAS, INPUTS))
+    if len(forms) > 1 or len(scales) > 1 or len(words) > len(forms) + len(scales):
+        raise ValueError(f"SIGMA is {value!r}; expected number, vector or map, a scale as 0..255, or both")
+    return "".join(forms), "".join(scales)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a function, as it is parsed or as it is there."""
+
+    name: str
+    required: bool
+    keyword: bool = False
+
+
+@dataclass(frozen=True)
+class Call:
+    """How a method is called.
+
+    Attributes
+    ----------
+    sigma : str, optional
+        The parameter that gets the noise level; None: it gets the image alone.
+    keyword : bool
+        Whether it is given by its name.
+    form, scale, image : str
+        The form of the noise level (`SIGMAS`), its scale and that of the image (`INPUTS`).
+    output : str
+        What it returns, one of `OUTPUTS` or `RECOGNISE`. The image, and the noise, are on the scale of the input.
+    """
+
+    sigma: str | None
+    keyword: bool = False
+    form: str = "number"
+    scale: str = "0..1"
+    image: str = "0..1"
+    output: str = RECOGNISE
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is the contract of all methods: ``denoise(noisy, sigma)``, both on the unit scale."""
+        return self.sigma is not None and self == Call(self.sigma, output=self.output)
+
+
+def level_of(parameters: Sequence[Parameter]) -> Parameter | None:
+    """Return the parameter that is the noise level: the second one, or one of such a name; None if there is none.
+
+    Raises
+    ------
+    ValueError
+        If more than an image and a noise level must be given, or nothing can be.
+    """
+    if not parameters or parameters[0].keyword:
+        raise ValueError("its method takes no image; expected denoise(noisy) or denoise(noisy, sigma)")
+    image, *others = parameters
+    named = [p for p in others if _LEVEL.search(p.name)]
+    required = [p for p in others if p.required]
+    unknown = [p.name for p in required if p not in named[:1]]
+    if unknown and (named or len(unknown) > 1):
+        given = ", ".join((image.name, *(p.name for p in required)))
+        raise ValueError(f"its method must be given {given}; expected denoise(noisy) or denoise(noisy, sigma)")
+    return next(iter(named or required), None)
+
+
+def call_of(parameters: Sequence[Parameter] | None, input: Any, sigma: Any, output: Any) -> Call | None:
+    """Say how a function of these parameters is called.
+
+    Parameters
+    ----------
+    parameters : sequence of Parameter, optional
+        None: they cannot be seen.
+    input, sigma, output : any
+        What its file says as INPUT, SIGMA and OUTPUT; None where it says nothing.
+
+    Returns
+    -------
+    Call, optional
+        None: as all methods are.
+
+    Raises
+    ------
+    ValueError
+        As `level_of`, and if the file says what cannot be.
+    """
+    image, (form, scale) = takes(input or "0..1"), level(sigma or "")
+    output = RECOGNISE if output is None else returns(output)
+    if parameters is None:
+        if input is None and sigma is None:
+            return None
+        parameters = (Parameter("noisy", True), Parameter("sigma", True))
+    found = level_of(parameters)
+    if found is None:
+        return Call(None, image=image, output=output)
+    form = form or ("map" if "map" in found.name.lower() else "number")
+    return Call(found.name, found.keyword or found is not parameters[1], form, scale or image, image, output)
+
+
+def parameters_of(function: Callable[..., Any]) -> list[Parameter] | None:
+    """Return the parameters of a function, or of the `forward` of a network; None where they cannot be seen."""
+    import inspect
+
+    import torch
+
+    subject = function.forward if isinstance(function, torch.nn.Module) else function
+    try:
+        signature = inspect.signature(subject)
+    except (TypeError, ValueError):
+        return None
+    kinds = [p.kind for p in signature.parameters.values()]
+    if inspect.Parameter.VAR_POSITIONAL in kinds:
+        return None
+    return [
+        Parameter(p.name, p.default is p.empty, p.kind is p.KEYWORD_ONLY)
+        for p in signature.parameters.values()
+        if p.kind is not p.VAR_KEYWORD
+    ]
+
+
+def called(function: Callable[..., Any], call: Call) -> Denoise:
+    """Return a method's callable, ``denoise(noisy, sigma)``, of a function that is called otherwise.
+
+    A network stays one, `torch.nn.Module`; of its outputs it returns those that `joined` takes.
+    """
+    import torch
+
+    def convert(noisy: "Tensor", sigma: "float | None") -> Any:
+        image = {"0..1": noisy, "0..255": noisy * 255, "-1..1": noisy * 2 - 1}[call.image]
+        value = None if call.sigma is None or sigma is None else _level(noisy, sigma, call)
+        named = {call.sigma: value} if call.sigma is not None and call.keyword else {}
+        output = function(image, *([value] if call.sigma is not None and not call.keyword else []), **named)
+        return _unit(joined(output, noisy.shape), call)
+
+    if not isinstance(function, torch.nn.Module):
+        return function if call.plain else convert
+    if call.plain:
+        function.register_forward_hook(lambda module, inputs, output: joined(output, inputs[0].shape))
+        return function
+
+    class Called(torch.nn.Module):
+        """The network, called as the harness calls one."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = function
+            for name in ("receptive_field", "size_multiple", "padding"):
+                if hasattr(function, name):
+                    setattr(self, name, getattr(function, name))
+
+        def forward(self, noisy: "Tensor", sigma: "float | None") -> Any:
+            return convert(noisy, sigma)
+
+    return Called()
+
+
+def warned(function: Callable[..., Any], warnings: tuple[str, ...]) -> Callable[..., Any]:
+    """Return a function that carries what is likely wrong with it, for the record."""
+    if not warnings:
+        return function
+
+    @wraps(function)
+    def run(noisy: "Tensor", sigma: float | None) -> Any:
+        return function(noisy, sigma)
+
+    run.warnings = warnings  # type: ignore[attr-defined]
+    return run
+
+
+def joined(output: Any, shape: Sequence[int]) -> Any:
+    """Return the outputs that have the shape of the image as one tensor (B, k * C, H, W), or an only one as it is.
+
+    Parameters
+    ----------
+    output : any
+        What a method returned: a tensor or an array, or a tuple, list or dictionary of such.
+    shape : sequence of int
+        Of its input, (B, C, H, W).
+    """
+    import torch
+
+    if not isinstance(output, tuple | list | Mapping):
+        return output
+    parts = [part for part in map(tensor_of, _leaves(output)) if part is not None]
+    fitting = [part for part in (shaped(part, shape) for part in parts) if part is not None]
+    if not fitting:
+        return output
+    return fitting[0] if len(fitting) == 1 else torch.cat([part.to(fitting[0].dtype) for part in fitting], 1)
+
+
+def tensor_of(output: Any) -> "Tensor | None":
+    """Return a tensor or an array as a tensor, or None if it is neither."""
+    import torch
+
+    if isinstance(output, tuple | list):
+        return None
+    try:
+        return torch.as_tensor(output)
+    except (TypeError, ValueError, RuntimeError):
+        return None
+
+
+def shaped(output: "Tensor", shape: Sequence[int]) -> "Tensor | None":
+    """Return an output as (B, C, H, W), or None where it has not the size of the image.
+
+    Axes of length 1 may be left out or added, and the channels of a single image may stand last.
+    """
+    batch, channels, height, width = shape
+    if output.shape == tuple(shape):
+        return output
+    lengths = [length for length in output.shape if length != 1]
+    if lengths == [length for length in shape if length != 1]:
+        return output.reshape(shape)
+    if batch == 1 and lengths == [length for length in (height, width, channels) if length != 1]:
+        return output.reshape(1, height, width, channels).permute(0, 3, 1, 2)
+    return None
+
+
+def _leaves(output: Any) -> Iterator[Any]:
+    """Give what stands in tuples, lists and dictionaries, however deep."""
+    if isinstance(output, Mapping):
+        output = tuple(output.values())
+    if isinstance(output, tuple | list):
+        for part in output:
+            yield from _leaves(part)
+    else:
+        yield output
+
+
+def _level(noisy: "Tensor", sigma: float, call: Call) -> Any:
+    value = sigma * {"0..1": 1, "0..255": 255, "-1..1": 2}[call.scale]
+    if call.form == "number":
+        return value
+    import torch
+
+    return noisy.new_full((len(noisy),), value) if call.form == "vector" else torch.full_like(noisy[:, :1], value)
+
+
+def _unit(output: Any, call: Call) -> Any:
+    """Bring an output from the scale of the input to 0..1; OUTPUT=255 and OUTPUT=-1..1 name the scale themselves."""
+    if call.image == "0..1" or call.output in ("255", "-1..1") or (tensor := tensor_of(output)) is None:
+        return output
+    if call.image == "0..255":
+        return tensor / 255
+    return tensor / 2 if "residual" in call.output else (tensor + 1) / 2

@@ -1,0 +1,135 @@
+"""A person's Python file is called as its method takes it, whatever that is."""
+
+import pytest
+import torch
+
+from bench.adapters import method_of
+from bench.common.errors import BenchError
+
+SIGMA = 0.1
+
+NET = """
+import torch
+from torch import nn
+class Net(nn.Module):
+    def __init__(self, channels=1):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(0.8))
+    def forward(self, {parameters}):
+        return {result}
+"""
+
+
+def noisy(batch=2, channels=1):
+    return torch.rand(batch, channels, 20, 31, generator=torch.Generator().manual_seed(0)) * 1.4 - 0.2
+
+
+def made(path, **options):
+    method, given = method_of(str(path))
+    return method.load(method.nets[0], None, {**method.options, **given, **options}), method
+
+
+@pytest.mark.parametrize(
+    ("signature", "result", "factor"),
+    [
+        ("x", "x * 2", 2),
+        ("noisy", "noisy * 2", 2),
+        ("x, clip=True", "x * (3 if clip is True else 0)", 3),
+        ("x, *, clip=True", "x * (3 if clip is True else 0)", 3),
+        ("x, sigma=25", "x * sigma", SIGMA),
+        ("x, noise_level=None", "x * noise_level", SIGMA),
+        ("x, scale=3, noise_std=None", "x * scale * noise_std", 3 * SIGMA),
+        ("x, *, sigma", "x * sigma", SIGMA),
+        ("x, s", "x * s", SIGMA),
+        ("x, sigma, strength=4.0", "x * strength * sigma", 4 * SIGMA),
+        ("*arguments", "arguments[0] * arguments[1]", SIGMA),
+        ("x, sigma_map", "x * sigma_map if sigma_map.shape == (2, 1, 20, 31) else None", SIGMA),
+        ("x, noise_level_map", "x * noise_level_map if noise_level_map.shape == (2, 1, 20, 31) else None", SIGMA),
+    ],
+)
+@pytest.mark.parametrize("kind", ["function", "network", "lambda"])
+def test_parameters_of_any_kind(method_file, signature, result, factor, kind):
+    if kind == "lambda":
+        body = f"net = lambda {signature}: {result}\n"
+    elif kind == "function":
+        body = f"def denoise({signature}):\n    return {result}\n"
+    else:
+        body = NET.format(parameters=signature, result=result) + "model = Net().eval()\n"
+    run, method = made(method_file(body))
+    assert method.nets[0].given_sigma == (factor not in (2, 3))
+    torch.testing.assert_close(run(noisy(), SIGMA), noisy() * factor)
+    assert isinstance(run, torch.nn.Module) == (kind == "network")
+
+
+@pytest.mark.parametrize(
+    ("said", "result", "expected"),
+    [
+        ("SIGMA = 255", "x * sigma", lambda x: x * 25.5),
+        ("SIGMA = 'map'", "x * sigma if sigma.shape == (2, 1, 20, 31) else None", lambda x: x * 0.1),
+        ("SIGMA = 'vector'", "x * sigma.view(2, 1, 1, 1)", lambda x: x * 0.1),
+        ("SIGMA = 'map 0..255'", "x * sigma[:, :, :1, :1]", lambda x: x * 25.5),
+        ("INPUT = 255", "x + sigma", lambda x: x + 0.1),
+        ("INPUT = '0..255'\nSIGMA = '0..1'", "x + 255 * sigma", lambda x: x + 0.1),
+        ("INPUT = 255\nOUTPUT = 255", "x.clamp(0, 255)", lambda x: 255 * x.clamp(0, 1)),  # and divided once, later
+        ("INPUT = '-1..1'", "x * 0.5", lambda x: 0.5 * x + 0.25),
+        ("INPUT = '-1..1'\nOUTPUT = 'residual'", "x * 0 + sigma", lambda x: x * 0 + 0.1),
+    ],
+)
+@pytest.mark.parametrize("network", [False, True])
+def test_what_a_file_says_of_its_input(method_file, said, result, expected, network):
+    body = f"def denoise(x, sigma):\n    return {result}\n"
+    if network:
+        body = NET.format(parameters="x, sigma", result=result) + "denoise = Net()\n"
+    run, _ = made(method_file(f"{said}\n{body}"))
+    torch.testing.assert_close(run(noisy(), SIGMA), expected(noisy()), rtol=1e-5, atol=1e-6)
+
+
+def test_options_beside_the_noise_level(method_file):
+    run, method = made(method_file("def denoise(x, sigma=None, gain=2.0):\n    return x * gain * sigma\n"), gain="3")
+    assert method.options == {"gain": "2.0"}
+    torch.testing.assert_close(run(noisy(), SIGMA), noisy() * 3 * SIGMA)
+
+
+def test_a_network_with_several_outputs_stays_a_network(method_file, one_cell, photographs):
+    """And runs in onnxruntime: the parts that are images are told apart there."""
+    from bench.run.one_cell import run_cell
+    from bench.run.settings import Settings
+
+    body = NET.format(parameters="x, sigma", result="x * 0 + 0.3, {'image': x * self.scale + 0.1}")
+    record = run_cell(one_cell(str(method_file(body + "denoise = Net()\n")), photographs), Settings(device="cpu"))
+    assert record.provenance["runtime"].startswith("onnxruntime")
+    assert record.provenance["notes"] == ["returns 2 images; number 2 is taken"]
+    assert all(row["psnr"] > 15 for row in record.images)
+
+
+@pytest.mark.parametrize(
+    ("body", "cause"),
+    [
+        (NET.format(parameters="x", result="x"), r"write denoise = Net\(...\) below the class, with its weights"),
+        ("def clean(x):\n    return x\n", "has no function denoise.noisy, sigma.; it has clean: write denoise = clean"),
+        ("x = 1\n", r"has no function denoise\(noisy, sigma\)$"),
+        ("def denoise():\n    pass\n", "its method takes no image"),
+        ("def denoise(x, sigma, mask):\n    pass\n", "must be given x, sigma, mask; expected denoise"),
+        ("def denoise(a, b, c):\n    pass\n", "must be given a, b, c"),
+        ("INPUT = 'uint8'\ndef denoise(x):\n    pass\n", "INPUT is 'uint8'; expected one of 0..1, 0..255, -1..1"),
+        ("SIGMA = 'mapp'\ndef denoise(x, s):\n    pass\n", "SIGMA is 'mapp'; expected number, vector or map"),
+        ("OUTPUT = 'noisy'\ndef denoise(x):\n    pass\n", "OUTPUT is 'noisy'; expected one of image, residual"),
+        ("def net(x):\n    pass\n", "it has net: write denoise = net"),
+    ],
+)
+def test_what_is_no_method_says_what_to_write(method_file, body, cause):
+    with pytest.raises(BenchError, match=cause) as caught:
+        method_of(str(method_file(body)))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "cause"),
+    [
+        (NET.format(parameters="x", result="x") + "denoise = Net\n", "denoise is a class; expected a function"),
+        ("model = {'a': 1}\n", "model is a dict; expected a function or a network"),
+    ],
+)
+def test_what_turns_out_to_be_no_method(method_file, body, cause):
+    with pytest.raises(BenchError, match=cause):
+        made(method_file(body))
