@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from methods.checkpoints import state_dict
 from methods.description import Method, Net, Weights, listed
-from methods.formats import state_dict
 from methods.loading import Layout, sizes
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from methods.checkpoints import state_dict
 from methods.description import Method, Net, listed
-from methods.formats import state_dict
 from methods.loading import Build, Layout, count, sizes
 
 if TYPE_CHECKING:

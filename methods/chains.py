@@ -6,7 +6,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from methods.formats import Layer, is_hdf5, matconvnet_layers, state_dict
+from methods.checkpoints import state_dict
+from methods.formats import Layer, is_hdf5, matconvnet_layers
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from methods.chains import Chain, ends, epsilon_of, folded, named
+from methods.checkpoints import state_dict
 from methods.description import Method, Net, listed
-from methods.formats import is_hdf5, matconvnet_layers, state_dict
+from methods.formats import is_hdf5, matconvnet_layers
 from methods.loading import Layout, count
 
 if TYPE_CHECKING:

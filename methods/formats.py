@@ -81,61 +81,6 @@ def matconvnet_networks(path: Path, cell: str) -> list[list[Layer]]:
         ) from None
 
 
-def state_dict(path: Path) -> dict[str, Any]:
-    """Read named tensors from a safetensors file or a PyTorch checkpoint.
-
-    A checkpoint is unpickled by `torch.load(weights_only=True)`, which builds tensors, plain
-    containers and the `argparse.Namespace` that training scripts leave, and refuses anything else. A
-    dictionary that holds the tensors under `state_dict`, `model` or `params` is opened (also where
-    they are the one entry of a list), and the prefix `module.` of `DataParallel` dropped. Of a
-    dictionary of numbered state dicts the tensors are named by the number too: `3.model.0.weight`.
-
-    Raises
-    ------
-    ValueError
-        If the file is truncated, would execute code, or holds no named tensors.
-    """
-    import torch
-
-    content = contents(path)
-    for key in ("state_dict", "model", "params"):
-        inner = content.get(key) if isinstance(content, dict) else None
-        if isinstance(inner, list) and len(inner) == 1:
-            inner = inner[0]
-        if isinstance(inner, dict):
-            content = inner
-    if isinstance(content, dict) and content and all(isinstance(part, dict) for part in content.values()):
-        content = {f"{number}.{key}": tensor for number, part in content.items() for key, tensor in part.items()}
-    if not isinstance(content, dict) or not any(isinstance(v, torch.Tensor) for v in content.values()):
-        raise ValueError(f"weights {path}: holds no named tensors; expected a state dict or safetensors")
-    return {k.removeprefix("module."): v for k, v in content.items() if isinstance(v, torch.Tensor)}
-
-
-def contents(path: Path) -> Any:
-    """Read a safetensors file or a PyTorch checkpoint as it is; errors as of `state_dict`."""
-    import argparse
-    import pickle
-    import warnings
-
-    import safetensors
-    import safetensors.torch
-    import torch
-
-    try:
-        if path.suffix == ".safetensors":
-            return safetensors.torch.load_file(path)
-        with warnings.catch_warnings(), torch.serialization.safe_globals([argparse.Namespace]):
-            warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise ValueError(
-            f"weights {path}: no PyTorch checkpoint of plain tensors, or one that would execute code; refused. "
-            "Expected a state dict (torch.save(net.state_dict())) or safetensors"
-        ) from None
-    except (OSError, RuntimeError, EOFError, ValueError, LookupError, safetensors.SafetensorError) as error:
-        raise ValueError(f"weights {path}: cannot be read ({' '.join(str(error).split())}); fetch it again") from None
-
-
 def fill(network: "nn.Module", tensors: "Mapping[str, Tensor]", path: Path, what: str) -> None:
     """Copy named tensors into a network of the same names and shapes.
 
@@ -154,7 +99,7 @@ def fill(network: "nn.Module", tensors: "Mapping[str, Tensor]", path: Path, what
     Raises
     ------
     ValueError
-        If a tensor is missing, of another shape, or too many, with the first of each kind.
+        If a tensor is missing, of another shape, or too many, with the first three of each kind.
     """
     expected = network.state_dict()
     optional = {key for key in expected if key.endswith("num_batches_tracked")}
@@ -162,10 +107,10 @@ def fill(network: "nn.Module", tensors: "Mapping[str, Tensor]", path: Path, what
     extra = [key for key in tensors if key not in expected]
     unequal = [key for key in expected if key in tensors and tensors[key].shape != expected[key].shape]
     if missing or extra or unequal:
-        faults = [f"{len(missing)} tensors are missing, as {missing[0]}"] if missing else []
-        faults += [f"{len(extra)} do not belong to it, as {extra[0]}"] if extra else []
+        faults = [f"{len(missing)} tensors are missing, as {', '.join(missing[:3])}"] if missing else []
+        faults += [f"{len(extra)} do not belong to it, as {', '.join(extra[:3])}"] if extra else []
         faults += [
-            f"{key} has shape {tuple(tensors[key].shape)}, expected {tuple(expected[key].shape)}" for key in unequal[:1]
+            f"{key} has shape {tuple(tensors[key].shape)}, expected {tuple(expected[key].shape)}" for key in unequal[:3]
         ]
         raise ValueError(f"weights {path}: not {what}: {'; '.join(faults)}")
     network.load_state_dict({**{key: expected[key] for key in optional}, **tensors})

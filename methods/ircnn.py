@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from methods.chains import Chain, epsilon_of, folded, named
+from methods.checkpoints import state_dict
 from methods.description import Method, Net
-from methods.formats import is_hdf5, matconvnet_networks, state_dict
+from methods.formats import is_hdf5, matconvnet_networks
 from methods.loading import Layout, count, sizes
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from methods.checkpoints import notes, state_dict
 from methods.description import Net
-from methods.formats import check_colour, fill, state_dict
+from methods.formats import check_colour, fill
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -63,12 +64,14 @@ class Layout:
         try:
             network, channels = self.build(tensors, net, options)
         except (KeyError, ValueError) as error:
-            missing = f"it has no tensor {error}, but {next(iter(tensors), 'nothing')}"
+            missing = f"it has no tensor {error}, but {', '.join(list(tensors)[:3]) or 'nothing'}"
             reason = missing if isinstance(error, KeyError) else error
             raise ValueError(f"weights {weights}: not {self.what}: {reason}; expected {self.expected}") from None
         fill(network, tensors, weights, self.what)
         check_colour(net.colour, channels, weights)
-        return self.folded(network.eval())
+        network = self.folded(network.eval())
+        network.notes = notes(weights)  # type: ignore[assignment] # for the record; a Module may hold anything
+        return network
 
 
 def sizes(tensors: "Mapping[str, Tensor]", key: str, axes: int = 4) -> tuple[int, ...]:

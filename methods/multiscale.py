@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from methods.checkpoints import state_dict
 from methods.description import Method, Net, Weights, listed
-from methods.formats import state_dict
 from methods.loading import Layout, count, sizes
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from methods.checkpoints import state_dict
 from methods.description import Method, Net
-from methods.formats import HDF5_DAMAGE, is_hdf5, state_dict
+from methods.formats import HDF5_DAMAGE, is_hdf5
 from methods.loading import Layout, count
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from bench.adapters.conventions import RECOGNISE
 from bench.adapters.description import KEYS, Denoise, code_of, declared, known_keys
-from bench.adapters.optional_packages import checkpoint, version
+from bench.adapters.optional_packages import version
 from bench.common.errors import BenchError, one_line
 from bench.common.parsing import unknown
 from methods import Method, Net
@@ -86,6 +86,7 @@ class Load:
         """
         import torch
 
+        from methods.checkpoints import notes, state_dict
         from methods.formats import fill
 
         where = f"METHOD=deepinv:model={self.name}"
@@ -99,15 +100,7 @@ class Load:
         except Exception as error:
             raise ValueError(f"{where}: cannot be built ({one_line(error)[:200]})") from error
         if weights is not None:
-            tensors = checkpoint(weights)
-            inner = next(
-                (tensors[k] for k in ("state_dict", "params_ema", "params") if isinstance(tensors.get(k), dict)),
-                tensors,
-            )
-            named = {
-                key.removeprefix("module."): value for key, value in inner.items() if isinstance(value, torch.Tensor)
-            }
-            fill(network, named, weights, f"a {kind.__name__} of deepinv for {net.colour} images")
+            fill(network, state_dict(weights), weights, f"a {kind.__name__} of deepinv for {net.colour} images")
         network.eval()
 
         def run(noisy: "Tensor", sigma: float | None) -> "Tensor":
@@ -115,6 +108,7 @@ class Load:
             with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):
                 return network(noisy.clone(), sigma)
 
+        run.notes = notes(weights) if weights is not None else ()  # type: ignore[attr-defined]
         return run
 
 

@@ -1,8 +1,6 @@
 """What the adapters of optional packages share."""
 
 import importlib.util
-from pathlib import Path
-from typing import Any
 
 from bench.common import provenance
 from bench.common.errors import BenchError
@@ -22,19 +20,3 @@ def version(where: str, package: str) -> str:
             f"pip install {package}, or pip install -r requirements-extras.txt"
         )
     return provenance.version(package)
-
-
-def checkpoint(path: Path) -> dict[str, Any]:
-    """Read a PyTorch checkpoint or safetensors file as it is, with no code of its own being run.
-
-    Raises
-    ------
-    ValueError
-        If it cannot be read, holds anything but tensors and plain containers, or is no dictionary.
-    """
-    from methods.formats import contents
-
-    content = contents(path)
-    if not isinstance(content, dict):
-        raise ValueError(f"weights {path}: hold a {type(content).__name__}; expected a dictionary of tensors")
-    return content

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from bench.adapters.conventions import RECOGNISE
 from bench.adapters.description import KEYS, Denoise, code_of, declared, is_true, known_keys
-from bench.adapters.optional_packages import checkpoint, version
+from bench.adapters.optional_packages import version
 from bench.common.errors import BenchError, one_line
 from methods import Method, Net
 
@@ -62,11 +62,13 @@ class Load:
         ValueError
             If spandrel does not know the architecture, or it is no network from images to images.
         """
+        from methods.checkpoints import notes, state_dict
+
         spandrel: Any = importlib.import_module("spandrel")
 
         if weights is None:
             raise ValueError("METHOD=spandrel: needs weights, as in spandrel:path=model.pth")
-        tensors = spandrel.canonicalize_state_dict(checkpoint(weights))
+        tensors = spandrel.canonicalize_state_dict(state_dict(weights))
         try:
             model = spandrel.ModelLoader().load_from_state_dict(tensors)
         except spandrel.UnsupportedModelError:
@@ -79,7 +81,9 @@ class Load:
             raise ValueError(
                 f"weights {weights}: {model.architecture.name} is no denoiser: it changes the size or needs a mask"
             )
-        return _denoiser(model.eval(), tensors, weights)
+        run = _denoiser(model.eval(), tensors, weights)
+        run.notes = notes(weights)  # type: ignore[attr-defined]
+        return run
 
 
 def _denoiser(model: Any, tensors: Mapping[str, Any], path: Path) -> Denoise:

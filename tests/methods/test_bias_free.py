@@ -14,7 +14,8 @@ from bench.common.files import fetch
 from bench.degradation import degrade, parse
 from bench.run.images import pictures
 from bench.run.runtimes.choice import prepare
-from methods.formats import fill, state_dict
+from methods.checkpoints import state_dict
+from methods.formats import fill
 from methods.networks.bias_free import BiasFreeBatchNorm, DenseNet, DnCNN, RecurrentCNN, UNet, fold
 
 AVAILABLE = methods.available()

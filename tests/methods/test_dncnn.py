@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 import methods
+from methods.checkpoints import state_dict
 from methods.dncnn import load, load_flexible
-from methods.formats import matconvnet_layers, state_dict
+from methods.formats import matconvnet_layers
 from methods.networks.dncnn import DnCNN, FDnCNN, fold
 
 NETS = {net.id: net for method in methods.available().values() for net in method.nets}

@@ -11,8 +11,8 @@ import methods
 from bench.common.files import fetch
 from bench.run.images import pictures
 from datasets import available
+from methods.checkpoints import state_dict
 from methods.ffdnet import load
-from methods.formats import state_dict
 from methods.networks.ffdnet import FFDNet
 
 GRAY, RGB = methods.available()["ffdnet"].nets
