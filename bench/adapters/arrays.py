@@ -21,8 +21,11 @@ from methods import Net
 if TYPE_CHECKING:
     from torch import Tensor
 
-Call = Callable[[np.ndarray, np.ndarray | None, str], np.ndarray]
-"""Runs a model: ``(image, level, device)``, one image in its layout and scale, float32, and its noise level or None."""
+Call = Callable[[np.ndarray, np.ndarray | None, str], Sequence[np.ndarray]]
+"""Runs a model: ``(image, level, device)``, images in its layout and scale, float32, and its noise level or None.
+
+It returns all outputs.
+"""
 
 OPTIONS = (*KEYS, "sigma", "white")
 """What metadata of the model, or options behind its path, may say."""
@@ -47,6 +50,8 @@ class Interface:
         relatives (FDnCNN, DRUNet).
     sigma_shape : tuple, optional
         Shape of a second input for the noise level, None where a length is free; None: no such input.
+    batch : int, optional
+        The number of images that it takes at a time; None: any. A single image fills it up.
     white : float
         The value of white in its image; the noise level is on the same scale.
     """
@@ -57,6 +62,7 @@ class Interface:
     width: int | None
     channel_map: bool
     sigma_shape: tuple[int | None, ...] | None
+    batch: int | None = None
     white: float = 1.0
 
     @property
@@ -94,8 +100,6 @@ def interface(
         raise BenchError(f"{where}: takes an input of shape {_text(image)}; expected a batch of images, of 4 axes")
     layout = _layout(image, usual)
     n, c, h, w = (image[layout.index(axis)] for axis in "NCHW")
-    if n not in (None, 1):
-        raise BenchError(f"{where}: takes {n} images at a time; export it for 1, or with a free batch length")
     of_output = output[layout.index("C")] if len(output) == 4 else None
     channel_map = c in (2, 4) and of_output in (None, c - 1)
     if c not in (None, 1, 3) and not channel_map:
@@ -113,6 +117,7 @@ def interface(
         w,
         channel_map,
         tuple(sigma) if sigma is not None else None,
+        n,
         positive(where, "white", metadata.get("white") or 1),
     )
 
@@ -226,6 +231,7 @@ class Load:
             ]
             return torch.from_numpy(np.stack(outputs)).to(noisy.device)
 
+        run.notes = getattr(call, "notes", ())  # type: ignore[attr-defined] # what `open` found, for the record
         return run
 
     def _one(self, where: str, call: Call, image: np.ndarray, sigma: float | None, device: str) -> np.ndarray:
@@ -235,9 +241,10 @@ class Load:
         array = image * np.float32(takes.white)
         if takes.channel_map:
             array = np.concatenate([array, np.full((1, h, w), level, np.float32)])
-        array = np.ascontiguousarray(array[None] if takes.layout == "NCHW" else array.transpose(1, 2, 0)[None])
+        array = (array if takes.layout == "NCHW" else array.transpose(1, 2, 0))[None]
+        array = np.ascontiguousarray(np.repeat(array, takes.batch or 1, axis=0))
         try:
-            output = call(array, _level(takes, level, h, w), device)
+            outputs = call(array, _level(takes, level, h, w), device)
         except BenchError:
             raise  # it cannot be run on this device
         except Exception as error:
@@ -245,11 +252,13 @@ class Load:
                 f"{where}: {self.runtime} fails on an image of {'x'.join(map(str, array.shape))}: "
                 f"{one_line(error)[:160]}; where it needs multiples of a size, say :size_multiple=8 behind the path"
             ) from error
-        if output.ndim == 4 and takes.layout == "NHWC":
-            output = output.transpose(0, 3, 1, 2)
-        if output.shape != (1, *image.shape):
-            raise ValueError(f"{where}: gives an output of shape {output.shape}, expected {(1, *image.shape)}")
-        return output[0].astype(np.float32) / np.float32(takes.white)
+        found = [output.transpose(0, 3, 1, 2) if takes.layout == "NHWC" else output for output in outputs
+                 if output.ndim == 4]  # fmt: skip
+        fitting = [output[0] for output in found if output.shape[1:] == image.shape]
+        if not fitting:
+            shapes = ", ".join(str(output.shape) for output in outputs)
+            raise ValueError(f"{where}: gives an output of shape {shapes}, expected {(1, *image.shape)}")
+        return np.concatenate(fitting).astype(np.float32) / np.float32(takes.white)
 
 
 def in_windows(
@@ -263,7 +272,7 @@ def in_windows(
     Parameters
     ----------
     run : callable
-        Takes and returns arrays (C, height, width).
+        Takes arrays (C, height, width), and returns such, or several one behind the other (k * C, height, width).
     image : ndarray (C, H, W)
         The image.
     height, width : int
@@ -276,7 +285,7 @@ def in_windows(
     shape = image.shape[1:]
     more = [(0, max(0, side - length)) for side, length in zip(sides, shape, strict=True)]
     large = np.pad(image, [(0, 0), *more], mode="reflect")
-    output = np.empty_like(large)
+    output: np.ndarray | None = None
     tops, lefts = (
         _starts(length, side, side - 2 * halo) for length, side, halo in zip(large.shape[1:], sides, halos, strict=True)
     )
@@ -285,7 +294,9 @@ def in_windows(
             part = run(large[:, top : top + height, left : left + width])
             # Windows come from the top left: what a later one keeps overwrites an earlier one's border.
             up, aside = (halos[0] if top else 0), (halos[1] if left else 0)
+            output = np.empty((len(part), *large.shape[1:]), part.dtype) if output is None else output
             output[:, top + up : top + height, left + aside : left + width] = part[:, up:, aside:]
+    assert output is not None  # there is a window at least
     return output[:, : shape[0], : shape[1]]
 
 

@@ -217,16 +217,16 @@ def called(function: Callable[..., Any], call: Call) -> Denoise:
     return Called()
 
 
-def warned(function: Callable[..., Any], warnings: tuple[str, ...]) -> Callable[..., Any]:
-    """Return a function that carries what is likely wrong with it, for the record."""
-    if not warnings:
+def remarked(function: Callable[..., Any], notes: tuple[str, ...], warnings: tuple[str, ...]) -> Callable[..., Any]:
+    """Return a function that carries how it was understood and what is likely wrong with it, for the record."""
+    if not (notes or warnings):
         return function
 
     @wraps(function)
     def run(noisy: "Tensor", sigma: float | None) -> Any:
         return function(noisy, sigma)
 
-    run.warnings = warnings  # type: ignore[attr-defined]
+    run.notes, run.warnings = notes, warnings  # type: ignore[attr-defined]
     return run
 
 

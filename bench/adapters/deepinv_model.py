@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from bench.adapters.conventions import RECOGNISE
 from bench.adapters.description import KEYS, Denoise, code_of, declared, known_keys
 from bench.adapters.optional_packages import version
+from bench.common import subnormal
 from bench.common.errors import BenchError, one_line
 from bench.common.parsing import unknown
 from methods import Method, Net
@@ -108,7 +109,7 @@ class Load:
             with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):
                 return network(noisy.clone(), sigma)
 
-        run.notes = notes(weights) if weights is not None else ()  # type: ignore[attr-defined]
+        run.notes = (*(notes(weights) if weights else ()), *subnormal.zeroed(network))  # type: ignore[attr-defined]
         return run
 
 

@@ -1,11 +1,12 @@
 """A person's own method as an ONNX model, run in onnxruntime."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from bench.adapters import arrays, description
+from bench.adapters import arrays, description, onnx_graph
 from bench.adapters.arrays import OPTIONS
 from bench.common.errors import BenchError, one_line
 from bench.common.files import sha256
@@ -38,8 +39,9 @@ def method_from_onnx(path: Path, options: Mapping[str, str]) -> Method:
     inputs = [value for value in model.graph.input if value.name not in constants]
     image, level = arrays.image_and_level(where, inputs, [value.name for value in inputs])
     output = model.graph.output[0]
+    usual, shape = onnx_graph.layout_and_shape(model.graph, image.name, _shape(image))
     takes = arrays.interface(
-        where, _shape(image), _shape(output), _shape(level) if level is not None else None, metadata, "NCHW"
+        where, shape, _shape(output), _shape(level) if level is not None else None, metadata, usual
     )
     net = arrays.net(where, f"{path.stem}.onnx", path.stem, takes, metadata)
     digests = {file.name: sha256(file) for file in (path, *beside)}
@@ -52,7 +54,6 @@ def method_from_onnx(path: Path, options: Mapping[str, str]) -> Method:
         net.receptive_field,
         (image.name, _dtype(where, image)),
         (level.name, _dtype(where, level)) if level is not None else None,
-        output.name,
     )
     return Method(path.stem, "your own ONNX model", str(path), (net,), load)
 
@@ -65,33 +66,33 @@ class Load(arrays.Load):
     ----------
     image, level : (str, str)
         Name and type of its inputs; `level` is None where it has one only.
-    output : str
-        The name of its output.
     """
 
     image: tuple[str, str]
     level: tuple[str, str] | None
-    output: str
     runtime: ClassVar[str] = "onnxruntime"
 
     def open(self, where: str, path: Path) -> arrays.Call:
         """Return what runs the model; one that cannot be run fails here, before the images."""
         import torch
 
-        sessions = {"cpu": _session(where, path, "cpu", torch.get_num_threads())}
+        session, notes = _session(where, path, "cpu", torch.get_num_threads())
+        sessions = {"cpu": session}
 
-        def call(image: "np.ndarray", level: "np.ndarray | None", device: str) -> "np.ndarray":
+        def call(image: "np.ndarray", level: "np.ndarray | None", device: str) -> "list[np.ndarray]":
             if device not in sessions:
-                sessions[device] = _session(where, path, device, torch.get_num_threads())
+                sessions[device], _ = _session(where, path, device, torch.get_num_threads())
             feeds = {self.image[0]: image.astype(self.image[1])}
             if self.level is not None and level is not None:
                 feeds[self.level[0]] = level.astype(self.level[1])
-            return sessions[device].run([self.output], feeds)[0]
+            return sessions[device].run(None, feeds)
 
+        call.notes = (*notes, *onnx_graph.subnormal_weights(path))  # type: ignore[attr-defined]
         return call
 
 
-def _session(where: str, path: Path, device: str, threads: int) -> Any:
+def _session(where: str, path: Path, device: str, threads: int) -> tuple[Any, tuple[str, ...]]:
+    """Return a session, and a line where the model runs in it in another version of its operators."""
     import onnxruntime
 
     settings = onnxruntime.SessionOptions()
@@ -103,9 +104,16 @@ def _session(where: str, path: Path, device: str, threads: int) -> Any:
     providers: list[Any] = ["CPUExecutionProvider"]
     if device == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         providers.insert(0, ("CUDAExecutionProvider", {"use_tf32": "0"}))
+    settings.add_session_config_entry("session.set_denormal_as_zero", "1")
     try:
-        return onnxruntime.InferenceSession(str(path), settings, providers=providers)
+        return onnxruntime.InferenceSession(str(path), settings, providers=providers), ()
     except Exception as error:  # noqa: BLE001 - onnxruntime has a type of its own for each failure
+        converted = onnx_graph.converted(path)
+        if converted is not None:
+            with suppress(Exception):  # what is wrong with the file itself says more
+                session = onnxruntime.InferenceSession(converted, settings, providers=providers)
+                note = f"converted to opset {onnx_graph.OPSET}: onnxruntime lacks operators of the opset that it has"
+                return session, (note,)
         raise BenchError(f"{where}: onnxruntime cannot run it: {one_line(error)[:240]}") from None
 
 

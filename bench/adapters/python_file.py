@@ -114,10 +114,12 @@ class Load:
             what = "a class" if isinstance(function, type) else f"a {type(function).__name__}"
             raise BenchError(f"{where}: {self.subject} is {what}; expected a function or a network that can be called")
         call = _call(where, conventions.parameters_of(function), constants)
-        warnings = python_subject.in_training(function, vars(module))
+        networks = python_subject.networks(function, vars(module))
         function = bound(where, function, self.options, options)
         function = function if call is None else conventions.called(function, call)
-        return conventions.warned(function, warnings)
+        return conventions.remarked(
+            function, python_subject.subnormal_weights(networks), python_subject.in_training(networks)
+        )
 
 
 def _call(

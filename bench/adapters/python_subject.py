@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from bench.adapters.conventions import Parameter
-from bench.common import source_tree
+from bench.common import source_tree, subnormal
 
 NAMES = ("denoise", "model", "net")
 """Names that a method has in its file; the last two are of networks that are there, not of their classes."""
@@ -51,8 +51,8 @@ def parameters(tree: ast.Module, name: str) -> list[Parameter] | None:
     ]
 
 
-def in_training(subject: Callable[..., Any], names: dict[str, Any]) -> tuple[str, ...]:
-    """Return a line for each network that a function can see and that is in training mode, where that changes it.
+def networks(subject: Callable[..., Any], names: dict[str, Any]) -> dict[str, Any]:
+    """Return the networks that a function can see, by their names; of one that is a network itself none.
 
     Parameters
     ----------
@@ -64,15 +64,27 @@ def in_training(subject: Callable[..., Any], names: dict[str, Any]) -> tuple[str
     from torch import nn
 
     if isinstance(subject, nn.Module):
-        return ()  # the harness puts it into evaluation mode
+        return {}  # the harness sees it, and puts it into evaluation mode
     cells = getattr(subject, "__closure__", None) or ()
     seen = {**{f"in {getattr(subject, '__name__', 'denoise')}": cell.cell_contents for cell in cells}, **names}
+    return {name: value for name, value in seen.items() if isinstance(value, nn.Module)}
+
+
+def in_training(networks: dict[str, Any]) -> tuple[str, ...]:
+    """Return a line for each network in training mode, where that changes what it gives."""
+    from torch import nn
+
     changed = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd, nn.modules.instancenorm._InstanceNorm)
     return tuple(
         f"the network {name} is in training mode, which changes what it gives: call {name}.eval()"
-        for name, value in seen.items()
-        if isinstance(value, nn.Module) and any(m.training for m in value.modules() if isinstance(m, changed))
+        for name, network in networks.items()
+        if any(module.training for module in network.modules() if isinstance(module, changed))
     )
+
+
+def subnormal_weights(networks: dict[str, Any]) -> tuple[str, ...]:
+    """Set the subnormal weights of networks to zero; return a line for each that has any."""
+    return tuple(f"{name}: {line}" for name, network in networks.items() for line in subnormal.zeroed(network))
 
 
 def _arguments(tree: ast.Module, name: str) -> ast.arguments | None:

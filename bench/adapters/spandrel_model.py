@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from bench.adapters.conventions import RECOGNISE
 from bench.adapters.description import KEYS, Denoise, code_of, declared, is_true, known_keys
 from bench.adapters.optional_packages import version
+from bench.common import subnormal
 from bench.common.errors import BenchError, one_line
 from methods import Method, Net
 
@@ -82,7 +83,7 @@ class Load:
                 f"weights {weights}: {model.architecture.name} is no denoiser: it changes the size or needs a mask"
             )
         run = _denoiser(model.eval(), tensors, weights)
-        run.notes = notes(weights)  # type: ignore[attr-defined]
+        run.notes = (*notes(weights), *subnormal.zeroed(model.model))  # type: ignore[attr-defined]
         return run
 
 

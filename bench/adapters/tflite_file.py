@@ -33,7 +33,7 @@ def method_from_tflite(path: Path, options: Mapping[str, str]) -> Method:
     description.known_keys(where, options, OPTIONS)
     model = _Model(where, path, 1)
     sigma = model.shape(model.level) if model.level is not None else None
-    takes = arrays.interface(where, model.shape(model.image), model.shape(model.output), sigma, options, "NHWC")
+    takes = arrays.interface(where, model.shape(model.image), model.shape(model.outputs[0]), sigma, options, "NHWC")
     net = arrays.net(where, f"{path.stem}.tflite", path.stem, takes, options)
     digest = sha256(path)
     code = description.code_of(digest, takes, net.size_multiple, net.padding, net.receptive_field)
@@ -70,7 +70,7 @@ class _Model:
             raise BenchError(f"{where}: is no TensorFlow Lite model from images to images: it has no output")
         # Converters sort inputs by name, so that the noise level may come first.
         self.image, self.level = arrays.image_and_level(where, inputs, [i["name"] for i in inputs])
-        self.output = outputs[0]
+        self.outputs = outputs
         self.laid_out: tuple[Any, ...] = ()
 
     @staticmethod
@@ -80,7 +80,7 @@ class _Model:
         lengths = signature if len(signature) else detail["shape"]
         return [int(length) if length > 0 else None for length in lengths]
 
-    def run(self, image: np.ndarray, level: np.ndarray | None, device: str) -> np.ndarray:
+    def run(self, image: np.ndarray, level: np.ndarray | None, device: str) -> list[np.ndarray]:
         """Run the model on one image."""
         given = [(self.image, image)] + ([(self.level, level)] if self.level is not None and level is not None else [])
         shapes = tuple(array.shape for _, array in given)
@@ -94,7 +94,7 @@ class _Model:
             self.interpreter.set_tensor(detail["index"], _quantised(array, detail))
         self.interpreter.invoke()
         self.laid_out = shapes
-        return _real(self.interpreter.get_tensor(self.output["index"]), self.output)
+        return [_real(self.interpreter.get_tensor(output["index"]), output) for output in self.outputs]
 
 
 def _interpreter(where: str) -> Any:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.common import files
+from bench.common import files, subnormal
 from bench.common.errors import BenchError
 from bench.plan.cell import Cell
 from bench.run.conventions import understood
@@ -36,6 +36,7 @@ def load(cell: Cell, device: str, settings: Settings, threads: int) -> Runner:
     """
     import torch
 
+    subnormal.flush()
     torch.set_num_threads(threads)
     denoise = cell.method.load(cell.net, weights_path(cell), cell.options)
     sigma, runtime = _fixed_sigma(cell), settings.runtime

@@ -7,7 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bench.common import provenance
+from bench.common import provenance, subnormal
 from bench.plan.cell import Cell
 from bench.run.batches import call, self_score, unscored
 from bench.run.loading import arranged, weights_path
@@ -98,6 +98,7 @@ def denoise_one(cell: Cell, image: Sample) -> tuple["np.ndarray", float, list[tu
     """
     import torch
 
+    subnormal.flush()
     torch.set_num_threads(1)
     runner = _loaded(cell)
     denoise = runner.run

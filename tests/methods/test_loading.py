@@ -58,7 +58,7 @@ def test_sizes_names_and_options(path):
     [
         (
             {"net.0.kernel": None},
-            "not an Example: it has no tensor 'blocks.0.weight', but blocks.0.bias, blocks.1.weight, blocks.1.bias; exp",
+            "not an Example: it has no tensor 'blocks.0.weight', but blocks.0.bias, blocks.1.weight, blocks.1.bias; e",
         ),
         ({"net.0.kernel": torch.ones(4)}, r"not an Example: blocks.0.weight has shape \(4,\) and not 4 axes; expected"),
         ({"features": 7}, "not an Example: 7 features bring bad luck; expected blocks.0 and blocks.1"),

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from bench.common import subnormal
 from bench.common.errors import BenchError, one_line
 from bench.common.parsing import unknown
 from bench.run.runtimes.cost import Cost, count
@@ -129,7 +130,8 @@ def prepare(
         only_networks(precision, compiled=compiled)
         return plain(denoise)
     network = denoise.eval()
-    notes, warnings = said(denoise, "notes"), said(denoise, "warnings")
+    notes = [*said(denoise, "notes"), *subnormal.zeroed(network)]
+    warnings = said(denoise, "warnings")
     cost = count(network, channels, sigma)
     plainly = precision == "fp32" and not compiled
     if not plainly and runtime not in ("auto", "torch"):

@@ -64,6 +64,7 @@ def export(network: nn.Module, channels: int, sigma: float | None) -> Callable[[
         options.intra_op_num_threads = threads
         # Its threads would go on spinning after a run and take the cores from the metrics.
         options.add_session_config_entry("session.force_spinning_stop", "1")
+        options.add_session_config_entry("session.set_denormal_as_zero", "1")
         session = onnxruntime.InferenceSession(model.getvalue(), options, providers=["CPUExecutionProvider"])
         return lambda image: session.run(None, {"noisy": image[None]})[0][0]
 
