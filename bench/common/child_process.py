@@ -229,7 +229,7 @@ def _on_its_own() -> Iterator[None]:
     """Keep from a process that is made what it would be handed on: the main module, loky's context, and Ctrl-C."""
     main, method = sys.modules["__main__"], multiprocessing.get_start_method(allow_none=True)
     if hasattr(signal, "pthread_sigmask"):
-        resource_tracker.ensure_running()  # which lets Ctrl-C through again
+        _start_tracker()  # which would let Ctrl-C through again
     heeded = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if hasattr(signal, "pthread_sigmask") else None
     sys.modules["__main__"] = ModuleType("__main__")
     multiprocessing.set_start_method(None, force=True)
@@ -240,3 +240,13 @@ def _on_its_own() -> Iterator[None]:
         multiprocessing.set_start_method(method, force=True)
         if heeded is not None:
             signal.pthread_sigmask(signal.SIG_SETMASK, heeded)
+
+
+def _start_tracker() -> None:
+    """Start what tidies up after processes that are ended, and let it do so without a warning."""
+    before = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = "ignore"
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        os.environ.pop("PYTHONWARNINGS") if before is None else os.environ.update(PYTHONWARNINGS=before)

@@ -154,7 +154,7 @@ def test_seconds_are_those_of_the_method(one_cell, photographs, method_file, mon
 
 
 def test_a_method_that_forks_answers_once(one_cell, photographs, method_file):
-    body = "time.sleep(0.2 * bool(os.fork())); return noisy * 0 + noisy.mean()"
+    body = "os.fork(); return noisy * 0 + noisy.mean()"
     for row in run_cell(one_cell(str(method_file(denoise(body))), photographs), CPU).images:
         assert row["psnr"] == pytest.approx(psnr_by_definition(photographs, row), abs=1e-9)
         assert len(set(row["denoised"])) == 1
