@@ -121,7 +121,7 @@ def known_method(word: str, weights: str) -> ConfiguredMethod:
     weights : str
         Path of a person's own file of weights for it, or empty.
     """
-    from bench.adapters import method_from_package, method_of, packaged, with_weights
+    from bench.adapters import method_from_package, method_of, packaged, unknown_method, with_weights
 
     own = method_of(word, weights)
     if own is not None:
@@ -131,8 +131,7 @@ def known_method(word: str, weights: str) -> ConfiguredMethod:
         known = methods.available()
         registered = known.get(name) or method_from_package(name)
         if registered is None:
-            more = "; see make list, or give the path of a Python, ONNX or TensorFlow Lite file, or cmd:PROGRAM"
-            raise unknown("method", name, [*known, *packaged()], more)
+            raise unknown_method(name, [*known, *packaged()])
         configured = registered
     for key, value in given.items():
         if key not in configured.options:

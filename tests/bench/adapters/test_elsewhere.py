@@ -1,0 +1,31 @@
+import pytest
+
+import methods
+from bench.adapters.elsewhere import unknown_method
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("drunet", "spandrel brings it: METHOD=spandrel WEIGHTS=drunet_gray.pth"),
+        ("DRUNet", "METHOD=spandrel WEIGHTS=drunet_gray.pth"),
+        ("swinir", "WEIGHTS=004_grayDN_DFWB_s128w8_SwinIR-M_noise25.pth"),
+        ("restormer", "WEIGHTS=gaussian_gray_denoising_blind.pth"),
+        ("nafnet", "WEIGHTS=NAFNet-SIDD-width64.pth"),
+        ("scunet", "WEIGHTS=scunet_gray_25.pth"),
+        ("swinir@spandrel", "METHOD=spandrel WEIGHTS="),
+        ("dncnn@deepinv", "deepinv brings it: METHOD=deepinv:model=dncnn,weights=FILE"),
+        ("drunet@deepinv", "METHOD=deepinv:model=drunet,weights=FILE"),
+        ("spandrell", "did you mean spandrel: or"),
+        ("deepinf", "did you mean deepinv:?"),
+        ("output", "did you mean outputs:?"),
+        ("dncn", "did you mean dncnn"),
+    ],
+)
+def test_what_brings_a_method_or_the_nearest_name(name, words):
+    cause = str(unknown_method(name, methods.available()))
+    assert cause.startswith(f"unknown method {name!r}: ")
+    assert words in cause
+    assert "\n" not in cause
+    if "brings it" in cause:
+        assert "pip install -r requirements-extras.txt" in cause
