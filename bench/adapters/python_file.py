@@ -2,7 +2,6 @@
 
 import ast
 import importlib.util
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -71,7 +70,7 @@ def method_from_file(path: Path) -> Method:
         "your own method",
         where.removeprefix("METHOD="),
         (net,),
-        Load(str(path), _code(path, trees, constants["FILES"]), options, _named(path, trees), subject),
+        Load(str(path), _code(path, trees, constants["FILES"]), options, _named(trees), subject),
         options={key: str(value) for key, value in options.items()},
         packages=_packages(path, trees),
     )
@@ -79,7 +78,7 @@ def method_from_file(path: Path) -> Method:
 
 @dataclass(frozen=True)
 class Load:
-    """Imports the file when a cell runs; carries the fingerprint of its code, and files that the code names."""
+    """Imports the file when a cell runs; carries the fingerprint of its code, and what may be names of files in it."""
 
     path: str
     code: str
@@ -177,11 +176,11 @@ def _code(path: Path, trees: Mapping[Path, ast.Module], named: Any) -> str:
     )
 
 
-def _named(path: Path, trees: Mapping[Path, ast.Module]) -> tuple[str, ...]:
-    """Return the files whose whole paths stand in the code; those of its folder are seen when they are opened."""
-    texts = {n.value for tree in trees.values() for n in ast.walk(tree) if isinstance(n, ast.Constant)}
-    paths = (Path(text) for text in texts if isinstance(text, str) and os.sep in text and len(text) < 4096)
-    return tuple(sorted(str(path) for path in paths if os.path.isfile(path)))  # noqa: PTH113 - a text may be no path
+def _named(trees: Mapping[Path, ast.Module]) -> tuple[str, ...]:
+    """Return the texts in the code that may be paths of files."""
+    nodes = (node for tree in trees.values() for node in ast.walk(tree))
+    texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return tuple(sorted(text for text in texts if ("/" in text or "." in text) and len(text.split()) == 1))
 
 
 def _packages(path: Path, trees: Mapping[Path, ast.Module]) -> tuple[str, ...]:

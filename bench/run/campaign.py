@@ -133,7 +133,8 @@ def _reasons(cells: Sequence[Cell], waiting: Sequence[Cell], store: Store, *, fr
         if id(cell) not in again:
             unseen = opened_of(store.get(cell, ("image",)).provenance).unseen
             if unseen:
-                yield f"{cell.label}: an earlier result is used; it {', '.join(unseen)}: FRESH=1 runs it again"
+                hides = f"it {', '.join(unseen)}, and what that reads cannot be seen"
+                yield f"{cell.label}: an earlier result is used; {hides}: FRESH=1 runs it again"
         elif changed := store.changes(cell):
             more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
             yield f"{cell.label}: {', '.join(changed[:3])}{more} changed since it was measured: it runs again"

@@ -25,6 +25,9 @@ _HARNESS = tuple(f"{ROOT / folder}{os.sep}" for folder in ("bench", "datasets"))
 _METHODS = f"{ROOT / 'methods'}{os.sep}"
 _IMPORT = "<frozen importlib"
 _FILES = {"open", "os.listdir", "os.scandir", "sqlite3.connect", "ctypes.dlopen"}
+_OF_MACHINE = {"PATH", "TMPDIR", "TEMP", "TMP", "COLUMNS", "LINES", "LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"}
+"""Variables that Python's own library asks for when a program starts, or words are printed; no result rests on them."""
+
 _HIDES = {
     "subprocess.Popen": "starts the program {}",
     "os.system": "starts the program {}",
@@ -50,8 +53,10 @@ class Recorder:
         self._folders, self._start, self._began = folders, Path.cwd(), time.time()
         self._environment = dict(os.environ)
         self._watch = Watch(folders)
-        self._inputs = {path: True for path in named if Path(path).is_file()}  # False: the method wrote it itself
-        self._harness: set[str] = set()
+        self._named = [*named, *cell.options.values()]
+        self._inputs: dict[str, bool] = {}
+        """Paths in the order of opening; False where the method wrote the file itself."""
+        self._harness = {os.path.realpath(file.local) for file in cell.dataset.files if file.local}
         self._variables: set[str] = set()
         self._unseen = dict.fromkeys(unseen)
         self._copied: tuple[int, int] | None = None
@@ -86,7 +91,7 @@ class Recorder:
     def variable(self, name: object, frame: FrameType) -> None:
         """Take a question for a variable of the environment."""
         asker = _asker(frame)
-        if asker and isinstance(name, str) and self._copied != (id(asker), asker.f_lasti):
+        if asker and isinstance(name, str) and name not in _OF_MACHINE and self._copied != (id(asker), asker.f_lasti):
             self._variables.add(name)
 
     def copy(self, frame: FrameType) -> None:
@@ -104,10 +109,9 @@ class Recorder:
                 self._inputs.setdefault(_source(path), True)
         if not self._watch.complete:
             self._unseen.setdefault("may have libraries that read files past Python")
-        for name in self._variables:
-            text = self._environment.get(name, "")
-            if text and Path(text).is_file():
-                self._inputs.setdefault(text, True)
+        for path in (*self._named, *(self._environment.get(name, "") for name in self._variables)):
+            if _is_file(path) and Path(path).stat().st_mtime < self._began:
+                self._inputs.setdefault(path, True)
         files = {}
         for path in (path for path, is_input in self._inputs.items() if is_input):
             if Path(path).is_file() and Path(path).stat().st_mtime >= self._began:
@@ -209,6 +213,11 @@ def _path(arguments: tuple[Any, ...]) -> str | None:
         return None
     text = os.fsdecode(path)
     return text if text and "\0" not in text and text != ":memory:" else None
+
+
+def _is_file(text: str) -> bool:
+    """Whether a text is the path of a file; most are none."""
+    return 0 < len(text) < 1024 and "\0" not in text and Path(text).is_file()
 
 
 def _source(path: str) -> str:

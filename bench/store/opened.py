@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,10 @@ class Opened:
         return [name.removeprefix(f"{FOLDER}/").replace(FOLDER, "its folder") for name in files] + variables
 
 
+_LARGE = 2**24
+"""Bytes from which on a file is not hashed for each cell."""
+
+
 def opened_of(about: Mapping[str, Any]) -> Opened:
     """Return what the method of a record opened, by the record's provenance."""
     known = about.get("opened") or {}
@@ -66,11 +71,20 @@ def content(path: Path) -> str:
             return digest(sorted(p.name for p in path.iterdir() if p.name[0] != "." and p.name != "__pycache__"))
         if path.suffix == ".py":
             return of_file(path)
-        return sha256(path)
+        status = path.stat()
+        if status.st_size < _LARGE:
+            return sha256(path)
+        return _of_large(path, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     except (SyntaxError, ValueError):
         return sha256(path)
     except OSError:
         return ABSENT
+
+
+@cache
+def _of_large(path: Path, *state: int) -> str:
+    """Hash a file that many cells have opened, once as long as it stays as it is."""
+    return sha256(path)
 
 
 def hash_of(text: str | None) -> str:

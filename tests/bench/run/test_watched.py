@@ -5,6 +5,7 @@ import pickle
 import shutil
 import sqlite3
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from bench.cli.app import main
 from bench.degradation import degrade, parse
 from bench.plan.request import Request, plan
 from bench.run.campaign import run_campaign
+from bench.run.one_cell import run_cell
 from bench.run.progress import Progress
 from bench.run.settings import Settings
 from bench.run.watched import watching
@@ -281,6 +283,10 @@ CHANGES = {
         lambda own, factor: array(own.parent / "net.npy", factor),
         "F = float(np.load('{root}/net.npy'))",
     ),
+    "file where the benchmark is started, read in C": (
+        lambda own, factor: safe(Path(), factor),
+        LOAD_SAFE.format("'net.safetensors'"),
+    ),
     "file by a computed path": (
         lambda own, factor: array(own.parent / "net.npy", factor),
         "F = float(np.load(HERE / '..' / ('ne' + 't.npy')))",
@@ -406,7 +412,8 @@ def test_a_change_of_what_a_program_is_made_of_gives_a_new_number(kind, own, run
     assert run(command)[:2] == (expected(BEFORE), False)
     psnr, finished, notes = run(command)
     assert (psnr, finished) == (expected(BEFORE), True)
-    assert "it is a program, which may open files outside of its folder: FRESH=1 runs it again" in notes[0]
+    assert "it is a program that may open files outside of its folder, " in notes[0]
+    assert "FRESH=1 runs it again" in notes[0]
     prepare(own, AFTER)
     assert run(command)[:2] == (expected(AFTER), False)
 
@@ -418,6 +425,29 @@ def test_a_default_and_an_option_are_part_of_a_method(own, run, expected):
     (own / "model.py").write_text("def denoise(noisy, sigma, factor=0.8):\n    return noisy * factor\n")
     assert run(own / "model.py")[:2] == (expected(0.8), False)
     assert run(f"{own / 'model.py'}:factor=0.5")[:2] == (expected(0.5), False)  # the code is another one
+
+
+def test_a_file_that_an_option_names_belongs_to_a_method(own, images, one_cell, restored):
+    """By a reader in C, outside of the method's folder."""
+    (own / "model.py").write_text(
+        f"def denoise(noisy, sigma, net=''):\n    {LOAD_SAFE.format('net')}\n    return noisy * F\n"
+    )
+    safe_elsewhere(own, BEFORE)
+    cell = one_cell(f"{own / 'model.py'}:net={own.parent / 'data' / 'net.safetensors'}", images)
+    with watching(cell) as recorder:
+        cell.method.load(cell.net, None, cell.options)(torch.ones(1, 1, 2, 2), None)
+    assert recorder.opened.changed(cell.folders) == []
+    safe_elsewhere(own, AFTER)
+    assert recorder.opened.changed(cell.folders) == [str(own.parent / "data" / "net.safetensors")]
+
+
+def test_images_in_the_folder_of_a_method_are_no_part_of_it(own, one_cell):
+    """The harness reads them while the method runs."""
+    (own / "images").mkdir()
+    Image.fromarray(data.camera()[:24, :24]).save(own / "images" / "x.png")
+    (own / "model.py").write_text("def denoise(noisy, sigma):\n    return noisy * 0.9\n")
+    about = run_cell(one_cell(str(own / "model.py"), own / "images"), Settings("cpu")).provenance
+    assert about["opened"] == {"files": {}, "environment": {}, "unseen": ()}
 
 
 def test_what_was_before_is_known_again(own, run, expected):
@@ -441,20 +471,23 @@ def test_the_line_names_what_changed(own, run, monkeypatch):
     assert run(own / "model.py")[2] == ["model: net.npy, $FACTOR_OF_TEST changed since it was measured: it runs again"]
 
 
-def test_what_changes_nothing_runs_nothing_again(own, run, expected, tmp_path):
+def test_what_changes_nothing_runs_nothing_again(own, run, expected, tmp_path, monkeypatch):
     """A date, a comment, a docstring, a file that is not opened, what the method writes itself, and another place."""
     (own / "helper.py").write_text("F = 0.9\n")
     read = "F * json.load(open(HERE / 'one.json'))\n(HERE / 'cache').write_text('1')\n(HERE / 'cache').read_text()"
-    (own / "model.py").write_text(HEAD + "from helper import F\ndict(os.environ)\n" + CALL.format(read))
+    (own / "model.py").write_text(
+        HEAD + "from helper import F\ndict(os.environ); import argparse, shutil\n"
+        "argparse.ArgumentParser().format_help(); shutil.which('true')\n" + CALL.format(read)
+    )
     (own / "one.json").write_text("1")
     assert run(own / "model.py")[:2] == (expected(0.9), False)
     os.utime(own / "one.json", (1, 1))
     (own / "helper.py").write_text('"""A module."""\nF = 0.9  # nine tenths\n')
     (own / "two.json").write_text("2")
     (own / "cache").write_text("2")
-    os.environ["ANOTHER_OF_TEST"] = "1"
+    monkeypatch.setenv("ANOTHER_OF_TEST", "1")
+    monkeypatch.setenv("PATH", os.environ["PATH"] + ":/nowhere")
     assert run(own / "model.py") == (expected(0.9), True, [])
-    del os.environ["ANOTHER_OF_TEST"]
     shutil.move(own, tmp_path / "moved")
     assert run(tmp_path / "moved" / "model.py") == (expected(0.9), True, [])
 
@@ -481,7 +514,10 @@ def test_a_finished_cell_runs_again_where_a_person_asks(own, run, expected):
     assert run(own / "model.py") == (expected(0.9), False, [])
     _, finished, notes = run(own / "model.py")
     assert finished
-    assert notes == ["model: an earlier result is used; it starts the program true: FRESH=1 runs it again"]
+    assert notes == [
+        "model: an earlier result is used; it starts the program true, and what that reads cannot be seen: "
+        "FRESH=1 runs it again"
+    ]
     assert run(own / "model.py", fresh=True) == (expected(0.9), False, [])
 
 
