@@ -5,17 +5,21 @@ averages out, follow those of the noisy image in an image on any scale, and not 
 What would change an output must be seen on a drawing with noise of known strength too.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bench.adapters.conventions import OUTPUTS, joined, shaped, tensor_of
-from bench.common.errors import BenchError
+from bench.common.errors import BenchError, one_line
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
     from bench.run.wrappers import Run
+
+_SIZES = re.compile(r"sizes? of tensor|could not be broadcast|shapes .* not aligned|expected size", re.IGNORECASE)
+"""How PyTorch and NumPy say that two branches of a network have not the same height and width."""
 
 SIDE = 8
 """Of a block."""
@@ -57,9 +61,9 @@ def understood(
 
     def run(noisy: "Tensor", sigma: float | None) -> "Tensor":
         nonlocal convention
-        parts = _parts(denoise(_own(noisy), sigma), noisy)
+        parts = _parts(_called(denoise, noisy, sigma), noisy)
         if convention is None:
-            if twice and _differ(parts, _parts(denoise(_own(noisy), sigma), noisy)):
+            if twice and _differ(parts, _parts(_called(denoise, noisy, sigma), noisy)):
                 warnings.append(UNSTEADY)
             convention = (0, returns) if returns else _recognised(denoise, noisy, parts, sigma, multiple, warnings)
             notes.extend(_said(convention, len(parts), declared=bool(returns)))
@@ -69,11 +73,20 @@ def understood(
     return run
 
 
-def _own(noisy: "Tensor") -> "Tensor":
-    """Return a copy, so that a method which works in place changes nothing of anybody else's."""
+def _called(denoise: Callable[..., Any], noisy: "Tensor", sigma: float | None) -> Any:
+    """Run the method on a copy, so that one which works in place changes nothing of anybody else's."""
     import torch
 
-    return noisy.clone(memory_format=torch.contiguous_format)
+    try:
+        return denoise(noisy.clone(memory_format=torch.contiguous_format), sigma)
+    except (RuntimeError, ValueError) as error:
+        if not _SIZES.search(str(error)):
+            raise
+        height, width = noisy.shape[-2:]
+        raise BenchError(
+            f"fails on {height}x{width} pixels ({one_line(error)[:160]}); where it takes multiples of a size only, say "
+            "SIZE_MULTIPLE = 8, 16 or 32"
+        ) from error
 
 
 def _said(convention: tuple[int, str], parts: int, *, declared: bool) -> list[str]:
@@ -145,7 +158,7 @@ def _recognised(
         return place, kind
     drawing = _drawing(noisy, sigma, multiple)
     try:
-        again = _first(drawing, _parts(denoise(_own(drawing), sigma), drawing))
+        again = _first(drawing, _parts(_called(denoise, drawing, sigma), drawing))
     except Exception:  # noqa: BLE001 - a method that takes no such image says nothing of the others
         again = (place, "")
     if not kind:  # the image is too flat, or too small, to say

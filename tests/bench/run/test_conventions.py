@@ -175,6 +175,8 @@ def test_eight_bit_images():
         (lambda n, s: n[..., :56, :80], r"expected \(1, 1, 63, 85\).*multiples of 8 only, say SIZE_MULTIPLE = 8"),
         (lambda n, s: torch.zeros(1, 1, 64, 88), "multiples of 8 only, say SIZE_MULTIPLE = 8"),
         (lambda n, s: n[..., ::2, ::2], r"shape \(1, 1, 32, 43\); expected \(1, 1, 63, 85\), that of its input$"),
+        (lambda n, s: n + torch.zeros(1, 1, 64, 88), "fails on 63x85 pixels .*size of tensor.*SIZE_MULTIPLE"),
+        (lambda n, s: n.numpy() + np.zeros((1, 1, 64, 88)), "could not be broadcast.*; where it takes multiples"),
         (lambda n, s: (n.mean(), n.std()), "returned a tuple; expected a tensor like its input"),
         (lambda n, s: n.to(torch.complex64), "returned numbers of type torch.complex64; expected float32, 1.0 = white"),
         (lambda n, s: n > 0.5, "returned numbers of type torch.bool; expected float32"),
