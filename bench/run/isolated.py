@@ -18,6 +18,7 @@ from bench.run.loading import load
 from bench.run.runtimes.choice import Runner
 from bench.run.settings import TIMEOUT, Settings
 from bench.run.watched import Recorder
+from bench.store.opened import Opened
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,7 +104,10 @@ def _remote(process: ChildProcess, described: Runner, device: str) -> dict[str, 
             raise BenchError(f"returned shape {tuple(denoised.shape)}; expected {tuple(noisy.shape)}")
         return denoised.to(noisy.device)
 
-    return {"run": run, "clock": lambda: spent[0], "finish": lambda: process.call(_finish)}
+    def finish() -> dict[str, Any]:
+        return process.call(_finish) if process.alive else {"opened": Opened(unseen=("ended before it was through",))}
+
+    return {"run": run, "clock": lambda: spent[0], "finish": finish}
 
 
 def _watched_load(cell: Cell, device: str, settings: Settings, threads: int) -> Runner:
