@@ -71,7 +71,8 @@ class Recorder:
         """Take an audit event."""
         if event in _HIDES:
             if _of_method(frame):
-                self._unseen.setdefault(_HIDES[event].format(_program(arguments)))
+                text = _HIDES[event]
+                self._unseen.setdefault(text.format(_program(arguments)) if "{}" in text else text)
             return
         path = _path(arguments)
         imports = event == "os.listdir" and frame.f_code.co_filename.startswith(_IMPORT)  # what it finds, it opens
@@ -235,4 +236,4 @@ def _program(arguments: tuple[Any, ...]) -> str:
     """Return the name of the program that an event starts."""
     words = [arguments[0], *(arguments[1:2] if len(arguments) > 1 and arguments[1] else [])]
     first = words[0] or (words[-1] if isinstance(words[-1], str | bytes) else words[-1][0])
-    return Path(os.fsdecode(first).split()[0]).name
+    return Path([*os.fsdecode(first).split(), ""][0]).name

@@ -161,6 +161,13 @@ def test_a_method_that_forks_answers_once(one_cell, photographs, method_file):
         assert row["mse"] < 3000  # its own mean: that of the other image is 60 grey levels away
 
 
+@pytest.mark.parametrize("body", ["socket.socket().connect_ex(('127.0.0.1', 1))", "os.system('')", "os.system('true')"])
+def test_what_is_watched_works_as_ever(one_cell, photographs, method_file, body):
+    """What hides from a record is noted there, whatever Python reports of it."""
+    record = run_cell(one_cell(str(method_file(denoise(body, "import socket"))), photographs), CPU)
+    assert [row["image"] for row in record.images] == ["camera", "coins"]
+
+
 def test_which_methods_are_foreign(one_cell, photographs, method_file, tiny_net):
     own = one_cell(str(method_file(denoise("pass"))), photographs)
     ours = one_cell("dncnn-b", photographs, weights=str(tiny_net))
