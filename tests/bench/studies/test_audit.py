@@ -263,7 +263,7 @@ def test_what_was_asked_for_and_not_looked_at_is_a_failure(tmp_path):
     failures = [one for one in found if isinstance(one, Failure)]
     assert [failure.title for failure in failures] == [f"train:{broken}", f"train:{tmp_path / 'absent'}"]
     assert "cannot be read" in failures[0].cause
-    assert "unknown dataset" in failures[1].cause
+    assert "nothing lies there" in failures[1].cause
     assert found[-1].startswith("0 findings")
 
 

@@ -58,14 +58,16 @@ def saved(folder, *images):
 
 GRAY, COLOUR = (Image.fromarray(image[:40, :50]) for image in (photographs.camera(), photographs.astronaut()))
 
+GLASS = Image.merge("RGBA", [*COLOUR.split(), GRAY])
+
 
 @pytest.mark.parametrize(
     ("images", "cause"),
     [
-        ([], "the folder has no image; expected PNG, TIFF, BMP or JPEG files in it"),
+        ([], "the folder has no image; expected PNG, TIFF, JPEG, BMP"),
         ([GRAY], "has 1 image; expected two or more"),
-        ([COLOUR.convert("RGBA")] * 2, r"0\.png: expected 8-bit gray or RGB; it has an alpha channel"),
-        ([COLOUR.convert("P")] * 2, r"0\.png: expected 8-bit gray or RGB; it has a palette"),
+        ([GLASS] * 2, r"0\.png: its alpha channel makes a part of it transparent"),
+        ([COLOUR.convert("P")] * 2, "has colour images, which the network"),
         ([GRAY, COLOUR, GRAY], "put gray and colour images in two folders"),
         ([GRAY.resize((9, 9))] * 3, "no image is as large as a patch of 16x16 pixels; give CHANGE=patch="),
     ],
