@@ -142,7 +142,7 @@ class _Side:
     """The clean or the noisy pictures of a set, of which some are looked at."""
 
     def __init__(self, parts: Sequence[Part]) -> None:
-        step = max(1, len(parts) // SAMPLED)
+        step = max(1, -(-len(parts) // SAMPLED))
         self.values = [found for part in parts[::step] if (found := _extent(part)) is not None]
         self.low = min((low for low, _, _, _ in self.values), default=0.0)
         self.high = max((high for _, high, _, _ in self.values), default=0.0)

@@ -3,11 +3,11 @@
 Which of the pictures of a file is meant, and which value is white, stand in `Part.at`, as `place` writes it.
 """
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from datasets import deep_files
 from datasets.archives import read_member
 from datasets.images import opened
 
@@ -16,13 +16,11 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 _ENDINGS = (".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg", ".pgm", ".ppm", ".pnm", ".webp", ".gif", ".jp2", ".npy")
-_TIFF = (".tif", ".tiff")
 
 EIGHT_BITS, WHOLE, FLOAT = "8-bit", "whole", "float"
 """The kinds of numbers in a file: bytes, deeper whole numbers, floating-point numbers."""
 
-_ORIENTATION, _BITS, _PLANES, _SUBFILE, _MAXIMUM = 274, 258, 284, 254, 281  # tags of TIFF and EXIF
-_TRANSPARENT = "its alpha channel makes a part of it transparent; save it without one"
+_ORIENTATION, _BITS, _SUBFILE, _MAXIMUM = 274, 258, 254, 281  # tags of TIFF and EXIF
 _MODES = ("L", "RGB", "RGBA", "LA", "P", "PA", "1", "I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 
 
@@ -111,9 +109,9 @@ def header(path: Path, at: tuple[int | str, ...]) -> Header:
     """Return what a file says of itself, or raise `ValueError` where it is no image or its meaning is not plain."""
     where, content, _, _ = _source(path, at)
     if where.suffix.lower() == ".npy":
-        return _header_of_array(_array(where, content), where)
-    if _is_foreign(where, content):
-        pages = _of_tiff(where, content)
+        return _header_of_array(deep_files.array_of(where, content), where)
+    if deep_files.is_foreign(where, content):
+        pages = deep_files.of_tiff(where, content)
         return Header(_kind(pages[0]), tuple(range(len(pages))), pages[0].shape[:2])
     with opened(where, content) as image:
         return _header(image, where)
@@ -142,10 +140,10 @@ def _pixels(where: Path, content: bytes | None, page: int) -> "tuple[np.ndarray,
     import numpy as np
 
     if where.suffix.lower() == ".npy":
-        pixels = _picture_of(_array(where, content), page, where)
+        pixels = deep_files.picture_of(deep_files.array_of(where, content), page, where)
         pixels = pixels * np.uint8(255) if pixels.dtype == bool else pixels
-    elif _is_foreign(where, content):
-        pixels = _of_tiff(where, content)[page]
+    elif deep_files.is_foreign(where, content):
+        pixels = deep_files.of_tiff(where, content)[page]
     else:
         with opened(where, content) as image:
             kind = _header(image, where).kind
@@ -153,9 +151,7 @@ def _pixels(where: Path, content: bytes | None, page: int) -> "tuple[np.ndarray,
             if kind == EIGHT_BITS or _is_whole_in_pillow(image):
                 pixels = _by_pillow(image, where)
             else:
-                image.load()  # says whether the file is whole, which OpenCV does not
-                read = _plane_by_plane if _in_planes(image) else _deep_colour
-                pixels = read(where, content, page)
+                pixels = deep_files.deep_colour(image, where, content, page)
     return _plain(pixels, where), _kind(pixels)
 
 
@@ -209,33 +205,6 @@ def _pages(image: "ImageFile") -> tuple[int, ...]:
     return tuple(pages)
 
 
-def _is_foreign(where: Path, content: bytes | None) -> bool:
-    """Whether it is a TIFF file of a kind that Pillow does not know: float64, float colour ..."""
-    from PIL import Image, UnidentifiedImageError
-
-    if where.suffix.lower() not in _TIFF:
-        return False
-    try:
-        with Image.open(where if content is None else io.BytesIO(content)):
-            return False
-    except UnidentifiedImageError:
-        return (where.read_bytes()[:4] if content is None else content[:4]) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-
-
-def _of_tiff(where: Path, content: bytes | None) -> "list[np.ndarray]":
-    """Return the pictures of a TIFF file, each (H, W, C)."""
-    import struct
-
-    import tifffile
-
-    try:
-        with tifffile.TiffFile(where if content is None else io.BytesIO(content)) as file:
-            return [_picture_of(page.asarray(), 0, where) for page in file.pages]
-    except (tifffile.TiffFileError, OSError, RuntimeError, LookupError, TypeError, ValueError, struct.error) as error:
-        what = " ".join(str(error).split())[:120]
-        raise ValueError(f"image {where}: cannot be read ({what}); save it as PNG or uncompressed TIFF") from None
-
-
 def _is_whole_in_pillow(image: "ImageFile") -> bool:
     """Whether Pillow keeps all bits of a deep picture: it does of gray ones, those of PNM files aside."""
     return image.format != "PPM" and (image.mode in ("F", "I") or image.mode.startswith("I;16"))
@@ -249,7 +218,7 @@ def _by_pillow(image: "ImageFile", where: Path) -> "np.ndarray":
     if "A" in turned.mode or "transparency" in turned.info:
         seen = turned.convert("RGBA")
         if np.asarray(seen)[..., 3].min() < 255:
-            raise ValueError(f"image {where}: {_TRANSPARENT}")
+            raise ValueError(f"image {where}: {deep_files.TRANSPARENT}")
         turned = turned.convert("L" if turned.mode in ("LA", "L") else "RGB")
     elif turned.mode in ("P", "1"):
         turned = turned.convert("RGB" if turned.mode == "P" else "L")
@@ -258,67 +227,11 @@ def _by_pillow(image: "ImageFile", where: Path) -> "np.ndarray":
     return pixels[..., :1] if from_palette and (pixels == pixels[..., :1]).all() else pixels
 
 
-def _in_planes(image: "ImageFile") -> bool:
-    """Whether a TIFF file has one channel after another, which OpenCV mixes up."""
-    return image.format == "TIFF" and image.tag_v2.get(_PLANES) == 2  # type: ignore[attr-defined]
-
-
-def _plane_by_plane(where: Path, content: bytes | None, page: int) -> "np.ndarray":
-    return _of_tiff(where, content)[page]
-
-
-def _deep_colour(where: Path, content: bytes | None, page: int) -> "np.ndarray":
-    """Read with OpenCV what Pillow would cut to 8 bits."""
-    import cv2
-    import numpy as np
-
-    data = np.frombuffer(where.read_bytes() if content is None else content, np.uint8)
-    _, pages = cv2.imdecodemulti(data, cv2.IMREAD_UNCHANGED, range=(page, page + 1))
-    if not pages or pages[0].dtype == np.uint8:
-        raise ValueError(f"image {where}: its 16 bits a channel cannot be read; save it as PNG or uncompressed TIFF")
-    pixels = np.asarray(pages[0])
-    if pixels.ndim == 3 and pixels.shape[2] == 4:
-        if pixels[..., 3].min() < 65535:
-            raise ValueError(f"image {where}: {_TRANSPARENT}")
-        pixels = pixels[..., :3]
-        pixels = pixels[..., :1] if (pixels == pixels[..., :1]).all() else pixels
-    return pixels[..., ::-1] if pixels.ndim == 3 and pixels.shape[2] == 3 else pixels
-
-
-def _array(where: Path, content: bytes | None) -> "np.ndarray":
-    import numpy as np
-
-    try:
-        if content is None:
-            return np.load(where, mmap_mode="r", allow_pickle=False)
-        return np.load(io.BytesIO(content), allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        what = "it holds Python objects" if "bject" in str(error) else f"{' '.join(str(error).split())[:100]}"
-        raise ValueError(f"image {where}: cannot be read ({what}); expected an array of numbers of np.save") from None
-
-
 def _header_of_array(array: "np.ndarray", where: Path) -> Header:
-    first = _picture_of(array, 0, where)
+    first = deep_files.picture_of(array, 0, where)
     pages = tuple(range(len(array))) if array.ndim == 4 else (0,)
     turned = "colours moved to the last axis" * (array.ndim == 3 and array.shape[2] not in (1, 3))
     return Header(_kind(first), pages, first.shape[:2], conversion=turned)
-
-
-def _picture_of(array: "np.ndarray", page: int, where: Path) -> "np.ndarray":
-    """Return a picture, (H, W, C), of an array (H, W), (H, W, C), (C, H, W) or (N, H, W, C)."""
-    import numpy as np
-
-    if array.ndim == 4 and array.shape[3] in (1, 3) and array.size:
-        return np.array(array[page])
-    if array.ndim == 3 and array.shape[2] not in (1, 3) and array.shape[0] in (1, 3) and array.size:
-        return np.moveaxis(np.array(array), 0, -1)
-    if (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3))) and array.size:
-        return np.array(array).reshape(*array.shape[:2], -1)
-    shape = "x".join(map(str, array.shape)) or "one number"
-    raise ValueError(
-        f"image {where}: it is an array of {shape}; expected (H, W), (H, W, 1), (H, W, 3) or, of several images, "
-        "(N, H, W, 1) or (N, H, W, 3)"
-    )
 
 
 def _kind(pixels: "np.ndarray") -> str:

@@ -1,0 +1,99 @@
+"""Reading the files that Pillow does not, or would cut to 8 bits: arrays of NumPy, deep colour, float TIFF files.
+
+In all of these `where` is the file's name in messages, and `content` what is in it where it lies in an archive.
+"""
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL.ImageFile import ImageFile
+
+TRANSPARENT = "its alpha channel makes a part of it transparent; save it without one"
+
+_TIFF = (".tif", ".tiff")
+_PLANES = 284  # a tag of TIFF
+
+
+def array_of(where: Path, content: bytes | None) -> "np.ndarray":
+    """Open an array of np.save; nothing in it is executed."""
+    import numpy as np
+
+    try:
+        if content is None:
+            return np.load(where, mmap_mode="r", allow_pickle=False)
+        return np.load(io.BytesIO(content), allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        what = "it holds Python objects" if "bject" in str(error) else f"{' '.join(str(error).split())[:100]}"
+        raise ValueError(f"image {where}: cannot be read ({what}); expected an array of numbers of np.save") from None
+
+
+def picture_of(array: "np.ndarray", page: int, where: Path) -> "np.ndarray":
+    """Return a picture, (H, W, C), of an array (H, W), (H, W, C), (C, H, W) or (N, H, W, C)."""
+    import numpy as np
+
+    if array.ndim == 4 and array.shape[3] in (1, 3) and array.size:
+        return np.array(array[page])
+    if array.ndim == 3 and array.shape[2] not in (1, 3) and array.shape[0] in (1, 3) and array.size:
+        return np.moveaxis(np.array(array), 0, -1)
+    if (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3))) and array.size:
+        return np.array(array).reshape(*array.shape[:2], -1)
+    shape = "x".join(map(str, array.shape)) or "one number"
+    raise ValueError(
+        f"image {where}: it is an array of {shape}; expected (H, W), (H, W, 1), (H, W, 3) or, of several images, "
+        "(N, H, W, 1) or (N, H, W, 3)"
+    )
+
+
+def is_foreign(where: Path, content: bytes | None) -> bool:
+    """Whether it is a TIFF file of a kind that Pillow does not know: float64, float colour ..."""
+    from PIL import Image, UnidentifiedImageError
+
+    if where.suffix.lower() not in _TIFF:
+        return False
+    try:
+        with Image.open(where if content is None else io.BytesIO(content)):
+            return False
+    except UnidentifiedImageError:
+        return (where.read_bytes()[:4] if content is None else content[:4]) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+def of_tiff(where: Path, content: bytes | None) -> "list[np.ndarray]":
+    """Return the pictures of a TIFF file, each (H, W, C)."""
+    import struct
+
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(where if content is None else io.BytesIO(content)) as file:
+            return [picture_of(page.asarray(), 0, where) for page in file.pages]
+    except (tifffile.TiffFileError, OSError, RuntimeError, LookupError, TypeError, ValueError, struct.error) as error:
+        what = " ".join(str(error).split())[:120]
+        raise ValueError(f"image {where}: cannot be read ({what}); save it as PNG or uncompressed TIFF") from None
+
+
+def deep_colour(image: "ImageFile", where: Path, content: bytes | None, page: int) -> "np.ndarray":
+    """Read a picture of more than 8 bits a channel, which Pillow would cut; `image` is the open file."""
+    image.load()  # says whether the file is whole, which OpenCV does not
+    # OpenCV mixes up a TIFF file that has one channel after another.
+    planes = image.format == "TIFF" and image.tag_v2.get(_PLANES) == 2  # type: ignore[attr-defined]
+    return of_tiff(where, content)[page] if planes else _by_opencv(where, content, page)
+
+
+def _by_opencv(where: Path, content: bytes | None, page: int) -> "np.ndarray":
+    import cv2
+    import numpy as np
+
+    data = np.frombuffer(where.read_bytes() if content is None else content, np.uint8)
+    _, pages = cv2.imdecodemulti(data, cv2.IMREAD_UNCHANGED, range=(page, page + 1))
+    if not pages or pages[0].dtype == np.uint8:
+        raise ValueError(f"image {where}: its 16 bits a channel cannot be read; save it as PNG or uncompressed TIFF")
+    pixels = np.asarray(pages[0])
+    if pixels.ndim == 3 and pixels.shape[2] == 4:
+        if pixels[..., 3].min() < 65535:
+            raise ValueError(f"image {where}: {TRANSPARENT}")
+        pixels = pixels[..., :3]
+        pixels = pixels[..., :1] if (pixels == pixels[..., :1]).all() else pixels
+    return pixels[..., ::-1] if pixels.ndim == 3 and pixels.shape[2] == 3 else pixels
