@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 from importlib.util import source_from_cache
 from pathlib import Path
@@ -28,13 +28,8 @@ _FILES = {"open", "os.listdir", "os.scandir", "sqlite3.connect", "ctypes.dlopen"
 _OF_MACHINE = {"PATH", "TMPDIR", "TEMP", "TMP", "COLUMNS", "LINES", "LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"}
 """Variables that Python's own library asks for when a program starts, or words are printed; no result rests on them."""
 
-_HIDES = {
-    "subprocess.Popen": "starts the program {}",
-    "os.system": "starts the program {}",
-    "os.posix_spawn": "starts the program {}",
-    "os.fork": "starts processes of its own",
-    "socket.connect": "uses the network",
-}
+_STARTS = {"subprocess.Popen", "os.system", "os.posix_spawn"}
+_HIDES = {"os.fork": "starts processes of its own", "socket.connect": "uses the network"}
 
 
 class Recorder:
@@ -69,10 +64,9 @@ class Recorder:
 
     def event(self, event: str, arguments: tuple[Any, ...], frame: FrameType) -> None:
         """Take an audit event."""
-        if event in _HIDES:
+        if event in _STARTS or event in _HIDES:
             if _of_method(frame):
-                text = _HIDES[event]
-                self._unseen.setdefault(text.format(_program(arguments)) if "{}" in text else text)
+                self._unseen.setdefault(_HIDES.get(event) or f"starts the program {_program(arguments)}")
             return
         path = _path(arguments)
         imports = event == "os.listdir" and frame.f_code.co_filename.startswith(_IMPORT)  # what it finds, it opens
@@ -88,6 +82,10 @@ class Recorder:
         as_given = not Path(path).is_absolute() and Path.cwd() == self._start
         writes = event == "open" and bool(arguments[2] & (os.O_WRONLY | os.O_TRUNC))
         self._inputs.setdefault(_source(os.path.normpath(path) if as_given else absolute), not writes)
+
+    def lose(self) -> None:
+        """Note that an event could not be read, as of a file named in a folder that is gone."""
+        self._unseen.setdefault("opens what could not be followed")
 
     def variable(self, name: object, frame: FrameType) -> None:
         """Take a question for a variable of the environment."""
@@ -164,10 +162,12 @@ def _install() -> None:
 
 
 def _heard(event: str, arguments: tuple[Any, ...]) -> None:
-    if _RECORDERS and (event in _FILES or event in _HIDES):
-        with suppress(OSError, ValueError):  # the folder it is in is gone; what it asked for fails by itself
-            for recorder in list(_RECORDERS):
+    if _RECORDERS and (event in _FILES or event in _STARTS or event in _HIDES):
+        for recorder in list(_RECORDERS):
+            try:
                 recorder.event(event, arguments, sys._getframe(1))
+            except Exception:  # noqa: BLE001 - it would stop what the method does
+                recorder.lose()
 
 
 def _of_method(frame: FrameType | None) -> bool:
@@ -233,7 +233,7 @@ def _source(path: str) -> str:
 
 
 def _program(arguments: tuple[Any, ...]) -> str:
-    """Return the name of the program that an event starts."""
-    words = [arguments[0], *(arguments[1:2] if len(arguments) > 1 and arguments[1] else [])]
-    first = words[0] or (words[-1] if isinstance(words[-1], str | bytes) else words[-1][0])
+    """Return the name of the program that an event starts: its first argument says it, or the words behind that."""
+    words = next((words for words in arguments[:2] if words), "")
+    first = words if isinstance(words, str | bytes | os.PathLike) else words[0]
     return Path([*os.fsdecode(first).split(), ""][0]).name

@@ -521,6 +521,27 @@ def test_a_finished_cell_runs_again_where_a_person_asks(own, run, expected):
     assert run(own / "model.py", fresh=True) == (expected(0.9), False, [])
 
 
+@pytest.mark.parametrize(
+    ("does", "said"),
+    [
+        ("os.system('true >&2')", "starts the program true"),
+        ("import subprocess; subprocess.run('true 1', shell=True)", "starts the program sh"),
+        ("import subprocess; subprocess.run([Path('/bin/true'), '1'])", "starts the program true"),
+        ("import subprocess; subprocess.Popen('true').wait()", "starts the program true"),
+        ("os.waitpid(os.posix_spawn('/bin/true', ['true'], os.environ), 0)", "starts the program true"),
+        ("if not os.fork(): os._exit(0)", "starts processes of its own"),
+        ("import socket; socket.socket().connect_ex(('127.0.0.1', 9))", "uses the network"),
+        ("Path('/dev/null').read_text(); os.listdir('/proc/self'); open(0, closefd=False)", ""),
+    ],
+)
+def test_what_hides_files_is_said(own, one_cell, images, does, said):
+    (own / "model.py").write_text(HEAD + does + CALL.format(BEFORE))
+    cell = one_cell(str(own / "model.py"), images)
+    with watching(cell) as recorder:
+        cell.method.load(cell.net, None, cell.options)
+    assert recorder.opened.unseen == ((said,) if said else ())
+
+
 def test_images_are_known_by_their_contents(run, images, own):
     def changed(change):
         change()
