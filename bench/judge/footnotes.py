@@ -35,7 +35,7 @@ def footnotes(results: Sequence[Result]) -> list[str]:
     an estimate of sigma, networks that onnxruntime could not run, and test images that stand, whole or in part, in a
     set that the method was trained on or in another test set of the table (`bench.judge.audit_findings`).
     """
-    lines = _remarks(results, "warnings", "WARNING: ") + _remarks(results, "notes")
+    lines = _remarks(results, "warnings", "WARNING: ") + _of_images(results) + _remarks(results, "notes")
     lines += _estimates(results) + _fallbacks(results)
     names = list(dict.fromkeys(result.dataset for result in results))
     for name in names:
@@ -57,6 +57,11 @@ def _remarks(results: Sequence[Result], kind: str, head: str = "") -> list[str]:
 def remarks(result: Result, kind: str) -> list[str]:
     """Return the lines of one kind, `notes` or `warnings`, that the records of a result hold."""
     return list(dict.fromkeys(line for record in result.records for line in record.provenance.get(kind, ())))
+
+
+def _of_images(results: Sequence[Result]) -> list[str]:
+    """Return how a person's images were understood, by dataset."""
+    return [f"{result.dataset}: {note}" for result in results for note in result.about["dataset"].get("notes", ())]
 
 
 def _estimates(results: Sequence[Result]) -> list[str]:

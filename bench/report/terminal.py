@@ -84,8 +84,7 @@ class Live(CampaignProgress):
             more += f"; in PyTorch, since onnxruntime cannot: {about['fallback']}"
         self.out.print(f"done  {cell.title}{net}: {about['seconds']['total']:.1f} s{more}", markup=False)
         for note in about["notes"]:
-            if note not in cell.dataset.notes:  # printed already
-                self.note(f"{cell.label}: {note}")
+            self.note(f"{cell.label}: {note}")
         for warning in about["warnings"]:
             self.out.print(f"warning: {cell.label} on {cell.data_label}: {warning}", style="bold yellow", markup=False)
 

@@ -99,7 +99,7 @@ def run_cell(
         "drivers": devices.drivers(device),
         "peak_memory": devices.peak_memory(device) + how.pop("workers_memory", 0),
         **how,
-        "notes": [*cell.dataset.notes, *how.get("notes", ())],
+        "notes": list(how.get("notes", ())),
         "warnings": [
             *_missing(failed, len(cell.dataset.images)),
             *cell.dataset.warnings,
@@ -204,6 +204,7 @@ def _about(cell: Cell, opened: Opened = Opened()) -> dict[str, Any]:  # noqa: B0
             "title": cell.dataset.title,
             "colour": cell.dataset.colour,
             "source": cell.dataset.source,
+            "notes": list(cell.dataset.notes),
             "word": cell.dataset.word or cell.dataset.name,
             "white": cell.dataset.white,
             "noise_name": cell.dataset.noise_name,
