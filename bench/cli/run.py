@@ -60,10 +60,10 @@ def command(
         raise typer.Exit(0 if not plan.failures else 1 if plan.cells else 2)
     live = terminal.Live(screen)
     done = run_campaign(plan.cells, Store(out / "runs"), settings, live, plan.failures, fresh=fresh)
-    if done.finished:
-        results = gather(done.records())
+    results = gather(done.records())
+    if results:
         terminal.print_results(screen, results)
         if table is not None:
             write_whole(table, TEXTS[ending(table)](leaderboards(results)))
-    if done.failures:
-        raise typer.Exit(1 if done.finished else 2)
+    if done.failures or any(result.failed_images for result in results):
+        raise typer.Exit(1 if results else 2)

@@ -55,7 +55,7 @@ def test_bad_images_are_one_line_and_status_2(command, bad, tmp_path, capsys):
         screen = capsys.readouterr()
         said = screen.err.strip().splitlines()
         if command == "run" and kind in ("broken", "mixed"):  # one of two images fails alone
-            assert (status, said) == (0, [])
+            assert (status, said) == (1, [])
             assert "1 of 2 images; failed: b: " in " ".join(screen.out.split())
             continue
         assert (status, len(said)) == (2, 1), (kind, said)
