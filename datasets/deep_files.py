@@ -5,16 +5,18 @@ In all of these `where` is the file's name in messages, and `content` what is in
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
     from PIL.ImageFile import ImageFile
 
 TRANSPARENT = "its alpha channel makes a part of it transparent; save it without one"
+INVERTED = "zero is white in it, as its photometric tag says"
 
 _TIFF = (".tif", ".tiff")
-_PLANES = 284  # a tag of TIFF
+_BITS, _PHOTOMETRIC, _ORIENTATION, _PLANES, _SAMPLE_FORMAT = 258, 262, 274, 284, 339  # tags of TIFF
+_UNSIGNED = (1,)
 
 
 def array_of(where: Path, content: bytes | None) -> "np.ndarray":
@@ -48,14 +50,15 @@ def picture_of(array: "np.ndarray", page: int, where: Path) -> "np.ndarray":
 
 
 def is_foreign(where: Path, content: bytes | None) -> bool:
-    """Whether it is a TIFF file of a kind that Pillow does not know: float64, float colour ..."""
+    """Whether it is a TIFF file of a kind that Pillow does not know, or would read with a sign: float64, uint32 ..."""
     from PIL import Image, UnidentifiedImageError
 
     if where.suffix.lower() not in _TIFF:
         return False
     try:
-        with Image.open(where if content is None else io.BytesIO(content)):
-            return False
+        with Image.open(where if content is None else io.BytesIO(content)) as image:
+            tags: Any = getattr(image, "tag_v2", {})
+            return bool(tags.get(_BITS) == (32,) and tags.get(_SAMPLE_FORMAT, _UNSIGNED) == _UNSIGNED)
     except UnidentifiedImageError:
         return (where.read_bytes()[:4] if content is None else content[:4]) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
@@ -68,6 +71,11 @@ def of_tiff(where: Path, content: bytes | None) -> "list[np.ndarray]":
 
     try:
         with tifffile.TiffFile(where if content is None else io.BytesIO(content)) as file:
+            for page in file.pages:
+                if page.aspage().tags.valueof(_ORIENTATION, 1) != 1:
+                    raise ValueError("its orientation tag turns it")
+                if page.aspage().tags.valueof(_PHOTOMETRIC, 1) == 0:
+                    raise ValueError(INVERTED)
             return [picture_of(page.asarray(), 0, where) for page in file.pages]
     except (tifffile.TiffFileError, OSError, RuntimeError, LookupError, TypeError, ValueError, struct.error) as error:
         what = " ".join(str(error).split())[:120]

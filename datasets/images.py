@@ -79,7 +79,8 @@ def opened(path: Path, content: bytes | None = None) -> "Iterator[ImageFile]":
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(path if content is None else io.BytesIO(content)) as image:
+        # Given a path, Pillow maps the file, and mixes up the rows of a gray TIFF file that its orientation tag turns.
+        with path.open("rb") if content is None else io.BytesIO(content) as stream, Image.open(stream) as image:
             yield image
     except UnidentifiedImageError:
         raise ValueError(f"image {path}: no readable image; expected PNG, TIFF, BMP or JPEG") from None

@@ -15,12 +15,27 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.ImageFile import ImageFile
 
-_ENDINGS = (".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg", ".pgm", ".ppm", ".pnm", ".webp", ".gif", ".jp2", ".npy")
+_ENDINGS = (
+    ".png",
+    ".tif",
+    ".tiff",
+    ".bmp",
+    ".jpg",
+    ".jpeg",
+    ".pbm",
+    ".pgm",
+    ".ppm",
+    ".pnm",
+    ".webp",
+    ".gif",
+    ".jp2",
+    ".npy",
+)
 
 EIGHT_BITS, WHOLE, FLOAT = "8-bit", "whole", "float"
 """The kinds of numbers in a file: bytes, deeper whole numbers, floating-point numbers."""
 
-_ORIENTATION, _BITS, _SUBFILE, _MAXIMUM = 274, 258, 254, 281  # tags of TIFF and EXIF
+_ORIENTATION, _BITS, _PHOTOMETRIC, _SUBFILE, _MAXIMUM = 274, 258, 262, 254, 281  # tags of TIFF and EXIF
 _MODES = ("L", "RGB", "RGBA", "LA", "P", "PA", "1", "I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 
 
@@ -166,6 +181,8 @@ def _header(image: "ImageFile", where: Path) -> Header:
     kind = FLOAT if image.mode == "F" else WHOLE if deep or image.mode.startswith("I") else EIGHT_BITS
     if image.mode not in _MODES:
         raise ValueError(f"image {where}: it is {image.mode}, whose colours need a profile; save it as gray or RGB")
+    if kind != EIGHT_BITS and tags.get(_PHOTOMETRIC, 1) == 0:
+        raise ValueError(f"image {where}: {deep_files.INVERTED}; save it with zero as black")
     white = float(state) if state > 255 else float(2**bits - 1) if 8 < bits < 16 else _stated(tags)
     conversions = [
         "alpha channel left out" * ("A" in image.mode or "transparency" in image.info),
@@ -223,7 +240,7 @@ def _by_pillow(image: "ImageFile", where: Path) -> "np.ndarray":
     elif turned.mode in ("P", "1"):
         turned = turned.convert("RGB" if turned.mode == "P" else "L")
     pixels = np.array(turned)
-    from_palette = image.mode in ("P", "PA")
+    from_palette = image.mode in ("P", "PA") or image.format == "GIF"  # whose later pictures have no palette mode
     return pixels[..., :1] if from_palette and (pixels == pixels[..., :1]).all() else pixels
 
 

@@ -187,6 +187,54 @@ def test_every_page_is_an_image(tmp_path):
 DEEP = GRAY.astype(np.uint16) * 257
 
 
+TURNS = {
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
+    8: np.rot90,
+}
+"""What the values of the orientation tag mean (TIFF 6.0, page 36)."""
+
+
+@pytest.mark.parametrize("turn", TURNS)
+@pytest.mark.parametrize("pixels", [GRAY, RGB], ids=["gray", "colour"])
+@pytest.mark.parametrize("deep", [1, 257])
+def test_what_the_orientation_tag_turns(tmp_path, pixels, turn, deep):
+    stored = (pixels * np.uint16(deep)).squeeze() if deep > 1 else pixels.squeeze()
+    tifffile.imwrite(tmp_path / "a.tif", stored, extratags=[(274, "H", 1, turn, True)])
+    (image,) = clean(from_path(tmp_path))
+    assert np.array_equal(image, TURNS[turn](pixels))
+
+
+@pytest.mark.parametrize(
+    ("values", "tags", "message"),
+    [
+        (GRAY * np.uint16(257), {"photometric": "miniswhite"}, "zero is white in it"),
+        (GRAY / 255, {"photometric": "miniswhite"}, "zero is white in it"),
+        (GRAY / 255, {"extratags": [(274, "H", 1, 6, True)]}, "its orientation tag turns it"),
+    ],
+)
+def test_deep_tiff_files_that_would_be_read_wrongly_are_refused(tmp_path, values, tags, message):
+    tifffile.imwrite(tmp_path / "a.tif", values[..., 0], **tags)
+    with pytest.raises(ValueError, match=rf"a\.tif: .*{message}"):
+        from_path(tmp_path)
+
+
+def test_whole_numbers_of_32_bits_have_no_sign(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", GRAY[..., 0] * np.uint32(2**24 + 2**16 + 2**8 + 1))
+    (image,) = clean(from_path(tmp_path, white=2**32 - 1))
+    np.testing.assert_allclose(image, GRAY, atol=1e-4)
+
+
+def test_every_picture_of_a_gray_gif_is_gray(tmp_path):
+    first, second = (Image.fromarray(pixels[..., 0]) for pixels in (GRAY, GRAY[::-1]))
+    first.save(tmp_path / "a.gif", save_all=True, append_images=[second])
+    assert np.array_equal(clean(from_path(tmp_path)), [GRAY, GRAY[::-1]])
+
+
 @pytest.mark.parametrize("ending", ["png", "tif", "pgm", "npy", "lzw.tif"])
 def test_sixteen_bits_of_every_format(tmp_path, ending):
     path = tmp_path / f"a.{ending}"
