@@ -15,6 +15,11 @@ PAIRS, IMAGES = "pairs:", "images:"
 
 _CONVERSION = "as stored, the white of each file to 255; an opaque alpha channel left out, EXIF turns made"
 
+_NAMED_NOISY = (
+    "the names of all images say noisy, and each counts as a clean one; NOISE=pairs takes them as noisy without a "
+    "reference, and the folder with both sides is taken as pairs"
+)
+
 
 def from_word(word: str, white: float | None = None) -> Dataset | None:
     """Describe the images that a word on DATA stands for; None where it is no path.
@@ -102,7 +107,8 @@ def from_path(path: Path, *, noisy: bool = False, white: float | None = None, pa
 
 def as_noisy(dataset: Dataset) -> Dataset:
     """Return a dataset whose images are noisy as they are, and have no reference."""
-    return replace(dataset, images=tuple(Image(image.name, noisy=image.clean) for image in dataset.images))
+    noisy = tuple(Image(image.name, noisy=image.clean) for image in dataset.images)
+    return replace(dataset, images=noisy, warnings=())  # it is as a clean one that it may be warned of
 
 
 def _of_listing(
@@ -131,7 +137,10 @@ def _of_listing(
         images = [Image(name, files.parts[file]) for name, file in named.items()]
         below = sum("/" in name for name in names)
         notes = [f"{counted(below, 'image')} of {len(names)} from subfolders, named by their path"] * bool(below)
-    return _described(path, images, white, [*files.notes, *notes])
+    dataset = _described(path, images, white, [*files.notes, *notes])
+    if paired is None and not layout and pairs.all_noisy(f"{files.path.resolve().stem}/{name}" for name in names):
+        return replace(dataset, warnings=(_NAMED_NOISY,))
+    return dataset
 
 
 def _of_pairs(files: pair_words.Named, white: float | None) -> Dataset:

@@ -9,7 +9,13 @@ from datasets.listing import counted, some
 
 _CLEAN = r"ground[ _-]?truth|noise[ _-]?(?:free|less)|clean|clear|gts?|targets?|hq|references?|ref|mean|originals?|orig"
 _NOISY = r"noisy|noise|noised|inputs?|in|lq|real|degraded|corrupted"
-_WORD = re.compile(rf"[\s_.\-]*(?<![a-z])(?:(?P<clean>{_CLEAN})|(?P<noisy>{_NOISY}))(?![a-z])", re.IGNORECASE)
+_NOISY_ONLY = ("noisy", "noised", "lq", "degraded", "corrupted")
+_HUMP = "(?-i:(?<=[a-z])(?=[A-Z]))"
+"""Between two words that a capital alone parts, as in `sceneNoisy`."""
+
+_WORD = re.compile(
+    rf"[\s_.\-]*(?:(?<![a-z])|{_HUMP})(?:(?P<clean>{_CLEAN})|(?P<noisy>{_NOISY}))(?:(?![a-z])|{_HUMP})", re.IGNORECASE
+)
 _FOLDER = re.compile(rf"{_WORD.pattern}[\s_.\-]*\d*", re.IGNORECASE)
 CLEAN, NOISY = SIDES = ("clean", "noisy")
 
@@ -178,6 +184,18 @@ def _by_scene(files: Iterable[str]) -> _Reading:
 def side_of(text: str) -> str:
     """Return ``"clean"`` or ``"noisy"`` as the last word of a text says, empty where none does."""
     return _side([text])
+
+
+def all_noisy(files: Iterable[str]) -> bool:
+    """Whether every path says that its image is noisy, by a word that says nothing else.
+
+    Examples
+    --------
+    >>> all_noisy(["a_noisy.png", "noisy/b.png"]), all_noisy(["real_1.png"]), all_noisy(["noisy/denoised/clean_a.png"])
+    (True, False, False)
+    """
+    last = ([match for part in _stem(file).split("/") for match in _WORD.finditer(part)][-1:] for file in files)
+    return all(words and (words[0]["noisy"] or "").lower() in _NOISY_ONLY for words in last)
 
 
 def _stem(file: str) -> str:

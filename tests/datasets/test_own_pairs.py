@@ -56,6 +56,8 @@ LAYOUTS = {
     "{0}_gt.png {0}_in.png": ["1", "2"],
     "{0}-Clean.png {0}-Noisy.png": ["1", "2"],
     "GT_SRGB_01{0}.png NOISY_SRGB_01{0}.png": ["SRGB_011", "SRGB_012"],
+    "scene{0}GT.png scene{0}Noisy.png": ["scene1", "scene2"],
+    "CleanImages/scene{0}.png NoisyImages/scene{0}.png": ["Images/scene1", "Images/scene2"],
     "{0}.png {0}_noisy.png": ["1", "2"],
     "{0}_clean.png {0}.png": ["1", "2"],
     "real/{0}_mean.png real/{0}_real.png": ["1", "2"],
@@ -90,6 +92,20 @@ def test_a_third_folder_is_left_out_and_named(tmp_path):
     dataset = from_path(folder)
     are_pairs(dataset, ["1", "2"])
     assert any("left out 1 image of no pair (other/1.png)" in line for line in dataset.notes)
+
+
+@pytest.mark.parametrize("pattern", ["noisy/{0}.png", "{0}_noisy.png", "scene{0}Noisy.png", "LQ/x/{0}.png"])
+def test_noisy_images_alone_are_warned_of_as_clean_ones(tmp_path, pattern):
+    for name, image in NOISY.items():
+        put(tmp_path / "set" / pattern.format(name), image)
+    (warning,) = from_path(tmp_path / "set").warnings
+    assert warning.startswith("the names of all images say noisy, and each counts as a clean one")
+    if "/" in pattern:
+        assert from_word(f"{tmp_path}/set/{pattern.split('/')[0]}").warnings == (warning,)
+    assert from_path(tmp_path / "set", noisy=True).warnings == ()
+    assert from_word(f"images:{tmp_path}/set").warnings == ()
+    put(tmp_path / "set" / "3.png", NOISY["1"])
+    assert from_path(tmp_path / "set").warnings == ()
 
 
 def test_sides_that_are_swapped_are_warned_of(tmp_path):
