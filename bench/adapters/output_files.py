@@ -172,7 +172,7 @@ def _picture(path: Path) -> tuple[np.ndarray, str]:
         "outputs are JPEG files, which lose what the program made" if path.suffix.lower() in (".jpg", ".jpeg") else ""
     )
     try:
-        with Image.open(path) as image:
+        with path.open("rb") as file, Image.open(file) as image:  # a mapped file that is turned is mixed up
             pages = getattr(image, "n_frames", 1)
             if pages > 1:
                 raise ValueError(f"has {pages} pages; expected one image a file")

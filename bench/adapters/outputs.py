@@ -75,7 +75,7 @@ def method_from_outputs(text: str) -> Method:
     pattern = str(Path(path).expanduser())
     white = description.positive(where, "white", options["white"]) if "white" in options else 0.0
     label = options.get("label") or _label(pattern)
-    net = Net(f"outputs {label}", label, "any")
+    net = Net(f"outputs {label}", label, "any", returns="image")
     variable = options.get("variable", "")
     # Two folders of one name are two methods; what is in them counts for each cell (`Load.files`).
     code = description.code_of(str(Path(pattern).absolute()), white, variable)

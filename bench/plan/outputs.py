@@ -26,6 +26,8 @@ def with_files(cell: Cell) -> Cell:
     if not isinstance(load, Load):
         return cell
     changes = cell.inference.changes(local=False)
+    if changes.pop("output", "") == "255":
+        raise BenchError(f"{load.where}: OUTPUT=255 is for methods that run; say white=255 behind the path")
     if changes:
         asked = ", ".join(f"{name.upper()}={value}" for name, value in changes.items())
         raise BenchError(f"{load.where}: {asked} changes how a method runs, and outputs are finished; leave it out")

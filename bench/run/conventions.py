@@ -68,7 +68,7 @@ def understood(
             convention = (0, returns) if returns else _recognised(denoise, noisy, parts, sigma, multiple, warnings)
             notes.extend(_said(convention, len(parts), declared=bool(returns)))
         place, kind = convention
-        return _image(kind, parts[min(place, len(parts) - 1)], noisy)
+        return image_of(kind, parts[min(place, len(parts) - 1)], noisy)
 
     return run
 
@@ -98,7 +98,8 @@ def _said(convention: tuple[int, str], parts: int, *, declared: bool) -> list[st
     return lines
 
 
-def _image(kind: str, output: "Tensor", noisy: "Tensor") -> "Tensor":
+def image_of(kind: str, output: "Tensor", noisy: "Tensor") -> "Tensor":
+    """Return the image that an output means which is one of `OUTPUTS`."""
     if kind == "residual":
         return noisy - output
     if kind == "-residual":

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Iterator
 
 from bench.plan.cell import Cell
+from bench.run.conventions import image_of
 from bench.run.sample import Output, Sample
 
 
@@ -20,6 +21,7 @@ def from_files(cell: Cell, images: Iterable[Sample]) -> tuple[Iterator[Output], 
 
         for image in images:
             pixels = torch.from_numpy(finished.output_of(image.name, image.clean))  # type: ignore[attr-defined]
-            yield Output([image], pixels.permute(2, 0, 1)[None], math.nan, [])
+            denoised = image_of(cell.inference.output, pixels, torch.from_numpy(image.noisy))
+            yield Output([image], denoised.permute(2, 0, 1)[None], math.nan, [])
 
     return read(), notes

@@ -174,6 +174,12 @@ def test_compressed_tiff_files(tmp_path, photograph, dtype, white, channels):
     assert np.abs(read(tmp_path / "x.tiff", clean)[0] * 255 - clean).max() < 1e-4
 
 
+def test_a_tiff_file_that_is_turned_by_its_tag(tmp_path, photograph):
+    clean = photograph[1]
+    tifffile.imwrite(tmp_path / "x.tif", np.rot90(clean[..., 0]), extratags=[(274, "H", 1, 6, True)])
+    assert np.abs(read(tmp_path / "x.tif", clean)[0] * 255 - clean).max() < 1e-9
+
+
 def test_twelve_bits_in_sixteen_are_recognised(tmp_path, photograph):
     deep = np.rint(photograph[1][..., 0] / 255 * 4095).astype(np.uint16)
     pixels, notes = read(write(tmp_path / "x.png", deep), photograph[1])
@@ -340,6 +346,7 @@ def test_a_pattern_tells_noise_and_seeds_apart(tmp_path, photographs):
         ("outputs:{folder}", {"precision": "bf16"}, "PRECISION=bf16 changes how a method runs"),
         ("outputs:{folder}", {"tile": 32}, "TILE=32 changes how a method runs"),
         ("outputs:{folder}", {"noise": "pairs"}, "has no references"),
+        ("outputs:{folder}", {"output": "255"}, "say white=255 behind the path"),
     ],
 )
 def test_what_cannot_be_is_one_line(outputs, photographs, word, words, cause):
@@ -410,6 +417,29 @@ def test_outputs_that_cannot_be_those_of_a_denoiser_are_warned_of(tmp_path, phot
     warnings = run_cell(one_cell(f"outputs:{folder}:white=1", photographs)).provenance["warnings"]
     assert cause in warnings[0] if cause else warnings == []
     assert "2 of 2 images" in warnings[0] if cause else True
+
+
+@pytest.mark.parametrize(
+    ("output", "convert"),
+    [
+        ("-1..1", lambda image, noisy: image * 2 - 1),
+        ("residual", lambda image, noisy: noisy - image),
+        ("-residual", lambda image, noisy: image - noisy),
+    ],
+)
+def test_outputs_may_be_noise_or_on_the_scale_that_output_says(tmp_path, photographs, one_cell, output, convert):
+    expected = {}
+    for path in photographs.iterdir():
+        clean = np.asarray(Image.open(path))[..., None].astype(np.float64)
+        noisy = degrade(
+            clean.astype(np.uint8), parse("25"), dataset="folder photographs", image=path.stem, seed=0
+        ).noisy
+        image = clean * 0.96 + 4
+        np.save(tmp_path / f"{path.stem}.npy", convert(image / 255, noisy))
+        expected[path.stem] = np.mean((np.rint(image) - clean) ** 2)
+    record = run_cell(one_cell(f"outputs:{tmp_path}", photographs, output=output))
+    assert {row["image"]: row["mse"] for row in record.images} == pytest.approx(expected, rel=1e-3)
+    assert record.provenance["warnings"] == []
 
 
 def test_the_output_for_a_single_image_may_be_a_file(outputs, photographs, one_cell):
