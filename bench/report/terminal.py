@@ -30,8 +30,13 @@ _STYLE = {"reproduced": "green", "above": "cyan", "below": "yellow", "not compar
 
 def console(width: int = 120) -> Console:
     """Return the console for standard output; of that width in columns where it is no terminal."""
-    out = Console(highlight=False, soft_wrap=False)
-    return out if out.is_terminal else Console(highlight=False, width=width)
+    out = _plain()
+    return out if out.is_terminal else _plain(width=width)
+
+
+def _plain(**how: Any) -> Console:
+    """Return a console that prints letters as they stand: `set:b:` is no picture, `[red]` no colour."""
+    return Console(highlight=False, emoji=False, markup=False, **how)
 
 
 class Live(CampaignProgress):
@@ -48,7 +53,7 @@ class Live(CampaignProgress):
     def __init__(self, out: Console, *, failures: bool = True) -> None:
         self.out, self.failures = out, failures
         self.bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=16),
             MofNCompleteColumn(),
             TextColumn("{task.fields[psnr]}"),
@@ -217,7 +222,7 @@ def _table(out: Console, rows: Sequence[Entry]) -> None:
         grid.add_row(*(Text(t, style) if c.name == "verdict" else Text(t) for c, t in zip(there, texts, strict=True)))
     # Where no terminal wraps lines, the table has the width that it needs.
     wide = max(out.width, sum(_width(column, rows) + GAP for column in there))
-    (out if out.is_terminal else Console(file=out.file, highlight=False, width=wide)).print(grid)
+    (out if out.is_terminal else _plain(file=out.file, width=wide)).print(grid)
     scored = rows[0].result.has_reference
     remark = averaged([row.result for row in rows]) if scored else f"no reference; {SELF_SCORE}"
     lines = [f"protocol {rows[0].result.protocol}; {remark}"]

@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from io import StringIO
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from bench.plan.request import Request, plan
 from bench.report.build import build
 from bench.report.html_page import html
 from bench.report.leaderboard import images_csv, leaderboards, to_csv, to_markdown
-from bench.report.terminal import Live, print_results
+from bench.report.terminal import Live, console, print_results
 from bench.run.campaign import run_campaign
 from bench.run.engine import run_all
 from bench.run.settings import Settings
@@ -258,6 +259,16 @@ def test_the_spread_over_seeds_stands_in_every_table(tmp_path, photographs):
     assert explained in page
     cells = {cell for _, rows in Tables(page).tables for row in rows for cell in row}
     assert shown in cells
+
+
+def test_names_are_printed_as_they_stand(capsys):
+    live = Live(console())
+    live.note("pairs.zip:b: [red] :smile:")
+    live.begin(SimpleNamespace(label="[red]", data_label="set[/]:b:", degradation="25"))
+    live.bar.console.print(live.bar.make_tasks_table(live.bar.tasks))
+    printed = capsys.readouterr().out
+    assert "note: pairs.zip:b: [red] :smile:" in printed
+    assert "[red], set[/]:b:, 25" in printed
 
 
 def test_a_table_fits_the_terminal_and_names_what_it_leaves_out(tmp_path, photographs):
