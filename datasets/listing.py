@@ -71,8 +71,9 @@ def matching(pattern: str) -> Listing:
     parts = Path(pattern).expanduser().parts
     first = next(place for place, part in enumerate(parts) if set(part) & set("*?["))
     root = Path(*parts[:first])
-    files = sorted(path for path in root.glob(str(Path(*parts[first:]))) if path.is_file())
-    return _of_files(root, files, "the pattern matches no image")
+    there = sorted(root.glob(str(Path(*parts[first:]))))
+    files = [path for path in there if path.is_file()]
+    return _of_files(root, files or there, "the pattern matches no image")
 
 
 def counted(count: int, what: str) -> str:

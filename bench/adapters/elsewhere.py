@@ -46,5 +46,5 @@ def unknown_method(name: str, known: Iterable[str]) -> BenchError:
             f"unknown method {name!r}: the package spandrel brings it: METHOD=spandrel WEIGHTS={file}, or another of "
             f"its files at {address} (pip install -r requirements-extras.txt)"
         )
-    more = "; see make list, or give the path of a Python, ONNX or TensorFlow Lite file, or cmd:PROGRAM"
+    more = "; see make list, or give the path of a Python, ONNX or TensorFlow Lite file, cmd:PROGRAM or outputs:FOLDER"
     return unknown("method", name, [*known, *(f"{form}:" for form in FORMS)], more)

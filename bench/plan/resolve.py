@@ -127,12 +127,12 @@ def known_method(word: str, weights: str) -> ConfiguredMethod:
     if own is not None:
         configured, given = own
     else:
-        name, given = name_and_options(word)
+        name = word.partition(":")[0]
         known = methods.available()
         registered = known.get(name) or method_from_package(name)
         if registered is None:
             raise unknown_method(name, [*known, *packaged()])
-        configured = registered
+        configured, (_, given) = registered, name_and_options(word)
     for key, value in given.items():
         if key not in configured.options:
             has = f"it has {', '.join(configured.options)}" if configured.options else "it has none"

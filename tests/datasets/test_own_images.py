@@ -91,6 +91,8 @@ def test_patterns(tmp_path):
     assert some.noise_name == from_path(tmp_path).name  # each image has the noise that it has in the whole folder
     with pytest.raises(ValueError, match="the pattern matches no image"):
         from_word(f"{tmp_path}/c*.png")
+    with pytest.raises(ValueError, match=r"the pattern matches no image.*there is x"):
+        from_word(f"{tmp_path}/x*")
     for name in ("c_a.png", "c_b.png", "d_a.png", "d_b.png"):
         save(tmp_path / name, GRAY)
     with pytest.raises(ValueError, match=r'two of one size each.*images:.*_\?.png" takes each as a clean image'):

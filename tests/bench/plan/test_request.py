@@ -38,6 +38,7 @@ def test_seed0_has_one_seed():
     ("words", "cause"),
     [
         ({"method": "dncnnn"}, r"unknown method 'dncnnn': did you mean dncnn"),
+        ({"method": "output:results/x"}, r"unknown method 'output': did you mean outputs:"),
         ({"data": "bds68"}, r"unknown dataset 'bds68': did you mean bsd68"),
         ({"protocol": "standart"}, r"unknown protocol 'standart': did you mean standard"),
         ({"noise": "gausian:25"}, r"unknown degradation 'gausian': did you mean gaussian"),
