@@ -29,12 +29,13 @@ def _table(path: Path | None) -> Path | None:
     return path
 
 
-def _out(folder: Path) -> Path:
+def folder(path: Path | None) -> Path | None:
     """Refuse before anything runs a folder that could not be written to."""
     from bench.common.atomic import check_writable
 
-    check_writable(folder)
-    return folder
+    if path is not None:
+        check_writable(path)
+    return path
 
 
 Method = Annotated[
@@ -88,10 +89,13 @@ Table = Annotated[
     typer.Option(dir_okay=False, callback=_table, help="Write the table here too: .csv, .md, .tex or .json."),
 ]
 Save = Annotated[
-    Path | None, typer.Option(file_okay=False, help="Folder that gets the noisy and the denoised images, lossless.")
+    Path | None,
+    typer.Option(
+        file_okay=False, callback=folder, help="Folder that gets the noisy and the denoised images, lossless."
+    ),
 ]
 Out = Annotated[
-    Path, typer.Option(file_okay=False, callback=_out, help="Folder that gets runs/, report/ and what studies write.")
+    Path, typer.Option(file_okay=False, callback=folder, help="Folder that gets runs/, report/ and what studies write.")
 ]
 
 

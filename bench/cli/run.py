@@ -37,6 +37,7 @@ def command(
     from bench.cli.printing import print_warnings
     from bench.common.atomic import write_whole
     from bench.common.tables import ending
+    from bench.plan.cell import understood
     from bench.plan.request import Request, planned
     from bench.report import terminal
     from bench.report.leaderboard import TEXTS, leaderboards
@@ -51,14 +52,16 @@ def command(
     words = (method, data, noise, protocol, seed, weights, ensemble, precision, tile, sigma, range, output)
     plan = planned(Request(*words))
     screen = terminal.console()
+    live = terminal.Live(screen)
     for line in plan.remarks:
         screen.print(line, style="dim", markup=False)
     if dry_run:
+        for line in understood(plan.cells, warnings=True):
+            live.note(line)
         for failure in plan.failures:
             terminal.failed(failure)
         terminal.print_forecasts(screen, forecasts(plan.cells, Store(out / "runs"), settings, fresh=fresh))
         raise typer.Exit(0 if not plan.failures else 1 if plan.cells else 2)
-    live = terminal.Live(screen)
     done = run_campaign(plan.cells, Store(out / "runs"), settings, live, plan.failures, fresh=fresh)
     results = gather(done.records())
     if results:

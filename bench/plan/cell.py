@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -192,6 +192,14 @@ class Failure:
     def key(self) -> str:
         """Hash of what was asked for."""
         return hashlib.sha256(json.dumps(dict(self.request), sort_keys=True).encode()).hexdigest()[:20]
+
+
+def understood(cells: Iterable[Cell], *, warnings: bool = False) -> list[str]:
+    """Return a line on each way in which a person's images were understood, with what is likely wrong if asked for."""
+    sets = [cell.dataset for cell in cells]
+    lines = [f"{one.name}: {note}" for one in sets for note in one.notes]
+    lines += [f"WARNING: {one.name}: {warning}" for one in sets for warning in one.warnings] * warnings
+    return list(dict.fromkeys(lines))
 
 
 def describe(net: Net) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.common.interruption import CURRENT
-from bench.plan.cell import Cell, Failure
+from bench.plan.cell import Cell, Failure, understood
 from bench.run.engine import run_all
 from bench.run.isolated import prepare_for
 from bench.run.progress import Progress
@@ -75,7 +75,7 @@ def run_campaign(
     lost = list(failures)
     for failure in failures:
         progress.failed(failure)
-    for note in dict.fromkeys(f"{cell.dataset.name}: {note}" for cell in cells for note in cell.dataset.notes):
+    for note in understood(cells):
         progress.note(note)
     waiting = [cell for cell in cells if fresh or not finished(cell, store, settings)]
     for note in dict.fromkeys(_reasons(cells, waiting, store, fresh=fresh)):

@@ -10,7 +10,7 @@ from bench.common.atomic import whole
 from bench.common.errors import BenchError, one_line
 from bench.common.files import sha256
 from bench.common.tables import write_csv
-from bench.plan.cell import Cell, Failure
+from bench.plan.cell import Cell, Failure, understood
 from bench.plan.request import Request, inputs
 from bench.plan.resolve import EXPECTED
 from bench.run.sample import samples
@@ -170,11 +170,15 @@ def noisy_images(request: Request, folder: Path, ending: str = "") -> Iterator[s
     """
     cells, failures = inputs(request)
     yield from failures
+    said: set[str] = set()
     for cell in cells:
         failed: dict[str, Exception] = {}
         try:
             inside = save_noisy(folder, cell, ending, failed)
             yield f"{len(cell.dataset.images) - len(failed)} noisy images in {inside}"
+            lines = [line for line in understood([cell], warnings=True) if line not in said]
+            said.update(lines)
+            yield from (f"note: {line}" for line in lines)
             yield from (Failure(cell.request, f"image {name}: {one_line(error)}") for name, error in failed.items())
         except EXPECTED as error:
             yield Failure(cell.request, one_line(error))

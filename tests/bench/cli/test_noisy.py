@@ -3,6 +3,8 @@
 import shlex
 import shutil
 
+import pytest
+
 from bench.cli.app import main
 
 
@@ -28,6 +30,26 @@ def test_what_a_run_saves_is_read_back(capsys, tmp_path, photographs):
         return [line.split("25  ")[1].split()[:3] for line in text.splitlines() if line.startswith("Median")]
 
     assert scores(first) == scores(capsys.readouterr().out) != []
+
+
+def test_how_images_were_understood_is_said_before_anything_runs(capsys, tmp_path, photographs):
+    shutil.copytree(photographs, tmp_path / "set" / "noisy")
+    data = ["--data", str(tmp_path / "set")]
+    for words in (
+        ["noisy", "--to", str(tmp_path / "n"), "--seed", "0,1"],
+        ["run", "--dry-run", "--out", str(tmp_path)],
+    ):
+        assert main([*words, *data]) == 0
+        printed = capsys.readouterr().out
+        assert printed.count("note: folder set: 2 images of 2 from subfolders") == 1
+        assert printed.count("note: WARNING: folder set: the names of all images say noisy") == 1
+
+
+@pytest.mark.parametrize("words", [["run", "--save"], ["noisy", "--to"]])
+def test_a_folder_that_cannot_be_written_is_said_first(capsys, tmp_path, photographs, words):
+    (tmp_path / "file").touch()
+    assert main([*words, str(tmp_path / "file" / "x"), "--data", str(photographs)]) == 2
+    assert "cannot write" in capsys.readouterr().err
 
 
 def test_a_format_that_there_is_not_is_said(capsys, tmp_path, photographs):
