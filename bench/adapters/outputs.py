@@ -77,8 +77,9 @@ def method_from_outputs(text: str) -> Method:
     label = options.get("label") or _label(pattern)
     net = Net(f"outputs {label}", label, "any", returns="image")
     variable = options.get("variable", "")
-    # Two folders of one name are two methods; what is in them counts for each cell (`Load.files`).
-    code = description.code_of(str(Path(pattern).absolute()), white, variable)
+    # Two folders of one name are two methods; what is in them counts for each cell (`Load.files`). A record says by
+    # which published numbers it is judged.
+    code = description.code_of(str(Path(pattern).absolute()), white, variable, options.get("as", ""))
     load = Load(where, pattern, white, variable, code)
     nets = _judged_as(where, options["as"], net) if "as" in options else (net,)
     return Method(label, "outputs of another program", f"{PREFIX}{path}", nets, load)

@@ -389,6 +389,11 @@ def test_labels(path, label):
     assert method_from_outputs(path).nets[0].label == label
 
 
+def test_what_outputs_are_judged_as_belongs_to_their_identity(outputs, photographs, one_cell):
+    words = (f"outputs:{outputs}", f"outputs:{outputs}:as=dncnn-s", f"outputs:{outputs}:as=bm3d")
+    assert len({one_cell(word, photographs).key for word in words}) == 3
+
+
 def test_outputs_cannot_be_checked_as_a_method(outputs):
     from bench.studies.conform.study import conform
 
