@@ -28,8 +28,8 @@ def from_word(word: str, white: float | None = None) -> Dataset | None:
     ----------
     word : str
         A path, a pattern of paths (`photos/*.png`), or one of these behind ``pairs:`` or ``images:``; after ``pairs:``
-        also two patterns of a clean and a noisy image (`pairs:a/{name}_GT.png,a/{name}_N.png`), or a CSV file of two
-        columns.
+        also two folders or images, the clean one first (`pairs:a/x,b/y`), two patterns of such
+        (`pairs:a/{name}_GT.png,a/{name}_N.png`), or a CSV file of two columns.
     white : float, optional
         The value of white of files that are deeper than 8 bits.
 
@@ -44,6 +44,8 @@ def from_word(word: str, white: float | None = None) -> Dataset | None:
     place = word.removeprefix(PAIRS).removeprefix(IMAGES) if as_pairs or as_images else word
     if as_pairs and pair_words.MARK in place:
         return replace(_of_pairs(pair_words.of_patterns(place), white), word=word)
+    if sides := two_sides(word):
+        return replace(_of_pairs(pair_words.of_sides(*sides), white), word=word)
     paired = as_pairs if as_pairs or as_images else None
     if is_path(place):
         dataset = from_path(Path(place).expanduser(), white=white, paired=paired)
@@ -66,6 +68,18 @@ def is_path(word: str) -> bool:
         return bool(word) and Path(word).expanduser().exists()
     except (OSError, RuntimeError):  # too long a name, or ~user of nobody
         return False
+
+
+def two_sides(word: str) -> tuple[Path, Path] | None:
+    """Return what lies at the two paths of ``pairs:CLEAN,NOISY``; None where a word is something else."""
+    place = word.removeprefix(PAIRS)
+    if place == word or is_path(place):
+        return None
+    for cut in (at for at, sign in enumerate(place) if sign == ","):
+        clean, noisy = place[:cut].strip(), place[cut + 1 :].strip()
+        if is_path(clean) and is_path(noisy):
+            return Path(clean).expanduser(), Path(noisy).expanduser()
+    return None
 
 
 def from_path(path: Path, *, noisy: bool = False, white: float | None = None, paired: bool | None = None) -> Dataset:

@@ -3,7 +3,7 @@
 import csv
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -48,9 +48,26 @@ def of_patterns(text: str) -> Named:
     for here, there, pattern in ((clean, noisy, patterns[1]), (noisy, clean, patterns[0])):
         if alone := [str(path) for name, path in here.items() if name not in there]:
             raise ValueError(f"DATA=pairs:{text}: {some(alone)}: no partner that {pattern} matches; give each its own")
-    folder = Path(os.path.commonpath([path.absolute().parent for path in (*clean.values(), *noisy.values())]))
+    folder = _common((*clean.values(), *noisy.values()))
     pairs = tuple((n, file_at(clean[n].absolute(), folder), file_at(noisy[n].absolute(), folder)) for n in clean)
     return Named(folder, pairs, (f"{counted(len(pairs), 'pair')}: {patterns[0]} is clean, {patterns[1]} noisy",))
+
+
+def of_sides(clean: Path, noisy: Path) -> Named:
+    """Return the pairs of two folders, whose images have the same names, or of two images.
+
+    Raises
+    ------
+    ValueError
+        If they are one of each, or an image has no partner.
+    """
+    if clean.is_dir() and noisy.is_dir():
+        return of_patterns(f"{clean}/{MARK},{noisy}/{MARK}")
+    if clean.is_dir() or noisy.is_dir():
+        raise ValueError(f"DATA=pairs:{clean},{noisy}: expected two folders, or two images, the clean one first")
+    folder = _common((clean, noisy))
+    pair = (clean.stem, file_at(clean.absolute(), folder), file_at(noisy.absolute(), folder))
+    return Named(folder, (pair,), (f"1 pair: {clean} is clean, {noisy} noisy",))
 
 
 def of_table(path: Path) -> Named:
@@ -76,9 +93,13 @@ def of_table(path: Path) -> Named:
         raise ValueError(f"DATA={path}: the table has no pair; expected lines of a clean and a noisy path")
     ordered = [row[::-1] for row in rows] if sides == ["noisy", "clean"] else rows
     files = [tuple(_file(path, place) for place in row) for row in ordered]
-    folder = Path(os.path.commonpath([file.parent for pair in files for file in pair]))
-    named = by_name(path, [(_name(clean, folder), (clean, noisy)) for clean, noisy in files])
-    pairs = tuple((name, file_at(clean, folder), file_at(noisy, folder)) for name, (clean, noisy) in named.items())
+    folder = _common([file for pair in files for file in pair])
+    repeated = len({clean for clean, _ in files}) < len(files)  # several noisy images of one clean one
+    named = by_name(path, [(_name(noisy if repeated else clean, folder), noisy) for clean, noisy in files])
+    pairs = tuple(
+        (name, file_at(clean, folder), file_at(noisy, folder))
+        for name, (clean, noisy) in zip(named, files, strict=True)
+    )
     how = "as its heading says" if heading else "the first column clean, the second noisy"
     return Named(path, pairs, (f"{counted(len(pairs), 'pair')}, {how}",))
 
@@ -107,6 +128,11 @@ def _matched(pattern: str) -> dict[str, Path]:
     if not found:
         raise ValueError(f"DATA=pairs: {pattern} matches no image file; {MARK} stands for the name of an image")
     return by_name(path, found)
+
+
+def _common(files: Iterable[Path]) -> Path:
+    """Return the folder that holds all of them, however deep."""
+    return Path(os.path.commonpath([file.absolute().parent for file in files]))
 
 
 def _file(table: Path, place: str) -> Path:

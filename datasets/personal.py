@@ -29,7 +29,13 @@ def described(path: Path, images: Sequence[Image], colour: str = "", **more: Any
     **more
         Further fields of `Dataset`.
     """
-    name = f"folder {path.resolve().name}" if path.is_dir() else path.name if path.suffix else f"file {path.name}"
+    name = (
+        f"folder {path.resolve().name or path.resolve()}"
+        if path.is_dir()
+        else path.name
+        if path.suffix
+        else f"file {path.name}"
+    )
     dataset = Dataset(name, name, colour, tuple(images), str(path), "your own images", **more)
     if colour:
         return dataset

@@ -197,9 +197,10 @@ def _is_dataset(word: str) -> bool:
 
 
 def _is_one(word: str) -> bool:
-    from datasets.from_path import is_path
+    from datasets.from_path import is_path, two_sides
 
-    return word == "all" or word in datasets.available() or is_path(word) or is_path(_PREFIX.sub("", word, count=1))
+    named = word == "all" or word in datasets.available()
+    return named or is_path(word) or is_path(_PREFIX.sub("", word, count=1)) or two_sides(word) is not None
 
 
 def white(word: str) -> float | None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bench.plan.resolve import dataset_words, known_dataset
 from bench.run.images import pictures
 from datasets.from_path import from_path, from_word
 
@@ -179,6 +180,23 @@ def test_pairs_by_two_patterns(tmp_path, patterns, typed):
     are_pairs(from_word(f"pairs:{typed.format(folder=folder)}"))
 
 
+def test_pairs_of_two_folders_or_images(tmp_path):
+    layout(tmp_path, "a/x,y/{0}.png", "b/{0}.bmp")
+    word = f"pairs:{tmp_path}/a/x,y,{tmp_path}/b"
+    assert dataset_words(f"{word},set12") == [word, "set12"]
+    are_pairs(known_dataset(word), ["1", "2"])
+    assert known_dataset(f"{word}:2").image_names() == ["2"]
+    single = known_dataset(f"pairs:{tmp_path}/a/x,y/1.png,{tmp_path}/b/2.bmp")
+    (picture,) = pictures(single)
+    assert np.array_equal(picture.clean, CLEAN["1"])
+    assert np.array_equal(picture.noisy, NOISY["2"])
+    with pytest.raises(ValueError, match="expected two folders, or two images"):
+        known_dataset(f"pairs:{tmp_path}/a,{tmp_path}/b/2.bmp")
+    put(tmp_path / "b" / "3.png", NOISY["1"])
+    with pytest.raises(ValueError, match=r"b/3\.png: no partner"):
+        known_dataset(word)
+
+
 def test_patterns_that_do_not_match(tmp_path):
     layout(tmp_path, "{0}_GT.png", "{0}_N.png")
     put(tmp_path / "3_N.png", NOISY["1"])
@@ -202,12 +220,23 @@ def test_pairs_by_a_table(tmp_path, heading):
         are_pairs(from_word(word), ["1a", "2a"])
 
 
+def test_several_noisy_images_of_one_clean_one_in_a_table(tmp_path):
+    layout(tmp_path, "{0}a.png", "{0}b.png")
+    (tmp_path / "list.csv").write_text("1a.png,1b.png\n1a.png,2b.png\n")
+    dataset = from_path(tmp_path / "list.csv")
+    assert dataset.image_names() == ["1b", "2b"]
+    for picture, noisy in zip(pictures(dataset), ("1", "2"), strict=True):
+        assert np.array_equal(picture.clean, CLEAN["1"])
+        assert np.array_equal(picture.noisy, NOISY[noisy])
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("1a.png,1b.png,3\n", "line 1 has 3 columns"),
         ("a,b\n1a.png,1b.png\n", "its heading is a, b; expected clean,noisy"),
         ("1a.png,9.png\n", "there is no 9.png"),
+        ("1a.png,1b.png\n" * 2, r"two images are named '1b' \(\S*/1b\.png and \S*/1b\.png\)"),
         ("", "the table has no pair"),
     ],
 )
