@@ -153,7 +153,7 @@ def _of_listing(
         notes = [f"{counted(below, 'image')} of {len(names)} from subfolders, named by their path"] * bool(below)
     dataset = _described(path, images, white, [*files.notes, *notes])
     if paired is None and not layout and pairs.all_noisy(f"{files.path.resolve().stem}/{name}" for name in names):
-        return replace(dataset, warnings=(_NAMED_NOISY,))
+        return replace(dataset, warnings=(*dataset.warnings, _NAMED_NOISY))
     return dataset
 
 
@@ -177,7 +177,7 @@ def _described(path: Path, images: Sequence[Image], white: float | None, notes: 
         notes=(*notes, *files.notes),
         white=white,
     )
-    return replace(dataset, warnings=roughness(dataset)) if dataset.has_noisy else dataset
+    return replace(dataset, warnings=(*dataset.warnings, *roughness(dataset))) if dataset.has_noisy else dataset
 
 
 def _how_to_name(path: Path) -> str:

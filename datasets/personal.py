@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_BLACK = "no value of the first image is above 1, and white is 255: write zeros and ones as 0 and 255"
+
 
 def described(path: Path, images: Sequence[Image], colour: str = "", **more: Any) -> Dataset:
     """Describe a person's own images, with a space or a dot in their name, which no registered dataset has.
@@ -39,7 +41,9 @@ def described(path: Path, images: Sequence[Image], colour: str = "", **more: Any
     dataset = Dataset(name, name, colour, tuple(images), str(path), "your own images", **more)
     if colour:
         return dataset
-    return replace(dataset, colour="gray" if _first(dataset).shape[2] == 1 else "rgb")
+    first = _first(dataset)
+    black = first.dtype == "uint8" and first.max() <= 1
+    return replace(dataset, colour="gray" if first.shape[2] == 1 else "rgb", warnings=(_BLACK,) * bool(black))
 
 
 def _first(dataset: Dataset) -> "np.ndarray":

@@ -231,6 +231,13 @@ def test_whole_numbers_of_32_bits_have_no_sign(tmp_path):
     np.testing.assert_allclose(image, GRAY, atol=1e-4)
 
 
+def test_zeros_and_ones_in_8_bits_are_warned_of(tmp_path):
+    save(tmp_path / "a.png", GRAY // 128)
+    assert "no value of the first image is above 1" in from_path(tmp_path).warnings[0]
+    save(tmp_path / "a.png", GRAY // 100)
+    assert from_path(tmp_path).warnings == ()
+
+
 def test_every_picture_of_a_gray_gif_is_gray(tmp_path):
     first, second = (Image.fromarray(pixels[..., 0]) for pixels in (GRAY, GRAY[::-1]))
     first.save(tmp_path / "a.gif", save_all=True, append_images=[second])
