@@ -4,6 +4,7 @@ Nothing that is read is ever executed.
 """
 
 import importlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,9 @@ WRAPPERS = (
 )  # fmt: skip
 """Names under which checkpoints hold the tensors of the network, those that come first preferred."""
 
+_AVERAGED = re.compile(r"(^|[^a-z])(ema|swa|avg|averaged?)([^a-z]|$)", re.IGNORECASE)
+"""How weights that were averaged while a network was trained are named."""
+
 
 def _named(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
     import torch
@@ -55,7 +59,7 @@ def _named(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
             continue
         holders = [key for key, part in content.items() if _holds_tensors(part)]
         known = sorted((key for key in holders if key in WRAPPERS), key=WRAPPERS.index)
-        averaged = [key for key in holders if "ema" in str(key).lower().split("_")]
+        averaged = [key for key in holders if _AVERAGED.search(str(key))]
         others = [key for key in holders if key in known and key not in averaged]
         chosen = next(iter([*averaged, *known]), None)
         if chosen is None and len(holders) == 1 and not any(value.ndim > 1 for value in _tensors(content).values()):
@@ -64,6 +68,8 @@ def _named(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
             break
         if averaged and others:
             remarks.append(f"{chosen} of {path.name} is taken, the averaged weights; it holds {others[0]} too")
+        elif elsewhere := _averaged({key: part for key, part in content.items() if key not in (chosen, *averaged)}):
+            remarks.append(f"{chosen} of {path.name} is taken; it holds averaged weights too, as {elsewhere}")
         content = content[chosen]
     if isinstance(content, Mapping) and content and all(isinstance(part, Mapping) for part in content.values()):
         content = {f"{number}.{key}": tensor for number, part in content.items() for key, tensor in part.items()}
@@ -73,7 +79,18 @@ def _named(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
         if any(isinstance(part, Opaque) for part in parts):
             raise ValueError(_CODE.format(path))
         raise ValueError(f"weights {path}: holds no named tensors; expected a state dict or safetensors")
-    return (_of_lightning(tensors) if lightning else tensors), tuple(remarks)
+    tensors.pop("n_averaged", None)  # a count, of `torch.optim.swa_utils.AveragedModel`
+    return (_of_lightning(tensors, path, remarks) if lightning else tensors), tuple(remarks)
+
+
+def _averaged(content: Any, depth: int = 3) -> str:
+    """Return where in a dictionary averaged weights are, as ``"callbacks.EMA"``; empty where there are none."""
+    for key, part in content.items() if isinstance(content, Mapping) and depth else ():
+        if _AVERAGED.search(str(key)) and _holds_tensors(part):
+            return str(key)
+        if inner := _averaged(part, depth - 1):
+            return f"{key}.{inner}"
+    return ""
 
 
 def _tensors(content: Any) -> dict[Any, Any]:
@@ -106,13 +123,21 @@ def _unprefixed(key: str) -> str:
     return key.replace("._orig_mod.", ".")
 
 
-def _of_lightning(tensors: dict[str, Any]) -> dict[str, Any]:
+def _of_lightning(tensors: dict[str, Any], path: Path, remarks: list[str]) -> dict[str, Any]:
     """Return the tensors of the network of a Lightning module, whose attribute stands before their names."""
     if not all("." in key for key in tensors):
         return tensors
-    members = list(dict.fromkeys(key.partition(".")[0] for key in tensors))
-    member = min(members, key=lambda name: WRAPPERS.index(name) if name in WRAPPERS else len(WRAPPERS))
-    return {key.partition(".")[2]: tensor for key, tensor in tensors.items() if key.startswith(f"{member}.")}
+    sizes: dict[str, int] = {}
+    for key, tensor in tensors.items():
+        member = key.partition(".")[0]
+        sizes[member] = sizes.get(member, 0) + tensor.numel()
+    usual = {name: place for place, name in enumerate(WRAPPERS)}
+    member = min(sizes, key=lambda name: (usual.get(name, len(usual)), -sizes[name]))
+    others = [name for name in sizes if name in usual and name != member]
+    if _AVERAGED.search(member) and others:
+        remarks.append(f"{member} of {path.name} is taken, the averaged weights; it holds {others[0]} too")
+    inside = (key.removeprefix(f"{member}.") for key in tensors if key.startswith(f"{member}."))
+    return {_unprefixed(key): tensors[f"{member}.{key}"] for key in inside}
 
 
 _CODE = (
@@ -224,6 +249,14 @@ def what_else(path: Path) -> str:
         return "is a part of a TensorFlow checkpoint; expected a PyTorch checkpoint or safetensors"
     if path.suffix in (".onnx", ".tflite"):
         return f"is a model of its own; give it as METHOD={path}"
+    if head.startswith(b"\x1f\x8b") or head[257:262] == b"ustar":
+        return "is a packed archive (gzip or tar); unpack it and give the file of weights"
+    if head.startswith(b"\x93NUMPY"):
+        return "is one array of NumPy; expected a PyTorch checkpoint or safetensors"
+    if not head.strip(b"\0"):
+        return "cannot be read: it begins with zeros, as a download that was cut off; fetch it again"
+    if path.suffix != ".safetensors" and text.isascii() and all(byte >= 32 or byte in b"\t\r\n" for byte in text):
+        return f"is a text ({text[:40].decode().splitlines()[0]!r}); fetch the file itself"
     return _zip_of_something_else(path) if head.startswith(b"PK") else ""
 
 

@@ -1,7 +1,9 @@
 """Checkpoints in every wrapping that training code leaves them in; what is none of them says what it is."""
 
 import argparse
+import gzip
 import json
+import tarfile
 import zipfile
 from collections import OrderedDict
 
@@ -57,6 +59,16 @@ WRAPPED = {
     "averaged first": {"ema": TENSORS, "model": OTHER},
     "averaged, another name": {"state_dict": OTHER, "state_dict_ema": TENSORS, "optimizer": OPTIMISER},
     "averaged, inside": {"model_ema": {"module": prefixed("module.")}, "model": OTHER},
+    "averaged, by SWA": {"swa_model": {**prefixed("module."), "n_averaged": torch.tensor(7)}, "model": OTHER},
+    "averaged, in words": {"model_state_dict": OTHER, "averaged_model": TENSORS},
+    "averaged, lightning": {
+        "state_dict": {**prefixed("model.", OTHER), **prefixed("ema_model.")}, "pytorch-lightning_version": "2.1",
+    },
+    "the count of averaging": {**prefixed("module."), "n_averaged": torch.tensor(7)},
+    "lightning with a metric": {
+        "state_dict": {"psnr.total": torch.zeros(1), **prefixed("denoise.")}, "pytorch-lightning_version": "2.1",
+    },
+    "lightning in parallel": {"state_dict": prefixed("net.module."), "pytorch-lightning_version": "2.1"},
 }  # fmt: skip
 
 
@@ -73,6 +85,14 @@ def test_every_wrapping_is_opened(tmp_path, case, old):
     said = notes(path)
     assert len(said) == case.startswith("averaged")
     assert all("of net.pth is taken, the averaged weights; it holds" in line for line in said)
+
+
+def test_averaged_weights_that_are_not_taken_are_said(tmp_path):
+    callbacks = {"EMA": {"ema_weights": OTHER}}
+    torch.save({"state_dict": TENSORS, "callbacks": callbacks, "optimizer": OPTIMISER}, tmp_path / "net.ckpt")
+    assert torch.equal(state_dict(tmp_path / "net.ckpt")["0.weight"], TENSORS["0.weight"])
+    line = "state_dict of net.ckpt is taken; it holds averaged weights too, as callbacks.EMA"
+    assert notes(tmp_path / "net.ckpt") == (line,)
 
 
 @pytest.mark.parametrize("name", ["net.safetensors", "net.pth"])
@@ -103,6 +123,11 @@ def scripted(path):
     torch.jit.trace(nn.Conv2d(1, 1, 3), torch.zeros(1, 1, 8, 8)).save(path)
 
 
+def packed(path):
+    with tarfile.open(path, "w") as file:
+        file.add(__file__)
+
+
 def hdf5(path):
     import h5py
 
@@ -123,7 +148,15 @@ ELSE = {
     "empty": (lambda p: p.write_bytes(b""), "cannot be read: it is empty"),
     "MATLAB": (lambda p: p.write_bytes(b"MATLAB 5.0 MAT-file, Platform: GLNXA64".ljust(600)), "is a MATLAB file"),
     "no tensors": (lambda p: torch.save({"epoch": 3}, p), "holds no named tensors"),
-    "text": (lambda p: p.write_text("depth: 17\n" * 90), "no PyTorch checkpoint|cannot be read"),
+    "text": (lambda p: p.write_text("depth: 17\n" * 90), r"is a text \('depth: 17'\)"),
+    "answer of a server": (
+        lambda p: p.write_text('{"message": "Not Found"}'),
+        r"is a text \('{\"message\": \"not found\"}'",
+    ),
+    "gzip": (lambda p: p.write_bytes(gzip.compress(b"depth")), r"is a packed archive \(gzip or tar\)"),
+    "tar": (packed, r"is a packed archive \(gzip or tar\)"),
+    "zeros": (lambda p: p.write_bytes(bytes(5000)), "cannot be read: it begins with zeros"),
+    "NumPy": (lambda p: np.save(p.open("wb"), np.ones(3)), "is one array of NumPy"),
 }
 
 
