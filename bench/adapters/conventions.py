@@ -31,6 +31,9 @@ INPUTS = ("0..1", "0..255", "-1..1")
 SIGMAS = ("number", "vector", "map")
 """Forms of the noise level that a method may take: a number, a tensor (B,), a tensor (B, 1, H, W)."""
 
+LEAST = 5.0
+"""A default from here on is a noise level from 0 to 255; there is no such one from 0 to 1."""
+
 _LEVEL = re.compile("sigma|noise|level|std", re.IGNORECASE)
 """Names of a parameter that is the noise level."""
 
@@ -71,11 +74,12 @@ def level(value: Any) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of a function, as it is parsed or as it is there."""
+    """A parameter of a function, as it is parsed or as it is there; `default` is its value where that is a number."""
 
     name: str
     required: bool
     keyword: bool = False
+    default: float | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,8 @@ class Call:
         The form of the noise level (`SIGMAS`), its scale and that of the image (`INPUTS`).
     output : str
         What it returns, one of `OUTPUTS` or `RECOGNISE`. The image, and the noise, are on the scale of the input.
+    notes : tuple of str
+        How it was understood, for the record.
     """
 
     sigma: str | None
@@ -100,6 +106,7 @@ class Call:
     scale: str = "0..1"
     image: str = "0..1"
     output: str = RECOGNISE
+    notes: tuple[str, ...] = ()
 
     @property
     def plain(self) -> bool:
@@ -157,7 +164,18 @@ def call_of(parameters: Sequence[Parameter] | None, input: Any, sigma: Any, outp
     if found is None:
         return Call(None, image=image, output=output)
     form = form or ("map" if "map" in found.name.lower() else "number")
-    return Call(found.name, found.keyword or found is not parameters[1], form, scale or image, image, output)
+    notes: tuple[str, ...] = ()
+    if not scale and found.default is not None and found.default >= LEAST:
+        scale = "0..255"
+        notes = (
+            f"gets {found.name} from 0 to 255, as its default of {found.default:g} is; SIGMA = '0..1' changes that",
+        )
+    return Call(found.name, found.keyword or found is not parameters[1], form, scale or image, image, output, notes)
+
+
+def number(value: Any) -> float | None:
+    """Return the value of a default that is a number, or None."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def parameters_of(function: Callable[..., Any]) -> list[Parameter] | None:
@@ -167,6 +185,13 @@ def parameters_of(function: Callable[..., Any]) -> list[Parameter] | None:
     import torch
 
     subject = function.forward if isinstance(function, torch.nn.Module) else function
+    if isinstance(subject, torch.jit.ScriptFunction | torch.ScriptMethod):  # these have no signature
+        schema: Any = subject.schema
+        return [
+            Parameter(a.name, not a.has_default_value(), a.kwarg_only, number(a.default_value))
+            for a in schema.arguments
+            if a.name != "self"
+        ]
     try:
         signature = inspect.signature(subject)
     except (TypeError, ValueError):
@@ -175,7 +200,7 @@ def parameters_of(function: Callable[..., Any]) -> list[Parameter] | None:
     if inspect.Parameter.VAR_POSITIONAL in kinds:
         return None
     return [
-        Parameter(p.name, p.default is p.empty, p.kind is p.KEYWORD_ONLY)
+        Parameter(p.name, p.default is p.empty, p.kind is p.KEYWORD_ONLY, number(p.default))
         for p in signature.parameters.values()
         if p.kind is not p.VAR_KEYWORD
     ]
@@ -217,17 +242,20 @@ def called(function: Callable[..., Any], call: Call) -> Denoise:
     return Called()
 
 
-def remarked(function: Callable[..., Any], notes: tuple[str, ...], warnings: tuple[str, ...]) -> Callable[..., Any]:
-    """Return a function that carries how it was understood and what is likely wrong with it, for the record."""
-    if not (notes or warnings):
+def remarked(function: Callable[..., Any], notes: tuple[str, ...]) -> Callable[..., Any]:
+    """Return a function that carries how it was understood, for the record; a network stays one."""
+    import torch
+
+    if not notes:
         return function
 
     @wraps(function)
     def run(noisy: "Tensor", sigma: float | None) -> Any:
         return function(noisy, sigma)
 
-    run.notes, run.warnings = notes, warnings  # type: ignore[attr-defined]
-    return run
+    carrier: Any = function if isinstance(function, torch.nn.Module) else run
+    carrier.notes = notes
+    return carrier
 
 
 def joined(output: Any, shape: Sequence[int]) -> Any:

@@ -31,8 +31,8 @@ def method_from_file(path: Path) -> Method:
 
     Where it keeps to something else it may say `INPUT`, the scale of the image that it takes (``"0..255"``,
     ``"-1..1"``), `SIGMA`, form and scale of the noise level (``"map"``, ``"vector"``, ``"0..255"``, ``"map 0..255"``;
-    a parameter with "map" in its name gets one), and `OUTPUT`, what it returns (`conventions.OUTPUTS`), which is
-    recognised otherwise.
+    a parameter with "map" in its name gets one, and one with a default as ``sigma=25`` a level from 0 to 255), and
+    `OUTPUT`, what it returns (`conventions.OUTPUTS`), which is recognised otherwise.
 
     It may also say `LABEL` (its name in tables), `COLOUR` (``"gray"``, ``"rgb"`` or ``"any"``, the
     default), `TRAINED` (lowest and highest sigma on the 0-255 scale), `BLIND` (True: it needs no
@@ -116,9 +116,8 @@ class Load:
         networks = python_subject.networks(function, vars(module))
         function = bound(where, function, self.options, options)
         function = function if call is None else conventions.called(function, call)
-        return conventions.remarked(
-            function, python_subject.subnormal_weights(networks), python_subject.in_training(networks)
-        )
+        notes = call.notes if call is not None else ()
+        return conventions.remarked(function, (*notes, *python_subject.subnormal_weights(networks)))
 
 
 def _call(

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from bench.adapters.conventions import Parameter
+from bench.adapters.conventions import Parameter, number
 from bench.common import source_tree, subnormal
 
 NAMES = ("denoise", "model", "net")
@@ -41,14 +41,19 @@ def parameters(tree: ast.Module, name: str) -> list[Parameter] | None:
     if arguments is None or arguments.vararg:
         return None
     positional = [*arguments.posonlyargs, *arguments.args]
-    required = len(positional) - len(arguments.defaults)
+    without = len(positional) - len(arguments.defaults)
+    defaults = [*[None] * without, *arguments.defaults]
     return [
-        *(Parameter(argument.arg, i < required) for i, argument in enumerate(positional)),
+        *(Parameter(a.arg, d is None, default=_number(d)) for a, d in zip(positional, defaults, strict=True)),
         *(
-            Parameter(argument.arg, default is None, keyword=True)
-            for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+            Parameter(a.arg, d is None, keyword=True, default=_number(d))
+            for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
         ),
     ]
+
+
+def _number(default: ast.expr | None) -> float | None:
+    return number(default.value) if isinstance(default, ast.Constant) else None
 
 
 def networks(subject: Callable[..., Any], names: dict[str, Any]) -> dict[str, Any]:
@@ -68,18 +73,6 @@ def networks(subject: Callable[..., Any], names: dict[str, Any]) -> dict[str, An
     cells = getattr(subject, "__closure__", None) or ()
     seen = {**{f"in {getattr(subject, '__name__', 'denoise')}": cell.cell_contents for cell in cells}, **names}
     return {name: value for name, value in seen.items() if isinstance(value, nn.Module)}
-
-
-def in_training(networks: dict[str, Any]) -> tuple[str, ...]:
-    """Return a line for each network in training mode, where that changes what it gives."""
-    from torch import nn
-
-    changed = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd, nn.modules.instancenorm._InstanceNorm)
-    return tuple(
-        f"the network {name} is in training mode, which changes what it gives: call {name}.eval()"
-        for name, network in networks.items()
-        if any(module.training for module in network.modules() if isinstance(module, changed))
-    )
 
 
 def subnormal_weights(networks: dict[str, Any]) -> tuple[str, ...]:

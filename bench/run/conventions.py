@@ -6,7 +6,8 @@ What would change an output must be seen on a drawing with noise of known streng
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from bench.adapters.conventions import OUTPUTS, joined, shaped, tensor_of
@@ -29,6 +30,7 @@ FEWEST = 16
 
 KEPT = "OUTPUT=image keeps it"
 UNSTEADY = "gives another result when it is called again: is a network in training mode? call its eval()"
+TRAINING = "runs {} in training mode, which changes what it gives: call eval() on the network"
 SPLIT = "seems to return {} on the first image and not on a drawing; it is taken as the image (OUTPUT={} changes that)"
 
 
@@ -40,6 +42,7 @@ def understood(
     *,
     multiple: int = 1,
     twice: bool = True,
+    watched: bool = False,
 ) -> "Run":
     """Return a method that gives an image, whatever `denoise` returns.
 
@@ -56,12 +59,15 @@ def understood(
         Height and width are multiples of this.
     twice : bool
         Whether it is run once more to see that it gives the same again.
+    watched : bool
+        Whether it is code that may run networks in training mode; the harness puts a network itself into the other.
     """
     convention: tuple[int, str] | None = None
 
     def run(noisy: "Tensor", sigma: float | None) -> "Tensor":
         nonlocal convention
-        parts = _parts(_called(denoise, noisy, sigma), noisy)
+        with _modes_seen(warnings) if watched and convention is None else nullcontext():
+            parts = _parts(_called(denoise, noisy, sigma), noisy)
         if convention is None:
             if twice and _differ(parts, _parts(_called(denoise, noisy, sigma), noisy)):
                 warnings.append(UNSTEADY)
@@ -87,6 +93,27 @@ def _called(denoise: Callable[..., Any], noisy: "Tensor", sigma: float | None) -
             f"fails on {height}x{width} pixels ({one_line(error)[:160]}); where it takes multiples of a size only, say "
             "SIZE_MULTIPLE = 8, 16 or 32"
         ) from error
+
+
+@contextmanager
+def _modes_seen(warnings: list[str]) -> Iterator[None]:
+    """Warn of layers that run inside the `with` in training mode, wherever the method keeps their network."""
+    from torch import nn
+
+    norm, dropout = nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd
+    kinds: dict[str, None] = {}
+
+    def note(module: nn.Module, _: Any) -> None:
+        changed = module.track_running_stats if isinstance(module, norm) else isinstance(module, dropout) and module.p
+        if module.training and changed:
+            kinds.setdefault(type(module).__name__)
+
+    hook = nn.modules.module.register_module_forward_pre_hook(note)
+    try:
+        yield
+    finally:
+        hook.remove()
+    warnings.extend([TRAINING.format(" and ".join(kinds))] if kinds else [])
 
 
 def _said(convention: tuple[int, str], parts: int, *, declared: bool) -> list[str]:

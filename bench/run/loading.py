@@ -75,6 +75,8 @@ def arranged(run: Callable[..., Any], denoise: Callable[..., Any], cell: Cell, r
         Says how many pixels fit into memory, and gets what is recognised of a person's own; None: there are as many
         as needed.
     """
+    import torch
+
     field = getattr(denoise, "receptive_field", None) or cell.net.receptive_field
     multiple = _multiple(cell, denoise)
     runner = runner or plain(denoise)
@@ -84,7 +86,8 @@ def arranged(run: Callable[..., Any], denoise: Callable[..., Any], cell: Cell, r
     if cell.net.returns is not None:
         returns = cell.inference.output or cell.net.returns
         twice = not cell.method.processes  # a program takes its time
-        run = understood(run, returns, runner.notes, runner.warnings, multiple=multiple, twice=twice)
+        watched = twice and not isinstance(denoise, torch.nn.Module)
+        run = understood(run, returns, runner.notes, runner.warnings, multiple=multiple, twice=twice, watched=watched)
     run = padded(tiled(checked(run), tiles), multiple, padding)
     return ensembled(run) if cell.inference.ensemble == 8 else run
 

@@ -130,8 +130,7 @@ def prepare(
         only_networks(precision, compiled=compiled)
         return plain(denoise)
     network = denoise.eval()
-    notes = [*said(denoise, "notes"), *subnormal.zeroed(network)]
-    warnings = said(denoise, "warnings")
+    notes = [*notes_of(denoise), *subnormal.zeroed(network)]
     cost = count(network, channels, sigma)
     plainly = precision == "fp32" and not compiled
     if not plainly and runtime not in ("auto", "torch"):
@@ -149,24 +148,22 @@ def prepare(
             fallback = str(reason)
         else:
             limits = pixel_limits("onnxruntime", cost.bytes_per_pixel, memory)
-            return Runner(run, "onnxruntime", threads, *limits, threads, cost, notes=notes, warnings=warnings)
+            return Runner(run, "onnxruntime", threads, *limits, threads, cost, notes=notes)
     elif runtime not in ("auto", "torch"):
         raise BenchError(f"BACKEND={runtime} runs on the CPU only, got DEVICE={device}; use BACKEND=torch")
     run = run_pytorch(network, device, precision, compiled=compiled)
     limits = pixel_limits("torch" if device == "cpu" else "cuda", cost.bytes_per_pixel, memory)
-    return Runner(
-        run, "torch compiled" if compiled else "torch", 64, *limits, 1, cost, fallback, notes=notes, warnings=warnings
-    )
+    return Runner(run, "torch compiled" if compiled else "torch", 64, *limits, 1, cost, fallback, notes=notes)
 
 
 def plain(denoise: Callable[..., Any]) -> Runner:
     """Return a method that is no network of PyTorch as it is, one image at a time."""
-    return Runner(denoise, runtime_of(denoise), 1, 0, notes=said(denoise, "notes"), warnings=said(denoise, "warnings"))
+    return Runner(denoise, runtime_of(denoise), 1, 0, notes=notes_of(denoise))
 
 
-def said(denoise: Callable[..., Any], kind: str) -> list[str]:
-    """Return what a method's callable carries as `notes` or `warnings`."""
-    return list(getattr(denoise, kind, ()))
+def notes_of(denoise: Callable[..., Any]) -> list[str]:
+    """Return how a method was understood, as its callable carries it."""
+    return list(getattr(denoise, "notes", ()))
 
 
 def runtime_of(code: Callable[..., Any]) -> str:

@@ -36,7 +36,9 @@ def made(path, **options):
         ("noisy", "noisy * 2", 2),
         ("x, clip=True", "x * (3 if clip is True else 0)", 3),
         ("x, *, clip=True", "x * (3 if clip is True else 0)", 3),
-        ("x, sigma=25", "x * sigma", SIGMA),
+        ("x, sigma=0.5", "x * sigma", SIGMA),
+        ("x, sigma=25", "x * sigma", 255 * SIGMA),
+        ("x, *, noise_level=15.0", "x * noise_level", 255 * SIGMA),
         ("x, noise_level=None", "x * noise_level", SIGMA),
         ("x, scale=3, noise_std=None", "x * scale * noise_std", 3 * SIGMA),
         ("x, *, sigma", "x * sigma", SIGMA),
@@ -59,6 +61,32 @@ def test_parameters_of_any_kind(method_file, signature, result, factor, kind):
     assert method.nets[0].given_sigma == (factor not in (2, 3))
     torch.testing.assert_close(run(noisy(), SIGMA), noisy() * factor)
     assert isinstance(run, torch.nn.Module) == (kind == "network")
+
+
+@pytest.mark.parametrize("kind", ["function", "network"])
+def test_a_default_from_0_to_255_is_said(method_file, kind):
+    function = "def denoise(x, sigma=25):\n    return x * sigma\n"
+    network = NET.format(parameters="x, sigma=25", result="x * sigma") + "model = Net().eval()\n"
+    body = {"function": function, "network": network}[kind]
+    run, _ = made(method_file(body))
+    assert run.notes == ("gets sigma from 0 to 255, as its default of 25 is; SIGMA = '0..1' changes that",)
+    run, _ = made(method_file(body + "SIGMA = '0..1'\n", "other"))
+    assert not getattr(run, "notes", ())
+    torch.testing.assert_close(run(noisy(), SIGMA), noisy() * SIGMA)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+@pytest.mark.parametrize("form", ["trace", "script", "saved"])
+def test_torchscript(method_file, tmp_path, form):
+    """It says its parameters in a way of its own, also where a file loads it."""
+    net = "class Net(torch.nn.Module):\n    def forward(self, x):\n        return x * 2\n"
+    calls = {"trace": "torch.jit.trace(Net(), torch.rand(1, 1, 8, 8))", "script": "torch.jit.script(Net())"}
+    body = f"import torch\n{net}model = {calls.get(form, 'torch.jit.load(PATH)')}\n"
+    if form == "saved":
+        torch.jit.trace(lambda x: x * 2, torch.rand(1, 1, 8, 8)).save(str(tmp_path / "net.pt"))
+        body = body.replace("PATH", repr(str(tmp_path / "net.pt")))
+    run, _ = made(method_file(body))
+    torch.testing.assert_close(run(noisy(), SIGMA), noisy() * 2)
 
 
 @pytest.mark.parametrize(

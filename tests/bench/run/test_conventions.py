@@ -191,19 +191,45 @@ def test_what_is_no_image_is_one_line(body, cause):
     assert "\n" not in str(caught.value)
 
 
-def test_two_calls_that_differ(one_cell, photographs, method_file):
-    """Dropout behind a function; and batch normalisation, which two calls do not show, by its mode."""
-    drop = "import torch\nnet = torch.nn.Dropout(0.2)\ndef denoise(noisy, sigma):\n    return net(noisy)\n"
-    norm = drop.replace("Dropout(0.2)", "BatchNorm2d(1)")
-    for body, lines in (
-        (drop, ["the network net is in training mode", UNSTEADY]),
-        (norm, ["the network net is in training mode"]),
-        (drop.replace("\ndef", ".eval()\ndef"), []),
-    ):
-        runner = load(one_cell(str(method_file(body)), photographs), "cpu", CPU, 1)
-        runner.run(image("camera", 0.1), 0.1)
-        assert len(runner.warnings) == len(lines)
-        assert all(line.startswith(start) for line, start in zip(runner.warnings, lines, strict=True))
+NETS = """
+import torch
+class Late:
+    def __call__(self, noisy, sigma):
+        self.net = getattr(self, "net", None) or torch.nn.Sequential({layer})
+        return self.net(noisy)
+{method}
+"""
+
+
+@pytest.mark.parametrize(
+    ("layer", "lines"),
+    [
+        ("torch.nn.Dropout(0.2)", ["runs Dropout in training mode", UNSTEADY]),
+        ("torch.nn.BatchNorm2d(1)", ["runs BatchNorm2d in training mode"]),
+        ("torch.nn.InstanceNorm2d(1, track_running_stats=True)", ["runs InstanceNorm2d in training mode"]),
+        ("torch.nn.Dropout(0.0)", []),
+        ("torch.nn.InstanceNorm2d(1)", []),
+    ],
+)
+@pytest.mark.parametrize("place", ["net", "nets['a']", "late"])
+def test_networks_in_training_mode(one_cell, photographs, method_file, layer, lines, place):
+    """Wherever a method keeps them, and whenever it makes them; batch normalisation does not show in two calls."""
+    made = {
+        "net": f"net = {layer}\ndef denoise(noisy, sigma):\n    return net(noisy)",
+        "nets['a']": f"nets = dict(a={layer})\ndef denoise(noisy, sigma):\n    return nets['a'](noisy)",
+        "late": "denoise = Late()",
+    }[place]
+    runner = load(one_cell(str(method_file(NETS.format(layer=layer, method=made))), photographs), "cpu", CPU, 1)
+    runner.run(image("camera", 0.1), 0.1)
+    assert len(runner.warnings) == len(lines)
+    assert all(line.startswith(start) for line, start in zip(runner.warnings, lines, strict=True))
+
+
+def test_a_network_in_evaluation_mode(one_cell, photographs, method_file):
+    body = "import torch\nnet = torch.nn.Dropout(0.2).eval()\ndef denoise(noisy, sigma):\n    return net(noisy)"
+    runner = load(one_cell(str(method_file(body)), photographs), "cpu", CPU, 1)
+    runner.run(image("camera", 0.1), 0.1)
+    assert runner.warnings == []
 
 
 def test_a_cell_with_a_method_that_returns_the_noise(one_cell, photographs, method_file):
