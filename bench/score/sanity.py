@@ -44,6 +44,7 @@ UNCHANGED = "returns its input unchanged"
 REFERENCE = "returns the clean image itself: is the reference where the output should be?"
 RESIDUAL = "returns the noise, not the image (OUTPUT=residual subtracts it)"
 NEGATIVE = "returns the noise with its sign turned (OUTPUT=-residual adds it)"
+SCALED = "returns the noise on another scale, not the image"
 ADDED = "adds the noise that it should take away"
 WHITE_255 = "returns values from 0 to 255 (OUTPUT=255 divides them)"
 WHITE_65535 = "returns values from 0 to 65535"
@@ -57,6 +58,8 @@ SMOOTH = "smooths away more detail than noise"
 NOISIER = "returns more noise than it gets"
 UNKNOWN = "returns something farther from the clean image than the noisy one, for no cause that is known"
 """The causes; `_placed` gives those of pixels that are in another place."""
+
+_OF_NOISE = (RESIDUAL, NEGATIVE, SCALED, ADDED)
 
 
 def fault(clean: Image | None, noisy: Image, denoised: Image) -> Fault | None:
@@ -135,10 +138,12 @@ def _value(clean: Image, noisy: Image, denoised: Image) -> tuple[str, Image]:
     """Find what was done to the values of pixels; returns the cause, or nothing, and the image it was done to."""
     now, before = _mse(np.clip(denoised, 0, 1), clean), _mse(noisy, clean)
     fit, slope = _affine(denoised, clean)
+    noise, _ = _affine(denoised, noisy - clean)
     best = _mse(fit, clean)
     candidates: Mapping[str, Callable[[], Image]] = {
         RESIDUAL: lambda: noisy - denoised,
         NEGATIVE: lambda: noisy + denoised,
+        SCALED: lambda: noisy - noise,
         ADDED: lambda: 2 * noisy - denoised,
         WHITE_255: lambda: denoised / 255,
         WHITE_65535: lambda: denoised / 65535,
@@ -149,8 +154,12 @@ def _value(clean: Image, noisy: Image, denoised: Image) -> tuple[str, Image]:
     }
     errors = {cause: _mse(image(), clean) for cause, image in candidates.items()}
     # The noise that is left, and so the image, is found from noise alone; a value from the image that is there.
-    of_noise = {c: e for c, e in errors.items() if c in (RESIDUAL, NEGATIVE, ADDED) and e < min(0.9 * before, now / 2)}
-    of_image = {c: e for c, e in errors.items() if c not in (RESIDUAL, NEGATIVE, ADDED) and e < min(2 * best, now / 2)}
+    of_noise = {c: e for c, e in errors.items() if c in _OF_NOISE and e < min(0.9 * before, now / 2)}
+    of_image = {c: e for c, e in errors.items() if c not in _OF_NOISE and e < min(2 * best, now / 2)}
+    if (
+        len(of_noise) > 1 or errors[SCALED] > best / 2
+    ):  # a scale that fits best is another one only where none is as good
+        of_noise.pop(SCALED, None)
     cause = min(of_noise | of_image, key=errors.__getitem__, default="")
     if cause:
         return cause, candidates[cause]()
@@ -165,7 +174,8 @@ def _placed(clean: Image, noisy: Image, denoised: Image) -> tuple[str, float]:
     if now * 255**2 < 1:  # less than a grey level: it is where it belongs
         return "", now
     turned = [(_mse(moved, clean), cause) for cause, moved in _turned(denoised) if moved.shape == clean.shape]
-    if min(turned)[0] < _CLEARLY * now:
+    # What is no image on the scale of the clean one may be a little nearer to it when it is turned.
+    if min(turned)[0] < min(_CLEARLY * now, max(float(clean.var()), 2 * _mse(noisy, clean))):
         return min(turned)[1], min(turned)[0]
     if clean.shape[2] == 3:
         error, order = _order(clean, denoised)

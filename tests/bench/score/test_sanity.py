@@ -72,6 +72,27 @@ def test_each_fault_is_named(cause):
         assert found.cause == cause
 
 
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_noise_on_another_scale(case):
+    """From 0 to 255, of variance 1 as diffusion predicts it, divided by the variance, and shifted to be seen."""
+    clean = photograph(case[0])
+    noisy = noise(clean, case[1])
+    found = noisy - good(clean, noisy)
+    sigma = case[1] / 255
+    for out in (found * 255, found / sigma, -found / sigma**2, found + 0.5):
+        assert fault(clean, noisy, out).cause == sanity.SCALED
+
+
+def test_what_is_no_image_is_not_one_that_was_turned():
+    """As a network gives it whose normalisation is in training mode: of mean 0 and variance 1."""
+    for name, sigma in CASES:
+        clean = photograph(name)
+        noisy = noise(clean, sigma)
+        for sign in (1, -1):
+            found = fault(clean, noisy, sign * (noisy - noisy.mean()) / noisy.std())
+            assert not found.cause.startswith(("turns", "mirrors", "swaps"))
+
+
 @pytest.mark.parametrize(("order", "name"), [((2, 1, 0), "BGR for RGB"), ((1, 2, 0), "GBR for RGB")])
 @pytest.mark.parametrize("sigma", [15, 60])
 def test_channels_in_another_order(order, name, sigma):
