@@ -165,7 +165,9 @@ def _value(clean: Image, noisy: Image, denoised: Image) -> tuple[str, Image]:
         return cause, candidates[cause]()
     if clean.shape[2] == 3 and np.ptp(denoised, axis=2).max() < 1e-3 < np.ptp(clean, axis=2).mean() / 10:
         return GRAY, denoised
-    return (CONTRAST, fit) if best < now / 2 and slope > 0 else ("", denoised)
+    if best < min(now / 2, _CLEARLY * float(clean.var())):
+        return CONTRAST if slope > 0 else INVERTED, fit
+    return "", denoised
 
 
 def _placed(clean: Image, noisy: Image, denoised: Image) -> tuple[str, float]:
