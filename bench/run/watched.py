@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.util import source_from_cache
 from pathlib import Path
@@ -51,6 +51,7 @@ class Recorder:
         self._named = [*named, *cell.options.values()]
         self._inputs: dict[str, bool] = {}
         """Paths in the order of opening; False where the method wrote the file itself."""
+        self._absent: set[str] = set()
         self._harness = {os.path.realpath(file.local) for file in cell.dataset.files if file.local}
         self._variables: set[str] = set()
         self._unseen = dict.fromkeys(unseen)
@@ -72,16 +73,32 @@ class Recorder:
         imports = event == "os.listdir" and frame.f_code.co_filename.startswith(_IMPORT)  # what it finds, it opens
         if path is None or imports or (event == "ctypes.dlopen" and os.sep not in path):
             return
-        absolute = os.path.normpath(Path(path).absolute())
-        if _ignored(absolute):
+        if _ignored(os.path.normpath(Path(path).absolute())):
             return
         if not _of_method(frame):
             self._harness.add(os.path.realpath(path))
             return
-        # A relative name means another file where the benchmark is started elsewhere.
-        as_given = not Path(path).is_absolute() and Path.cwd() == self._start
         writes = event == "open" and bool(arguments[2] & (os.O_WRONLY | os.O_TRUNC))
-        self._inputs.setdefault(_source(os.path.normpath(path) if as_given else absolute), not writes)
+        self._inputs.setdefault(self._name(path), not writes)
+
+    def _name(self, path: str) -> str:
+        """Return a path as it was given where the benchmark was started, since it means another file elsewhere."""
+        as_given = not Path(path).is_absolute() and Path.cwd() == self._start
+        return _source(os.path.normpath(path if as_given else Path(path).absolute()))
+
+    def question(self, path: object, frame: FrameType, *, there: bool) -> None:
+        """Take a question whether a file is there, of the method's own code; a folder that is counts when it is listed.
+
+        What was not there and the method made is no input.
+        """
+        text = _path((path,)) if path is not None and _asker(frame) else None
+        if text is None or _ignored(os.path.normpath(Path(text).absolute())):
+            return
+        name = self._name(text)
+        if not there:
+            self._absent.add(name)
+        if not there or Path(name).is_file():
+            self._inputs.setdefault(name, True)
 
     def lose(self) -> None:
         """Note that an event could not be read, as of a file named in a folder that is gone."""
@@ -113,6 +130,8 @@ class Recorder:
                 self._inputs.setdefault(path, True)
         files = {}
         for path in (path for path, is_input in self._inputs.items() if is_input):
+            if path in self._absent and Path(path).exists():
+                continue
             if Path(path).is_file() and Path(path).stat().st_mtime >= self._began:
                 self._unseen.setdefault(f"reads {Path(path).name}, which changed meanwhile")
             else:
@@ -159,6 +178,22 @@ def _install() -> None:
         return every(environment)
 
     kind.__getitem__, kind.__contains__, kind.__iter__ = getitem, contains, iterate
+    stat: Any = os.stat
+
+    def asked(path: Any, *arguments: Any, **named: Any) -> os.stat_result:
+        there = False
+        try:
+            status: os.stat_result = stat(path, *arguments, **named)
+            there = True
+        finally:
+            for recorder in [] if arguments or named.get("dir_fd") is not None else list(_RECORDERS):
+                with suppress(Exception):  # it would stop what the method does
+                    recorder.question(path, sys._getframe(1), there=there)
+        return status
+
+    os.stat = asked
+    for able in (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks):
+        able.add(asked)
 
 
 def _heard(event: str, arguments: tuple[Any, ...]) -> None:

@@ -215,6 +215,10 @@ def appears(own, factor):
         (own / "local.json").write_text(str(factor))
 
 
+def vanishes(own, factor):
+    (own / "local.json").write_text("") if factor == BEFORE else (own / "local.json").unlink()
+
+
 def set_later(own, factor):
     if factor == AFTER:
         os.environ["FACTOR_OF_TEST"] = str(factor)
@@ -297,6 +301,16 @@ CHANGES = {
     "file that a variable names, read in C": (behind_variable, LOAD_SAFE.format("os.environ.get('FACTOR_OF_TEST')")),
     "file at home": (at_home, "F = float(Path('~/.denoiser').expanduser().read_text())"),
     "file that was not there": (appears, TRY),
+    "file that is asked for": (appears, f"F = {AFTER} if (HERE / 'local.json').exists() else {BEFORE}"),
+    "file that is asked for by os.path": (
+        appears,
+        f"F = {AFTER} if os.path.isfile('{{root}}/own/local.json') else {BEFORE}",
+    ),
+    "file that is taken away": (vanishes, f"F = {BEFORE} if os.path.exists(HERE / 'local.json') else {AFTER}"),
+    "size of a file": (
+        lambda own, factor: (own / "net.bin").write_bytes(bytes(round(factor * 100))),
+        "F = os.stat(HERE / 'net.bin').st_size / 100",
+    ),
     "file read in a thread": (text("net.json"), IN_THREAD),
     "file that a program reads": (
         text("net.json"),
@@ -540,6 +554,20 @@ def test_what_hides_files_is_said(own, one_cell, images, does, said):
     with watching(cell) as recorder:
         cell.method.load(cell.net, None, cell.options)
     assert recorder.opened.unseen == ((said,) if said else ())
+
+
+def test_what_a_method_makes_where_nothing_was_is_no_input(own, one_cell, images):
+    """Its folder of logs and its cache; and to ask whether a file is there works as it did."""
+    body = (
+        "import shutil\n(HERE / 'logs').mkdir(exist_ok=True)\nif not os.path.exists(HERE / 'cache'):\n"
+        "    (HERE / 'cache').write_text('1')\nF = float((HERE / 'cache').read_text())\n"
+        "shutil.copy2(HERE / 'cache', HERE / 'logs')\n"
+    )
+    (own / "model.py").write_text(HEAD + body + CALL.format("F"))
+    cell = one_cell(str(own / "model.py"), images)
+    with watching(cell) as recorder:
+        cell.method.load(cell.net, None, cell.options)
+    assert recorder.opened.changed(cell.folders) == []
 
 
 def test_images_are_known_by_their_contents(run, images, own):
