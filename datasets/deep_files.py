@@ -17,6 +17,7 @@ INVERTED = "zero is white in it, as its photometric tag says"
 _TIFF = (".tif", ".tiff")
 _BITS, _PHOTOMETRIC, _ORIENTATION, _PLANES, _SAMPLE_FORMAT = 258, 262, 274, 284, 339  # tags of TIFF
 _UNSIGNED = (1,)
+_PLAIN = (1, 8, 32773, 32946)  # none, deflate, PackBits, deflate again: what tifffile alone can read
 
 
 def array_of(where: Path, content: bytes | None) -> "np.ndarray":
@@ -76,6 +77,8 @@ def of_tiff(where: Path, content: bytes | None) -> "list[np.ndarray]":
                     raise ValueError("its orientation tag turns it")
                 if page.aspage().tags.valueof(_PHOTOMETRIC, 1) == 0:
                     raise ValueError(INVERTED)
+            if any(page.compression not in _PLAIN for page in file.pages):
+                return [_by_opencv(where, content, page) for page in range(len(file.pages))]
             return [picture_of(page.asarray(), 0, where) for page in file.pages]
     except (tifffile.TiffFileError, OSError, RuntimeError, LookupError, TypeError, ValueError, struct.error) as error:
         what = " ".join(str(error).split())[:120]
@@ -100,7 +103,7 @@ def _by_opencv(where: Path, content: bytes | None, page: int) -> "np.ndarray":
         raise ValueError(f"image {where}: its 16 bits a channel cannot be read; save it as PNG or uncompressed TIFF")
     pixels = np.asarray(pages[0])
     if pixels.ndim == 3 and pixels.shape[2] == 4:
-        if pixels[..., 3].min() < 65535:
+        if pixels[..., 3].min() < (1 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype.str).max):
             raise ValueError(f"image {where}: {TRANSPARENT}")
         pixels = pixels[..., :3]
         pixels = pixels[..., :1] if (pixels == pixels[..., :1]).all() else pixels

@@ -10,6 +10,7 @@ import numpy as np
 from bench.common import matlab5
 from bench.common.errors import BenchError
 from bench.common.files import sha256
+from datasets import own_images
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -90,7 +91,8 @@ class Outputs:
         try:
             array, kind = _decoded(path, self.variable)
         except Exception as error:  # noqa: BLE001 - what each reader raises on a bad file is its own affair
-            raise ValueError(" ".join(str(error).split())[:200] or type(error).__name__) from None
+            cause = " ".join(str(error).removeprefix(f"image {path}: ").split())[:200]
+            raise ValueError(cause or type(error).__name__) from None
         if kind:
             self._note(kind)
         if array.dtype.kind not in "fiu":
@@ -166,52 +168,12 @@ def _of_matlab(path: Path, variable: str) -> np.ndarray:
 
 
 def _picture(path: Path) -> tuple[np.ndarray, str]:
-    from PIL import Image, UnidentifiedImageError
-
-    remark = (
-        "outputs are JPEG files, which lose what the program made" if path.suffix.lower() in (".jpg", ".jpeg") else ""
-    )
-    try:
-        with path.open("rb") as file, Image.open(file) as image:  # a mapped file that is turned is mixed up
-            pages = getattr(image, "n_frames", 1)
-            if pages > 1:
-                raise ValueError(f"has {pages} pages; expected one image a file")
-            raw = [str(tile.args if isinstance(tile.args, str) else tile.args[0]) for tile in image.tile if tile.args]
-            deep = not image.mode.startswith("I") and any(mode.endswith(("16", "16B", "16L", "16N")) for mode in raw)
-            if not deep:
-                return _plain(image, remark)
-    except UnidentifiedImageError:
-        if path.suffix.lower() not in (".tif", ".tiff"):
-            raise ValueError("is no readable image") from None
-    # Pillow reads colours of 16 bit with 8, and those of TIFF with more not at all.
-    if path.suffix.lower() in (".tif", ".tiff") and (pages := _tiff(path)) is not None:
-        return pages, remark
-    import cv2
-
-    array = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if array is None:
-        raise ValueError("is no readable image")
-    return (array if array.ndim == 2 else array[..., [2, 1, 0, *range(3, array.shape[2])]]), remark
-
-
-def _plain(image: Any, remark: str) -> tuple[np.ndarray, str]:
-    if image.mode in ("P", "PA"):
-        alpha = "transparency" in image.info or image.mode == "PA"
-        return np.array(image.convert("RGBA" if alpha else "RGB")), "outputs have a palette; the colours in it count"
-    if image.mode not in ("L", "LA", "RGB", "RGBA", "I", "F") and not image.mode.startswith("I;16"):
-        raise ValueError(f"has pixels of the format {image.mode}; expected gray or RGB")
-    return np.array(image), remark
-
-
-def _tiff(path: Path) -> np.ndarray | None:
-    """Read a TIFF file of any numbers; None where it is compressed in a way that tifffile alone cannot read."""
-    import tifffile
-
-    with tifffile.TiffFile(path) as file:
-        if len(file.series) != 1:
-            raise ValueError(f"has {len(file.series)} images; expected one image a file")
-        plain = file.pages.first.compression in (1, 8, 32773, 32946)  # none, deflate, PackBits, deflate again
-        return np.asarray(file.asarray()) if plain else None
+    found = own_images.header(path, ())
+    if len(found.pages) > 1:
+        raise ValueError(f"has {len(found.pages)} pages; expected one image a file")
+    lossy = "JPEG files, which lose what the program made" * (path.suffix.lower() in (".jpg", ".jpeg"))
+    remark = ", ".join(filter(None, (lossy, found.conversion)))
+    return own_images.stored(path, own_images.place(page=found.pages[0])), f"outputs: {remark}" * bool(remark)
 
 
 def _shaped(array: np.ndarray, shape: tuple[int, ...], note: Any) -> np.ndarray:

@@ -309,14 +309,22 @@ def test_the_range_that_a_file_states_counts(tmp_path):
     assert all(np.allclose(found[..., 0], values / 4095 * 255, atol=1e-4) for found in clean(dataset))
 
 
-@pytest.mark.parametrize("kind", ["float32.tif", "float64.tif", "float16.npy", "float32.npy", "float64.npy", "rgb.tif"])
+FLOATS = ("float32.tif", "float64.tif", "float16.npy", "float32.npy", "float64.npy", "rgb.tif", "lzw rgb.tif")
+
+
+@pytest.mark.parametrize("kind", FLOATS)
 @pytest.mark.parametrize("white", [1, 255])
 def test_floating_point_numbers(tmp_path, kind, white):
-    expected = RGB if kind == "rgb.tif" else GRAY
+    expected = RGB if "rgb" in kind else GRAY
     numbers = (expected / 255 * white).astype(kind.split(".")[0] if kind[0] == "f" else np.float32)
     numbers = numbers.squeeze()
     if kind.endswith("npy"):
         np.save(tmp_path / "a.npy", numbers)
+    elif "lzw" in kind:
+        import cv2
+
+        lzw = [cv2.IMWRITE_TIFF_COMPRESSION, 5]
+        assert cv2.imwrite(str(tmp_path / "a.tif"), numbers[..., ::-1], lzw)
     else:
         tifffile.imwrite(tmp_path / "a.tif", numbers, photometric="rgb" if kind == "rgb.tif" else "minisblack")
     dataset = from_path(tmp_path)

@@ -180,6 +180,27 @@ def test_a_tiff_file_that_is_turned_by_its_tag(tmp_path, photograph):
     assert np.abs(read(tmp_path / "x.tif", clean)[0] * 255 - clean).max() < 1e-9
 
 
+def test_deep_colour_that_pillow_would_cut_to_8_bits(tmp_path, photograph):
+    import cv2
+
+    deep = np.rint(photograph[3] / 255 * 65535).astype(np.uint16) - np.uint16(3) * (photograph[3] > 9)
+    assert cv2.imwrite(str(tmp_path / "x.ppm"), deep[..., ::-1])
+    planes = np.moveaxis(deep, 2, 0)
+    tifffile.imwrite(tmp_path / "x.tif", planes, photometric="rgb", planarconfig="separate")
+    for name in ("x.ppm", "x.tif"):
+        assert np.array_equal(read(tmp_path / name, photograph[3])[0], deep / 65535)
+
+
+def test_an_output_lies_as_its_exif_entry_says(tmp_path, photograph):
+    clean = photograph[1][..., 0]
+    exif = Image.Exif()
+    exif[274] = 6  # a quarter turn to the right is still to be made
+    Image.fromarray(np.rot90(clean)).save(tmp_path / "x.png", exif=exif)
+    pixels, notes = read(tmp_path / "x.png", photograph[1])
+    assert np.array_equal(pixels[..., 0], clean / 255)
+    assert notes == ["outputs: turned as its EXIF entry says"]
+
+
 def test_twelve_bits_in_sixteen_are_recognised(tmp_path, photograph):
     deep = np.rint(photograph[1][..., 0] / 255 * 4095).astype(np.uint16)
     pixels, notes = read(write(tmp_path / "x.png", deep), photograph[1])
