@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from bench.cli import options
+from bench.run.settings import TIMEOUT, Settings
 
 
 def command(
@@ -12,11 +13,10 @@ def command(
     weights: options.Weights = "",
     megapixels: Annotated[float, typer.Option(min=0.001, help="Size of the large image.")] = 1.0,
     device: options.Device = "cpu",
-    timeout: options.Timeout = options.TIMEOUT,
+    timeout: options.Timeout = TIMEOUT,
 ) -> None:
     """Check a method for range, shape, sizes, determinism, colour, receptive field (make conform)."""
     from bench.report import terminal
-    from bench.run.settings import Settings
     from bench.studies.conform.study import conform
 
     screen = terminal.console()

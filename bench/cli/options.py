@@ -1,18 +1,14 @@
 """Options that several commands share: their type and their help, once."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from bench.run.settings import Settings
+from bench.run.settings import ENGINES, RUNTIMES, TIMEOUT, Settings
 
 METHODS = "bm3d,nlm,wavelet"
 """What METHOD is where it is not said; as in `bench.plan.request.Request`, which is too heavy for `--help`."""
-
-TIMEOUT = 3600.0
-"""What TIMEOUT is where it is not said, as in `bench.run.settings`."""
 
 RESULTS = Path("results")
 """What OUT is where it is not said."""
@@ -108,7 +104,7 @@ def settings(
     memory: float = 0.0,
     timeout: float = TIMEOUT,
     engine: str = "serial",
-) -> "Settings":
+) -> Settings:
     """Return where and how cells run, as typed.
 
     Raises
@@ -117,7 +113,6 @@ def settings(
         If there is no such engine or runtime.
     """
     from bench.common.parsing import unknown
-    from bench.run.settings import ENGINES, RUNTIMES, Settings
 
     for kind, word, known in (("engine", engine, ENGINES), ("backend", backend, RUNTIMES)):
         if word not in known:

@@ -3,6 +3,7 @@
 import typer
 
 from bench.cli import options
+from bench.run.settings import TIMEOUT
 
 
 def command(
@@ -20,7 +21,7 @@ def command(
     output: options.Output = "",
     compile: options.Compile = False,
     memory: options.Memory = 0.0,
-    timeout: options.Timeout = options.TIMEOUT,
+    timeout: options.Timeout = TIMEOUT,
     fresh: options.Fresh = False,
     device: options.Device = "auto",
     backend: options.Backend = "auto",

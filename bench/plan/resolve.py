@@ -205,15 +205,7 @@ def _is_one(word: str) -> bool:
 
 def white(word: str) -> float | None:
     """Read RANGE, which may be empty, or raise `BenchError`."""
-    if not word:
-        return None
-    try:
-        number = float(word)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < 1e10:
-        raise BenchError(f"RANGE={word}: expected the value of white in your files, as 1, 255, 4095 or 65535")
-    return number
+    return _positive("RANGE", word, 1e10, "the value of white in your files, as 1, 255, 4095 or 65535")
 
 
 def degradations(text: str) -> str:
@@ -252,14 +244,18 @@ def seed(word: str) -> int:
 
 def sigma(word: str) -> float | None:
     """Read SIGMA, which may be empty, or raise `BenchError`."""
+    return _positive("SIGMA", word, 255, "the number that methods are told, above 0 and up to 255")
+
+
+def _positive(variable: str, word: str, most: float, expected: str) -> float | None:
     if not word:
         return None
     try:
         number = float(word)
     except ValueError:
         number = 0.0
-    if not 0 < number <= 255:
-        raise BenchError(f"SIGMA={word}: expected the number that methods are told, above 0 and up to 255")
+    if not 0 < number <= most:
+        raise BenchError(f"{variable}={word}: expected {expected}")
     return number
 
 

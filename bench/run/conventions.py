@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from bench.adapters.conventions import OUTPUTS, joined, shaped, tensor_of
+from bench.adapters.conventions import OUTPUTS
+from bench.adapters.output_tensors import joined, shaped, tensor_of
 from bench.common.errors import BenchError, one_line
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def understood(
     Parameters
     ----------
     denoise : callable
-        The method; of its outputs those that have the shape of the image count (`bench.adapters.conventions.joined`).
+        The method; of its outputs those that have the shape of the image count.
     returns : str
         One of `bench.adapters.conventions.OUTPUTS`, or empty: it is recognised when the method is first run, for all
         images.

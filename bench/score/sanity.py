@@ -3,12 +3,12 @@
 Everything here is a pure function of the images; arrays are (H, W, C) with 1.0 = white.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import permutations
 
 import numpy as np
 
+from bench.score.displacement import Image, displaced, squared_error
 from bench.score.metrics import decibels
 
 FARTHER = 1.0
@@ -16,11 +16,6 @@ FARTHER = 1.0
 
 SIDE = 128
 """Causes are looked for in the middle of an image, at most so many pixels wide and high: that is enough, and quick."""
-
-_CLEARLY, _PARTLY = 0.7, 0.9
-"""An explanation counts if it leaves at most this share of the squared error; a part of a pixel explains less."""
-
-Image = np.ndarray
 
 
 @dataclass(frozen=True)
@@ -57,7 +52,7 @@ GRAY = "returns gray for colour"
 SMOOTH = "smooths away more detail than noise"
 NOISIER = "returns more noise than it gets"
 UNKNOWN = "returns something farther from the clean image than the noisy one, for no cause that is known"
-"""The causes; `_placed` gives those of pixels that are in another place."""
+"""The causes; `bench.score.displacement` gives those of pixels that are in another place."""
 
 _OF_NOISE = (RESIDUAL, NEGATIVE, SCALED, ADDED)
 
@@ -76,21 +71,21 @@ def fault(clean: Image | None, noisy: Image, denoised: Image) -> Fault | None:
     if clean is None:
         return _without_reference(noisy, denoised)
     clean = np.asarray(clean, np.float32)
-    before, shown = _mse(noisy, clean), np.clip(denoised, 0, 1)
-    loss = decibels(before * 255**2) - decibels(_mse(shown, clean) * 255**2)
+    before, shown = squared_error(noisy, clean), np.clip(denoised, 0, 1)
+    loss = decibels(before * 255**2) - decibels(squared_error(shown, clean) * 255**2)
     if np.ptp(denoised) < 1e-3 < np.std(clean) / 5:
         return Fault(CONSTANT, loss)
     if before > 1e-9:
         if np.abs(denoised - clean).max() < 1e-5 and clean.std() > 0.01:
             return Fault(REFERENCE, loss)
-        if _mse(shown, np.clip(noisy, 0, 1)) < 1e-3 * before:
+        if squared_error(shown, np.clip(noisy, 0, 1)) < 1e-3 * before:
             return Fault(UNCHANGED, loss)
     clean, noisy, denoised = (_middle(image) for image in (clean, noisy, denoised))
-    place, left = _placed(clean, noisy, denoised)
+    place, left = displaced(clean, noisy, denoised)
     if loss > -FARTHER:
         value, seen = _value(clean, noisy, denoised)
-        if value and _mse(seen, clean) <= left:
-            place = " and ".join(filter(None, (value, _placed(clean, noisy, seen)[0])))
+        if value and squared_error(seen, clean) <= left:
+            place = " and ".join(filter(None, (value, displaced(clean, noisy, seen)[0])))
     if not place and loss > FARTHER:
         place = _farther(clean, noisy, denoised)
     return Fault(place, loss) if place else None
@@ -136,10 +131,10 @@ def _without_reference(noisy: Image, denoised: Image) -> Fault | None:
 
 def _value(clean: Image, noisy: Image, denoised: Image) -> tuple[str, Image]:
     """Find what was done to the values of pixels; returns the cause, or nothing, and the image it was done to."""
-    now, before = _mse(np.clip(denoised, 0, 1), clean), _mse(noisy, clean)
+    now, before = squared_error(np.clip(denoised, 0, 1), clean), squared_error(noisy, clean)
     fit, slope = _affine(denoised, clean)
     noise, _ = _affine(denoised, noisy - clean)
-    best = _mse(fit, clean)
+    best = squared_error(fit, clean)
     candidates: Mapping[str, Callable[[], Image]] = {
         RESIDUAL: lambda: noisy - denoised,
         NEGATIVE: lambda: noisy + denoised,
@@ -152,13 +147,12 @@ def _value(clean: Image, noisy: Image, denoised: Image) -> tuple[str, Image]:
         DARK: lambda: denoised * 255,
         GAMMA: lambda: _gamma(denoised, clean),
     }
-    errors = {cause: _mse(image(), clean) for cause, image in candidates.items()}
+    errors = {cause: squared_error(image(), clean) for cause, image in candidates.items()}
     # The noise that is left, and so the image, is found from noise alone; a value from the image that is there.
     of_noise = {c: e for c, e in errors.items() if c in _OF_NOISE and e < min(0.9 * before, now / 2)}
     of_image = {c: e for c, e in errors.items() if c not in _OF_NOISE and e < min(2 * best, now / 2)}
-    if (
-        len(of_noise) > 1 or errors[SCALED] > best / 2
-    ):  # a scale that fits best is another one only where none is as good
+    # A scale that fits best is another one only where none is as good.
+    if len(of_noise) > 1 or errors[SCALED] > best / 2:
         of_noise.pop(SCALED, None)
     cause = min(of_noise | of_image, key=errors.__getitem__, default="")
     if cause:
@@ -168,104 +162,6 @@ def _value(clean: Image, noisy: Image, denoised: Image) -> tuple[str, Image]:
     if best < min(now / 2, _CLEARLY * float(clean.var())):
         return CONTRAST if slope > 0 else INVERTED, fit
     return "", denoised
-
-
-def _placed(clean: Image, noisy: Image, denoised: Image) -> tuple[str, float]:
-    """Say how pixels or channels are moved, or nothing, and the mean squared error without that."""
-    now = _mse(denoised, clean)
-    if now * 255**2 < 1:  # less than a grey level: it is where it belongs
-        return "", now
-    turned = [(_mse(moved, clean), cause) for cause, moved in _turned(denoised) if moved.shape == clean.shape]
-    # What is no image on the scale of the clean one may be a little nearer to it when it is turned.
-    if min(turned)[0] < min(_CLEARLY * now, max(float(clean.var()), 2 * _mse(noisy, clean))):
-        return min(turned)[1], min(turned)[0]
-    if clean.shape[2] == 3:
-        error, order = _order(clean, denoised)
-        if error < _CLEARLY * now:
-            name = "BGR for RGB" if order == (2, 1, 0) else f"{''.join('RGB'[i] for i in np.argsort(order))} for RGB"
-            return f"swaps the colour channels ({name})", error
-    shifted = _shifted(clean, noisy, denoised)
-    return shifted, _CLEARLY * now if shifted else now
-
-
-def _turned(image: Image) -> Iterator[tuple[str, Image]]:
-    yield "mirrors the image left to right", image[:, ::-1]
-    yield "turns the image upside down (mirrored)", image[::-1]
-    yield "turns the image by 180 degrees", image[::-1, ::-1]
-    yield "swaps rows and columns (transposed)", image.swapaxes(0, 1)
-    yield "turns the image by 90 degrees", np.rot90(image)
-    yield "turns the image by 90 degrees", np.rot90(image, -1)
-
-
-def _order(clean: Image, denoised: Image) -> tuple[float, tuple[int, ...]]:
-    """Return the order of the output's channels that comes nearest to the clean image, and its mean squared error."""
-    a, b = (image.reshape(-1, 3) - clean.mean() for image in (clean, denoised))
-    errors = (a**2).sum(0)[:, None] + (b**2).sum(0) - 2 * a.T @ b
-    return min((float(errors[range(3), order].sum()) / a.size, order) for order in permutations(range(3)))
-
-
-def _shifted(clean: Image, noisy: Image, denoised: Image) -> str:
-    """Say by how much an image is shifted, or nothing; a noisy image that is shifted as much is the data's fault."""
-    images, (height, width) = (clean, denoised, noisy), clean.shape[:2]
-    if min(height, width) < 16:
-        return ""
-    gray, other, given = (image @ np.full(image.shape[2], 1 / image.shape[2], np.float32) for image in images)
-    down, right = _peak(gray, other)
-    if (down or right) and max(abs(down), abs(right)) <= min(height, width) // 4:
-        errors = [_mse(*_overlap(gray, image, down, right)) / (_mse(gray, image) + 1e-12) for image in (other, given)]
-        if errors[0] < _CLEARLY and errors[1] > _PARTLY:
-            return f"shifts the image ({_ways(down, right)}, in pixels)"
-    (down_part, right_part), left = _subpixel(gray, other)
-    if left < _PARTLY and np.hypot(down_part, right_part) > 0.3:
-        already = _subpixel(gray, given)[0]
-        down_part, right_part = down_part - already[0], right_part - already[1]
-        if np.hypot(down_part, right_part) > 0.3:
-            return f"shifts the image by a part of a pixel ({_ways(round(down_part, 1), round(right_part, 1), '')})"
-    return ""
-
-
-def _ways(down: float, right: float, number: str = "{:g} ") -> str:
-    """Say a shift: ``"2 down and 1 to the left"``."""
-    parts = [(down, ("up", "down")[down > 0]), (right, ("to the left", "to the right")[right > 0])]
-    return " and ".join(number.format(abs(length)) + way for length, way in parts if length)
-
-
-def _peak(gray: Image, other: Image) -> tuple[int, int]:
-    """Return how far `other` is shifted against `gray`, down and to the right, by phase correlation."""
-    from scipy import fft
-
-    shape = gray.shape
-    window = np.outer(*(np.hanning(length).astype(np.float32) for length in shape))
-    a, b = (fft.rfft2((image - image.mean()) * window) for image in (gray, other))
-    cross = b * a.conj()
-    # Between correlation and phase correlation: smooth outputs have no phase at high frequencies.
-    surface = fft.irfft2(cross / np.sqrt(np.abs(cross) + 1e-12), shape)
-    down, right = np.unravel_index(int(surface.argmax()), shape)
-    return (
-        int(down) - shape[0] * (int(down) > shape[0] // 2),
-        int(right) - shape[1] * (int(right) > shape[1] // 2),
-    )
-
-
-def _overlap(gray: Image, other: Image, down: int, right: int) -> tuple[Image, Image]:
-    def cut(image: Image, down: int, right: int) -> Image:
-        height, width = image.shape
-        return image[max(0, down) : height + min(0, down), max(0, right) : width + min(0, right)]
-
-    return cut(gray, -down, -right), cut(other, down, right)
-
-
-def _subpixel(gray: Image, other: Image) -> tuple[tuple[float, float], float]:
-    """Return the small shift that explains a difference best, and the share of it that is left (Lucas, Kanade 1981)."""
-    slopes = [slope.ravel() for slope in np.gradient(gray)]
-    error = (gray - other).ravel()
-    normal = np.array([[a @ b for b in slopes] for a in slopes], np.float64)
-    right_side = np.array([slope @ error for slope in slopes], np.float64)
-    total = float(error @ error)
-    if total == 0 or np.linalg.det(normal) <= 1e-9 * np.trace(normal) ** 2:
-        return (0.0, 0.0), 1.0
-    down, right = np.linalg.solve(normal, right_side)
-    return (float(down), float(right)), 1 - float(right_side @ (down, right)) / total
 
 
 def _farther(clean: Image, noisy: Image, denoised: Image) -> str:
@@ -296,7 +192,7 @@ def _gamma(image: Image, clean: Image) -> Image:
     """Return the image on the tone curve, of the usual two, that is nearer to the clean one."""
     positive = np.clip(image, 0, 1)
     curves: list[Image] = [positive**2.2, positive ** (1 / 2.2)]
-    return min(curves, key=lambda curve: _mse(curve, clean))
+    return min(curves, key=lambda curve: squared_error(curve, clean))
 
 
 def _blocks(image: Image, side: int = 8) -> Image:
@@ -309,8 +205,3 @@ def _blocks(image: Image, side: int = 8) -> Image:
 def _middle(image: Image) -> Image:
     top, left = (max(0, (length - SIDE) // 2) for length in image.shape[:2])
     return image[top : image.shape[0] - top, left : image.shape[1] - left][: SIDE + 1, : SIDE + 1]
-
-
-def _mse(one: Image, other: Image) -> float:
-    difference = (one - other).ravel()
-    return float(difference @ difference) / max(1, difference.size)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 from bench.common.errors import BenchError
 from bench.plan.cell import Cell
 from bench.score.metrics import METRICS, WINDOW, psnr
+from datasets.gray import GRAYS
 
-LUMA = {"y": ((65.481 / 255, 128.553 / 255, 24.966 / 255), 16.0), "y-full": ((0.299, 0.587, 0.114), 0.0)}
+LUMA = {"y": GRAYS["y-limited"], "y-full": ((0.299, 0.587, 0.114), 0.0)}
 """Weights of red, green and blue and the level of black of Y (ITU-R BT.601), by `Protocol.channel`."""
 
 if TYPE_CHECKING:
