@@ -35,7 +35,7 @@ def unknown_method(name: str, known: Iterable[str]) -> BenchError:
         Names of the registry and of packages.
     """
     plain, _, place = name.lower().partition("@")
-    if place == "deepinv" or (plain in _OF_DEEPINV and plain not in _FILES and place in ("", "deepinv")):
+    if plain in _OF_DEEPINV and (place == "deepinv" or (not place and plain not in _FILES)):
         return BenchError(
             f"unknown method {name!r}: the package deepinv brings it: METHOD=deepinv:model={plain},weights=FILE, with "
             "its own file of weights (pip install -r requirements-extras.txt)"

@@ -44,7 +44,7 @@ def prepare_for(cells: Sequence[Cell]) -> None:
 
 
 @contextmanager
-def opened(cell: Cell, device: str, settings: Settings, threads: int) -> Iterator[Runner]:
+def loaded(cell: Cell, device: str, settings: Settings, threads: int) -> Iterator[Runner]:
     """Load a cell's method, as `bench.run.loading.load` does; one of foreign origin in a process of its own.
 
     Raises

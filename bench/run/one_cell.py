@@ -14,7 +14,7 @@ from bench.common.errors import one_line
 from bench.plan.cell import Cell, describe
 from bench.run.batches import in_batches
 from bench.run.from_files import from_files
-from bench.run.isolated import opened
+from bench.run.isolated import loaded
 from bench.run.processes import in_processes, limited
 from bench.run.progress import CellProgress
 from bench.run.runtimes.choice import only_networks, runtime_of
@@ -136,7 +136,7 @@ def _outputs(
         how["opened"] = recorder.opened
         return
     threads = settings.threads or provenance.cores()
-    with opened(cell, device, settings, threads) as runner:
+    with loaded(cell, device, settings, threads) as runner:
         how |= asdict(runner.cost) | {"runtime": runner.runtime, "fallback": runner.fallback}
         how |= {"jobs": 1, "threads": threads, "notes": runner.notes, "warnings": runner.warnings}
         yield from in_batches(cell, images, runner, device, failed)

@@ -55,7 +55,7 @@ def conform(
     with ExitStack() as stack:
         for colour, cell in cells_to_check(method, weights).items():
             try:
-                subjects[colour] = stack.enter_context(_opened(cell, 3 if colour == "rgb" else 1, device, settings))
+                subjects[colour] = stack.enter_context(_caller(cell, 3 if colour == "rgb" else 1, device, settings))
             except (BenchError, ValueError) as error:  # a file that cannot be had, or own weights for the other colour
                 causes[colour] = one_line(error)
         if not subjects:
@@ -80,7 +80,7 @@ def _checked(name: str, check: Callable[[], Check]) -> Check:
 
 
 @contextmanager
-def _opened(cell: Cell, channels: int, device: str, settings: Settings) -> Iterator[Call]:
+def _caller(cell: Cell, channels: int, device: str, settings: Settings) -> Iterator[Call]:
     """Load a method, and give what calls a check with it.
 
     One of foreign origin is in a process of its own, and after a check that ended that, in another one.

@@ -19,7 +19,7 @@ from bench.common.tables import write_csv, write_table
 from bench.plan.cell import Cell, Failure
 from bench.plan.request import Request, planned
 from bench.run.images import degraded, pictures
-from bench.run.isolated import opened
+from bench.run.isolated import loaded
 from bench.run.noise_level import sigma_for
 from bench.run.settings import Settings
 from bench.score.metrics import psnr
@@ -150,7 +150,7 @@ def _planned(request: Request) -> tuple[list[Cell], list[str | Failure]]:
 def _on_the_cpu(cell: Cell, settings: Settings, stack: ExitStack) -> "Run":
     """Return a cell's method for images in main memory, wherever it runs; the stack closes it."""
     device = devices.chosen(settings.device)
-    run = stack.enter_context(opened(cell, device, settings, settings.threads or 1)).run
+    run = stack.enter_context(loaded(cell, device, settings, settings.threads or 1)).run
     return lambda noisy, sigma: run(noisy.to(device, copy=True), sigma).cpu()
 
 

@@ -16,6 +16,7 @@ from bench.adapters.elsewhere import unknown_method
         ("swinir@spandrel", "METHOD=spandrel WEIGHTS="),
         ("dncnn@deepinv", "deepinv brings it: METHOD=deepinv:model=dncnn,weights=FILE"),
         ("drunet@deepinv", "METHOD=deepinv:model=drunet,weights=FILE"),
+        ("mynet@deepinv", "see make list"),
         ("spandrell", "did you mean spandrel: or"),
         ("deepinf", "did you mean deepinv:?"),
         ("output", "did you mean outputs:?"),
@@ -28,4 +29,5 @@ def test_what_brings_a_method_or_the_nearest_name(name, words):
     assert words in cause
     assert "\n" not in cause
     if "brings it" in cause:
+        assert name != "mynet@deepinv"
         assert "pip install -r requirements-extras.txt" in cause
