@@ -21,7 +21,7 @@ def test_noisy_images_go_out_and_results_come_back(capsys, tmp_path, photographs
 
 
 def test_what_a_run_saves_is_read_back(capsys, tmp_path, photographs):
-    words = ["--data", str(photographs), "--noise", "25", "--out", str(tmp_path / "results")]
+    words = ["--data", str(photographs), "--noise", "25", "--jobs", "1", "--out", str(tmp_path / "results")]
     assert main(["run", "--method", "median", "--save", str(tmp_path / "saved"), *words]) == 0
     first = capsys.readouterr().out
     assert main(["run", "--method", first.partition('METHOD="')[2].partition('"')[0], *words]) == 0

@@ -74,7 +74,7 @@ def test_a_signal_that_a_person_has_ignored_stays_ignored():
 
 
 def test_an_interrupted_benchmark_says_what_is_kept(photographs, method_file, tmp_path):
-    """Ctrl-C in a terminal goes to workers too; below one of them is the process of a method that hangs."""
+    """Ctrl-C in a terminal goes to a worker too; below it is the process of a method that hangs."""
     (photographs / "coins.png").unlink()
     started = tmp_path / "pid"
     body = f"open({str(started)!r}, 'w').write(str(os.getpid())); time.sleep(1000)"
@@ -86,7 +86,7 @@ def test_an_interrupted_benchmark_says_what_is_kept(photographs, method_file, tm
         "device": "cpu",
         "out": tmp_path,
         "engine": "loky",
-        "jobs": 2,
+        "jobs": 1,
     }
     command = [sys.executable, "-m", "bench", "run", *(f"--{name}={value}" for name, value in options.items())]
     process = subprocess.Popen(

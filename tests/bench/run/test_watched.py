@@ -321,15 +321,21 @@ CHANGES = {
 
 @pytest.fixture
 def restored(monkeypatch, tmp_path_factory):
-    """Forget what methods of other tests set in this process, and put back what those of this one do."""
-    others = str(tmp_path_factory.getbasetemp())
+    """Put back what methods set in this process, and forget before and after what those of tests imported."""
     monkeypatch.setenv("FACTOR_OF_TEST", "")
     monkeypatch.delenv("FACTOR_OF_TEST")
     monkeypatch.setenv("HOME", os.environ.get("HOME", ""))
-    monkeypatch.setattr(sys, "path", [folder for folder in sys.path if not folder.startswith(others)])
-    for name, module in list(sys.modules.items()):
-        if (getattr(module, "__file__", None) or "").startswith(others):
-            monkeypatch.delitem(sys.modules, name)
+    tests = str(tmp_path_factory.getbasetemp())
+
+    def forget():
+        sys.path[:] = [folder for folder in sys.path if not folder.startswith(tests)]
+        for name, module in list(sys.modules.items()):
+            if (getattr(module, "__file__", None) or "").startswith(tests):
+                del sys.modules[name]
+
+    forget()
+    yield
+    forget()
 
 
 def method(own, kind):
