@@ -11,7 +11,10 @@ from bench.common.paths import ROOT
 from bench.plan import fingerprint
 from bench.plan.request import Request, plan
 
-HEAVY = {"torch", "numpy", "scipy", "skimage", "pandas", "matplotlib", "pyarrow", "onnxruntime", "onnx", "cv2", "rich"}
+HEAVY = {
+    "torch", "numpy", "scipy", "skimage", "pandas", "matplotlib", "seaborn", "bm3d", "jinja2", "pyarrow", "onnxruntime",
+    "onnx", "cv2", "rich",
+}  # fmt: skip
 
 
 def test_ten_thousand_cells_in_three_seconds():
@@ -47,7 +50,13 @@ def test_a_cell_travels_small(one_cell):
 
 @pytest.mark.parametrize(
     ("words", "allowed"),
-    [("--help", set()), ("list", {"rich"}), ("list nlmm", {"rich"}), ("run --method nlmm", {"rich"})],
+    [
+        ("--help", set()),
+        ("list", {"rich"}),
+        ("list nlmm", {"rich"}),
+        ("run --method nlmm", {"rich"}),
+        ("run --tile x", set()),
+    ],
 )
 def test_a_list_or_an_error_imports_nothing_heavy(words, allowed, tmp_path):
     command = [sys.executable, "-X", "importtime", "-m", "bench", *words.split()]

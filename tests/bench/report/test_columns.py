@@ -219,7 +219,7 @@ def test_a_note_is_printed_when_a_cell_is_done(tmp_path, photographs):
     )  # fmt: skip
     screen = StringIO()
     cells, _ = plan(Request(str(method), str(photographs), "25"))
-    done = run_campaign(cells, Store(tmp_path / "runs"), Settings("cpu"), Live(Console(file=screen, width=240)))
+    done = run_campaign(cells, Store(tmp_path / "runs"), Settings("cpu", jobs=1), Live(Console(file=screen, width=240)))
     assert "note: mine: takes the image as it is" in screen.getvalue()
     assert done.records()[0].provenance["notes"] == ["takes the image as it is"]
 
@@ -229,7 +229,7 @@ def test_the_spread_over_seeds_stands_in_every_table(tmp_path, photographs):
     store = Store(tmp_path / "runs")
     cells, _ = plan(Request("wavelet", str(photographs), "25,50", seed="0-2"))
     cells += plan(Request("gaussian", str(photographs), "25"))[0]
-    for cell, record in run_all(cells, Settings("cpu")):
+    for cell, record in run_all(cells, Settings("cpu", jobs=1)):
         store.put(cell, record)
     results = gather(store.scores())
     boards = leaderboards(results)
@@ -273,7 +273,7 @@ def test_names_are_printed_as_they_stand(capsys):
 
 def test_a_table_fits_the_terminal_and_names_what_it_leaves_out(tmp_path, photographs):
     store = Store(tmp_path / "runs")
-    for cell, record in run_all(plan(Request("wavelet,gaussian", str(photographs), "25"))[0], Settings("cpu")):
+    for cell, record in run_all(plan(Request("wavelet,gaussian", str(photographs), "25"))[0], Settings("cpu", jobs=1)):
         store.put(cell, record)
     results = gather(store.scores())
     for width in (70, 80, 100, 120, 200):

@@ -45,7 +45,7 @@ def crops(tmp_path_factory):
 def made(crops):
     cells, _ = plan(Request("wavelet,nlm", str(crops), "15,25"))
     store = Store(crops.parent / "runs")
-    for cell, record in run_all(cells, Settings("cpu")):
+    for cell, record in run_all(cells, Settings("cpu", jobs=1)):
         store.put(cell, record)
     return build(crops.parent)
 
@@ -132,7 +132,7 @@ def test_what_was_measured_again_shows_once(tmp_path, photographs):
     store = Store(tmp_path / "runs")
     for code, started in (("old", "2026-01-01T00:00:00+00:00"), ("new", "2026-01-02T00:00:00+00:00")):
         version = replace(cell, code=code)
-        record = run_cell(version, Settings("cpu"))
+        record = run_cell(version, Settings("cpu", jobs=1))
         store.put(version, replace(record, provenance=record.provenance | {"started": started}))
     rows = list(csv.DictReader((build(tmp_path).parent / "images.csv").open()))
     assert len(rows) == 2
@@ -150,7 +150,7 @@ def measured(crops):
     """Return the records of two filters at three noise levels; the record says that Wavelet was trained on 0-20."""
     cells, _ = plan(Request("wavelet,gaussian", str(crops), "15,25,50", protocol="float"))
     found = []
-    for _, record in run_all(cells, Settings("cpu")):
+    for _, record in run_all(cells, Settings("cpu", jobs=1)):
         about = record.provenance
         if about["label"] == "Wavelet":
             about = about | {"net": about["net"] | {"trained": [0, 20]}}

@@ -176,10 +176,10 @@ def test_failures_of_one_name_are_kept_apart_until_they_are_mended(tmp_path):
         file.parent.mkdir()
         file.write_text(f"def denoise(noisy, sigma):\n    raise ValueError('no {file.parent.name}')\n")
     cells, _ = plan(Request(",".join(map(str, files)), str(folder), "25"))
-    assert len(run_campaign(cells, store, Settings("cpu")).failures) == len(store.failures()) == 2
+    assert len(run_campaign(cells, store, Settings("cpu", jobs=1)).failures) == len(store.failures()) == 2
     files[0].write_text(HALF.format(0.9))
     cells, _ = plan(Request(str(files[0]), str(folder), "25"))
-    run_campaign(cells, store, Settings("cpu"))
+    run_campaign(cells, store, Settings("cpu", jobs=1))
     (left,) = store.failures()
     assert "no run2" in left.cause
     assert left.request["method"] == "model (run2/model.py)"
@@ -189,7 +189,7 @@ def test_seeds_and_newer_code_of_the_harness_are_no_other_thing(tmp_path, method
     """What differs in nothing that a person brings keeps its name, and the last one stays."""
     folder, method, store = photograph(tmp_path / "test/x.png", 100), method_file(HALF.format(0.9)), Store(tmp_path)
     cells, _ = plan(Request(str(method), str(folder), "25", seed="0,1"))
-    records = run_campaign(cells, store, Settings("cpu")).records()
+    records = run_campaign(cells, store, Settings("cpu", jobs=1)).records()
     (result,) = gather(records)
     assert (result.label, result.seeds) == ("mine", [0, 1])
     older = [_changed(record, "2020-01-01T00:00:00+00:00", harness={"scorer": "old"}) for record in records]
