@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from bench.adapters import method_of
-from bench.adapters.arrays import in_windows
+from bench.adapters.windows import in_windows
 from bench.common.errors import BenchError
 from bench.plan.request import Request, plan
 from bench.run.one_cell import run_cell
