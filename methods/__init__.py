@@ -9,7 +9,7 @@ from pathlib import Path
 
 from methods.description import Method, Net, Weights
 
-__all__ = ["Method", "Net", "Weights", "available", "problems"]
+__all__ = ["Method", "Net", "Weights", "available", "labels", "problems"]
 
 
 def available() -> dict[str, Method]:
@@ -21,6 +21,11 @@ def available() -> dict[str, Method]:
         If two methods have one name.
     """
     return read()[0]
+
+
+def labels() -> set[str]:
+    """Return the names that registered methods have in tables, and no other may have."""
+    return {net.label for method in available().values() for net in method.nets}
 
 
 def problems() -> tuple[str, ...]:

@@ -217,8 +217,7 @@ def _label(pattern: str) -> str:
     """Name outputs after their folder, and not as a registered method, which computes what it is measured for."""
     folders = _folders(pattern)
     label = unquote(folders[-1]) if folders else "outputs"
-    registered = {net.label for method in methods.available().values() for net in method.nets}
-    return f"{label} outputs" if label in registered else label
+    return f"{label} outputs" if label in methods.labels() else label
 
 
 def _judged_as(where: str, name: str, net: Net) -> tuple[Net, ...]:

@@ -11,14 +11,9 @@ Thing = tuple[str, str, str, str]
 """A name, a path, further words, and a hash of the contents."""
 
 
-def registered_labels() -> set[str]:
-    """Return the names that registered methods have in tables, and no other may have."""
-    return {net.label for method in methods.available().values() for net in method.nets}
-
-
 def told_apart(cells: Sequence[Cell]) -> list[Cell]:
     """Return the cells with names that tell a person's methods and images apart."""
-    labels, sets = _names(cells, _method, registered_labels), _names(cells, _dataset, set)
+    labels, sets = _names(cells, _method, methods.labels), _names(cells, _dataset, set)
     if not labels and not sets:
         return list(cells)
     return [

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
+import methods
 from bench.common.naming import distinct_names
-from bench.plan.names import registered_labels
 
 About = Mapping[str, Any]
 """A record's provenance."""
@@ -25,7 +25,7 @@ def method_names(abouts: Sequence[About]) -> list[str]:
             return None
         return about["label"], own["method"], own["command"], (own["code"], weights, versions[place])
 
-    return _names(abouts, thing, registered_labels)
+    return _names(abouts, thing, methods.labels)
 
 
 def dataset_names(abouts: Sequence[About]) -> list[str]:
