@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from datasets.description import Dataset
+from datasets.listing import some
 
 _LONGEST = 40
 """Characters of a list of images in the name of a part."""
@@ -40,7 +41,7 @@ def chosen(dataset: Dataset, words: str) -> Dataset:
         short = hashlib.sha256(listed.encode()).hexdigest()[:6]
         listed = f"{len(places)} of {len(names)} {short}"
     name = f"{dataset.name}:{listed}"
-    shown = ", ".join(names[place] for place in places[:3]) + (", ..." if len(places) > 3 else "")
+    shown = some(names[place] for place in places)
     return replace(
         dataset,
         name=name,

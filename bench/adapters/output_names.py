@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from bench.common.errors import BenchError, DoesNotFit
+from datasets.listing import some
 
 ENDINGS = (".png", ".npy", ".tif", ".tiff", ".mat", ".bmp", ".pgm", ".ppm", ".jpg", ".jpeg", ".webp")
 """Of files that can be an output; others in a folder, as notes, do not count."""
@@ -86,7 +87,7 @@ def assigned(where: str, names: Sequence[str], folder: Path) -> tuple[dict[str, 
     files = files_in(folder, deep=any("/" in name for name in names))
     if not files:
         below = sorted({path.parent.relative_to(folder).as_posix() for path in files_in(folder, deep=True)})
-        more = f"; its folders do: {_some(below)}" if below else ""
+        more = f"; its folders do: {some(below)}" if below else ""
         raise BenchError(f"{where}: {folder} holds no image, as {', '.join(ENDINGS[:5])}{more}")
     stems = _stems(folder, files, names)
     keys = {name: safe(name) for name in names}
@@ -102,7 +103,7 @@ def assigned(where: str, names: Sequence[str], folder: Path) -> tuple[dict[str, 
     by_name = {name: _only(where, name, stems[stem]) for name, stem in chosen.items()}
     extra = sorted(path.name for stem, paths in stems.items() if stem not in chosen.values() for path in paths)
     lines = [how] if how else []
-    lines += [f"{folder} also holds {_some(extra)}, which belong to no image and do not count"] if extra else []
+    lines += [f"{folder} also holds {some(extra)}, which belong to no image and do not count"] if extra else []
     return by_name, lines
 
 
@@ -159,7 +160,7 @@ def _between(where: str, keys: Mapping[str, str], stems: _Stems) -> tuple[dict[s
         could = sorted(found(pair)[name] for pair in whole)
         first = stems[could[0]][0]
         raise BenchError(
-            f"{where}: {_some(could)} could each be the output for image {name}; say which one in the path, as in "
+            f"{where}: {some(could)} could each be the output for image {name}; say which one in the path, as in "
             f"outputs:{first.parent}/{first.name.replace(key, '{name}', 1)}"
         )
     before, after = whole[0]
@@ -195,7 +196,7 @@ def _word(where: str, keys: Mapping[str, str], stems: _Stems) -> tuple[dict[str,
 
 def _only(where: str, name: str, paths: Sequence[Path]) -> Path:
     if len(paths) > 1:
-        both = _some([path.name for path in paths])
+        both = some([path.name for path in paths])
         raise BenchError(f"{where}: image {name} has {both}; say which one, as in outputs:folder/{{name}}.png")
     return paths[0]
 
@@ -204,10 +205,5 @@ def _missing(names: Sequence[str], chosen: Mapping[str, str], stems: Mapping[str
     """Say which images have no file, and which files belong to no image."""
     missing = [name for name in names if name not in chosen]
     extra = [path.name for stem, paths in stems.items() if stem not in chosen.values() for path in paths]
-    line = f"{len(missing)} of {len(names)} images have no file in {folder}: {_some(missing)}"
-    return f"{line}; it holds besides {_some(extra)}" if extra else line
-
-
-def _some(names: Sequence[str]) -> str:
-    """Return the first three names, and the number of all."""
-    return ", ".join(names[:3]) + (f", ... ({len(names)} in all)" if len(names) > 3 else "")
+    line = f"{len(missing)} of {len(names)} images have no file in {folder}: {some(missing)}"
+    return f"{line}; it holds besides {some(extra)}" if extra else line

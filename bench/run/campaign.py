@@ -13,6 +13,7 @@ from bench.run.saving import Saver, needs_floats
 from bench.run.settings import RUNTIMES, Settings
 from bench.store.opened import opened_of
 from bench.store.records import Record, Store, score_columns
+from datasets.listing import some
 
 
 @dataclass(frozen=True)
@@ -136,8 +137,7 @@ def _reasons(cells: Sequence[Cell], waiting: Sequence[Cell], store: Store, *, fr
                 hides = f"it {', '.join(unseen)}, and what that reads cannot be seen"
                 yield f"{cell.label}: an earlier result is used; {hides}: FRESH=1 runs it again"
         elif changed := store.changes(cell):
-            more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
-            yield f"{cell.label}: {', '.join(changed[:3])}{more} changed since it was measured: it runs again"
+            yield f"{cell.label}: {some(changed)} changed since it was measured: it runs again"
 
 
 def finished(cell: Cell, store: Store, settings: Settings) -> bool:
