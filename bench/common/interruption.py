@@ -46,7 +46,7 @@ CURRENT = Interruption()
 @contextmanager
 def interruptible() -> Iterator[Interruption]:
     """Let a signal raise `KeyboardInterrupt`, end all that the program started at once, and the program itself soon."""
-    CURRENT.__init__()  # type: ignore[misc]
+    vars(CURRENT).clear()  # what an earlier command in this process has noted
     if threading.current_thread() is not threading.main_thread():
         yield CURRENT
         return

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.common.interruption import interruptible
+
 ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = """
 import subprocess, sys, time
@@ -62,6 +64,16 @@ def test_a_program_ends_within_two_seconds_with_all_that_it_started(body, number
     assert process.returncode == status
     line = "interrupted: what is finished is kept, and the same command goes on from there"
     assert process.stdout.read().splitlines()[-1:] == [line]
+
+
+def test_a_command_says_nothing_of_the_one_before_it():
+    with interruptible() as interruption:
+        interruption.keep(1, 2)
+        interruption.number = signal.SIGINT
+    assert (interruption.status, "1 of 2" in interruption.line) == (130, True)
+    with interruptible() as interruption:
+        pass
+    assert (interruption.number, "1 of 2" in interruption.line) == (0, False)
 
 
 def test_a_signal_that_a_person_has_ignored_stays_ignored():
