@@ -8,7 +8,7 @@ from itertools import permutations
 
 import numpy as np
 
-_CLEARLY, _PARTLY = 0.7, 0.9
+CLEARLY, PARTLY = 0.7, 0.9
 """An explanation counts if it leaves at most this share of the squared error; a part of a pixel explains less."""
 
 Image = np.ndarray
@@ -21,15 +21,15 @@ def displaced(clean: Image, noisy: Image, denoised: Image) -> tuple[str, float]:
         return "", now
     turned = [(squared_error(moved, clean), cause) for cause, moved in _turned(denoised) if moved.shape == clean.shape]
     # What is no image on the scale of the clean one may be a little nearer to it when it is turned.
-    if min(turned)[0] < min(_CLEARLY * now, max(float(clean.var()), 2 * squared_error(noisy, clean))):
+    if min(turned)[0] < min(CLEARLY * now, max(float(clean.var()), 2 * squared_error(noisy, clean))):
         return min(turned)[1], min(turned)[0]
     if clean.shape[2] == 3:
         error, order = _order(clean, denoised)
-        if error < _CLEARLY * now:
+        if error < CLEARLY * now:
             name = "BGR for RGB" if order == (2, 1, 0) else f"{''.join('RGB'[i] for i in np.argsort(order))} for RGB"
             return f"swaps the colour channels ({name})", error
     shifted = _shifted(clean, noisy, denoised)
-    return shifted, _CLEARLY * now if shifted else now
+    return shifted, CLEARLY * now if shifted else now
 
 
 def _turned(image: Image) -> Iterator[tuple[str, Image]]:
@@ -60,10 +60,10 @@ def _shifted(clean: Image, noisy: Image, denoised: Image) -> str:
             squared_error(*_overlap(gray, image, down, right)) / (squared_error(gray, image) + 1e-12)
             for image in (other, given)
         ]
-        if errors[0] < _CLEARLY and errors[1] > _PARTLY:
+        if errors[0] < CLEARLY and errors[1] > PARTLY:
             return f"shifts the image ({_ways(down, right)}, in pixels)"
     (down_part, right_part), left = _subpixel(gray, other)
-    if left < _PARTLY and np.hypot(down_part, right_part) > 0.3:
+    if left < PARTLY and np.hypot(down_part, right_part) > 0.3:
         already = _subpixel(gray, given)[0]
         down_part, right_part = down_part - already[0], right_part - already[1]
         if np.hypot(down_part, right_part) > 0.3:

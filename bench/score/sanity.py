@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.score.displacement import Image, displaced, squared_error
+from bench.score.displacement import CLEARLY, Image, displaced, squared_error
 from bench.score.metrics import decibels
 
 FARTHER = 1.0
@@ -159,7 +159,7 @@ def _value(clean: Image, noisy: Image, denoised: Image) -> tuple[str, Image]:
         return cause, candidates[cause]()
     if clean.shape[2] == 3 and np.ptp(denoised, axis=2).max() < 1e-3 < np.ptp(clean, axis=2).mean() / 10:
         return GRAY, denoised
-    if best < min(now / 2, _CLEARLY * float(clean.var())):
+    if best < min(now / 2, CLEARLY * float(clean.var())):
         return CONTRAST if slope > 0 else INVERTED, fit
     return "", denoised
 
