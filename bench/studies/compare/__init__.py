@@ -1,0 +1,1 @@
+"""`make compare`: whether methods differ on the same images, or only seem to."""
