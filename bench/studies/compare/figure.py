@@ -48,9 +48,7 @@ def save(ranks: Mapping[str, float], found: Sequence[Pair], title: str, path: Pa
             height, edge = -len(bars) - 1.0 - row, 0.5 if on_left else len(order) + 0.5
             axes.plot([ranks[name], ranks[name], edge], [0, height, height], color=looks[name].colour, linewidth=0.8)
             axes.plot(ranks[name], 0, looks[name].marker, color=looks[name].colour, ms=4, clip_on=False, zorder=3)
+            side, shift = ("right", -0.06) if on_left else ("left", 0.06)
             text = f"{name} {ranks[name]:.2f}"
-            axes.text(
-                edge, height + 0.1, text, ha="left" if on_left else "right", va="bottom", fontsize=6.5,
-                color=looks[name].colour,
-            )  # fmt: skip
+            axes.text(edge + shift, height, text, ha=side, va="center", fontsize=6.5, color=looks[name].colour)
         styles.save(figure, path, ("png", "pdf"))
