@@ -35,8 +35,9 @@ def program(body: str, **how) -> tuple[subprocess.Popen, list[int]]:
     """Start a program, and return it with the processes that it says it has started."""
     command = [sys.executable, "-c", PROGRAM.format(body=body)]
     started = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, **how
-    )
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL), **how,  # tests may run under nohup
+    )  # fmt: skip
     _, *pids = started.stdout.readline().split()
     return started, [int(pid) for pid in pids]
 
