@@ -82,6 +82,8 @@ def fault(clean: Image | None, noisy: Image, denoised: Image) -> Fault | None:
             return Fault(UNCHANGED, loss)
     clean, noisy, denoised = (_middle(image) for image in (clean, noisy, denoised))
     place, left = displaced(clean, noisy, denoised)
+    if place and (already := displaced(clean, clean, noisy)[0]):
+        return Fault(f"{already}, and so does the noisy image: do it and its reference belong together?", loss)
     if loss > -FARTHER:
         value, seen = _value(clean, noisy, denoised)
         if value and squared_error(seen, clean) <= left:

@@ -147,6 +147,23 @@ def test_data_that_are_no_fault_of_the_method():
     assert fault(None, noise(flat, 25), flat) is None
 
 
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        (lambda image: image[..., ::-1], "swaps the colour channels (BGR for RGB)"),
+        (lambda image: image[::-1], "turns the image upside down"),
+        (lambda image: np.roll(image, 1, 1), ""),
+    ],
+)
+def test_pairs_that_do_not_fit_are_no_fault_of_the_method(change, cause):
+    clean = photograph()
+    for sigma in (10, 30):
+        noisy = change(noise(clean, sigma))
+        found = fault(clean, noisy, good(change(clean), noisy))
+        assert found is None or "and so does the noisy image" in found.cause
+        assert not cause or found.cause.startswith(cause)
+
+
 def test_without_a_reference():
     clean = photograph()
     noisy = noise(clean, 25)
