@@ -63,7 +63,7 @@ def clashes(cells: Sequence[Cell]) -> dict[str, str]:
 def _inputs(cells: Sequence[Cell]) -> Mapping[str, set[tuple[str, ...]]]:
     """Return what of some cells determines the noisy images, by the words of a request."""
     return {
-        "dataset": {(cell.dataset.name, cell.dataset.source) for cell in cells},
+        "dataset": {(cell.dataset.noise_name, cell.dataset.source) for cell in cells},
         "noise": {(str(cell.degradation),) for cell in cells},
         "seed": {(str(cell.seed),) for cell in cells},
         "protocol": {(cell.protocol.noise_draw, cell.protocol.noisy, cell.protocol.gray) for cell in cells},

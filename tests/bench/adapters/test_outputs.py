@@ -330,6 +330,8 @@ def test_one_output_is_never_that_of_two_noisy_images(outputs, photographs):
         assert f"{{{name}}}/{{name}}.png" in failure.cause
     cells, failures = plan(Request(f"outputs:{outputs}", str(photographs), "25", protocol="standard,float"))
     assert (len(cells), failures) == (2, [])  # one noisy image, scored in two ways
+    cells, failures = plan(Request(f"outputs:{outputs}", f"{photographs},{photographs}:camera", "25"))
+    assert (len(cells), failures) == (2, [])  # a part has the noise of the whole
 
 
 def test_a_pattern_tells_noise_and_seeds_apart(tmp_path, photographs):
