@@ -219,7 +219,7 @@ class Load:
         def run(noisy: "Tensor", sigma: float | None) -> "Tensor":
             channels = noisy.shape[1]
             if takes.channels not in (None, channels):
-                raise ValueError(f"{where}: takes images of {takes.channels} channels, got {channels}")
+                raise BenchError(f"{where}: takes images of {takes.channels} channels, got {channels}")
 
             def one(image: np.ndarray) -> np.ndarray:
                 return self._one(where, call, image, sigma, noisy.device.type)
@@ -249,7 +249,7 @@ class Load:
         except BenchError:
             raise  # it cannot be run on this device
         except Exception as error:
-            raise ValueError(
+            raise BenchError(
                 f"{where}: {self.runtime} fails on an image of {'x'.join(map(str, array.shape))}: "
                 f"{one_line(error)[:160]}; where it needs multiples of a size, say :size_multiple=8 behind the path"
             ) from error
@@ -258,7 +258,7 @@ class Load:
         fitting = [output[0] for output in found if output.shape[1:] == image.shape]
         if not fitting:
             shapes = ", ".join(str(output.shape) for output in outputs)
-            raise ValueError(f"{where}: gives an output of shape {shapes}, expected {(1, *image.shape)}")
+            raise BenchError(f"{where}: gives an output of shape {shapes}, expected {(1, *image.shape)}")
         return np.concatenate(fitting).astype(np.float32) / np.float32(takes.white)
 
 

@@ -148,15 +148,15 @@ class Load:
             status, last_line = _run(command, self.folder, self.limit or self.timeout or math.inf)
             program = Path(command[0]).name
             if status:
-                raise ValueError(f"{program} {status}{last_line}")
+                raise BenchError(f"{program} {status}{last_line}")
             if not paths["out"].is_file():
-                raise ValueError(f"{program} wrote no file {{out.{paths['out'].suffix[1:]}}}{last_line}")
+                raise BenchError(f"{program} wrote no file {{out.{paths['out'].suffix[1:]}}}{last_line}")
             try:
                 output = image_files.read(paths["out"], image.shape, self.white)
             except ValueError as error:
-                raise ValueError(f"{program} {error}{last_line}") from None
+                raise BenchError(f"{program} {error}{last_line}") from None
             if not np.isfinite(output).all():
-                raise ValueError(f"{program} wrote NaN or infinite values{last_line}")
+                raise BenchError(f"{program} wrote NaN or infinite values{last_line}")
             return output
 
 
@@ -258,7 +258,7 @@ def _files(tokens: list[str]) -> list[tuple[str, Path]]:
 
 
 def _folders(script: Path, tokens: list[str]) -> tuple[str, ...]:
-    """Return the folders of a script or program that is a person's own, or of the module behind ``-m``."""
+    """Return the folder of a person's own script, program or module behind ``-m``, and the folders that are named."""
     search = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep)]
     folders = [] if script.parent in search else [script.parent, script.resolve().parent]
     if "-m" in tokens[:-1]:
@@ -266,6 +266,8 @@ def _folders(script: Path, tokens: list[str]) -> tuple[str, ...]:
         places = [Path(folder) for folder in ("", *os.environ.get("PYTHONPATH", "").split(os.pathsep))]
         folders = [place / top for place in places if (place / top).is_dir()]
         folders += [place for place in places if (place / f"{top}.py").is_file()]
+    named = (Path(text).expanduser() for token in tokens[1:] for text in (token, token.partition("=")[2]) if text)
+    folders += [folder for folder in named if folder.is_dir()]
     return tuple(dict.fromkeys(str(folder.expanduser().absolute()) for folder in folders))
 
 

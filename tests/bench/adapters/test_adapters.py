@@ -262,7 +262,7 @@ def test_an_onnx_model_that_fails_says_what_may_help(onnx_file):
     path = onnx_file(halves, [1, 1, "H", "W"], tensors=[h.make_tensor("scale", 1, (4,), [1.0, 1.0, 2.0, 2.0])])
     run, _ = loaded(path)
     assert run(image(20, 30), 0.1).shape == (2, 1, 20, 30)
-    with pytest.raises(ValueError, match=r"onnxruntime fails on an image of 1x1x21x30.*size_multiple=8"):
+    with pytest.raises(BenchError, match=r"onnxruntime fails on an image of 1x1x21x30.*size_multiple=8"):
         run(image(21, 30), 0.1)
 
 
@@ -455,7 +455,7 @@ def test_a_gray_image_may_come_back_flat_and_in_16_bit(tmp_path):
 )
 def test_a_program_that_fails_says_so_in_one_line(program, body, cause):
     run, _ = loaded(f"{program(body)} {{noisy}} {{out}}")
-    with pytest.raises(ValueError, match=f"python.* {cause}") as caught:
+    with pytest.raises(BenchError, match=f"python.* {cause}") as caught:
         run(image(batch=1), 0.1)
     assert "\n" not in str(caught.value)
 
@@ -467,7 +467,7 @@ def test_a_program_that_takes_too_long_is_ended_with_its_children(program, tmp_p
     body += ".write(str(child.pid))\ntime.sleep(60)"
     run, _ = loaded(program(body).replace("cmd:", "cmd:limit=1.5 ") + " {noisy} {out}")
     start = time.perf_counter()
-    with pytest.raises(ValueError, match=r"took longer than 1.5 s; give it more, as in cmd:limit=3"):
+    with pytest.raises(BenchError, match=r"took longer than 1.5 s; give it more, as in cmd:limit=3"):
         run(image(batch=1), 0.1)
     assert time.perf_counter() - start < 20
     child = Path("/proc") / (tmp_path / "child").read_text()

@@ -398,6 +398,11 @@ def compiled(own, factor):
     (own / "denoise").chmod(0o755)
 
 
+def in_a_folder(own, factor):
+    Path("saved").mkdir(exist_ok=True)
+    array("saved/net.npy", factor)
+
+
 COMMANDS = {
     "script": (lambda own, factor: python(own, "", f"F = {factor}"), "main.py", None),
     "module beside the script": (text("helper.py", "F = {}\n"), "main.py", "from helper import F"),
@@ -412,6 +417,11 @@ COMMANDS = {
         lambda own, factor: array("net.npy", factor),
         "main.py {noisy} {out} --net=net.npy #",
         "import numpy; F = numpy.load(sys.argv[3][6:])",
+    ),
+    "folder that is named": (
+        in_a_folder,
+        "main.py {noisy} {out} --model=saved #",
+        "import numpy; F = numpy.load(sys.argv[3][8:] + '/net.npy')",
     ),
     "module of Python": (own_module, "-m pkg", "from pkg import F"),
     "script of a script": (shell, "run.sh", ""),
