@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from bench.common import matlab5
+from datasets import own_images
 
 FORMATS = ("npy", "tiff", "mat", "raw", "png", "ppm", "pgm", "bmp")
 """Float numbers, as they are, in the first four; the others are clipped and rounded to 8 bit.
@@ -73,7 +74,7 @@ def read(path: Path, shape: tuple[int, ...], white: float = 1.0) -> np.ndarray:
     try:
         array = _array(path, shape)
     except Exception as error:  # noqa: BLE001 - what each reader raises on a bad file is its own affair
-        raise ValueError(f"wrote a {path.suffix[1:]} file that cannot be read ({_short(error)})") from None
+        raise ValueError(f"wrote a {path.suffix[1:]} file that cannot be read ({_short(error, path)})") from None
     if array.shape != shape and not (shape[2] == 1 and array.shape == shape[:2]):
         raise ValueError(f"wrote an image of shape {array.shape}; expected {shape}")
     if array.dtype.kind == "u":
@@ -104,11 +105,8 @@ def _array(path: Path, shape: tuple[int, ...]) -> Any:
                 raise ValueError(f"{values.size} numbers; expected {np.prod(shape)}")
             return values.reshape(shape)
         case _:
-            from PIL import Image
-
-            with Image.open(path) as image:
-                return np.asarray(image)
+            return own_images.stored(path, ())
 
 
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:120] or type(error).__name__
+def _short(error: Exception, path: Path) -> str:
+    return " ".join(str(error).removeprefix(f"image {path}: ").split())[:120] or type(error).__name__

@@ -4,11 +4,13 @@ import sys
 import types
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from bench.adapters import method_of
+from bench.adapters import image_files, method_of
 from bench.adapters.windows import in_windows
 from bench.common.errors import BenchError
 from bench.plan.request import Request, plan
@@ -514,6 +516,24 @@ def test_a_command_knows_the_files_it_names(program, tmp_path):
     seen.append(code(word))
     assert len(set(seen)) == 4
     assert code(word) == code(word.replace("cmd:", "cmd:label=Mine limit=7 ")) == seen[-1]
+
+
+def test_pictures_that_programs_write(tmp_path):
+    """Held against the numbers that went into the files: a palette is no gray, and 16 bits are not cut to 8."""
+    rng = np.random.default_rng(0)
+    gray, deep = rng.integers(0, 8, (6, 5), np.uint8), rng.integers(0, 65536, (6, 5, 3), np.uint16)
+    levels = np.arange(255, 0, -20, np.uint8)
+    picture = Image.fromarray(gray, "P")
+    picture.putpalette(np.repeat(levels, 3).tobytes())
+    picture.save(tmp_path / "palette.png")
+    assert np.array_equal(image_files.read(tmp_path / "palette.png", (6, 5, 1))[..., 0], levels[gray] / np.float32(255))
+    for name in ("deep.png", "deep.ppm"):
+        cv2.imwrite(str(tmp_path / name), deep[..., ::-1])
+        assert np.allclose(image_files.read(tmp_path / name, (6, 5, 3)), deep / 65535, atol=1e-7)
+    Image.fromarray(gray).convert("CMYK").save(tmp_path / "x.tif")
+    (tmp_path / "x.tif").rename(tmp_path / "x.png")
+    with pytest.raises(ValueError, match=r"wrote a png file that cannot be read \(it is CMYK"):
+        image_files.read(tmp_path / "x.png", (6, 5, 1))
 
 
 def test_a_program_in_the_harness(program, one_cell, photographs):
