@@ -153,8 +153,8 @@ def _value(clean: Image, noisy: Image, denoised: Image) -> tuple[str, Image]:
     # The noise that is left, and so the image, is found from noise alone; a value from the image that is there.
     of_noise = {c: e for c, e in errors.items() if c in _OF_NOISE and e < min(0.9 * before, now / 2)}
     of_image = {c: e for c, e in errors.items() if c not in _OF_NOISE and e < min(2 * best, now / 2)}
-    # A scale that fits best is another one only where none is as good.
-    if len(of_noise) > 1 or errors[SCALED] > best / 2:
+    # A scale that fits best is another one only where none is as good, and where the image is not there too.
+    if len(of_noise) > 1 or errors[SCALED] > best / 2 or _holds_image(clean, noisy, denoised):
         of_noise.pop(SCALED, None)
     cause = min(of_noise | of_image, key=errors.__getitem__, default="")
     if cause:
@@ -164,6 +164,13 @@ def _value(clean: Image, noisy: Image, denoised: Image) -> tuple[str, Image]:
     if best < min(now / 2, CLEARLY * float(clean.var())):
         return CONTRAST if slope > 0 else INVERTED, fit
     return "", denoised
+
+
+def _holds_image(clean: Image, noisy: Image, denoised: Image) -> bool:
+    """Whether an output is image and noise, by least squares; the noise that a denoiser finds holds a little of it."""
+    parts = np.stack([np.ones(clean.size), clean.ravel(), (noisy - clean).ravel()], 1)
+    _, of_image, of_noise = np.linalg.lstsq(parts, denoised.ravel(), rcond=None)[0]
+    return bool(abs(of_image) > 0.1 * abs(of_noise))
 
 
 def _farther(clean: Image, noisy: Image, denoised: Image) -> str:

@@ -83,6 +83,16 @@ def test_noise_on_another_scale(case):
         assert fault(clean, noisy, out).cause == sanity.SCALED
 
 
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_an_image_with_much_more_noise_is_not_the_noise_alone(case):
+    from scipy.ndimage import uniform_filter
+
+    noisy = noise(clean := photograph(case[0]), case[1])
+    for factor in (3, 6):
+        out = factor * noisy - (factor - 1) * uniform_filter(noisy, (3, 3, 1))
+        assert fault(clean, noisy, out).cause == sanity.NOISIER
+
+
 def test_an_image_of_mean_0_and_variance_1_is_not_one_that_was_turned():
     """As a network gives it whose normalisation is in training mode."""
     for name, top, left in (("camera", 100, 180), ("coins", 60, 150), ("astronaut", 60, 150)):
