@@ -232,7 +232,10 @@ def _by_pillow(image: "ImageFile", where: Path) -> "np.ndarray":
     from PIL import Image, ImageOps
 
     turned: Image.Image = ImageOps.exif_transpose(image)
-    if "A" in turned.mode or "transparency" in turned.info:
+    if turned.mode.startswith("I"):  # which Pillow cuts to 8 bits where it looks for transparency
+        if (np.asarray(turned) == turned.info.get("transparency", -1)).any():
+            raise ValueError(f"image {where}: {deep_files.TRANSPARENT}")
+    elif "A" in turned.mode or "transparency" in turned.info:
         seen = turned.convert("RGBA")
         if np.asarray(seen)[..., 3].min() < 255:
             raise ValueError(f"image {where}: {deep_files.TRANSPARENT}")

@@ -173,6 +173,21 @@ def test_a_transparent_part_is_refused(tmp_path):
             dataset.reader(tmp_path / f"{name}.png", ("", 0, "65535"))
 
 
+def test_a_transparent_value_of_a_deep_gray_image(tmp_path):
+    deep = GRAY.astype(np.uint16) * 257
+    path = deep_png(tmp_path / "a.png", deep)
+    header, data = path.read_bytes()[:33], path.read_bytes()[33:]
+    for value in (3, 257):
+        body = b"tRNS" + struct.pack(">H", value)
+        path.write_bytes(header + struct.pack(">I", 2) + body + struct.pack(">I", zlib.crc32(body)) + data)
+        if (deep == value).any():
+            with pytest.raises(ValueError, match="its alpha channel makes a part of it transparent"):
+                from_path(tmp_path)
+        else:
+            assert np.array_equal(clean(from_path(tmp_path))[0], GRAY)
+    assert 257 in deep
+
+
 def test_every_page_is_an_image(tmp_path):
     pages = [Image.fromarray(one[..., 0]) for one in (GRAY, GRAY[::-1], GRAY[:, ::-1])]
     pages[0].save(tmp_path / "stack.tif", save_all=True, append_images=pages[1:])
