@@ -17,6 +17,7 @@ UNRELATED = "outputs of other images"
 """What does not fit, where no image of a set has a file."""
 
 _ODD = re.compile(r'[%:\\*?"<>|\x00-\x1f]|(?:^|(?<=/))\.|[. ](?=/|$)')
+_LETTER, _NUMBER = re.compile(r"[^\W_]"), re.compile(r"[1-9]\d*$")
 _Stems = Mapping[str, Sequence[Path]]
 """Files by their names without ending."""
 
@@ -146,7 +147,7 @@ def _between(where: str, keys: Mapping[str, str], stems: _Stems) -> tuple[dict[s
     around: Counter[tuple[str, str]] = Counter()
     probed = min(len(keys), _PROBES)
     for key in list(keys.values())[:probed]:
-        around.update({pair for stem in folded for pair in _around(stem, _fold(key))})
+        around.update({pair for stem in folded for pair in _around(stem, _fold(key), alone=len(keys) == 1)})
 
     def found(pair: tuple[str, str]) -> dict[str, str]:
         stems = {name: f"{pair[0]}{_fold(key)}{pair[1]}" for name, key in keys.items()}
@@ -172,11 +173,18 @@ def _fold(text: str) -> str:
     return unicodedata.normalize("NFC", text).casefold()
 
 
-def _around(stem: str, key: str) -> Iterable[tuple[str, str]]:
-    """Return what stands before and after a name in a text, for each place where it stands."""
+def _around(stem: str, key: str, *, alone: bool) -> Iterable[tuple[str, str]]:
+    """Return what stands before and after a name in a text, for each place where it stands.
+
+    A number is no part of another, though zeros may stand before it. A name that stands `alone`, with no others to
+    confirm what is around it, is a word: `a` stands in `cat` by chance.
+    """
     at = stem.find(key)
     while at >= 0:
-        yield stem[:at], stem[at + len(key) :]
+        before, after = stem[:at], stem[at + len(key) :]
+        digits = (key[:1].isdigit() and _NUMBER.search(before)) or (key[-1:].isdigit() and after[:1].isdigit())
+        if not digits and not (alone and _LETTER.search(before[-1:] + after[:1])):
+            yield before, after
         at = stem.find(key, at + 1)
 
 

@@ -174,6 +174,29 @@ def test_compressed_tiff_files(tmp_path, photograph, dtype, white, channels):
     assert np.abs(read(tmp_path / "x.tiff", clean)[0] * 255 - clean).max() < 1e-4
 
 
+@pytest.mark.parametrize(
+    ("names", "files", "found"),
+    [
+        (["5"], ["1_25"], False),
+        (["05"], ["img_105"], False),
+        (["a"], ["cat"], False),
+        (["a"], ["a_out"], True),
+        (["lena"], ["lenadenoised"], False),
+        (["1", "2"], ["11", "12"], False),
+        (["1", "2"], ["001", "002"], True),
+        (["1", "2"], ["x1y", "x2y"], True),
+        (["1", "2"], ["1_25", "2_25"], True),
+    ],
+)
+def test_a_name_within_another_is_no_name(folder, names, files, found):
+    where = folder(*(f"{file}.png" for file in files))
+    if found:
+        assert [path.stem for path in assigned("x", names, where)[0].values()] == files
+    else:
+        with pytest.raises(BenchError, match="have no file in"):
+            assigned("x", names, where)
+
+
 def test_a_tiff_file_that_is_turned_by_its_tag(tmp_path, photograph):
     clean = photograph[1]
     tifffile.imwrite(tmp_path / "x.tif", np.rot90(clean[..., 0]), extratags=[(274, "H", 1, 6, True)])
