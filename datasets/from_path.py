@@ -8,7 +8,7 @@ from datasets import depth, own_images, pair_words, pairs, radiographs
 from datasets.archives import is_archive
 from datasets.description import Dataset, Image, Part
 from datasets.listing import Listing, counted, listing, matching, some
-from datasets.personal import by_name, described, roughness
+from datasets.personal import by_name, described, roughness, same_files
 
 PAIRS, IMAGES = "pairs:", "images:"
 """Before a path: these are pairs, each of these is a clean image."""
@@ -177,7 +177,11 @@ def _described(path: Path, images: Sequence[Image], white: float | None, notes: 
         notes=(*notes, *files.notes),
         white=white,
     )
-    return replace(dataset, warnings=(*dataset.warnings, *roughness(dataset))) if dataset.has_noisy else dataset
+    return (
+        replace(dataset, warnings=(*dataset.warnings, *same_files(dataset), *roughness(dataset)))
+        if dataset.has_noisy
+        else dataset
+    )
 
 
 def _how_to_name(path: Path) -> str:

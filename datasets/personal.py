@@ -75,6 +75,17 @@ def by_name(path: Path, named: Sequence[tuple[str, T]]) -> dict[str, T]:
     return files
 
 
+def same_files(dataset: Dataset) -> tuple[str, ...]:
+    """Return a line where the clean and the noisy file of an image have the same contents."""
+    same = [
+        image.name
+        for image in dataset.images
+        if image.clean and image.noisy
+        and (image.clean.file.sha256, image.clean.at) == (image.noisy.file.sha256, image.noisy.at)
+    ]  # fmt: skip
+    return (f"the clean and the noisy file of {', '.join(same[:3])} ({len(same)} in all) are the same",) if same else ()
+
+
 def roughness(dataset: Dataset) -> tuple[str, ...]:
     """Return a line where the images called noisy are smoother than the clean ones: they may be swapped.
 

@@ -197,6 +197,13 @@ def test_pairs_of_two_folders_or_images(tmp_path):
         known_dataset(word)
 
 
+def test_a_pair_of_one_file_twice_is_warned_of(tmp_path):
+    layout(tmp_path, "clean/{0}.png", "noisy/{0}.png")
+    assert from_path(tmp_path).warnings == ()
+    put(tmp_path / "noisy" / "2.png", CLEAN["2"])
+    assert from_path(tmp_path).warnings == ("the clean and the noisy file of 2 (1 in all) are the same",)
+
+
 def test_patterns_that_do_not_match(tmp_path):
     layout(tmp_path, "{0}_GT.png", "{0}_N.png")
     put(tmp_path / "3_N.png", NOISY["1"])
