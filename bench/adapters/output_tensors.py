@@ -29,11 +29,15 @@ def joined(output: Any, shape: Sequence[int]) -> Any:
 
 
 def tensor_of(output: Any) -> "Tensor | None":
-    """Return a tensor or an array as a tensor, or None if it is neither."""
+    """Return a tensor, an array or an image of Pillow as a tensor, or None if it is none of these."""
+    import numpy as np
     import torch
 
     if isinstance(output, tuple | list):
         return None
+    if hasattr(output, "__array_interface__"):
+        output = np.array(output)  # a copy, since PyTorch takes no array that runs backwards, as `image[..., ::-1]`
+        output = output.astype(output.dtype.newbyteorder("="))
     try:
         return torch.as_tensor(output)
     except (TypeError, ValueError, RuntimeError):

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.nn.functional import avg_pool2d, conv2d
 
 from bench.common.errors import BenchError
@@ -155,7 +156,8 @@ def test_several_outputs(pack, place, channels):
 @pytest.mark.parametrize(
     "shape",
     [lambda o: o.numpy(), lambda o: o[0], lambda o: o[0].permute(1, 2, 0), lambda o: o[0].permute(1, 2, 0).numpy(),
-     lambda o: o.permute(0, 2, 3, 1), lambda o: o.double(), lambda o: o.squeeze()],
+     lambda o: o.permute(0, 2, 3, 1), lambda o: o.double(), lambda o: o.squeeze(),
+     lambda o: o.flip(-1).numpy()[..., ::-1], lambda o: o.numpy().astype(">f4")],
 )  # fmt: skip
 @pytest.mark.parametrize("channels", [1, 3])
 def test_shapes_and_types_that_mean_the_same(shape, channels):
@@ -167,6 +169,19 @@ def test_shapes_and_types_that_mean_the_same(shape, channels):
 def test_eight_bit_images():
     noisy = image("camera", 0.1)
     run = understood(lambda n, s: (smooth(n, s).clamp(0, 1) * 255).round().byte().numpy(), "", notes := [], [])
+    torch.testing.assert_close(run(noisy, 0.1), smooth(noisy, 0.1).clamp(0, 1), rtol=0, atol=0.51 / 255)
+    assert notes == ["returns values from 0 to 255; divided by 255; OUTPUT=image keeps it"]
+
+
+@pytest.mark.parametrize("name", ["camera", "astronaut"])
+def test_images_of_pillow(name):
+    noisy = image(name, 0.1, 1 + 2 * (name == "astronaut"))
+
+    def denoise(noisy, sigma):
+        pixels = (smooth(noisy, sigma)[0].permute(1, 2, 0).numpy() * 255).round().clip(0, 255).astype(np.uint8)
+        return Image.fromarray(pixels.squeeze())
+
+    run = understood(denoise, "", notes := [], [])
     torch.testing.assert_close(run(noisy, 0.1), smooth(noisy, 0.1).clamp(0, 1), rtol=0, atol=0.51 / 255)
     assert notes == ["returns values from 0 to 255; divided by 255; OUTPUT=image keeps it"]
 
