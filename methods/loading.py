@@ -64,9 +64,11 @@ class Layout:
         try:
             network, channels = self.build(tensors, net, options)
         except (KeyError, ValueError) as error:
-            missing = f"it has no tensor {error}, but {', '.join(list(tensors)[:3]) or 'nothing'}"
-            reason = missing if isinstance(error, KeyError) else error
-            raise ValueError(f"weights {weights}: not {self.what}: {reason}; expected {self.expected}") from None
+            first = ", ".join(list(tensors)[:3]) or "nothing"
+            missing = isinstance(error, KeyError)
+            reason = f"it has no tensor {error}, but {first}" if missing else error
+            there = "" if missing else f"; it has {first}"
+            raise ValueError(f"weights {weights}: not {self.what}: {reason}; expected {self.expected}{there}") from None
         fill(network, tensors, weights, self.what)
         check_colour(net.colour, channels, weights)
         network = self.folded(network.eval())

@@ -24,6 +24,10 @@ _FILES = {
 _OF_DEEPINV = ("drunet", "gsdrunet", "scunet", "swinir", "restormer", "dncnn", "nafnet", "unet", "diffunet", "ram")
 
 
+_WEIGHTS = (".pth", ".pt", ".ckpt", ".safetensors", ".pth.tar", ".bin")
+"""How names of files of weights end."""
+
+
 def unknown_method(name: str, known: Iterable[str]) -> BenchError:
     """Return the error for a method that nothing has, with what brings it or the nearest names.
 
@@ -34,6 +38,11 @@ def unknown_method(name: str, known: Iterable[str]) -> BenchError:
     known : iterable of str
         Names of the registry and of packages.
     """
+    if name.lower().endswith(_WEIGHTS):
+        return BenchError(
+            f"METHOD={name}: is a file of weights; say the method of its network too, as METHOD=dncnn WEIGHTS={name}, "
+            "or spandrel, which finds out"
+        )
     plain, _, place = name.lower().partition("@")
     if plain in _OF_DEEPINV and (place == "deepinv" or (not place and plain not in _FILES)):
         return BenchError(

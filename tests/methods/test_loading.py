@@ -61,7 +61,10 @@ def test_sizes_names_and_options(path):
             "not an Example: it has no tensor 'blocks.0.weight', but blocks.0.bias, blocks.1.weight, blocks.1.bias; e",
         ),
         ({"net.0.kernel": torch.ones(4)}, r"not an Example: blocks.0.weight has shape \(4,\) and not 4 axes; expected"),
-        ({"features": 7}, "not an Example: 7 features bring bad luck; expected blocks.0 and blocks.1"),
+        (
+            {"features": 7},
+            "not an Example: 7 features bring bad luck; expected blocks.0 and blocks.1; it has blocks.0.w",
+        ),
         ({"net.1.bias": None}, r"not an Example: 1 tensors are missing, as blocks\.1\.bias"),
         ({"other": torch.ones(1)}, "not an Example: 1 do not belong to it, as other"),
         ({"net.1.bias": torch.ones(9)}, r"not an Example: blocks\.1\.bias has shape \(9,\), expected \(4,\)"),

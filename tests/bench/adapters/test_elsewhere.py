@@ -31,3 +31,10 @@ def test_what_brings_a_method_or_the_nearest_name(name, words):
     if "brings it" in cause:
         assert name != "mynet@deepinv"
         assert "pip install -r requirements-extras.txt" in cause
+
+
+@pytest.mark.parametrize("name", ["runs/best.pth", "net.safetensors", "last.CKPT", "checkpoint.pth.tar"])
+def test_a_file_of_weights_is_no_method_and_says_what_to_type(name):
+    cause = str(unknown_method(name, methods.available()))
+    assert cause.startswith(f"METHOD={name}: is a file of weights; ")
+    assert f"METHOD=dncnn WEIGHTS={name}, or spandrel" in cause
