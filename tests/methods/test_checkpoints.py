@@ -75,10 +75,12 @@ WRAPPED = {
 @pytest.mark.parametrize("case", WRAPPED)
 @pytest.mark.parametrize("old", [False, True])
 def test_every_wrapping_is_opened(tmp_path, case, old):
-    if old and case == "an object of its own":
-        pytest.skip("only the newer format says its classes before it is read")
     path = tmp_path / "net.pth"
     torch.save(WRAPPED[case], path, _use_new_zipfile_serialization=not old)
+    if old and case == "an object of its own":  # only the newer format says its classes before it is read
+        with pytest.raises(ValueError, match=r"net\.pth"):
+            state_dict(path)
+        return
     found = state_dict(path)
     assert list(found) == list(TENSORS)
     assert all(torch.equal(found[key], TENSORS[key]) for key in TENSORS)

@@ -31,12 +31,12 @@ WITH_CHILDREN = (
 )
 
 
-def program(body: str, **how) -> tuple[subprocess.Popen, list[int]]:
+def program(body: str, hangup: signal.Handlers = signal.SIG_DFL) -> tuple[subprocess.Popen, list[int]]:
     """Start a program, and return it with the processes that it says it has started."""
     command = [sys.executable, "-c", PROGRAM.format(body=body)]
     started = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL), **how,  # tests may run under nohup
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, hangup),  # the tests may run under nohup
     )  # fmt: skip
     _, *pids = started.stdout.readline().split()
     return started, [int(pid) for pid in pids]
@@ -78,9 +78,7 @@ def test_a_command_says_nothing_of_the_one_before_it():
 
 
 def test_a_signal_that_a_person_has_ignored_stays_ignored():
-    process, _ = program(
-        "print('ready', flush=True); time.sleep(0.3)", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    )
+    process, _ = program("print('ready', flush=True); time.sleep(0.3)", signal.SIG_IGN)
     os.kill(process.pid, signal.SIGHUP)
     assert process.wait(5) == 130  # of `leave` at the end of the program, which nothing has interrupted
     assert process.stdout.read() == ""
