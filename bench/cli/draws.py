@@ -1,4 +1,4 @@
-"""Measure what a noise draw does to a PSNR."""
+"""Measure what a noise draw does to PSNR and SSIM."""
 
 from typing import Annotated
 
@@ -9,14 +9,14 @@ from bench.cli import options
 
 def command(
     method: options.Method = "dncnn",
-    data: Annotated[str, typer.Option(help="Datasets; their 256x256 images count.")] = "builtin",
+    data: options.Data = "builtin",
     noise: Annotated[str, typer.Option(help="Sigmas.")] = "15,25,50",
     count: Annotated[int, typer.Option(min=2, help="Noise draws.")] = 20,
     device: options.Device = "auto",
     table: options.Table = None,
     out: options.Out = options.RESULTS,
 ) -> None:
-    """Measure how much a noise draw moves a PSNR, which the tolerance of verdicts rests on."""
+    """Measure how much a noise draw moves PSNR and SSIM, which the tolerance of verdicts rests on."""
     from bench.cli.printing import print_rows
     from bench.studies.noise_draws import measure
 

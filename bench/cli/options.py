@@ -52,7 +52,7 @@ Noise = Annotated[
 ]
 Seed = Annotated[str, typer.Option(help="Seeds of the noise: a comma list, ranges as 0-9, or `all` (0-4).")]
 Protocol = Annotated[
-    str, typer.Option(help="standard, seed0, clipped, float, sr: a comma list or `all`; the dataset's own otherwise.")
+    str, typer.Option(help="A comma list or `all`, see `list protocols`; the dataset's own otherwise.")
 ]
 Weights = Annotated[str, typer.Option(help="Your own file of weights for the method.")]
 Ensemble = Annotated[str, typer.Option(help="1, or 8: mean over flips and rotations.")]

@@ -2,13 +2,13 @@
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.common.errors import BenchError
-from bench.degradation.draw import ImageDraw
+from bench.degradation.draw import ImageDraw, TorchDraw
 from bench.degradation.kinds import KINDS
 from bench.degradation.parsing import Degradation, Step, sigmas
-from bench.degradation.seed import image_stream, legacy_stream
+from bench.degradation.seed import image_stream, legacy_stream, torch_stream
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,10 +51,11 @@ def degrade(
         The seed of the cell, 0 or more.
     recorded : ndarray, shape (H, W, C), optional
         The dataset's own noisy image, which ``pairs`` takes as it is.
-    noise_draw : {"independent", "reset"}
-        Whether every image has its own noise field, or numpy's legacy ``RandomState(seed)`` begins anew for each.
-    noisy : {"float", "uint8"}
-        Whether the noisy image stays as it is, or is clipped to [0, 255] and rounded.
+    noise_draw : {"independent", "reset", "torch-0", "torch-12"}
+        Whether every image has its own noise field, or numpy's legacy ``RandomState(seed)`` or PyTorch's generator of
+        that seed begins anew for each.
+    noisy : {"float", "clip", "uint8"}
+        Whether the noisy image stays as it is, or is clipped to [0, 255], or rounded too.
 
     Raises
     ------
@@ -72,15 +73,20 @@ def degrade(
     clean = _cropped(clean, degradation.multiple)
     name = (dataset, image, str(degradation), str(seed))
     levels, values = clean, {}
-    legacy = legacy_stream(seed) if noise_draw == "reset" else None  # one stream, which the steps share
+    by_torch = noise_draw.startswith("torch-")
+    # One stream, which the steps share.
+    begun: Any = torch_stream(int(noise_draw.removeprefix("torch-"))) if by_torch else None
+    begun = legacy_stream(seed) if noise_draw == "reset" else begun
     for i, step in enumerate(degradation.steps):
         own = name if i == 0 else (*name, str(i))
         values = _drawn(step, own)
-        draw = ImageDraw(levels.shape, legacy or image_stream(*own))
+        draw = (TorchDraw if by_torch else ImageDraw)(levels.shape, begun or image_stream(*own))
         levels = np.asarray(KINDS[step.kind].apply(levels, values, draw), np.float64)
     sigma = sigmas(values)[0] if degradation.additive_gaussian else None
     if noisy == "uint8":
-        np.clip(np.rint(levels, out=levels), 0, 255, out=levels)
+        np.rint(levels, out=levels)
+    if noisy in ("uint8", "clip"):
+        np.clip(levels, 0, 255, out=levels)
     return Degraded(clean, np.divide(levels, 255, out=levels).astype(np.float32), sigma)
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
 
 
 def image_stream(*parts: str) -> "np.random.Generator":
@@ -17,6 +18,13 @@ def image_stream(*parts: str) -> "np.random.Generator":
 
     key = np.frombuffer(hashlib.sha256("\x1f".join(parts).encode()).digest()[:16], dtype="<u8")
     return np.random.Generator(np.random.Philox(key=key))
+
+
+def torch_stream(seed: int) -> "torch.Generator":
+    """Return PyTorch's generator on the CPU at its beginning, as ``torch.manual_seed(seed)`` sets it."""
+    import torch
+
+    return torch.Generator().manual_seed(seed)
 
 
 def legacy_stream(seed: int) -> "np.random.RandomState":

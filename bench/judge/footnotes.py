@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from bench.judge.audit_findings import overlap_footnotes
+from bench.judge.family import families
 from bench.store.results import Result
 
 SELF_SCORE = (
@@ -31,11 +32,13 @@ def averaged(results: Sequence[Result]) -> str:
 def footnotes(results: Sequence[Result]) -> list[str]:
     """Return the footnotes of a table of results, a line each.
 
-    They warn of results that are likely false, say how a person's things were understood, name methods that were given
-    an estimate of sigma, networks that onnxruntime could not run, and test images that stand, whole or in part, in a
-    set that the method was trained on or in another test set of the table (`bench.judge.audit_findings`).
+    They warn of results that are likely false, say how a person's things were understood, name methods whose numbers
+    deviate from the published ones throughout, methods that were given an estimate of sigma, networks that onnxruntime
+    could not run, and test images that stand, whole or in part, in a set that the method was trained on or in another
+    test set of the table (`bench.judge.audit_findings`).
     """
     lines = _remarks(results, "warnings", "WARNING: ") + _of_images(results) + _remarks(results, "notes")
+    lines += [str(family) for family in families(results) if family.systematic]
     lines += _estimates(results) + _fallbacks(results)
     names = list(dict.fromkeys(result.dataset for result in results))
     for name in names:

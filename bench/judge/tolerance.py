@@ -1,82 +1,127 @@
 """The tolerance of a verdict: how far two measurements of one method may differ and still agree."""
 
+import csv
 import math
-from collections import Counter
+from dataclasses import dataclass
+from functools import cache
 
+from bench.common.paths import ROOT
 from bench.judge.ledger import Published
+from bench.judge.spread import deviation_of_mean, spread
 from bench.store.results import Result
 
-DRAW_RATIO = 0.6
-"""Deviation of one image's output PSNR over noise draws, over that of its input, per square root of sigma."""
+SOURCES = ROOT / "results" / "sources.csv"
 
-DRAW_CORRELATION = 0.3
-"""Correlation of the output PSNR of two images that share a noise field.
+MARGINS = {"psnr": 0.1, "ssim": 0.003, "mse": 10 ** (0.1 / 10) - 1}
+"""Differences that matter: what a reproduction must rule out. 0.1 dB is the least that papers call a gain; an MSE is
+taken relative to the published one, and 2.3 % of it are 0.1 dB."""
 
-Both are measured: `python -m bench draws` gives the table results/measured/draws.csv (DnCNN-S on the
-ten 256x256 photographs of `builtin`, 20 draws).
-"""
+AGREE, EXCLUDE = 2.576, 1.645
+"""Standard deviations: two-sided 1 % for a difference that is no accident, since hundreds of numbers are judged, and
+one-sided 5 % for each of the two tests that rule out one as large as the margin (Schuirmann 1987)."""
+
+_DB_OF_RELATIVE = math.log(10) / 10
+"""A small relative change of an MSE for a change of 1 dB of its PSNR."""
 
 
-def tolerance(result: Result, row: Published) -> tuple[float, str]:
-    """Return the largest difference in dB that two agreeing measurements may have, and its terms in words.
+@dataclass(frozen=True)
+class Tolerance:
+    """What two measurements of one method may differ by.
 
-    The terms are the rounding of the printed number, and twice the standard deviation that the two noise draws have
-    (`draw_deviation`), the published one and the mean over the seeds measured here. Where the paper scored float
-    outputs and this protocol rounds them (or the reverse), the known effect of rounding is allowed too.
+    Attributes
+    ----------
+    rounding : float
+        Half a unit of the last printed decimal.
+    theirs, ours : float
+        Standard deviations of the published and of our mean over noise draws.
+    shift : float
+        What measured minus published is known to be for another reason than the method: 8-bit outputs on one side only.
+    margin : float
+        The difference that must be ruled out.
     """
+
+    rounding: float
+    theirs: float
+    ours: float
+    shift: float
+    margin: float
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of the difference of the two draws."""
+        return math.hypot(self.theirs, self.ours)
+
+    @property
+    def allowed(self) -> float:
+        """The largest difference that chance alone explains."""
+        return self.rounding + AGREE * self.deviation
+
+    def agrees(self, difference: float) -> bool:
+        """Whether chance alone explains a difference, measured minus published."""
+        return abs(difference - self.shift) <= self.allowed
+
+    def excludes(self, difference: float) -> bool:
+        """Whether both one-sided tests rule out that the methods differ by the margin."""
+        return abs(difference - self.shift) + self.rounding + EXCLUDE * self.deviation <= self.margin
+
+    def seeds_needed(self, difference: float, seeds: int) -> int | None:
+        """Return how many seeds of ours would rule out the margin at this difference; None: no number does."""
+        room = (self.margin - abs(difference - self.shift) - self.rounding) / EXCLUDE
+        if room <= self.theirs:
+            return None
+        return math.ceil(seeds * self.ours**2 / (room**2 - self.theirs**2))
+
+    @property
+    def terms(self) -> str:
+        """Its terms in words."""
+        terms = f"{self.allowed:.4f} = rounding {self.rounding:g} + noise draws {AGREE * self.deviation:.4f}"
+        return terms + (f", around {self.shift:+.4f} for the rounding of outputs" if self.shift else "")
+
+
+SAME_DRAW = ("torch0", "torch12")
+"""Protocols under which noise is drawn to the bit as the source drew it."""
+
+
+def tolerance(result: Result, row: Published) -> Tolerance:
+    """Return what a result may differ by from a row of the ledger.
+
+    The noise of the source counts as its code draws it (results/sources.csv): with a generator that is reset for every
+    image, all images of one shape share one field. Where that is not known, as if it were so, which allows more. Under
+    a protocol of `SAME_DRAW` the two draws are equal.
+    """
+    metric = "psnr" if row.metric.startswith("psnr") else row.metric
+    kind = "ssim" if metric == "ssim" else "psnr"
     shapes = [(image["height"], image["width"]) for image in result.records[0].images]
     channels = 3 if result.about["dataset"]["colour"] == "rgb" else 1
-    theirs = draw_deviation(shapes, channels, result.sigma, shared=True)
-    ours = draw_deviation(shapes, channels, result.sigma, shared=result.about["protocol"]["noise_draw"] == "reset")
-    draw = 2 * math.hypot(theirs, ours / math.sqrt(len(result.seeds)))
-    rounded = _rounding_effect(result, row)
-    terms = f"rounding {row.rounding:.3f} + noise draw {draw:.3f}"
-    return row.rounding + draw + rounded, terms + (f" + 8-bit output {rounded:.3f}" if rounded else "")
+    one = spread(kind, result.dataset, result.sigma)
+    same = result.protocol == row.protocol and row.protocol in SAME_DRAW
+    drawn = result.sigma > 0 and not same
+    theirs = deviation_of_mean(shapes, channels, one, shared=noise_draw(row.paper) != "independent") if drawn else 0.0
+    reset = result.about["protocol"]["noise_draw"] != "independent"
+    ours = deviation_of_mean(shapes, channels, one, shared=reset) / math.sqrt(len(result.seeds)) if drawn else 0.0
+    shift = _rounding_effect(result, row) if kind == "psnr" else 0.0
+    scale = row.number * _DB_OF_RELATIVE if metric == "mse" else 1.0
+    sign = -1 if metric == "mse" else 1  # a PSNR falls where an MSE rises
+    margin = MARGINS[metric] * (row.number if metric == "mse" else 1.0)
+    return Tolerance(row.rounding, theirs * scale, ours * scale, sign * shift * scale, margin)
 
 
-def draw_deviation(shapes: list[tuple[int, int]], channels: int, sigma: float, *, shared: bool) -> float:
-    """Return the standard deviation in dB of a method's mean PSNR over noise draws.
-
-    What is left after denoising varies `DRAW_RATIO` sqrt(sigma) times as much as the input, since fewer of its samples
-    are independent. Where the generator is reset for every image, images of one shape share one field, and their PSNRs
-    correlate (`DRAW_CORRELATION`).
-
-    Parameters
-    ----------
-    shapes : list of (int, int)
-        Height and width of each image.
-    channels : int
-        1 or 3.
-    sigma : float
-        Standard deviation of the noise, 0-255 scale.
-    shared : bool
-        Whether images of one shape have the same noise field.
-    """
-    return DRAW_RATIO * math.sqrt(sigma) * input_deviation(shapes, channels, DRAW_CORRELATION if shared else 0.0)
+def noise_draw(paper: str) -> str:
+    """Return how a source drew its noise: ``"reset"``, ``"independent"`` or ``"unknown"``."""
+    return _sources().get(paper, "unknown")
 
 
-def input_deviation(shapes: list[tuple[int, int]], channels: int, correlation: float) -> float:
-    """Return the standard deviation in dB of the mean PSNR of noisy images over noise draws.
-
-    The PSNR of N noisy samples has deviation (10 / ln 10) sqrt(2 / N).
-
-    Parameters
-    ----------
-    shapes, channels
-        As for `draw_deviation`.
-    correlation : float
-        Of the PSNRs of two images of one shape: 0 with independent noise fields, 1 with a shared one.
-    """
-    variance = 0.0
-    for (height, width), n in Counter(shapes).items():
-        single = (10 / math.log(10)) ** 2 * 2 / (height * width * channels)
-        variance += n * (1 + (n - 1) * correlation) * single
-    return math.sqrt(variance) / len(shapes)
+@cache
+def _sources() -> dict[str, str]:
+    with SOURCES.open(newline="", encoding="utf-8") as table:
+        return {row["paper"]: row["draw"] for row in csv.DictReader(table)}
 
 
 def _rounding_effect(result: Result, row: Published) -> float:
-    """Return what rounding the output to 8 bit costs, in dB: it adds 1/12 to the mean squared error."""
+    """Return what is added to our PSNR by 8-bit outputs on one side: rounding adds 1/12 to the mean squared error."""
     theirs = {"standard": "uint8", "sr": "uint8", "float": "float", "clipped": "float"}.get(row.protocol)
-    if theirs in (None, result.about["protocol"]["output"]):
+    theirs = "float" if row.protocol in SAME_DRAW else theirs
+    here = result.about["protocol"]["output"]
+    if theirs in (None, here):
         return 0.0
-    return 10 * math.log10(1 + 1 / (12 * result.mean("mse")))
+    return 10 * math.log10(1 + 1 / (12 * result.mean("mse"))) * (1 if here == "float" else -1)

@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 
+import methods
 from bench.judge.ledger import Published, published
-from bench.judge.tolerance import tolerance
+from bench.judge.tolerance import Tolerance, tolerance
 from bench.store.results import PEAK_255_OF_UNIT, Result
+
+WORDS = ("reproduced", "above", "below", "undecided", "not comparable")
+"""What a verdict can be."""
 
 
 @dataclass(frozen=True)
@@ -14,53 +18,78 @@ class Verdict:
     Attributes
     ----------
     word : str
-        ``"reproduced"``, ``"above"``, ``"below"`` or ``"not comparable"``.
+        One of `WORDS`.
     reason : str
         Why, in a line.
     published : Published
         The number it was held against.
     difference : float
-        Measured minus published, in dB.
-    allowed : float
-        The largest difference that still counts as reproduced.
+        Measured minus published, in the unit of the metric.
+    tolerance : Tolerance
+        What the two may differ by.
     """
 
     word: str
     reason: str
     published: Published
     difference: float
-    allowed: float
+    tolerance: Tolerance
+
+    @property
+    def allowed(self) -> float:
+        """The largest difference that chance alone explains."""
+        return self.tolerance.allowed
 
 
-def judge(result: Result) -> Verdict | None:
-    """Hold a result's PSNR against the reference row of the ledger; None where nothing was published.
+def judge(result: Result, metric: str = "psnr") -> Verdict | None:
+    """Hold a mean of a result against the reference row of the ledger; None where nothing was published.
+
+    A number is reproduced where chance alone explains the difference, and a difference as large as the margin
+    (`bench.judge.tolerance.MARGINS`) is ruled out by two one-sided tests; where it cannot be ruled out, the
+    verdict is undecided.
 
     Parameters
     ----------
     result : Result
         The measured result.
+    metric : str
+        ``"psnr"``, ``"ssim"`` or ``"mse"``.
     """
     if not result.has_reference:
         return None
-    row = reference(result, "psnr") or reference(result, "psnr_noise_255")
+    row = reference(result, metric)
+    if row is None and metric == "psnr":
+        row = reference(result, "psnr_noise_255")
     if row is None:
         return None
-    measured = result.mean("psnr") if row.metric == "psnr" else result.mean("noise_psnr") + PEAK_255_OF_UNIT
+    of_noise = row.metric == "psnr_noise_255"
+    measured = result.mean("noise_psnr") + PEAK_255_OF_UNIT if of_noise else result.mean(metric)
     difference = measured - row.number
-    allowed, terms = tolerance(result, row)
-    against = f"{row.value} dB in {row.source}"
-    if row.metric == "psnr_noise_255":
+    limits = tolerance(result, row)
+    against = f"{row.value}{' dB' if metric == 'psnr' else ''} in {row.source}"
+    if of_noise:
         against += f" (of the predicted noise with peak 255 for white 1; here {measured:.2f} in that convention)"
-    own = _own_choices(result)
-    if own:
-        return Verdict("not comparable", f"{against}: here {own}, as no published number", row, difference, allowed)
-    why_not = f"{result.counted} images, there all" if result.failed_images else _incomparable(result, row)
-    agrees = abs(difference) <= allowed
-    if why_not and (result.failed_images or not (agrees and row.protocol == "unstated")):
-        return Verdict("not comparable", f"{against}: {why_not}", row, difference, allowed)
-    word = "reproduced" if agrees else "above" if difference > 0 else "below"
+    why_not = _incomparable(result, row)
+    if not why_not and row.protocol == "unstated" and not limits.agrees(difference):
+        why_not = "the source does not state its protocol"
+    if why_not:
+        return Verdict("not comparable", f"{against}: {why_not}", row, difference, limits)
     unstated = "; its protocol is not stated" if row.protocol == "unstated" else ""
-    return Verdict(word, f"{against}; allowed ±{allowed:.3f} = {terms}{unstated}", row, difference, allowed)
+    word, why = _decided(limits, difference, len(result.seeds))
+    return Verdict(word, f"{against}; allowed ±{limits.terms}{unstated}{why}", row, difference, limits)
+
+
+def _decided(limits: Tolerance, difference: float, seeds: int) -> tuple[str, str]:
+    """Return the word for two numbers made under the same rules, and what is to be added to its reason."""
+    if not limits.agrees(difference):
+        return ("above" if difference > limits.shift else "below"), ""
+    if limits.excludes(difference):
+        return "reproduced", ""
+    needed = limits.seeds_needed(difference, seeds)
+    advice = (
+        f"{needed} seeds would" if needed else "no number of seeds here would, the published draw alone is too wide"
+    )
+    return "undecided", f"; a difference of {limits.margin:g} is not ruled out: {advice}"
 
 
 def reference(result: Result, metric: str) -> Published | None:
@@ -85,25 +114,41 @@ def _own_choices(result: Result) -> str:
 
 
 def _incomparable(result: Result, row: Published) -> str:
-    """Say which choice of protocol makes the two numbers incomparable; empty if none does."""
-    clipped = result.rules.noisy == "uint8"
+    """Say which choice makes the two numbers incomparable; empty if none does."""
+    if result.failed_images:
+        return f"{result.counted} images, there all"
+    if own := _own_choices(result):
+        return f"here {own}, as no published number"
+    clipped = result.rules.noisy != "float"
     inference = result.about["identity"].get("inference", {})
     if result.ensembled and (row.method, row.variant) != result.published_ensemble:
         return "here with self-ensemble, there without (worth 0.05 dB for DnCNN on Set12 at sigma 25)"
+    if changed := _changed_options(result):
+        return f"here with {', '.join(changed)}, there as published"
+    if "precision" in inference:
+        return f"here computed in {inference['precision']}, there in fp32"
     if "tile" in inference:
         return "here in tiles, which change what the method sees of an image"
+    if "sigma" in inference:
+        return f"here the method was told sigma {inference['sigma']:g}, whatever the noise"
     if row.protocol == "derived":
         return "the published value is derived or was read off a chart"
     if row.protocol == "other":
         return f"published under another protocol ({row.note})"
-    if row.protocol == "unstated":
-        return "the source does not state its protocol"
-    if "sigma" in inference:
-        return f"here the method was told sigma {inference['sigma']:g}, whatever the noise"
-    if (row.protocol == "sr") != (result.rules.crop == "scale"):
+    if row.protocol != "unstated" and (row.protocol == "sr") != (result.rules.crop == "scale"):
         return "a border as wide as the scale is left out in one of the two only (PROTOCOL=sr)"
+    if clipped and row.protocol == "unstated":
+        return "here the noisy image is clipped, and the source does not state its protocol"
     if clipped and row.protocol != "clipped":
-        return "here the noisy image is clipped to 8 bit, there not (worth 0.3 dB at sigma 15, 2 dB at sigma 50)"
+        return "here the noisy image is clipped, there not (worth 0.3 dB at sigma 15, 2 dB at sigma 50)"
     if not clipped and row.protocol == "clipped":
         return "there the noisy image is clipped, here not (worth 0.3 dB at sigma 15, 2 dB at sigma 50)"
     return ""
+
+
+def _changed_options(result: Result) -> list[str]:
+    """Return the options of a registered method that are not the default, as ``profile=lc``."""
+    method = methods.available().get(result.about.get("method", ""))
+    usual = method.options if method else {}
+    given = result.about["identity"].get("options", {})
+    return [f"{name}={value}" for name, value in given.items() if name in usual and usual[name] != value]

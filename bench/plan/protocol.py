@@ -11,8 +11,13 @@ from bench.common.source_hash import digest
 from datasets.gray import GRAYS
 
 CHOICES: Mapping[str, Mapping[str, str]] = {
-    "noise_draw": {"independent": "one field an image", "reset": "RandomState reset for each image"},
-    "noisy": {"float": "not clipped", "uint8": "clipped and rounded to 8 bit"},
+    "noise_draw": {
+        "independent": "one field an image",
+        "reset": "RandomState reset for each image",
+        "torch-0": "torch.manual_seed(0) before each image",
+        "torch-12": "torch.manual_seed(12) before each image",
+    },
+    "noisy": {"float": "not clipped", "clip": "clipped, not rounded", "uint8": "clipped and rounded to 8 bit"},
     "output": {"uint8": "clipped and rounded to 8 bit", "float": "clipped, not rounded"},
     "crop": {"N": "a border of N pixels left out", "scale": "one as wide as the factor of downscale left out"},
     "channel": {
@@ -44,10 +49,11 @@ class Protocol:
     noise_draw : str
         ``"independent"``: every image has its own noise field, a pure function of dataset,
         image name, degradation and seed. ``"reset"``: numpy's legacy ``RandomState(seed)`` is made
-        anew for every image, so that images of one shape share one field (most published code).
+        anew for every image, so that images of one shape share one field (most published code). ``"torch-0"``,
+        ``"torch-12"``: so is PyTorch's generator, of that seed (ADNet's authors, for nets of one sigma and for others).
     noisy : str
-        ``"float"``: the noisy image is neither clipped nor rounded. ``"uint8"``: it is clipped to
-        [0, 255] and rounded, as a camera or a PNG file would deliver it.
+        ``"float"``: the noisy image is neither clipped nor rounded. ``"clip"``: it is clipped to [0, 255].
+        ``"uint8"``: it is clipped and rounded, as a camera or a PNG file would deliver it.
     output : str
         ``"uint8"``: the output is clipped to [0, 255] and rounded before it is scored.
         ``"float"``: it is clipped only.
@@ -108,6 +114,8 @@ PROTOCOLS = {
         Protocol("clipped", noisy="uint8"),
         Protocol("float", output="float"),
         Protocol("sr", crop="scale"),
+        Protocol("torch0", noise_draw="torch-0", output="float"),
+        Protocol("torch12", noise_draw="torch-12", output="float"),
     )
 }
 

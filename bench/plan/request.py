@@ -227,7 +227,7 @@ class _Planner:
         how: Inference,
     ) -> Cell:
         """Return a cell; methods and datasets are told apart by their objects, which must live on."""
-        if protocol.noise_draw == "reset" and seed != 0:
+        if protocol.noise_draw != "independent" and seed != 0:
             raise DoesNotFit(
                 f"PROTOCOL={protocol.name} has seed 0 only, got SEED={seed}; for other seeds use PROTOCOL=standard",
                 f"seeds other than 0 under {protocol.name}",

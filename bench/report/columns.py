@@ -1,12 +1,13 @@
 """The columns of tables of results: one list for the terminal, the page, Markdown and CSV."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from bench.judge.footnotes import remarks
-from bench.judge.verdict import Verdict, judge, reference
+from bench.judge.tolerance import MARGINS
+from bench.judge.verdict import Verdict, judge
 from bench.score.metrics import shown
 from bench.store.results import PEAK_255_OF_UNIT, Result
 
@@ -19,12 +20,16 @@ ORIGINS = ("request", "measurement", "ledger", "footnotes")
 
 @dataclass(frozen=True)
 class Entry:
-    """A row of a table: a result, its verdict, the published SSIM, and the footnotes of the table."""
+    """A row of a table: a result, the verdict on each of its metrics that was published, the footnotes of the table."""
 
     result: Result
-    verdict: Verdict | None
-    ssim: str
+    verdicts: Mapping[str, Verdict]
     footnotes: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The verdict on its PSNR; None where none was published."""
+        return self.verdicts.get("psnr")
 
 
 @dataclass(frozen=True)
@@ -67,8 +72,8 @@ class Column:
 
 def entry(result: Result, footnotes: Sequence[str] = ()) -> Entry:
     """Return the row of a result."""
-    ssim = reference(result, "ssim")
-    return Entry(result, judge(result), ssim.value if ssim else "", tuple(footnotes))
+    found = {metric: judge(result, metric) for metric in MARGINS}
+    return Entry(result, {metric: verdict for metric, verdict in found.items() if verdict}, tuple(footnotes))
 
 
 def columns(output: str, entries: Sequence[Entry]) -> list[Column]:
@@ -118,9 +123,8 @@ def _value(column: Column, row: Entry) -> Any:
 
 def published_value(row: Entry, metric: str) -> float | None:
     """Return the published mean of a metric, in the unit of the metric; None where there is none."""
-    if metric == "psnr" and row.verdict and row.verdict.published.metric == "psnr":
-        return row.verdict.published.number
-    return float(row.ssim) if metric == "ssim" and row.ssim else None
+    verdict = row.verdicts.get(metric)
+    return verdict.published.number if verdict and verdict.published.metric == metric else None
 
 
 def best_first(entries: Sequence[Entry]) -> list[Entry]:
@@ -177,20 +181,24 @@ def _deviation(metric: str) -> Column:
 
 def _published(metric: str) -> Iterator[Column]:
     """Yield the columns of a metric that the ledger fills."""
-    if metric == "psnr":
-        yield Column(
-            "psnr_published", "paper", lambda e: e.verdict and e.verdict.published.value, form="s", origin="ledger"
-        )
-        yield Column(
-            "psnr_difference", "difference", lambda e: e.verdict and e.verdict.difference,
-            form="+.3f", origin="ledger", short="diff",
-        )  # fmt: skip
-        yield Column(
-            "psnr_allowed", "allowed ±", lambda e: e.verdict and e.verdict.allowed,
-            form=".3f", origin="ledger", outputs=(PAGE, FILE),
-        )  # fmt: skip
-    if metric == "ssim":
-        yield Column("ssim_published", "paper", lambda e: e.ssim, form="s", origin="ledger")
+    if metric not in MARGINS:
+        return
+
+    def of(value: Callable[[Verdict], Any]) -> Callable[[Entry], Any]:
+        return lambda entry: value(entry.verdicts[metric]) if metric in entry.verdicts else None
+
+    first = metric == "psnr"
+    yield Column(f"{metric}_published", "paper", of(lambda v: v.published.value), form="s", origin="ledger")
+    yield Column(
+        f"{metric}_difference", "difference", of(lambda v: v.difference),
+        form="+.3f", origin="ledger", short="diff", outputs=OUTPUTS if first else (FILE,),
+    )  # fmt: skip
+    yield Column(
+        f"{metric}_allowed", "allowed ±", of(lambda v: v.allowed),
+        form=".3f", origin="ledger", outputs=(PAGE, FILE) if first else (FILE,),
+    )  # fmt: skip
+    if not first:
+        yield _filed(f"{metric}_verdict", "ledger", of(lambda v: v.word))
 
 
 def _filed(name: str, origin: Literal["request", "ledger", "footnotes"], value: Callable[[Entry], Any]) -> Column:

@@ -25,7 +25,7 @@ SPARED = (("seconds", "runtime"), ("noisy_psnr",), ("mse",), ("ssim", "ssim_publ
 WORDS, GAP = 24, 2
 """Letters of a line of a column of words, and columns between two of the table."""
 
-_STYLE = {"reproduced": "green", "above": "cyan", "below": "yellow", "not comparable": "dim"}
+_STYLE = {"reproduced": "green", "above": "cyan", "below": "yellow", "undecided": "magenta", "not comparable": "dim"}
 
 
 def console(width: int = 120) -> Console:

@@ -1,25 +1,30 @@
-"""How much a noise draw moves a PSNR: the measurement behind the tolerance of a verdict."""
+"""How much a noise draw moves PSNR and SSIM: the measurement behind the tolerance of a verdict."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations, count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.common.errors import BenchError
+from bench.plan.cell import Cell
 from bench.plan.protocol import PROTOCOLS
 from bench.plan.request import Request, plan
 from bench.report.terminal import Live, console
 from bench.run.campaign import run_campaign
 from bench.run.settings import Settings
-from bench.store.records import Store
+from bench.store.records import Record, Store
 
-SIDE = 256
-"""Images of one shape, 256x256, are compared: they share a noise field under protocol `seed0`."""
+if TYPE_CHECKING:
+    import numpy as np
+
+METRICS = ("psnr", "ssim")
+"""Whose spread is measured; a mean squared error follows from its PSNR."""
 
 
 def measure(method: str, data: str, noise: str, draws: int, settings: Settings, out: Path) -> list[dict[str, Any]]:
-    """Measure the spread of the output PSNR over noise draws, image by image and between images.
+    """Measure the spread of PSNR and SSIM over noise draws, image by image and between images.
 
     Every draw resets the generator for each image, so that all images of a draw share one field:
     from this both the spread of one image and the correlation of two follow.
@@ -34,51 +39,54 @@ def measure(method: str, data: str, noise: str, draws: int, settings: Settings, 
     Returns
     -------
     list of dict
-        One row a method and sigma: `images`, `draws`; `ratio`, the standard deviation of one image's
-        output PSNR over that of its input, (10 / ln 10) sqrt(2 / samples); `correlation`, the mean over
-        pairs of images.
+        One row a method, dataset and sigma: `images`, `draws`; `psnr_ratio`, the standard deviation of one image's
+        output PSNR over that of its input, (10 / ln 10) sqrt(2 / samples); `ssim_deviation`, that of one image's SSIM
+        times sqrt(samples); and of both the correlation, the mean over pairs of images of one shape.
 
     Raises
     ------
     BenchError
-        If something cannot be run, or there is no image of 256x256.
+        If something cannot be run, or no two images have one shape.
     """
-    import pandas as pd
-
     cells, failures = plan(Request(method, data, noise))
     drawn = [replace(cell, protocol=PROTOCOLS["seed0"], seed=seed) for cell in cells for seed in range(draws)]
     done = run_campaign(drawn, Store(out / "draws" / "runs"), settings, Live(console(), failures=False), failures)
     if done.failures:
         raise BenchError(f"{done.failures[0].title}: {done.failures[0].cause}")
-    scores: dict[tuple[str, float], dict[str, list[float]]] = {}
-    channels = {}
-    for cell, record in zip(done.finished, done.records(), strict=True):
-        group = scores.setdefault((cell.label, cell.degradation.sigma or 0.0), {})
-        channels[cell.label] = 3 if cell.dataset.colour == "rgb" else 1
-        for row in record.images:
-            if row["height"] == row["width"] == SIDE:
-                group.setdefault(f"{cell.dataset.name} {cell.data}/{row['image']}", []).append(row["psnr"])
-    rows = []
-    for (label, sigma), group in scores.items():
-        if not group:
-            raise BenchError(f"DATA={data}: has no image of {SIDE}x{SIDE} pixels, which noise draws are compared on")
-        table = pd.DataFrame(group)
-        expected = 10 / math.log(10) * math.sqrt(2 / (SIDE * SIDE * channels[label]))
-        rows.append(
-            {
-                "method": label,
-                "sigma": sigma,
-                "images": len(group),
-                "draws": draws,
-                "ratio": round(float((table.var() / expected**2).mean()) ** 0.5, 3),
-                "correlation": round(_mean_correlation(table.to_numpy().T.tolist()), 3),
-            }
-        )
-    return rows
+    records = done.records()
+    return [_row(cell, records[start : start + draws]) for cell, start in zip(cells, count(0, draws), strict=False)]
 
 
-def _mean_correlation(series: Sequence[Sequence[float]]) -> float:
+def _row(cell: Cell, records: Sequence[Record]) -> dict[str, Any]:
+    """Return the row of one cell, from its records of all draws."""
     import numpy as np
 
-    matrix = np.atleast_2d(np.corrcoef(series))
-    return float(matrix[np.triu_indices(len(matrix), 1)].mean())
+    images = records[0].images
+    samples = np.array([row["height"] * row["width"] for row in images]) * (3 if cell.dataset.colour == "rgb" else 1)
+    psnr, ssim = (np.array([[row[metric] for row in record.images] for record in records]) for metric in METRICS)
+    shapes = [(row["height"], row["width"]) for row in images]
+    pairs = [(i, j) for i, j in combinations(range(len(shapes)), 2) if shapes[i] == shapes[j]]
+    if not pairs:
+        raise BenchError(
+            f"DATA={cell.dataset.name}: no two images have one shape, and so none would share a noise field"
+        )
+    of_input = 10 / math.log(10) * np.sqrt(2 / samples)
+    return {
+        "method": cell.label,
+        "dataset": cell.dataset.noise_name,
+        "sigma": cell.degradation.sigma,
+        "images": len(images),
+        "draws": len(records),
+        "psnr_ratio": round(float((psnr.var(0, ddof=1) / of_input**2).mean()) ** 0.5, 3),
+        "psnr_correlation": round(_mean_correlation(psnr, pairs), 3),
+        "ssim_deviation": round(float((ssim.var(0, ddof=1) * samples).mean()) ** 0.5, 3),
+        "ssim_correlation": round(_mean_correlation(ssim, pairs), 3),
+    }
+
+
+def _mean_correlation(scores: "np.ndarray", pairs: Sequence[tuple[int, int]]) -> float:
+    """Return the mean correlation of the columns (draws, images) of pairs."""
+    import numpy as np
+
+    matrix = np.corrcoef(scores.T)
+    return float(np.mean([matrix[pair] for pair in pairs]))

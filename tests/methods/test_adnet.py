@@ -1,18 +1,13 @@
 """ADNet, ECNDNet and the DnCNN of BUIFD: the layers as the papers draw them, and the numbers that they print."""
 
-import csv
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from torch.nn.functional import batch_norm, conv2d
 
 import methods
-from bench.common import files
-from bench.common.paths import ROOT
-from bench.run.images import pictures
-from datasets import available
+from bench.judge.ledger import ledger
 from methods.adnet import load
 from methods.networks import adnet
 
@@ -93,37 +88,24 @@ def test_the_networks_have_the_size_and_the_receptive_field_of_the_papers(kind, 
     assert int(rows[-1] - rows[0]) + 1 <= network.receptive_field
 
 
-def published(method, variant, image, degradation):
-    rows = csv.DictReader((ROOT / "results" / "published.csv").open())
-    wanted = {"method": method, "variant": variant, "dataset": "set12", "metric": "psnr", "image": image}
-    wanted |= {"degradation": degradation}
-    (value,) = {row["value"] for row in rows if all(row[key] == value for key, value in wanted.items())}
-    return float(value)
-
-
+@pytest.mark.usefixtures("published_files")
 @pytest.mark.parametrize(
-    ("id", "method", "variant", "sigma", "seed"),
+    ("method", "row", "sigma", "protocol"),
     [
-        ("adnet-15", "ADNet", "", 15, 0),
-        ("adnet-25", "ADNet", "", 25, 0),
-        ("adnet-50", "ADNet", "", 50, 0),
-        ("adnet-b", "ADNet", "B", 25, 12),
-        ("ecndnet-25", "ECNDNet", "", 25, 0),
+        ("adnet", ("ADNet", ""), 15, "torch0"),
+        ("adnet", ("ADNet", ""), 25, "torch0"),
+        ("adnet", ("ADNet", ""), 50, "torch0"),
+        ("adnet-b", ("ADNet", "B"), 25, "torch12"),
+        ("ecndnet", ("ECNDNet", ""), 25, "torch0"),
     ],
 )
-def test_the_papers_own_number_of_an_image_is_met_under_the_authors_noise(
-    id, method, variant, sigma, seed, published_files
+def test_the_papers_number_of_an_image_is_met_to_the_last_digit_under_the_authors_noise(
+    measured, method, row, sigma, protocol
 ):
-    """Their test scripts: PyTorch's generator seeded anew for each image, nothing clipped, output not rounded."""
-    net = NETS[id]
-    (weights,) = files.fetch("weights", id, [net.weights])
-    set12 = available()["set12"]
-    (picture,) = pictures(replace(set12, images=set12.images[4:5]))  # the monarch, 256x256
-    clean = torch.from_numpy(picture.clean.astype(np.float32) / 255).permute(2, 0, 1)[None]
-    noise = torch.FloatTensor(clean.shape).normal_(
-        mean=0, std=sigma / 255, generator=torch.Generator().manual_seed(seed)
-    )
-    with torch.no_grad():
-        denoised = load(net, weights, {})(clean + noise, None).clamp(0, 1)
-    psnr = -10 * torch.log10(((denoised - clean) ** 2).mean()).item()
-    assert psnr == pytest.approx(published(method, variant, "Monarch", f"gaussian:{sigma}"), abs=0.0051)
+    (printed,) = {
+        r.value
+        for r in ledger()
+        if (r.method, r.variant) == row and (r.image, r.degradation) == ("Monarch", f"gaussian:{sigma}")
+    }
+    result = measured(method, "set12:05", str(sigma), protocol=protocol)
+    assert result.mean("psnr") == pytest.approx(float(printed), abs=0.0051)

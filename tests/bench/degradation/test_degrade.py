@@ -311,3 +311,28 @@ def test_pairs_are_taken_as_they_are(gray):
         degrade(None, parse("25"), dataset="rni6", image="a", seed=0, recorded=gray)
     with pytest.raises(BenchError, match="dataset set12 has no noisy images of its own"):
         degraded(gray, "pairs")
+
+
+@pytest.mark.parametrize(("gray", "seed"), [(True, 0), (True, 12), (False, 0)])
+def test_the_noise_of_the_torch_protocols_is_that_of_published_code(seed, gray):
+    """The seed of PyTorch set anew for each image, a tensor of the shape (1, C, H, W)."""
+    import torch
+
+    clean = np.random.default_rng(1).integers(0, 256, (20, 24, 1 if gray else 3), dtype=np.uint8)
+    torch.manual_seed(seed)
+    noise = torch.FloatTensor(1, clean.shape[2], 20, 24).normal_(mean=0, std=25 / 255)
+    expected = torch.from_numpy(clean).permute(2, 0, 1)[None] / 255 + noise
+    for image in ("a", "b"):
+        made = degrade(clean, parse("25"), dataset="d", image=image, seed=0, noise_draw=f"torch-{seed}").noisy
+        np.testing.assert_allclose(made, expected[0].permute(1, 2, 0).numpy(), atol=3e-7)
+    with pytest.raises(BenchError, match="draws Gaussian noise only"):
+        degrade(clean, parse("poisson:30"), dataset="d", image="a", seed=0, noise_draw="torch-0")
+
+
+def test_a_noisy_image_may_be_clipped_and_not_rounded():
+    clean = np.random.default_rng(1).integers(0, 256, (20, 24, 1), dtype=np.uint8)
+    free, clipped = (
+        degrade(clean, parse("25"), dataset="d", image="a", seed=0, noisy=noisy).noisy for noisy in ("float", "clip")
+    )
+    assert ((free < 0) | (free > 1)).any()
+    np.testing.assert_array_equal(clipped, np.clip(free, 0, 1))

@@ -1,4 +1,3 @@
-import csv
 import math
 from dataclasses import asdict, fields, replace
 
@@ -7,19 +6,18 @@ import pytest
 
 import datasets
 import methods
-from bench.common.paths import ROOT
 from bench.judge import ledger as ledger_module
+from bench.judge import tolerance as tolerance_module
 from bench.judge import verdict
+from bench.judge.family import families
 from bench.judge.ledger import PROTOCOLS as LEDGER_PROTOCOLS
 from bench.judge.ledger import Published, ledger, published
-from bench.judge.tolerance import input_deviation
+from bench.judge.spread import PSNR_OF_NOISE, Spread, deviation_of_mean, spread
 from bench.judge.verdict import judge
 from bench.plan.cell import describe
 from bench.plan.protocol import PROTOCOLS
 from bench.store.records import Record
 from bench.store.results import gather
-
-MEASURED = ROOT / "results" / "measured"
 
 
 def result(psnr: float, *, protocol="standard", seeds=1, names=("DnCNN", "S"), sigma=25, mse=65.0):
@@ -60,9 +58,9 @@ def row(value="29.23", protocol="standard", note="") -> Published:
 def against(monkeypatch):
     """Return a function that judges a result against one row."""
 
-    def hold(measured, published_row):
+    def hold(measured, published_row, metric="psnr"):
         monkeypatch.setattr(verdict, "published", lambda names, **words: [published_row])
-        return judge(measured)
+        return judge(measured, metric)
 
     return hold
 
@@ -86,32 +84,65 @@ def test_the_mean_psnr_of_noisy_images_deviates_as_drawn_noise_does(channels, sh
     fields = [rng.normal(0, 25, (draws, channels * h * w)) for h, w in ([(24, 24), (24, 40)] if shared else shapes)]
     psnrs = [10 * np.log10(255**2 / (field**2).mean(axis=1)) for field in fields]
     mean = np.average(psnrs, axis=0, weights=[3, 1] if shared else None)
+    noise = Spread(PSNR_OF_NOISE, 1.0)
     # The deviation of 3000 draws is known to 1.3 %.
-    assert input_deviation(shapes, channels, float(shared)) == pytest.approx(mean.std(), rel=0.05)
+    assert deviation_of_mean(shapes, channels, noise, shared=shared) == pytest.approx(mean.std(), rel=0.05)
 
 
+BSD68 = [(481, 321)] * 53 + [(321, 481)] * 15
+
+
+def drawn_means(rng, draws, one, *, shared):
+    """Mean scores of BSD68 over noise draws, image by image: independent, or correlated within a shape."""
+    deviation = one.deviation / np.sqrt(481 * 321)
+    own = rng.normal(0, deviation, (draws, 68))
+    if not shared:
+        return own.mean(axis=1)
+    of_shape = np.repeat(rng.normal(0, deviation, (draws, 2)), (53, 15), axis=1)
+    return (np.sqrt(one.correlation) * of_shape + np.sqrt(1 - one.correlation) * own).mean(axis=1)
+
+
+@pytest.mark.parametrize("sigma", [15, 25, 50])
 @pytest.mark.parametrize(
-    "row_of_table", list(csv.DictReader((MEASURED / "draws.csv").open())), ids=lambda r: r["sigma"]
+    "paper", ["FFDNet (Zhang et al., TIP)", "DnCNN-PyTorch (SaoYan)"], ids=["reset", "independent"]
 )
 @pytest.mark.parametrize(("protocol", "seeds"), [("standard", 1), ("standard", 4), ("seed0", 1)])
-def test_the_tolerance_is_rounding_and_twice_the_deviation_of_two_measurements(against, row_of_table, protocol, seeds):
-    """PSNRs of BSD68 are drawn with the deviation and the correlation that `python -m bench draws` measured."""
-    sigma, ratio, correlation = (float(row_of_table[name]) for name in ("sigma", "ratio", "correlation"))
-    rng, draws = np.random.default_rng(0), 4000
-    single = ratio * 10 / np.log(10) * np.sqrt(2 / (481 * 321))
+def test_of_equal_methods_99_in_100_agree_and_of_those_a_margin_apart_5_are_reproduced(
+    against, sigma, paper, protocol, seeds
+):
+    """PSNRs of BSD68 are drawn with the deviation and the correlation of results/measured/draws.csv."""
+    rng, draws, one = np.random.default_rng(0), 4000, spread("psnr", "bsd68", sigma)
+    reset = paper.startswith("FFDNet")
+    ours = np.mean([drawn_means(rng, draws, one, shared=protocol == "seed0") for _ in range(seeds)], axis=0)
+    chance = ours - drawn_means(rng, draws, one, shared=reset)
+    entry = replace(row("29.2300"), paper=paper)
+    limits = against(result(29.23, protocol=protocol, seeds=seeds, sigma=sigma), entry).tolerance
+    assert np.mean([limits.agrees(d) for d in chance]) == pytest.approx(0.99, abs=0.006)
+    apart = np.mean([limits.excludes(limits.margin + d) for d in chance])
+    assert apart == pytest.approx(0.05, abs=0.02)
 
-    def measurement(shared):
-        own = rng.normal(0, single, (draws, 68))
-        if not shared:
-            return own.mean(axis=1)
-        of_shape = np.repeat(rng.normal(0, single, (draws, 2)), (53, 15), axis=1)
-        return (np.sqrt(correlation) * of_shape + np.sqrt(1 - correlation) * own).mean(axis=1)
 
-    ours = np.mean([measurement(protocol == "seed0") for _ in range(seeds)], axis=0)
-    deviation = (measurement(shared=True) - ours).std()
-    allowed = against(result(29.23, protocol=protocol, seeds=seeds, sigma=sigma), row()).allowed
-    # One ratio per square root of sigma and one correlation stand for the three of the table.
-    assert allowed - 0.005 == pytest.approx(2 * deviation, rel=0.12)
+def test_a_source_of_independent_draws_allows_less_and_more_seeds_of_ours_narrow_it(against):
+    independent, reset = (replace(row(), paper=p) for p in ("DnCNN-PyTorch (SaoYan)", "FFDNet (Zhang et al., TIP)"))
+    wide, narrow = (against(result(29.23), entry).allowed for entry in (reset, independent))
+    assert narrow < 0.6 * wide
+    assert against(result(29.23, seeds=5), independent).allowed < narrow
+    # What was called reproduced when the tolerance was twice a wide deviation.
+    assert against(result(29.23 + 0.049), independent).word == "above"
+    assert against(result(29.23 + 0.049), reset).word == "above"
+
+
+def test_where_the_draws_leave_the_margin_open_the_verdict_is_undecided(against, monkeypatch):
+    monkeypatch.setattr(tolerance_module, "spread", lambda *words: Spread(300.0, 0.3))
+    found = against(result(29.23), row())
+    assert found.word == "undecided"
+    assert "a difference of 0.1 is not ruled out: no number of seeds" in found.reason
+    monkeypatch.setattr(tolerance_module, "spread", lambda *words: Spread(140.0, 0.0))
+    found = against(result(29.23), row())
+    needed = found.tolerance.seeds_needed(found.difference, 1)
+    assert f"{needed} seeds would" in found.reason
+    assert against(result(29.23, seeds=needed), row()).word == "reproduced"
+    assert against(result(29.23, seeds=needed - 1), row()).word == "undecided"
 
 
 def test_a_number_printed_with_more_decimals_allows_less(against):
@@ -120,13 +151,17 @@ def test_a_number_printed_with_more_decimals_allows_less(against):
     assert printed["29.23"] - printed["29.230"] == pytest.approx(0.005 - 0.0005)
 
 
-def test_float_outputs_differ_by_what_rounding_costs(against):
+def test_what_rounding_an_output_costs_is_taken_from_the_difference(against):
     error = np.random.default_rng(0).normal(0, 2.55, 2_000_000)
     mse = (error**2).mean()
     cost = 10 * np.log10((np.rint(error) ** 2).mean() / mse)
-    gap = against(result(40, mse=mse), row("40.00", "float")).allowed - against(result(40, mse=mse), row()).allowed
-    assert gap == pytest.approx(cost, abs=2e-3)
     assert cost > 0.05
+    here, there = result(40, mse=mse), result(40, mse=mse, protocol="float")
+    assert against(here, row("40.00", "float")).tolerance.shift == pytest.approx(-cost, abs=2e-3)
+    assert against(there, row("40.00")).tolerance.shift == pytest.approx(cost, abs=2e-3)
+    assert against(here, row("40.00")).tolerance.shift == 0
+    assert against(result(40 - cost, mse=mse), row("40.00", "float")).word == "reproduced"
+    assert against(result(40 + cost, mse=mse), row("40.00", "float")).word == "above"
 
 
 @pytest.mark.parametrize(
@@ -151,12 +186,68 @@ def test_an_unstated_protocol_that_agrees_is_reproduced_and_says_so(against):
     assert "not stated" in found.reason
 
 
+@pytest.mark.parametrize(
+    ("identity", "reason"),
+    [
+        ({"options": {"profile": "lc"}}, "here with profile=lc, there as published"),
+        ({"inference": {"precision": "bf16"}}, "here computed in bf16"),
+        ({"inference": {"sigma": 15.0}}, "told sigma 15"),
+        ({"inference": {"ensemble": 8}}, "here with self-ensemble"),
+        ({"inference": {"tile": 64}}, "here in tiles"),
+    ],
+)
+@pytest.mark.parametrize("protocol", ["standard", "unstated"])
+def test_another_way_of_running_is_neither_reproduced_nor_failed(against, identity, reason, protocol):
+    measured = result(29.23)
+    about = measured.records[0].provenance
+    about["identity"] |= identity
+    about |= {"method": "bm3d"}
+    found = against(measured, row(protocol=protocol))
+    assert (found.word, reason in found.reason) == ("not comparable", True)
+
+
+def test_ssim_and_mse_have_verdicts_of_their_own(against):
+    measured = result(29.23, mse=77.6)
+    for image in measured.records[0].images:
+        image["ssim"] = 0.8278
+    of = {"ssim": replace(row("0.8278"), metric="ssim"), "mse": replace(row("77.6"), metric="mse")}
+    for metric, entry in of.items():
+        assert against(measured, entry, metric).word == "reproduced"
+    assert against(measured, replace(of["ssim"], value="0.8250"), "ssim").word == "above"
+    assert against(measured, replace(of["mse"], value="79.0"), "mse").word == "below"
+    # A PSNR and its MSE deviate alike: 0.1 dB are 2.33 % of an MSE.
+    psnr, mse = against(measured, row()).tolerance, against(measured, of["mse"], "mse").tolerance
+    assert mse.deviation / 77.6 == pytest.approx(1 - 10 ** (-psnr.deviation / 10), rel=0.01)
+
+
+def test_numbers_that_deviate_the_same_way_are_judged_as_one(monkeypatch):
+    """Each passes by itself, the three together do not."""
+    printed = {15: "31.07", 25: "28.57", 50: "25.62"}
+    monkeypatch.setattr(
+        verdict, "published",
+        lambda names, degradation, **words: [
+            replace(row(printed[int(degradation.partition(":")[2])]), paper="DnCNN-PyTorch (SaoYan)")
+        ],
+    )  # fmt: skip
+    three = [result(float(value) + 0.013, sigma=sigma) for sigma, value in printed.items()]
+    assert {judge(one).word for one in three} == {"reproduced"}
+    (family,) = families(three)
+    assert family.count == 3
+    assert family.mean == pytest.approx(0.013)
+    assert family.systematic
+    level = [
+        result(float(value) + gap, sigma=s)
+        for (s, value), gap in zip(printed.items(), (0.013, -0.013, 0.0), strict=True)
+    ]
+    assert not families(level)[0].systematic
+
+
 def test_seed0_and_standard_differ_by_their_draws_only(against):
     assert against(result(29.23, protocol="seed0"), row()).word == "reproduced"
 
 
 def of_net(method, dataset, degradation, psnr, inference):
-    """A result of one 256x256 image by a method's first net, with what its record says of net and dataset."""
+    """A result of twelve 256x256 images by a method's first net, with what its record says of net and dataset."""
     data = datasets.available()[dataset]
     about = {
         "identity": {"inference": inference} if inference else {},
@@ -169,7 +260,8 @@ def of_net(method, dataset, degradation, psnr, inference):
         "protocol": asdict(PROTOCOLS[data.protocol or "standard"]),
         "seed": 0,
     }
-    return gather([Record([{"image": "a", "height": 256, "width": 256, "psnr": psnr, "mse": 9.0}], about)])[0]
+    images = [{"image": name, "height": 256, "width": 256, "psnr": psnr, "mse": 9.0} for name in "abcdefghijkl"]
+    return gather([Record(images, about)])[0]
 
 
 # The README of the winner of the NTIRE 2020 raw track prints each number with and without self-ensemble.
@@ -257,3 +349,12 @@ def test_the_small_rdns_psnr_of_the_noise_is_held_in_its_own_convention(monkeypa
     assert found.word == "not comparable"
     assert found.difference == pytest.approx(21.69 + 48.1308 - 69.814149, abs=1e-4)
     assert "peak 255 for white 1; here 69.82" in found.reason
+
+
+def test_under_the_sources_own_draw_only_rounding_is_allowed(against):
+    entry = row(protocol="torch0")
+    same, other = result(29.234, protocol="torch0"), result(29.234)
+    assert against(same, entry).allowed == pytest.approx(0.005)
+    assert against(same, entry).word == "reproduced"
+    assert against(result(29.237, protocol="torch0"), entry).word == "above"
+    assert against(other, entry).allowed > 0.01

@@ -120,7 +120,7 @@ def changed(copy, keys):
         ("bench/score/metrics.py", '{"psnr": psnr,', '{"rmse": mse, "psnr": psnr,', ALL),
         ("bench/score/scorer.py", "levels = levels.round_()", "levels = levels.floor_()", ALL),
         ("bench/plan/cell.py", "return int(self.protocol.crop)", "return 1 + int(self.protocol.crop)", ALL),
-        ("bench/degradation/degrade.py", "np.rint(levels, out=levels), 0, 255", "levels, 0, 255", ALL),
+        ("bench/degradation/degrade.py", "np.rint(levels, out=levels)", "np.floor(levels, out=levels)", ALL),
         ("bench/degradation/noise.py", "draw.poisson(", "1 + draw.poisson(", {"poisson"}),
         ("bench/degradation/jpeg.py", "np.rint(levels), 0, 255", "levels, 0, 255", {"jpeg"}),
         ("bench/degradation/jpeg.py", "np.rint(coarse, out=coarse)", "np.floor(coarse)", set()),

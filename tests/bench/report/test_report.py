@@ -227,16 +227,14 @@ def test_the_noisy_input_is_a_line_where_it_is_near():
 
 
 def test_only_what_was_published_in_the_unit_of_the_chart_is_a_ring():
-    row = SimpleNamespace(metric="psnr_noise_255", number=60.0)
-    entry = SimpleNamespace(verdict=SimpleNamespace(published=row), ssim="0.91")
+    rows = {
+        "psnr": SimpleNamespace(metric="psnr_noise_255", number=60.0),
+        "ssim": SimpleNamespace(metric="ssim", number=0.91),
+    }
+    entry = SimpleNamespace(verdicts={metric: SimpleNamespace(published=row) for metric, row in rows.items()})
     assert published_value(entry, "psnr") is None
-    row.metric = "psnr"
-    assert (published_value(entry, "psnr"), published_value(entry, "ssim"), published_value(entry, "mse")) == (
-        60.0,
-        0.91,
-        None,
-    )
-    assert published_value(SimpleNamespace(verdict=None, ssim=""), "psnr") is None
+    rows["psnr"].metric = "psnr"
+    assert [published_value(entry, metric) for metric in ("psnr", "ssim", "mse")] == [60.0, 0.91, None]
 
 
 def test_methods_are_told_apart():
