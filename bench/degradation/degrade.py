@@ -2,13 +2,13 @@
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.common.errors import BenchError
-from bench.degradation.draw import ImageDraw, TorchDraw
+from bench.degradation.draw import ImageDraw
 from bench.degradation.kinds import KINDS
 from bench.degradation.parsing import Degradation, Step, sigmas
-from bench.degradation.seed import image_stream, legacy_stream, torch_stream
+from bench.degradation.seed import PUBLISHED, image_stream, published_stream
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,9 +51,8 @@ def degrade(
         The seed of the cell, 0 or more.
     recorded : ndarray, shape (H, W, C), optional
         The dataset's own noisy image, which ``pairs`` takes as it is.
-    noise_draw : {"independent", "reset", "torch-0", "torch-12"}
-        Whether every image has its own noise field, or numpy's legacy ``RandomState(seed)`` or PyTorch's generator of
-        that seed begins anew for each.
+    noise_draw : str
+        ``"independent"``: every image has its own noise field; else one of `bench.degradation.seed.PUBLISHED`.
     noisy : {"float", "clip", "uint8"}
         Whether the noisy image stays as it is, or is clipped to [0, 255], or rounded too.
 
@@ -73,14 +72,12 @@ def degrade(
     clean = _cropped(clean, degradation.multiple)
     name = (dataset, image, str(degradation), str(seed))
     levels, values = clean, {}
-    by_torch = noise_draw.startswith("torch-")
     # One stream, which the steps share.
-    begun: Any = torch_stream(int(noise_draw.removeprefix("torch-"))) if by_torch else None
-    begun = legacy_stream(seed) if noise_draw == "reset" else begun
+    begun = published_stream(noise_draw, seed) if noise_draw in PUBLISHED else None
     for i, step in enumerate(degradation.steps):
         own = name if i == 0 else (*name, str(i))
         values = _drawn(step, own)
-        draw = (TorchDraw if by_torch else ImageDraw)(levels.shape, begun or image_stream(*own))
+        draw = ImageDraw(levels.shape, begun or image_stream(*own))
         levels = np.asarray(KINDS[step.kind].apply(levels, values, draw), np.float64)
     sigma = sigmas(values)[0] if degradation.additive_gaussian else None
     if noisy == "uint8":

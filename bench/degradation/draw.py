@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bench.common.errors import BenchError
-
 if TYPE_CHECKING:
     import torch
 
@@ -43,7 +41,7 @@ class Draw(Protocol):
 
 
 class ImageDraw:
-    """Numbers in float64 for an image (H, W, C), levels 0 to 255, from a NumPy `Generator` or `RandomState`."""
+    """Numbers in float64 for an image (H, W, C), levels 0 to 255, from a stream of `bench.degradation.seed`."""
 
     white = 255.0
 
@@ -70,38 +68,6 @@ class ImageDraw:
     def gamma(self, shape: Any) -> Array:
         """Draw from the Gamma distribution of scale 1."""
         return self.stream.standard_gamma(shape, self.shape)
-
-
-class TorchDraw(ImageDraw):
-    """Normal numbers for an image of the shape (H, W, C) as PyTorch draws them for (1, C, H, W), in float32.
-
-    Parameters
-    ----------
-    shape : sequence of int
-        Of the image.
-    stream : torch.Generator
-        On the CPU.
-    """
-
-    def normal(self, *, shared: bool = False) -> Array:
-        """Draw from N(0, 1)."""
-        import torch
-
-        height, width, channels = self.shape
-        drawn = torch.randn((1 if shared else channels, height, width), generator=self.stream)
-        return drawn.permute(1, 2, 0).double().numpy()
-
-    def uniform(self) -> Array:
-        """Refuse: the code that draws noise so draws none but Gaussian."""
-        raise BenchError("PyTorch's generator draws Gaussian noise only; use another PROTOCOL, as standard or seed0")
-
-    def poisson(self, image: Array, rate: Any) -> Array:
-        """Refuse, as `uniform` does."""
-        return self.uniform()
-
-    def gamma(self, shape: Any) -> Array:
-        """Refuse, as `uniform` does."""
-        return self.uniform()
 
 
 class BatchDraw:

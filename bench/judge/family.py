@@ -67,7 +67,7 @@ def families(results: Sequence[Result]) -> list[Family]:
 
 def _family(label: str, dataset: str, group: Sequence[Verdict]) -> Family:
     limits = [verdict.tolerance for verdict in group]
-    one_draw = noise_draw(group[0].published.paper) != "independent"
+    one_draw = noise_draw(group[0].published) != "independent"
     theirs = sum(t.theirs for t in limits) if one_draw else math.hypot(*(t.theirs for t in limits))
     alone = sum(t.ours**2 + t.rounding**2 / 3 for t in limits)
     mean = sum(v.difference - t.shift for v, t in zip(group, limits, strict=True)) / len(group)

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from functools import cache
 
 from bench.common.paths import ROOT
+from bench.degradation.seed import PUBLISHED
 from bench.judge.ledger import Published
 from bench.judge.spread import deviation_of_mean, spread
+from bench.plan.protocol import PROTOCOLS
 from bench.store.results import Result
 
 SOURCES = ROOT / "results" / "sources.csv"
@@ -19,6 +21,9 @@ taken relative to the published one, and 2.3 % of it are 0.1 dB."""
 AGREE, EXCLUDE = 2.576, 1.645
 """Standard deviations: two-sided 1 % for a difference that is no accident, since hundreds of numbers are judged, and
 one-sided 5 % for each of the two tests that rule out one as large as the margin (Schuirmann 1987)."""
+
+ARITHMETIC = {"psnr": 0.001, "ssim": 2e-5}
+"""What float32 sums in another order, and the 8-bit levels that they tip over, may move a mean under the same noise."""
 
 _DB_OF_RELATIVE = math.log(10) / 10
 """A small relative change of an MSE for a change of 1 dB of its PSNR."""
@@ -34,6 +39,8 @@ class Tolerance:
         Half a unit of the last printed decimal.
     theirs, ours : float
         Standard deviations of the published and of our mean over noise draws.
+    arithmetic : float
+        What another machine may move where both have the same noise.
     shift : float
         What measured minus published is known to be for another reason than the method: 8-bit outputs on one side only.
     margin : float
@@ -45,6 +52,7 @@ class Tolerance:
     ours: float
     shift: float
     margin: float
+    arithmetic: float = 0.0
 
     @property
     def deviation(self) -> float:
@@ -54,7 +62,7 @@ class Tolerance:
     @property
     def allowed(self) -> float:
         """The largest difference that chance alone explains."""
-        return self.rounding + AGREE * self.deviation
+        return self.rounding + self.arithmetic + AGREE * self.deviation
 
     def agrees(self, difference: float) -> bool:
         """Whether chance alone explains a difference, measured minus published."""
@@ -74,12 +82,9 @@ class Tolerance:
     @property
     def terms(self) -> str:
         """Its terms in words."""
-        terms = f"{self.allowed:.4f} = rounding {self.rounding:g} + noise draws {AGREE * self.deviation:.4f}"
+        rest = f"arithmetic {self.arithmetic:.2g}" if self.arithmetic else f"noise draws {AGREE * self.deviation:.4f}"
+        terms = f"{self.allowed:.4f} = rounding {self.rounding:g} + {rest}"
         return terms + (f", around {self.shift:+.4f} for the rounding of outputs" if self.shift else "")
-
-
-SAME_DRAW = ("torch0", "torch12")
-"""Protocols under which noise is drawn to the bit as the source drew it."""
 
 
 def tolerance(result: Result, row: Published) -> Tolerance:
@@ -87,40 +92,49 @@ def tolerance(result: Result, row: Published) -> Tolerance:
 
     The noise of the source counts as its code draws it (results/sources.csv): with a generator that is reset for every
     image, all images of one shape share one field. Where that is not known, as if it were so, which allows more. Under
-    a protocol of `SAME_DRAW` the two draws are equal.
+    a protocol that resets the same generator the two draws are equal.
     """
     metric = "psnr" if row.metric.startswith("psnr") else row.metric
     kind = "ssim" if metric == "ssim" else "psnr"
     shapes = [(image["height"], image["width"]) for image in result.records[0].images]
     channels = 3 if result.about["dataset"]["colour"] == "rgb" else 1
     one = spread(kind, result.dataset, result.sigma)
-    same = result.protocol == row.protocol and row.protocol in SAME_DRAW
+    here, there = result.rules.noise_draw, noise_draw(row)
+    same = here == there and here in PUBLISHED and len(result.seeds) == 1
     drawn = result.sigma > 0 and not same
-    theirs = deviation_of_mean(shapes, channels, one, shared=noise_draw(row.paper) != "independent") if drawn else 0.0
-    reset = result.about["protocol"]["noise_draw"] != "independent"
+    theirs = deviation_of_mean(shapes, channels, one, shared=there != "independent") if drawn else 0.0
+    reset = here != "independent"
     ours = deviation_of_mean(shapes, channels, one, shared=reset) / math.sqrt(len(result.seeds)) if drawn else 0.0
     shift = _rounding_effect(result, row) if kind == "psnr" else 0.0
     scale = row.number * _DB_OF_RELATIVE if metric == "mse" else 1.0
     sign = -1 if metric == "mse" else 1  # a PSNR falls where an MSE rises
     margin = MARGINS[metric] * (row.number if metric == "mse" else 1.0)
-    return Tolerance(row.rounding, theirs * scale, ours * scale, sign * shift * scale, margin)
+    arithmetic = ARITHMETIC[kind] * scale if same else 0.0
+    return Tolerance(row.rounding, theirs * scale, ours * scale, sign * shift * scale, margin, arithmetic)
 
 
-def noise_draw(paper: str) -> str:
-    """Return how a source drew its noise: ``"reset"``, ``"independent"`` or ``"unknown"``."""
-    return _sources().get(paper, "unknown")
+def noise_draw(row: Published) -> str:
+    """Return how the noise of a row was drawn: a `Protocol.noise_draw`, or ``"unknown"``.
+
+    The protocol of the row says it, or else `sources.csv`: for a method that the paper quotes from another, or for all.
+    """
+    named = PROTOCOLS.get(row.protocol)
+    if named and named.noise_draw != "independent":
+        return named.noise_draw
+    sources = _sources()
+    return sources.get((row.paper, row.method)) or sources.get((row.paper, "")) or "unknown"
 
 
 @cache
-def _sources() -> dict[str, str]:
+def _sources() -> dict[tuple[str, str], str]:
     with SOURCES.open(newline="", encoding="utf-8") as table:
-        return {row["paper"]: row["draw"] for row in csv.DictReader(table)}
+        return {(row["paper"], row["method"]): row["draw"] for row in csv.DictReader(table)}
 
 
 def _rounding_effect(result: Result, row: Published) -> float:
     """Return what is added to our PSNR by 8-bit outputs on one side: rounding adds 1/12 to the mean squared error."""
     theirs = {"standard": "uint8", "sr": "uint8", "float": "float", "clipped": "float"}.get(row.protocol)
-    theirs = "float" if row.protocol in SAME_DRAW else theirs
+    theirs = "float" if row.protocol in ("torch0", "torch12") else theirs
     here = result.about["protocol"]["output"]
     if theirs in (None, here):
         return 0.0

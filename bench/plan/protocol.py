@@ -16,6 +16,7 @@ CHOICES: Mapping[str, Mapping[str, str]] = {
         "reset": "RandomState reset for each image",
         "torch-0": "torch.manual_seed(0) before each image",
         "torch-12": "torch.manual_seed(12) before each image",
+        "matlab-0": "MATLAB's randn('seed', 0) before each image",
     },
     "noisy": {"float": "not clipped", "clip": "clipped, not rounded", "uint8": "clipped and rounded to 8 bit"},
     "output": {"uint8": "clipped and rounded to 8 bit", "float": "clipped, not rounded"},
@@ -50,7 +51,8 @@ class Protocol:
         ``"independent"``: every image has its own noise field, a pure function of dataset,
         image name, degradation and seed. ``"reset"``: numpy's legacy ``RandomState(seed)`` is made
         anew for every image, so that images of one shape share one field (most published code). ``"torch-0"``,
-        ``"torch-12"``: so is PyTorch's generator, of that seed (ADNet's authors, for nets of one sigma and for others).
+        ``"torch-12"``: so is PyTorch's generator, of that seed (ADNet's authors, for nets of one sigma and for others);
+        ``"matlab-0"``: so is MATLAB's, by ``randn('seed', 0)`` (DnCNN, FFDNet, IRCNN, BM3D).
     noisy : str
         ``"float"``: the noisy image is neither clipped nor rounded. ``"clip"``: it is clipped to [0, 255].
         ``"uint8"``: it is clipped and rounded, as a camera or a PNG file would deliver it.
@@ -111,6 +113,7 @@ PROTOCOLS = {
     for p in (
         Protocol("standard"),
         Protocol("seed0", noise_draw="reset"),
+        Protocol("matlab0", noise_draw="matlab-0"),
         Protocol("clipped", noisy="uint8"),
         Protocol("float", output="float"),
         Protocol("sr", crop="scale"),

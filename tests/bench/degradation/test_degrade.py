@@ -7,6 +7,7 @@ from scipy import stats
 
 from bench.common.errors import BenchError
 from bench.degradation import KINDS, degrade, parse
+from bench.degradation.seed import published_stream
 
 RANDOM = [kind for kind in KINDS if KINDS[kind].random]
 EXAMPLES = [(kind, word) for kind in KINDS for word in re.split(r", | or ", KINDS[kind].example)]
@@ -327,6 +328,34 @@ def test_the_noise_of_the_torch_protocols_is_that_of_published_code(seed, gray):
         np.testing.assert_allclose(made, expected[0].permute(1, 2, 0).numpy(), atol=3e-7)
     with pytest.raises(BenchError, match="draws Gaussian noise only"):
         degrade(clean, parse("poisson:30"), dataset="d", image="a", seed=0, noise_draw="torch-0")
+
+
+def test_the_noise_of_matlab0_is_that_of_matlab():
+    """What MATLAB's manual prints behind randn('seed', 0); its arrays are filled by columns."""
+    printed = [[1.1650, 0.3516, 0.0591], [0.6268, -0.6965, 1.7971], [0.0751, 1.6961, 0.2641]]
+    clean = np.full((3, 3, 1), 100, np.uint8)
+    for image in ("a", "b"):
+        made = degrade(clean, parse("10"), dataset="d", image=image, seed=0, noise_draw="matlab-0").noisy
+        np.testing.assert_allclose(made[..., 0] * 25.5 - 10, printed, atol=6e-5)
+    with pytest.raises(BenchError, match="draws Gaussian noise only"):
+        degrade(clean, parse("poisson:30"), dataset="d", image="a", seed=0, noise_draw="matlab-0")
+
+
+def test_the_stream_of_matlab0_goes_on_as_one_number_after_another():
+    import math
+
+    state, expected = 1144108930, []
+    while len(expected) < 9000:
+        pair = []
+        for _ in range(2):
+            state = 16807 * state % (2**31 - 1)
+            pair.append(2 * state / (2**31 - 1) - 1)
+        square = pair[0] ** 2 + pair[1] ** 2
+        if square <= 1:
+            expected.append(pair[0] * math.sqrt(-2 * math.log(square) / square))
+    stream = published_stream("matlab-0", 0)
+    drawn = [stream.standard_normal(shape).ravel(order="F") for shape in ((50, 40, 3), (1, 7, 1), (10, 100, 2))]
+    np.testing.assert_allclose(np.concatenate(drawn), expected[:8007], rtol=1e-12)
 
 
 def test_a_noisy_image_may_be_clipped_and_not_rounded():

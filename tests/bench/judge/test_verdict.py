@@ -1,3 +1,4 @@
+import csv
 import math
 from dataclasses import asdict, fields, replace
 
@@ -15,7 +16,7 @@ from bench.judge.ledger import Published, ledger, published
 from bench.judge.spread import PSNR_OF_NOISE, Spread, deviation_of_mean, spread
 from bench.judge.verdict import judge
 from bench.plan.cell import describe
-from bench.plan.protocol import PROTOCOLS
+from bench.plan.protocol import CHOICES, PROTOCOLS
 from bench.store.records import Record
 from bench.store.results import gather
 
@@ -351,10 +352,33 @@ def test_the_small_rdns_psnr_of_the_noise_is_held_in_its_own_convention(monkeypa
     assert "peak 255 for white 1; here 69.82" in found.reason
 
 
-def test_under_the_sources_own_draw_only_rounding_is_allowed(against):
-    entry = row(protocol="torch0")
-    same, other = result(29.234, protocol="torch0"), result(29.234)
-    assert against(same, entry).allowed == pytest.approx(0.005)
+DNCNN = "DnCNN: Beyond a Gaussian Denoiser (Zhang et al., TIP)"
+
+
+@pytest.mark.parametrize(
+    ("protocol", "entry"),
+    [
+        ("torch0", row(protocol="torch0")),
+        ("matlab0", replace(row(), paper=DNCNN)),
+        ("matlab0", replace(row(), paper="ADNet (Tian et al., Neural Networks)")),  # quoted from DnCNN's paper
+        ("seed0", replace(row(), paper="DnCNN re-implementation by the author")),
+    ],
+)
+def test_under_the_sources_own_draw_only_rounding_and_arithmetic_are_allowed(against, protocol, entry):
+    same, other = result(29.2355, protocol=protocol), result(29.2355)
+    assert against(same, entry).allowed == pytest.approx(0.006)
     assert against(same, entry).word == "reproduced"
-    assert against(result(29.237, protocol="torch0"), entry).word == "above"
+    assert against(result(29.237, protocol=protocol), entry).word == "above"
     assert against(other, entry).allowed > 0.01
+    assert against(result(29.2355, protocol="matlab0" if protocol == "seed0" else "seed0"), entry).allowed > 0.01
+
+
+def test_every_source_of_noise_is_one_of_the_ledger_and_draws_in_a_known_way():
+    with tolerance_module.SOURCES.open(newline="", encoding="utf-8") as table:
+        sources = list(csv.DictReader(table))
+    assert {source["draw"] for source in sources} <= set(CHOICES["noise_draw"])
+    rows = {(entry.paper, method) for entry in ledger() for method in ("", entry.method)}
+    for source in sources:
+        assert (source["paper"], source["method"]) in rows
+        assert source["address"].startswith("https://")
+        assert source["evidence"]
