@@ -47,6 +47,7 @@ def chosen(dataset: Dataset, words: str) -> Dataset:
         name=name,
         title=f"{dataset.title}, {len(places)} of {len(names)} images",
         images=tuple(dataset.images[place] for place in places),
+        printed=tuple(dataset.printed[place] for place in places if dataset.printed),
         ledger=dataset.ledger and (name, dataset.colour),
         notes=(
             *dataset.notes,

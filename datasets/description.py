@@ -205,6 +205,8 @@ class Dataset:
         What a person typed on DATA to get it, where that is not `name`.
     white : float, optional
         What a person said on RANGE, with which `word` gives it again.
+    printed : tuple of str
+        What tables of papers call its images, in their order; empty where none has them one by one.
     """
 
     name: str
@@ -230,6 +232,7 @@ class Dataset:
     whole: str = ""
     word: str = ""
     white: float | None = None
+    printed: tuple[str, ...] = ()
 
     @property
     def noise_name(self) -> str:

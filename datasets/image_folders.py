@@ -46,8 +46,9 @@ def _dataset(name: str, entry: dict[str, Any]) -> Dataset:
     only, without = set(entry.pop("only", ())), set(entry.pop("without", ()))
     images = tuple(image for image in images if _is_chosen(image, only, without))
     convert = _CONVERSIONS[entry.pop("convert")] if "convert" in entry else None
+    printed = tuple(entry.pop("printed", ()))
     ledger = tuple(entry.pop("ledger")) if "ledger" in entry else None
-    return Dataset(name=name, images=images, convert=convert, ledger=ledger, **entry)
+    return Dataset(name=name, images=images, convert=convert, ledger=ledger, printed=printed, **entry)
 
 
 def _datasets() -> tuple[Dataset, ...]:

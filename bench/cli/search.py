@@ -24,7 +24,7 @@ def command(
 ) -> None:
     """Search by evolution, and write the recipe of the best network for make train (make search)."""
     from bench.cli.printing import print_outcomes
-    from bench.train.budget import budget_seconds
+    from bench.common.parsing import budget_seconds
     from bench.train.search.searcher import requested_search, search_and_store
 
     seconds = budget_seconds(budget)

@@ -34,7 +34,7 @@ def command(
 ) -> None:
     """Train a method by its recipe, to be used as METHOD=name@own (make train)."""
     from bench.cli.printing import print_outcomes
-    from bench.train.budget import budget_seconds
+    from bench.common.parsing import budget_seconds
     from bench.train.overrides import recipe_for
     from bench.train.record import read_record
     from bench.train.trainer import progress_line, train_and_store

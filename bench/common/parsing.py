@@ -1,6 +1,7 @@
 """How a person's words on the command line become lists of things to run."""
 
 import difflib
+import math
 import re
 from collections.abc import Callable, Iterable
 
@@ -111,3 +112,26 @@ def unknown(kind: str, name: str, known: Iterable[str], more: str = "") -> Bench
     some = ", ".join(known[:MOST_NAMES]) + (f", ... ({len(known)} in all)" if len(known) > MOST_NAMES else "")
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {some}"
     return BenchError(f"unknown {kind} {name!r}: {hint}{more}")
+
+
+def budget_seconds(text: str) -> float:
+    """Read a BUDGET: `90`, `90s`, `9m` or `1.5h`, in seconds.
+
+    Raises
+    ------
+    BenchError
+        If it is none.
+
+    Examples
+    --------
+    >>> budget_seconds("9m"), budget_seconds("90"), budget_seconds("")
+    (540.0, 90.0, 0.0)
+    """
+    unit = {"s": 1, "m": 60, "h": 3600}.get(text[-1:], 0)
+    try:
+        value = float(text[:-1] if unit else text or 0) * (unit or 1)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < math.inf:
+        raise BenchError(f"BUDGET={text}: expected a time as 90s, 9m or 1.5h")
+    return value

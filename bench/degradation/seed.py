@@ -17,12 +17,13 @@ PUBLISHED = ("reset", "torch-0", "torch-12", "matlab-0")
 def image_stream(*parts: str) -> "np.random.Generator":
     """Return the stream of an image, which nothing else shares, on any machine and in any order.
 
-    Philox with the first 128 bits of the sha256 of the parts, joined by the character 1F, as its key. The parts are
+    Philox with the first 128 bits of the sha256 of the parts (UTF-8, or the bytes of a name that is none), joined by
+    the character 1F, as its key. The parts are
     dataset, name of the image, degradation and seed; then the number of a later step, or a parameter's name.
     """
     import numpy as np
 
-    key = np.frombuffer(hashlib.sha256("\x1f".join(parts).encode()).digest()[:16], dtype="<u8")
+    key = np.frombuffer(hashlib.sha256("\x1f".join(parts).encode(errors="surrogateescape")).digest()[:16], dtype="<u8")
     return np.random.Generator(np.random.Philox(key=key))
 
 

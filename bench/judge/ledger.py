@@ -10,6 +10,9 @@ LEDGER = ROOT / "results" / "published.csv"
 PROTOCOLS = ("standard", "float", "clipped", "sr", "torch0", "torch12", "other", "unstated", "derived")
 """The protocols of rows; results/README.md explains them."""
 
+INPUTS = ("noisy input", "JPEG (input)")
+"""Methods of the ledger that are none: the degraded image itself."""
+
 
 @dataclass(frozen=True)
 class Published:

@@ -7,8 +7,8 @@ from functools import cache
 
 from bench.common.paths import ROOT
 from bench.degradation.seed import PUBLISHED
-from bench.judge.ledger import Published
-from bench.judge.spread import deviation_of_mean, spread
+from bench.judge.ledger import INPUTS, Published
+from bench.judge.spread import PSNR_OF_NOISE, Spread, deviation_of_mean, spread
 from bench.plan.protocol import PROTOCOLS
 from bench.store.results import Result
 
@@ -98,7 +98,7 @@ def tolerance(result: Result, row: Published) -> Tolerance:
     kind = "ssim" if metric == "ssim" else "psnr"
     shapes = [(image["height"], image["width"]) for image in result.records[0].images]
     channels = 3 if result.about["dataset"]["colour"] == "rgb" else 1
-    one = spread(kind, result.dataset, result.sigma)
+    one = Spread(PSNR_OF_NOISE, 1.0) if row.method in INPUTS else spread(kind, result.dataset, result.sigma)
     here, there = result.rules.noise_draw, noise_draw(row)
     same = here == there and here in PUBLISHED and len(result.seeds) == 1
     drawn = result.sigma > 0 and not same
@@ -133,6 +133,8 @@ def _sources() -> dict[tuple[str, str], str]:
 
 def _rounding_effect(result: Result, row: Published) -> float:
     """Return what is added to our PSNR by 8-bit outputs on one side: rounding adds 1/12 to the mean squared error."""
+    if row.method in INPUTS:
+        return 0.0
     theirs = {"standard": "uint8", "sr": "uint8", "float": "float", "clipped": "float"}.get(row.protocol)
     theirs = "float" if row.protocol in ("torch0", "torch12") else theirs
     here = result.about["protocol"]["output"]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import methods
-from bench.judge.ledger import Published, published
+from bench.judge.ledger import INPUTS, Published, published
 from bench.judge.tolerance import Tolerance, tolerance
 from bench.store.results import PEAK_255_OF_UNIT, Result
 
@@ -60,13 +60,24 @@ def judge(result: Result, metric: str = "psnr") -> Verdict | None:
     row = reference(result, metric)
     if row is None and metric == "psnr":
         row = reference(result, "psnr_noise_255")
-    if row is None:
-        return None
+    return None if row is None else held(result, row)
+
+
+def held(result: Result, row: Published) -> Verdict:
+    """Hold a result against one row of the ledger, which is of its method, dataset, degradation and metric.
+
+    Parameters
+    ----------
+    result : Result
+        The measured result; for a number of a single image, that image alone (`Result.only`).
+    row : Published
+        The published number.
+    """
     of_noise = row.metric == "psnr_noise_255"
-    measured = result.mean("noise_psnr") + PEAK_255_OF_UNIT if of_noise else result.mean(metric)
+    measured = score(result, row)
     difference = measured - row.number
     limits = tolerance(result, row)
-    against = f"{row.value}{' dB' if metric == 'psnr' else ''} in {row.source}"
+    against = f"{row.value}{' dB' if row.metric == 'psnr' else ''} in {row.source}"
     if of_noise:
         against += f" (of the predicted noise with peak 255 for white 1; here {measured:.2f} in that convention)"
     why_not = _incomparable(result, row)
@@ -77,6 +88,13 @@ def judge(result: Result, metric: str = "psnr") -> Verdict | None:
     unstated = "; its protocol is not stated" if row.protocol == "unstated" else ""
     word, why = _decided(limits, difference, len(result.seeds))
     return Verdict(word, f"{against}; allowed ±{limits.terms}{unstated}{why}", row, difference, limits)
+
+
+def score(result: Result, row: Published) -> float:
+    """Return what a result has of the metric of a row: of the noisy image where the row is of that."""
+    if row.metric == "psnr_noise_255":
+        return result.mean("noise_psnr") + PEAK_255_OF_UNIT
+    return result.mean(f"noisy_{row.metric}" if row.method in INPUTS else row.metric)
 
 
 def _decided(limits: Tolerance, difference: float, seeds: int) -> tuple[str, str]:

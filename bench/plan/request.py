@@ -140,14 +140,17 @@ def planned(request: Request, methods: Sequence[Resolved[ConfiguredMethod]] = ()
 
 
 def inputs(request: Request) -> tuple[list[Cell], list[Failure]]:
-    """Return the cells of a request, whatever its methods: each of one that returns the noisy image."""
-    method = Method("none", "the noisy image", "", (Net("none", "noisy images", "any"),), _unchanged)
-    whole = planned(request, [Resolved("", ConfiguredMethod(method, {}))])
+    """Return the cells of a request, whatever its methods: each of `UNCHANGED`."""
+    whole = planned(request, [Resolved("", ConfiguredMethod(UNCHANGED, {}))])
     return whole.cells, whole.failures
 
 
 def _unchanged(net: Net, weights: Path | None, options: Mapping[str, str]) -> Callable[..., Any]:
     return lambda noisy, sigma: noisy
+
+
+UNCHANGED = Method("none", "the noisy image", "", (Net("none", "noisy images", "any"),), _unchanged)
+"""Returns the noisy image."""
 
 
 def single(method: str, weights: str, dataset: Dataset, noise: str) -> Cell:

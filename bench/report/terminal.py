@@ -138,7 +138,7 @@ def print_forecasts(out: Console, some: Sequence[Forecast]) -> None:
     """Print what would become of each cell, and the sum: cells, time, bytes."""
     waiting = [one for one in some if not one.finished]
     for one in some:
-        parts = [_duration(one.seconds), _downloads([one])] if not one.finished else []
+        parts = [duration(one.seconds), _downloads([one])] if not one.finished else []
         text = (
             f"would run  {one.cell.title}: {'; '.join(filter(None, parts))}"
             if parts
@@ -147,13 +147,14 @@ def print_forecasts(out: Console, some: Sequence[Forecast]) -> None:
         out.print(text, markup=False, soft_wrap=True)
     known = [one.seconds for one in waiting if not math.isnan(one.seconds)]
     unknown = len(waiting) - len(known)
-    time_left = [_duration(sum(known))] if known else []
+    time_left = [duration(sum(known))] if known else []
     time_left += [f"{unknown} of unknown time"] if unknown else []
     sums = [f"{len(waiting)} of {len(some)} cells would run", " and ".join(time_left), _downloads(waiting)]
     out.print("; ".join(filter(None, sums)), style="dim", markup=False, soft_wrap=True)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a time in words: `about 2.5 h`."""
     if math.isnan(seconds):
         return "time unknown"
     unit, size = next((u, s) for u, s in (("h", 3600), ("min", 60), ("s", 1)) if seconds >= 1.5 * s or s == 1)

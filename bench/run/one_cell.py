@@ -6,12 +6,11 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.common import devices, provenance
 from bench.common.errors import one_line
-from bench.plan.cell import Cell, describe
+from bench.plan.cell import Cell
 from bench.run.batches import in_batches
 from bench.run.from_files import from_files
 from bench.run.isolated import loaded
@@ -25,7 +24,7 @@ from bench.run.settings import Settings
 from bench.run.watched import watching
 from bench.score.scorer import scores
 from bench.store.opened import Opened
-from bench.store.records import Record
+from bench.store.records import Record, described
 
 if TYPE_CHECKING:
     from bench.score import sanity
@@ -92,7 +91,7 @@ def run_cell(
         raise next(iter(failed.values()))
     likely = sanity.warnings(faults, [row["image"] for row in rows])
     clock.seconds["total"] = time.perf_counter() - start
-    about = _about(cell, how.pop("opened", Opened())) | {
+    about = described(cell, how.pop("opened", Opened())) | {
         "started": started.isoformat(timespec="milliseconds"),
         "seconds": {k: round(v, 4) for k, v in clock.seconds.items()},
         "device": devices.title(device),
@@ -185,42 +184,3 @@ def _faults(output: Output) -> "Iterator[sanity.Fault | None]":
     for sample, denoised in zip(output.samples, output.denoised.permute(0, 2, 3, 1).cpu().numpy(), strict=True):
         clean = None if sample.clean is None else sample.clean.astype("float32") / 255
         yield sanity.fault(clean, sample.noisy, denoised)
-
-
-def _about(cell: Cell, opened: Opened = Opened()) -> dict[str, Any]:  # noqa: B008 - frozen
-    weights, digest = cell.net.weights, opened.digest
-    return {
-        "key": f"{cell.key}-{digest}" if digest else cell.key,
-        "identity": cell.identity | ({"opened": digest} if digest else {}),
-        "opened": opened.plain,
-        "label": cell.plain_label,
-        "own": cell.own,
-        "method": cell.method.name,
-        "paper": cell.method.paper,
-        "net": describe(cell.net),
-        "weights": asdict(weights) | {"local": Path(weights.local).name} if weights else None,
-        "dataset": {
-            "name": cell.dataset.name,
-            "title": cell.dataset.title,
-            "colour": cell.dataset.colour,
-            "source": cell.dataset.source,
-            "notes": list(cell.dataset.notes),
-            "word": cell.dataset.word or cell.dataset.name,
-            "white": cell.dataset.white,
-            "noise_name": cell.dataset.noise_name,
-            "ledger": list(cell.dataset.ledger) if cell.dataset.ledger else None,
-        },
-        "degradation": str(cell.degradation),
-        "kind": cell.degradation.kind,
-        "strength": cell.degradation.strength,
-        "sigma": cell.degradation.sigma,
-        "random": cell.degradation.random,
-        "told_sigma": cell.told_sigma,
-        "protocol": asdict(cell.protocol),
-        "seed": cell.seed,
-        "extrapolates": cell.extrapolates,
-        "inference": asdict(cell.inference),
-        "versions": provenance.versions(),
-        "machine": provenance.machine(),
-        "commit": provenance.commit(),
-    }

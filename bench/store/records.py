@@ -4,15 +4,16 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.common import provenance
 from bench.common.atomic import write_whole
 from bench.common.errors import BenchError
-from bench.plan.cell import RECORD_FORMAT, Cell, Failure
+from bench.plan.cell import RECORD_FORMAT, Cell, Failure, describe
 from bench.score.scorer import scored
-from bench.store.opened import opened_of
+from bench.store.opened import Opened, opened_of
 
 ADVICE = "make room there or give OUT=another/folder; finished cells stay"
 METADATA = b"bench"
@@ -41,6 +42,46 @@ class Record:
         """Return the mean of a column over the images; NaN where one of them has no value."""
         values: list[Any] = [row.get(column) for row in self.images]
         return float("nan") if None in values else sum(values) / len(values)
+
+
+def described(cell: Cell, opened: Opened = Opened()) -> dict[str, Any]:  # noqa: B008 - frozen
+    """Return what of the provenance of a record is known before its cell runs, but for what its method opened."""
+    weights, digest = cell.net.weights, opened.digest
+    return {
+        "key": f"{cell.key}-{digest}" if digest else cell.key,
+        "identity": cell.identity | ({"opened": digest} if digest else {}),
+        "opened": opened.plain,
+        "label": cell.plain_label,
+        "own": cell.own,
+        "method": cell.method.name,
+        "paper": cell.method.paper,
+        "net": describe(cell.net),
+        "weights": asdict(weights) | {"local": Path(weights.local).name} if weights else None,
+        "dataset": {
+            "name": cell.dataset.name,
+            "title": cell.dataset.title,
+            "colour": cell.dataset.colour,
+            "source": cell.dataset.source,
+            "notes": list(cell.dataset.notes),
+            "word": cell.dataset.word or cell.dataset.name,
+            "white": cell.dataset.white,
+            "noise_name": cell.dataset.noise_name,
+            "ledger": list(cell.dataset.ledger) if cell.dataset.ledger else None,
+        },
+        "degradation": str(cell.degradation),
+        "kind": cell.degradation.kind,
+        "strength": cell.degradation.strength,
+        "sigma": cell.degradation.sigma,
+        "random": cell.degradation.random,
+        "told_sigma": cell.told_sigma,
+        "protocol": asdict(cell.protocol),
+        "seed": cell.seed,
+        "extrapolates": cell.extrapolates,
+        "inference": asdict(cell.inference),
+        "versions": provenance.versions(),
+        "machine": provenance.machine(),
+        "commit": provenance.commit(),
+    }
 
 
 class Store:

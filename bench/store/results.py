@@ -136,6 +136,13 @@ class Result:
         seeds = [{row["image"]: row.get(metric, missing) for row in record.images} for record in self.records]
         return {name: fmean(seed[name] for seed in seeds) for name in seeds[0] if all(name in seed for seed in seeds)}
 
+    def only(self, image: str) -> "Result":
+        """Return the result of one image."""
+        rows = [[row for row in record.images if row["image"] == image] for record in self.records]
+        return replace(
+            self, records=tuple(replace(r, images=of_it) for r, of_it in zip(self.records, rows, strict=True))
+        )
+
     @property
     def failed_images(self) -> list[str]:
         """The images that failed with some seed, which its means are not of."""

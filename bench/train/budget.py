@@ -1,11 +1,9 @@
 """How many steps a budget of time allows, found out while the run goes."""
 
-import math
 import time
 from dataclasses import dataclass, field
 
 from bench.common import devices
-from bench.common.errors import BenchError
 
 WARM_UP = 10
 """Steps that are not timed: the first ones set things up."""
@@ -24,29 +22,6 @@ RESERVE = 0.97
 
 AGAIN = 20.0
 """Seconds after which the speed is measured again."""
-
-
-def budget_seconds(text: str) -> float:
-    """Read a BUDGET: `90`, `90s`, `9m` or `1.5h`, in seconds.
-
-    Raises
-    ------
-    BenchError
-        If it is none.
-
-    Examples
-    --------
-    >>> budget_seconds("9m"), budget_seconds("90"), budget_seconds("")
-    (540.0, 90.0, 0.0)
-    """
-    unit = {"s": 1, "m": 60, "h": 3600}.get(text[-1:], 0)
-    try:
-        value = float(text[:-1] if unit else text or 0) * (unit or 1)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < math.inf:
-        raise BenchError(f"BUDGET={text}: expected a time as 90s, 9m or 1.5h")
-    return value
 
 
 @dataclass

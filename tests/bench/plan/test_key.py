@@ -192,7 +192,7 @@ def test_no_code_after_the_scores_is_in_a_key(folder):
 
 
 def test_all_that_running_a_cell_reaches_belongs_to_a_stage():
-    provenance = ("bench.run.one_cell:_about", "bench.run.progress", "bench.run.settings", "bench.store.records")
+    provenance = ("bench.run.progress", "bench.run.settings", "bench.store.records")
     whole = source_hash.of_code("bench.run.one_cell:run_cell", stops=(*fingerprint.NEUTRAL, *provenance))
     stages = {place for stage in fingerprint.HARNESS for place in fingerprint.reach_of_stage(stage).places}
     # These touch neither pixel nor score, and which images there are is in the hash of the data: whatever comes

@@ -17,8 +17,8 @@ from bench.report.html_page import html
 from bench.report.leaderboard import leaderboards
 from bench.report.pictures import picture_strips
 from bench.run.images import degraded, pictures
-from bench.run.one_cell import Settings, _about, run_cell
-from bench.store.records import Record, Store
+from bench.run.one_cell import Settings, run_cell
+from bench.store.records import Record, Store, described
 from bench.store.results import Result
 from datasets.gray import GRAYS
 
@@ -282,7 +282,7 @@ def test_no_published_number_is_of_a_protocol_of_one_s_own(one_cell):
 
     def verdict(word):
         changed = replace(cell, protocol=protocol(word))
-        about = _about(changed)
+        about = described(changed)
         row = {"image": "a", "height": 321, "width": 481, "psnr": 29.23, "mse": 80.0, "noise_psnr": 29.23}
         return judge(Result((Record([row], about),)))
 

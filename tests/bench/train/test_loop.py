@@ -11,11 +11,11 @@ from torch import nn
 import methods
 from bench.common import atomic
 from bench.common.errors import BenchError
+from bench.common.parsing import budget_seconds
 from bench.degradation import parse
 from bench.plan.request import Request, plan
 from bench.run.images import spread
 from bench.train import budget, checkpoint, loop
-from bench.train.budget import budget_seconds
 from bench.train.losses import LOSSES
 from bench.train.overrides import recipe_for
 from bench.train.patches import draw_batch, on_device

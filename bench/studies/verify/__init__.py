@@ -1,0 +1,1 @@
+"""Every published number that can be measured, measured and judged."""

@@ -1,0 +1,192 @@
+"""The rows of the ledger that can be measured, each with the cells that measure it."""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import datasets
+import methods
+from bench import degradation
+from bench.common import files
+from bench.common.errors import BenchError
+from bench.degradation.seed import PUBLISHED
+from bench.judge.ledger import INPUTS, Published, ledger
+from bench.judge.tolerance import SOURCES, noise_draw
+from bench.plan.cell import Cell
+from bench.plan.request import UNCHANGED, Request, planned
+from bench.plan.resolve import ConfiguredMethod, Resolved
+from bench.score.metrics import METRICS
+from datasets import Dataset
+from methods import Method, Net
+
+MEASURED = (*METRICS, "psnr_noise_255")
+"""Metrics of the ledger that a record answers."""
+
+ALIKE = ("standard", "float", "clipped", "sr", "torch0", "torch12")
+"""Protocols of rows that say how to measure them."""
+
+_MATLAB = "matlab0"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A published number, and how to measure it.
+
+    Attributes
+    ----------
+    row : Published
+        The number.
+    cells : tuple of Cell
+        One a protocol that may be the paper's, the likeliest first; seed 0.
+    image : str
+        Name of the image that it is of, as the dataset has it; empty for the mean.
+    """
+
+    row: Published
+    cells: tuple[Cell, ...]
+    image: str = ""
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What of the ledger can be measured here.
+
+    Attributes
+    ----------
+    claims : list of Claim
+        In the order of the ledger.
+    missing : list of Published
+        Rows that could be measured with weights or images that are not here.
+    """
+
+    claims: list[Claim]
+    missing: list[Published]
+
+
+def measurable(method: Sequence[str] = (), data: Sequence[str] = ()) -> Claims:
+    """Return the rows of the ledger that can be measured.
+
+    Parameters
+    ----------
+    method, data : sequence of str
+        Names of methods and datasets; none means those whose files are here.
+    """
+    claims, missing = [], []
+    sets = {entry.ledger: entry for name, entry in datasets.available().items() if not data or name in data}
+    for row in ledger():
+        dataset = sets.get((row.dataset, row.colour))
+        if dataset is None or row.metric not in MEASURED or row.protocol not in (*ALIKE, "unstated"):
+            continue
+        image = _image(row, dataset)
+        if image is None:
+            continue
+        cells = tuple(_cells(row, dataset, method))
+        if not cells:
+            continue
+        if _lacking(cells[0]) and not (method and data):
+            missing.append(row)
+        else:
+            claims.append(Claim(row, cells, image))
+    return Claims(claims, missing)
+
+
+def _image(row: Published, dataset: Dataset) -> str | None:
+    """Return the dataset's name of the image of a row; empty for the mean, None where it is not known."""
+    if not row.image:
+        return ""
+    known = dict(zip(dataset.printed, dataset.image_names(), strict=False))
+    return known.get(row.image)
+
+
+def _cells(row: Published, dataset: Dataset, chosen: Sequence[str]) -> Iterator[Cell]:
+    """Give the cells of the first method that is the row's, one a protocol."""
+    try:
+        noise = degradation.parse(row.degradation)
+    except (BenchError, ValueError):
+        return
+    for name, ensemble in _users().get((row.method, row.variant), ()):
+        if chosen and name not in chosen:
+            continue
+        made = [_cell(name, dataset, row, words, ensemble) for words in protocols(row, random=noise.random)]
+        if found := [cell for cell in made if cell is not None]:
+            yield from found
+            return
+
+
+def _cell(name: str, dataset: Dataset, row: Published, protocol: str, ensemble: str) -> Cell | None:
+    request = Request(name, dataset.name, row.degradation, protocol, ensemble=ensemble)
+    method = [Resolved("", ConfiguredMethod(UNCHANGED, {}))] if name == UNCHANGED.name else []
+    cells = planned(request, method).cells
+    return next((cell for cell in cells if method or _published(cell.net, ensemble) == (row.method, row.variant)), None)
+
+
+def _published(net: Net, ensemble: str) -> tuple[str, str] | None:
+    return net.published if ensemble == "1" else net.published_ensemble
+
+
+@cache
+def _users() -> Mapping[tuple[str, str], list[tuple[str, str]]]:
+    """Return the methods that each pair of method and variant of the ledger is measured with, and their ensemble."""
+    found: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for row in ledger():
+        if row.method in INPUTS:
+            found.setdefault((row.method, row.variant), [(UNCHANGED.name, "1")])
+    for name, method in sorted(methods.available().items(), key=lambda item: _made_for_one(item[1])):
+        for net in method.nets:
+            for ensemble in ("1", "8"):
+                if pair := _published(net, ensemble):
+                    users = found.setdefault((pair[0], pair[1]), [])
+                    if (name, ensemble) not in users:
+                        users.append((name, ensemble))
+    return found
+
+
+def _made_for_one(method: Method) -> bool:
+    """Put methods behind that choose among several published ones by the noise."""
+    return len({net.published for net in method.nets}) > 2
+
+
+def protocols(row: Published, *, random: bool) -> list[str]:
+    """Return the protocols that a row may have been measured under, the likeliest first.
+
+    That of the row, with the noise of the source where its generator is known. Where the source does not state its
+    protocol, or how it drew its noise, the most usual one, those of its other rows, and one with noise of our own.
+
+    Parameters
+    ----------
+    row : Published
+        The row.
+    random : bool
+        Whether its noise is drawn.
+    """
+    if row.protocol == "unstated":
+        return list(dict.fromkeys([_MATLAB, *_of_paper(row.paper), "standard"])) if random else ["standard"]
+    if row.protocol == "clipped":
+        return [_clipped().get(row.paper) or "clipped"]
+    draw = noise_draw(row)
+    if not random or row.protocol.startswith("torch"):
+        return [row.protocol]
+    if draw in PUBLISHED:
+        return [f"{row.protocol},noise_draw={draw}"]
+    return [_MATLAB, "standard"] if (row.protocol, draw) == ("standard", "unknown") else [row.protocol]
+
+
+@cache
+def _of_paper(paper: str) -> list[str]:
+    stated = [row for row in ledger() if row.paper == paper and row.protocol in ALIKE and row.protocol != "sr"]
+    return list(dict.fromkeys(word for row in stated for word in protocols(row, random=True)))
+
+
+@cache
+def _clipped() -> dict[str, str]:
+    """Return what each source means by a clipped noisy image, as a protocol."""
+    with SOURCES.open(newline="", encoding="utf-8") as table:
+        return {row["paper"]: row["clipped"] for row in csv.DictReader(table)}
+
+
+def _lacking(cell: Cell) -> bool:
+    """Whether files of the cell are not here."""
+    weights = cell.net.weights
+    nets = files.missing("weights", (weights, *weights.beside)) if weights else ()
+    return bool(nets or files.missing("data", cell.dataset.files))

@@ -1,0 +1,145 @@
+"""What became of a published number: measured, and held against the ledger."""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+from bench.common.paths import ROOT
+from bench.judge.ledger import Published
+from bench.judge.verdict import Verdict, held, score
+from bench.plan.cell import Cell
+from bench.store.memory import Memory
+from bench.store.results import Result
+from bench.studies.verify.claims import Claim
+
+CAUSES = ROOT / "results" / "causes.csv"
+"""Why numbers are not reproduced, where that is known."""
+
+OPEN = ("above", "below", "undecided", "not comparable")
+"""Verdicts that ask for a cause."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A published number, and the measurement that fits it best among the protocols it may have been made under.
+
+    Attributes
+    ----------
+    claim : Claim
+        The number.
+    cell : Cell, optional
+        What was measured, its first seed; None where nothing was yet.
+    result : Result, optional
+        Its scores.
+    verdict : Verdict, optional
+        What they say.
+    tried : int
+        Protocols that were measured.
+    """
+
+    claim: Claim
+    cell: Cell | None = None
+    result: Result | None = None
+    verdict: Verdict | None = None
+    tried: int = 0
+
+    @property
+    def word(self) -> str:
+        """The verdict's word; empty where nothing was measured."""
+        return self.verdict.word if self.verdict else ""
+
+    @property
+    def seeds_needed(self) -> int | None:
+        """Seeds that would settle an undecided number; None where no number of them would."""
+        if not self.verdict or not self.result:
+            return None
+        return self.verdict.tolerance.seeds_needed(self.verdict.difference, len(self.result.seeds))
+
+    @property
+    def cause(self) -> str:
+        """Why it is not reproduced, where that is known."""
+        return cause(self.claim.row) if self.word in OPEN else ""
+
+    def row(self, memory: Memory) -> dict[str, Any]:
+        """Return its row of the table."""
+        row = self.claim.row
+        about: dict[str, Any] = {
+            "method": row.method, "variant": row.variant, "dataset": row.dataset, "colour": row.colour,
+            "degradation": row.degradation, "metric": row.metric, "image": row.image, "paper": row.paper,
+            "table": row.table, "stated": row.protocol, "published": row.value,
+        }  # fmt: skip
+        if self.verdict is None or self.cell is None or self.result is None:
+            return about
+        return about | {
+            "measured": score(self.result, row),
+            "difference": self.verdict.difference,
+            "allowed": self.verdict.allowed,
+            "verdict": self.word,
+            "cause": self.cause,
+            "with": self.cell.label,
+            "protocol": self.cell.protocol.name,
+            "seeds": " ".join(map(str, self.result.seeds)),
+            "key": memory.earlier(self.cell),
+        }
+
+
+def judged(claim: Claim, memory: Memory) -> Judged:
+    """Hold what is known of a number against it, under the protocol that fits best."""
+    found = []
+    for cell in claim.cells:
+        if result := _result(cell, claim.image, memory):
+            found.append(Judged(claim, cell, result, held(result, claim.row)))
+    if not found:
+        return Judged(claim)
+    return replace(min(found, key=_distance), tried=len(found))
+
+
+def _distance(one: Judged) -> tuple[bool, float]:
+    assert one.verdict is not None
+    limits = one.verdict.tolerance
+    return one.word != "reproduced", abs(one.verdict.difference - limits.shift) / limits.allowed
+
+
+def _result(cell: Cell, image: str, memory: Memory) -> Result | None:
+    """Gather the seeds of a cell that are known; with seed 0 at least."""
+    seeds = [replace(cell, seed=seed) for seed in range(_MOST)] if cell.seed == 0 and _seeded(cell) else [cell]
+    known = [one for one in seeds if memory.earlier(one)]
+    if not known or known[0].seed != cell.seed:
+        return None
+    keys = {memory.earlier(one) == one.key for one in known}
+    if len(keys) > 1:  # seeds of two versions of the code are not one measurement
+        known = [one for one in known if memory.earlier(one) == one.key] or known[:1]
+    result = Result(tuple(memory.get(one) for one in known))
+    return result.only(image) if image else result
+
+
+_MOST = 16
+
+
+def _seeded(cell: Cell) -> bool:
+    return cell.degradation.random and cell.protocol.noise_draw == "independent"
+
+
+def cause(row: Published) -> str:
+    """Return why a number is not reproduced, by `CAUSES`; empty where that is not known."""
+    values = {name: getattr(row, name) for name in _KEYS}
+    for known in _causes():
+        if all(known[name] in ("", values[name]) for name in _KEYS):
+            return known["cause"]
+    return ""
+
+
+_KEYS = ("method", "variant", "dataset", "degradation", "metric", "image", "paper", "value")
+
+
+@cache
+def _causes() -> list[dict[str, str]]:
+    return list(_read())
+
+
+def _read() -> Iterator[dict[str, str]]:
+    if CAUSES.is_file():
+        with CAUSES.open(newline="", encoding="utf-8") as table:
+            yield from csv.DictReader(table)

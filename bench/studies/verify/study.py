@@ -1,0 +1,179 @@
+"""`make verify`: the ledger measured row by row, with a committed table as its memory."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+
+from bench.common import provenance
+from bench.common.errors import BenchError
+from bench.common.tables import write_csv
+from bench.plan.cell import Cell, Failure
+from bench.report.terminal import duration
+from bench.run.campaign import run_campaign
+from bench.run.settings import Settings
+from bench.store.memory import Memory
+from bench.studies.text_table import as_text, grid
+from bench.studies.verify.claims import Claim, measurable
+from bench.studies.verify.judged import Judged, judged
+
+TABLE = Path("results/measured/verify.csv")
+
+MOST_SEEDS = 8
+"""More seeds than these are not run for a number that one seed leaves undecided."""
+
+
+def build(
+    method: Sequence[str],
+    data: Sequence[str],
+    out: Path,
+    *,
+    table: Path = TABLE,
+    budget: float = 0.0,
+    settings: Settings = Settings(),  # noqa: B008 - frozen
+) -> Iterator[str | Failure]:
+    """Measure what of the ledger is not measured yet, and judge all of it.
+
+    Parameters
+    ----------
+    method, data : sequence of str
+        Names of methods and datasets; empty: all whose files are here.
+    out : Path
+        Folder of results; records in it count too.
+    table : Path
+        Gets the verdicts; beside it lie the scores of cells and images, which later runs go on from.
+    budget : float
+        Seconds after which no cell is begun any more; 0: none.
+
+    Raises
+    ------
+    BenchError
+        If a name is unknown, or nothing of the ledger fits.
+    """
+    start = time.monotonic()
+    found = measurable(method, data)
+    if not found.claims:
+        raise BenchError("no published number is of these methods and datasets; make list shows what there is")
+    memory = Memory(table, out / "runs")
+    if found.missing:
+        names = Counter(f"{row.method} {row.variant}".strip() for row in found.missing)
+        yield f"{len(found.missing)} more rows need files that are not here (METHOD and DATA together fetch them): " + (
+            ", ".join(names)
+        )
+    tried: set[str] = set()
+    spent = False
+    while not spent and (waiting := _waiting(found.claims, memory, tried)):
+        yield _forecast(found.claims, waiting, memory)
+        for i, cell in enumerate(waiting):
+            if spent := bool(budget) and time.monotonic() - start > budget:
+                yield f"the budget is spent; {len(waiting) - i} cells wait for the next run"
+                break
+            tried.add(cell.key)
+            done = run_campaign([cell], memory, settings)
+            yield from done.failures
+            if done.finished:
+                yield f"{i + 1}/{len(waiting)} {cell.title}: {_said(cell, memory)}"
+                write_csv(table, [judged(claim, memory).row(memory) for claim in found.claims], digits=6)
+    everything = [judged(claim, memory) for claim in found.claims]
+    write_csv(table, [one.row(memory) for one in everything], digits=6)
+    yield f"\n{summary(everything)}\n{table}"
+
+
+def _waiting(claims: Sequence[Claim], memory: Memory, tried: set[str]) -> list[Cell]:
+    """Return the cells that would tell more, the quickest first: the likeliest protocol of each row, then others."""
+    cells: dict[str, Cell] = {}
+    for claim in claims:
+        for cell in _next(claim, memory):
+            if cell.key not in tried and not memory.has(cell):
+                cells.setdefault(cell.key, cell)
+    return sorted(cells.values(), key=lambda cell: _seconds(cell, memory))
+
+
+def _next(claim: Claim, memory: Memory) -> Iterator[Cell]:
+    """Give the first cell of a row that is not measured, while what is measured does not settle it."""
+    for cell in claim.cells:
+        if not memory.has(cell):
+            yield cell
+            return
+        one = judged(claim, memory)
+        if one.word == "reproduced":
+            return
+        if one.word == "undecided" and one.seeds_needed and one.seeds_needed <= MOST_SEEDS:
+            more = [replace(cell, seed=seed) for seed in range(1, one.seeds_needed)]
+            if unrun := [cell for cell in more if not memory.has(cell)]:
+                yield from unrun
+                return
+
+
+def _said(cell: Cell, memory: Memory) -> str:
+    record = memory.get(cell)
+    return f"{record.mean('psnr'):.3f} dB in {duration(record.provenance['seconds']['total'])}"
+
+
+def _forecast(claims: Sequence[Claim], waiting: Sequence[Cell], memory: Memory) -> str:
+    """Say how much there is to do."""
+    known = sum(judged(claim, memory).verdict is not None for claim in claims)
+    seconds = sum(_seconds(cell, memory) for cell in waiting)
+    images = sum(len(cell.dataset.images) for cell in waiting)
+    return (
+        f"{known} of {len(claims)} published numbers are measured; {len(waiting)} cells of {images} images are to run, "
+        f"{duration(seconds)} on this machine"
+    )
+
+
+ROUGHLY = {"networks": 3.6, "processes": 23.0}
+"""Seconds a million pixels (gray) on two cores, where nothing was measured yet: DnCNN; BM3D."""
+
+
+def _seconds(cell: Cell, memory: Memory) -> float:
+    """Return about how long a cell takes: by cells of its net, those of this machine first, or else roughly."""
+    pixels = _pixels(cell, memory)
+    rates: dict[bool, list[float]] = {}
+    for key, row in memory.cells.items():
+        if row["net"] == cell.net.id and row["ensemble"] == str(cell.inference.ensemble):
+            area = sum(image["height"] * image["width"] for image in memory.images[key])
+            rates.setdefault(row["machine"] == provenance.machine(), []).append(float(row["seconds"]) / area)
+    if rates:
+        return median(rates[max(rates)]) * pixels
+    each = ROUGHLY["processes" if cell.method.processes else "networks"]
+    return each * pixels / 1e6 * (3 if cell.dataset.colour == "rgb" and cell.method.processes else 1)
+
+
+def _pixels(cell: Cell, memory: Memory) -> float:
+    for key, row in memory.cells.items():
+        if row["dataset"] == cell.dataset.name:
+            return float(sum(image["height"] * image["width"] for image in memory.images[key]))
+    return len(cell.dataset.images) * 481.0 * 321.0
+
+
+def summary(everything: Sequence[Judged]) -> str:
+    """Return how many numbers of each method and dataset are reproduced, explained, open, or not measured."""
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    for one in everything:
+        row = one.claim.row
+        counts.setdefault((f"{row.method} {row.variant}".strip(), row.dataset), Counter())[state(one)] += 1
+    made = grid(["method", "dataset"], ["numbers", *STATES])
+    for (method, dataset), of_it in counts.items():
+        made.add_row(method, dataset, str(of_it.total()), *(str(of_it[name] or "") for name in STATES))
+    return f"{as_text(made).rstrip()}\n{sentence(Counter(map(state, everything)))}"
+
+
+STATES = ("reproduced", "explained", "open", "not measured")
+
+
+def state(one: Judged) -> str:
+    """Return which of `STATES` a number is in."""
+    if one.verdict is None:
+        return "not measured"
+    return "reproduced" if one.word == "reproduced" else "explained" if one.cause else "open"
+
+
+def sentence(counts: Counter[str]) -> str:
+    """Say it in a line."""
+    measured = counts.total() - counts["not measured"]
+    return (
+        f"{counts['reproduced']} of {measured} measured numbers reproduced, {counts['explained']} explained, "
+        f"{counts['open']} open; {counts['not measured']} not measured yet"
+    )
