@@ -15,22 +15,20 @@ def command(
     device: options.Device = "auto",
     backend: options.Backend = "auto",
     jobs: options.Jobs = 0,
-    table: Annotated[Path, typer.Option(help="The table of verdicts, which later runs go on from.")] = Path(
-        "results/measured/verify.csv"
-    ),
+    table: Annotated[Path | None, typer.Option(help="The table of verdicts, which later runs go on from.")] = None,
     out: options.Out = options.RESULTS,
 ) -> None:
     """Measure what of the ledger is not measured yet, and judge all of it (make verify)."""
     from bench.cli.printing import print_outcomes
     from bench.common.parsing import budget_seconds, split
-    from bench.studies.verify.study import build
+    from bench.studies.verify.study import TABLE, build
 
     print_outcomes(
         build(
             split(method, "METHOD") if method else (),
             split(data, "DATA") if data else (),
             out,
-            table=table,
+            table=table or TABLE,
             budget=budget_seconds(budget),
             settings=options.settings(device, backend, jobs),
         )

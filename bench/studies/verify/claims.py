@@ -47,48 +47,35 @@ class Claim:
     cells: tuple[Cell, ...]
     image: str = ""
 
+    @property
+    def here(self) -> bool:
+        """Whether the files that it takes are on this machine."""
+        cell = self.cells[0]
+        weights = cell.net.weights
+        nets = files.missing("weights", (weights, *weights.beside)) if weights else ()
+        return not nets and not files.missing("data", cell.dataset.files)
 
-@dataclass(frozen=True)
-class Claims:
-    """What of the ledger can be measured here.
-
-    Attributes
-    ----------
-    claims : list of Claim
-        In the order of the ledger.
-    missing : list of Published
-        Rows that could be measured with weights or images that are not here.
-    """
-
-    claims: list[Claim]
-    missing: list[Published]
+    def is_of(self, method: Sequence[str], data: Sequence[str]) -> bool:
+        """Whether it is among those of these methods and datasets; none names all."""
+        cell = self.cells[0]
+        nets = {net.id for name in method for net in methods.available()[name].nets}
+        return (not method or cell.net.id in nets) and (not data or cell.dataset.name in data)
 
 
-def measurable(method: Sequence[str] = (), data: Sequence[str] = ()) -> Claims:
-    """Return the rows of the ledger that can be measured.
-
-    Parameters
-    ----------
-    method, data : sequence of str
-        Names of methods and datasets; none means those whose files are here.
-    """
-    claims, missing = [], []
-    sets = {entry.ledger: entry for name, entry in datasets.available().items() if not data or name in data}
+@cache
+def measurable() -> tuple[Claim, ...]:
+    """Return the rows of the ledger that can be measured, in its order, whether their files are here or not."""
+    sets = {entry.ledger: entry for entry in datasets.available().values()}
+    claims = []
     for row in ledger():
         dataset = sets.get((row.dataset, row.colour))
         if dataset is None or row.metric not in MEASURED or row.protocol not in (*ALIKE, "unstated"):
             continue
         image = _image(row, dataset)
-        if image is None:
-            continue
-        cells = tuple(_cells(row, dataset, method))
-        if not cells:
-            continue
-        if _lacking(cells[0]) and not (method and data):
-            missing.append(row)
-        else:
-            claims.append(Claim(row, cells, image))
-    return Claims(claims, missing)
+        cells = tuple(_cells(row, dataset)) if image is not None else ()
+        if cells:
+            claims.append(Claim(row, cells, image or ""))
+    return tuple(claims)
 
 
 def _image(row: Published, dataset: Dataset) -> str | None:
@@ -99,15 +86,13 @@ def _image(row: Published, dataset: Dataset) -> str | None:
     return known.get(row.image)
 
 
-def _cells(row: Published, dataset: Dataset, chosen: Sequence[str]) -> Iterator[Cell]:
+def _cells(row: Published, dataset: Dataset) -> Iterator[Cell]:
     """Give the cells of the first method that is the row's, one a protocol."""
     try:
         noise = degradation.parse(row.degradation)
     except (BenchError, ValueError):
         return
     for name, ensemble in _users().get((row.method, row.variant), ()):
-        if chosen and name not in chosen:
-            continue
         made = [_cell(name, dataset, row, words, ensemble) for words in protocols(row, random=noise.random)]
         if found := [cell for cell in made if cell is not None]:
             yield from found
@@ -183,10 +168,3 @@ def _clipped() -> dict[str, str]:
     """Return what each source means by a clipped noisy image, as a protocol."""
     with SOURCES.open(newline="", encoding="utf-8") as table:
         return {row["paper"]: row["clipped"] for row in csv.DictReader(table)}
-
-
-def _lacking(cell: Cell) -> bool:
-    """Whether files of the cell are not here."""
-    weights = cell.net.weights
-    nets = files.missing("weights", (weights, *weights.beside)) if weights else ()
-    return bool(nets or files.missing("data", cell.dataset.files))

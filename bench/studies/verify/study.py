@@ -7,8 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
+import datasets
+import methods
 from bench.common import provenance
 from bench.common.errors import BenchError
+from bench.common.parsing import unknown
+from bench.common.paths import ROOT
 from bench.common.tables import write_csv
 from bench.plan.cell import Cell, Failure
 from bench.report.terminal import duration
@@ -19,7 +23,7 @@ from bench.studies.text_table import as_text, grid
 from bench.studies.verify.claims import Claim, measurable
 from bench.studies.verify.judged import Judged, judged
 
-TABLE = Path("results/measured/verify.csv")
+TABLE = ROOT / "results" / "measured" / "verify.csv"
 
 MOST_SEEDS = 8
 """More seeds than these are not run for a number that one seed leaves undecided."""
@@ -53,19 +57,26 @@ def build(
         If a name is unknown, or nothing of the ledger fits.
     """
     start = time.monotonic()
-    found = measurable(method, data)
-    if not found.claims:
-        raise BenchError("no published number is of these methods and datasets; make list shows what there is")
+    for variable, names, registry in (("METHOD", method, methods.available()), ("DATA", data, datasets.available())):
+        for name in names:
+            if name not in registry:
+                raise unknown(variable, name, registry)
+    everything = measurable()
+    chosen = [claim for claim in everything if claim.is_of(method, data)]
+    if not chosen:
+        asked = ", ".join([*method, *data])
+        raise BenchError(f"no published number that can be measured is of {asked}; make verify says of which there are")
+    if not (method and data):
+        away = [claim.row for claim in chosen if not claim.here]
+        chosen = [claim for claim in chosen if claim.here]
+        if away:
+            names = ", ".join(dict.fromkeys(f"{row.method} on {row.dataset}" for row in away))
+            yield f"{len(away)} more need files that are not here; METHOD and DATA together fetch them: {names}"
     memory = Memory(table, out / "runs")
-    if found.missing:
-        names = Counter(f"{row.method} {row.variant}".strip() for row in found.missing)
-        yield f"{len(found.missing)} more rows need files that are not here (METHOD and DATA together fetch them): " + (
-            ", ".join(names)
-        )
     tried: set[str] = set()
     spent = False
-    while not spent and (waiting := _waiting(found.claims, memory, tried)):
-        yield _forecast(found.claims, waiting, memory)
+    while not spent and (waiting := _waiting(chosen, memory, tried)):
+        yield _forecast(chosen, waiting, memory)
         for i, cell in enumerate(waiting):
             if spent := bool(budget) and time.monotonic() - start > budget:
                 yield f"the budget is spent; {len(waiting) - i} cells wait for the next run"
@@ -75,10 +86,14 @@ def build(
             yield from done.failures
             if done.finished:
                 yield f"{i + 1}/{len(waiting)} {cell.title}: {_said(cell, memory)}"
-                write_csv(table, [judged(claim, memory).row(memory) for claim in found.claims], digits=6)
-    everything = [judged(claim, memory) for claim in found.claims]
-    write_csv(table, [one.row(memory) for one in everything], digits=6)
-    yield f"\n{summary(everything)}\n{table}"
+                _write(table, everything, memory)
+    _write(table, everything, memory)
+    yield f"\n{summary([judged(claim, memory) for claim in chosen])}\n{table}"
+
+
+def _write(table: Path, claims: Sequence[Claim], memory: Memory) -> None:
+    """Write the verdicts of the whole ledger, whatever was asked for."""
+    write_csv(table, [judged(claim, memory).row(memory) for claim in claims], digits=6)
 
 
 def _waiting(claims: Sequence[Claim], memory: Memory, tried: set[str]) -> list[Cell]:
