@@ -1,11 +1,13 @@
 """`make verify`: the ledger measured row by row, with a committed table as its memory."""
 
+import math
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import datasets
 import methods
@@ -15,8 +17,9 @@ from bench.common.parsing import unknown
 from bench.common.paths import ROOT
 from bench.common.tables import write_csv
 from bench.plan.cell import Cell, Failure
-from bench.report.terminal import duration
+from bench.report.terminal import Live, console, duration
 from bench.run.campaign import run_campaign
+from bench.run.progress import CellProgress
 from bench.run.settings import Settings
 from bench.store.memory import Memory
 from bench.studies.text_table import as_text, grid
@@ -56,7 +59,6 @@ def build(
     BenchError
         If a name is unknown, or nothing of the ledger fits.
     """
-    start = time.monotonic()
     for variable, names, registry in (("METHOD", method, methods.available()), ("DATA", data, datasets.available())):
         for name in names:
             if name not in registry:
@@ -73,22 +75,41 @@ def build(
             names = ", ".join(dict.fromkeys(f"{row.method} on {row.dataset}" for row in away))
             yield f"{len(away)} more need files that are not here; METHOD and DATA together fetch them: {names}"
     memory = Memory(table, out / "runs")
+    progress = _Progress(time.monotonic() + budget if budget else math.inf, lambda: _write(table, everything, memory))
     tried: set[str] = set()
-    spent = False
-    while not spent and (waiting := _waiting(chosen, memory, tried)):
+    while waiting := _waiting(chosen, memory, tried):
         yield _forecast(chosen, waiting, memory)
-        for i, cell in enumerate(waiting):
-            if spent := bool(budget) and time.monotonic() - start > budget:
-                yield f"the budget is spent; {len(waiting) - i} cells wait for the next run"
-                break
-            tried.add(cell.key)
-            done = run_campaign([cell], memory, settings)
-            yield from done.failures
-            if done.finished:
-                yield f"{i + 1}/{len(waiting)} {cell.title}: {_said(cell, memory)}"
-                _write(table, everything, memory)
+        tried.update(cell.key for cell in waiting)
+        try:
+            yield from run_campaign(waiting, memory, settings, progress).failures
+        except _SpentError:
+            yield f"the budget is spent; {sum(not memory.has(cell) for cell in waiting)} cells wait for the next run"
+            break
     _write(table, everything, memory)
     yield f"\n{summary([judged(claim, memory) for claim in chosen])}\n{table}"
+
+
+class _SpentError(Exception):
+    """The budget is spent, and no cell is begun any more."""
+
+
+class _Progress(Live):
+    """Writes the table after each cell, and begins none when the time is over."""
+
+    def __init__(self, end: float, write: Callable[[], None]) -> None:
+        super().__init__(console(), failures=False)
+        self.end, self.write = end, write
+
+    def begin(self, cell: Cell) -> CellProgress:
+        """Begin a cell, while there is time."""
+        if time.monotonic() > self.end:
+            raise _SpentError
+        return super().begin(cell)
+
+    def done(self, cell: Cell, about: Mapping[str, Any]) -> None:
+        """Say what came of a cell, and write it down."""
+        super().done(cell, about)
+        self.write()
 
 
 def _write(table: Path, claims: Sequence[Claim], memory: Memory) -> None:
@@ -120,11 +141,6 @@ def _next(claim: Claim, memory: Memory) -> Iterator[Cell]:
             if unrun := [cell for cell in more if not memory.has(cell)]:
                 yield from unrun
                 return
-
-
-def _said(cell: Cell, memory: Memory) -> str:
-    record = memory.get(cell)
-    return f"{record.mean('psnr'):.3f} dB in {duration(record.provenance['seconds']['total'])}"
 
 
 def _forecast(claims: Sequence[Claim], waiting: Sequence[Cell], memory: Memory) -> str:
