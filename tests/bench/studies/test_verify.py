@@ -1,6 +1,7 @@
 """The ledger as a list of claims, and what becomes of each."""
 
 import csv
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ import datasets
 import methods
 from bench import degradation
 from bench.common.errors import BenchError
+from bench.common.paths import ROOT
 from bench.judge.ledger import Published, ledger
 from bench.plan.request import Request, plan
 from bench.store.memory import SCORES, Memory
@@ -16,7 +18,7 @@ from bench.store.records import Record
 from bench.studies.verify import claims as claims_module
 from bench.studies.verify import study
 from bench.studies.verify.claims import Claim, measurable, protocols
-from bench.studies.verify.judged import judged
+from bench.studies.verify.judged import CAUSES, judged
 
 DNCNN = "DnCNN: Beyond a Gaussian Denoiser (Zhang et al., TIP)"
 
@@ -165,8 +167,15 @@ def test_methods_and_datasets_that_are_none_are_named(tmp_path):
         list(study.build(["tv"], ["set12"], tmp_path))
 
 
-def test_the_committed_table_says_what_the_judge_says_today_of_the_committed_scores(tmp_path):
-    memory = Memory(study.TABLE, tmp_path)
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory):
+    """Return the memory that is committed, and what the judge makes of it today."""
+    memory = Memory(study.TABLE, tmp_path_factory.mktemp("no runs"))
+    return memory, [judged(claim, memory) for claim in measurable()]
+
+
+def test_the_committed_table_says_what_the_judge_says_today_of_the_committed_scores(committed):
+    memory, everything = committed
     with study.TABLE.open(newline="", encoding="utf-8") as table:
         committed = list(csv.DictReader(table))
     found = measurable()
@@ -182,3 +191,20 @@ def test_the_committed_table_says_what_the_judge_says_today_of_the_committed_sco
         if made.get("verdict"):
             assert float(line["measured"]) == pytest.approx(made["measured"], rel=1e-5)
             assert float(line["allowed"]) == pytest.approx(made["allowed"], rel=1e-4)
+
+
+def test_readme_and_causes_speak_of_the_committed_table(committed):
+    said = study.sentence(Counter(study.state(one) for one in committed[1]))
+    assert said in (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = {(entry.method, entry.paper, entry.value) for entry in ledger()}
+    with CAUSES.open(newline="", encoding="utf-8") as table:
+        for known in csv.DictReader(table):
+            assert known["cause"]
+            assert known["evidence"]
+            assert any(
+                all(
+                    asked in ("", has)
+                    for asked, has in zip((known["method"], known["paper"], known["value"]), row, strict=True)
+                )
+                for row in rows
+            )
