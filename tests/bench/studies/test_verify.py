@@ -177,15 +177,11 @@ def committed(tmp_path_factory):
 def test_the_committed_table_says_what_the_judge_says_today_of_the_committed_scores(committed):
     memory, everything = committed
     with study.TABLE.open(newline="", encoding="utf-8") as table:
-        committed = list(csv.DictReader(table))
-    found = measurable()
-    assert len(committed) == len(found)
-    for line, claim in zip(committed, found, strict=True):
-        made = judged(claim, memory).row(memory)
-        assert (line["method"], line["published"]) == (
-            claim.row.method,
-            claim.row.value,
-        )
+        lines = list(csv.DictReader(table))
+    assert len(lines) == len(everything)
+    for line, one in zip(lines, everything, strict=True):
+        made = one.row(memory)
+        assert (line["method"], line["published"]) == (one.claim.row.method, one.claim.row.value)
         assert line["verdict"] == made.get("verdict", "")
         assert line["cause"] == made.get("cause", "")
         if made.get("verdict"):
