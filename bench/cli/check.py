@@ -1,4 +1,4 @@
-"""Format, lint, types, and who may import whom (make check)."""
+"""Format, lint, types, who may import whom, and the ledger (make check)."""
 
 import subprocess
 import sys
@@ -19,7 +19,13 @@ CHECKS = (
 
 
 def command() -> None:
-    """Check format, lint, types and imports; the first that fails ends it (make check)."""
+    """Check ledger, format, lint, types and imports; the first that fails ends it (make check)."""
+    from bench.judge.ledger_check import problems
+
+    typer.echo("results/published.csv, results/sources.csv")
+    if faults := problems():
+        typer.echo("\n".join(faults), err=True)
+        raise typer.Exit(1)
     for words in CHECKS:
         typer.echo(" ".join(words))
         status = subprocess.run([sys.executable, "-m", *words], cwd=ROOT, check=False).returncode
