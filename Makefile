@@ -53,6 +53,8 @@ help:  ## Explain the commands (the default)
 	@echo "  SIGMA=15            what methods are given, whatever the noise"
 	@echo "  OUTPUT=residual     what your own method returns, where it is no image"
 	@echo "  WEIGHTS=file        your own file of weights"
+	@echo "  AS=adnet            by whose published numbers your method is judged"
+	@echo "  CLAIM=30.58,ssim:0.861   or a CSV file: your own claim, judged as they are"
 	@echo "Where and how it runs:"
 	@echo "  DEVICE=auto|cpu|cuda|cuda:1   BACKEND=auto|torch|onnxruntime"
 	@echo "  ENGINE=serial|loky   JOBS=n"

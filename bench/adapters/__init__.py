@@ -12,11 +12,12 @@ from pathlib import Path
 from bench.adapters.description import declared
 from bench.adapters.elsewhere import unknown_method
 from bench.adapters.entry_point import method_from_package, packaged
+from bench.adapters.judged_as import judged_as
 from bench.adapters.weights_file import with_weights
 from bench.common.parsing import name_and_options
 from methods import Method
 
-__all__ = ["method_from_package", "method_of", "packaged", "unknown_method", "with_weights"]
+__all__ = ["judged_as", "method_from_package", "method_of", "packaged", "unknown_method", "with_weights"]
 
 _FILE = re.compile(r"(.+?\.(py|onnx|tflite))(?::(.*))?")
 

@@ -1,6 +1,5 @@
 """Images that another program wrote, as the results of a method: `outputs:folder`, or a pattern of their paths."""
 
-import csv
 import glob
 import hashlib
 import json
@@ -13,11 +12,11 @@ from urllib.parse import unquote
 
 import methods
 from bench.adapters import description
+from bench.adapters.judged_as import judged_as, with_published
 from bench.adapters.output_names import ENDINGS, UNRELATED, assigned, safe
 from bench.common.errors import BenchError, DoesNotFit
 from bench.common.files import sha256
-from bench.common.parsing import name_and_options, unknown
-from bench.common.paths import ROOT
+from bench.common.parsing import name_and_options
 from bench.degradation import Degradation
 from methods import Method, Net
 
@@ -81,7 +80,8 @@ def method_from_outputs(text: str) -> Method:
     # which published numbers it is judged.
     code = description.code_of(str(Path(pattern).absolute()), white, variable, options.get("as", ""))
     load = Load(where, pattern, white, variable, code)
-    nets = _judged_as(where, options["as"], net) if "as" in options else (net,)
+    like = judged_as(f"{where}: as =", options["as"]).nets if "as" in options else ()
+    nets = tuple(with_published(replace(net, colour=n.colour, trained=n.trained), n) for n in like) or (net,)
     return Method(label, "outputs of another program", f"{PREFIX}{path}", nets, load)
 
 
@@ -218,28 +218,3 @@ def _label(pattern: str) -> str:
     folders = _folders(pattern)
     label = unquote(folders[-1]) if folders else "outputs"
     return f"{label} outputs" if label in methods.labels() else label
-
-
-def _judged_as(where: str, name: str, net: Net) -> tuple[Net, ...]:
-    """Return the net as those whose published numbers it is held against, one a colour and a range of sigma.
-
-    Parameters
-    ----------
-    where : str
-        How messages begin.
-    name : str
-        A method of the registry, or a method of the ledger with its variant behind it, capitals aside.
-    net : Net
-        What else is known.
-    """
-    known = methods.available()
-    if name in known:
-        judged = [n for n in known[name].nets if n.published]
-        if judged:
-            return tuple(replace(net, colour=n.colour, trained=n.trained, published=n.published) for n in judged)
-    with (ROOT / "results" / "published.csv").open(newline="", encoding="utf-8") as ledger:
-        pairs = {(row["method"], row["variant"]) for row in csv.DictReader(ledger)}
-    by_name = {" ".join(filter(None, pair)).casefold(): pair for pair in sorted(pairs)}
-    if name.casefold() not in by_name:
-        raise unknown(f"published method in {where}: as =", name, [*known, *(" ".join(filter(None, p)) for p in pairs)])
-    return (replace(net, published=by_name[name.casefold()]),)

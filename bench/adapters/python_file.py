@@ -11,13 +11,15 @@ from typing import Any, ClassVar
 
 from bench.adapters import conventions, python_subject
 from bench.adapters.description import KEYS, code_of, declared, file_there
+from bench.adapters.judged_as import judged_as
 from bench.adapters.keywords import Default, bound, of_definition
 from bench.common import source_hash, source_tree
 from bench.common.errors import BenchError
 from bench.common.files import sha256
+from bench.common.source_tree import CLAIM
 from methods import Method, Net
 
-_CONSTANTS = (*(key.upper() for key in KEYS), "BLIND", "FILES", "INPUT", "SIGMA")
+_CONSTANTS = (*(key.upper() for key in KEYS), "BLIND", "FILES", "INPUT", CLAIM, "SIGMA")
 
 
 def method_from_file(path: Path) -> Method:
@@ -37,7 +39,8 @@ def method_from_file(path: Path) -> Method:
     It may also say `LABEL` (its name in tables), `COLOUR` (``"gray"``, ``"rgb"`` or ``"any"``, the
     default), `TRAINED` (lowest and highest sigma on the 0-255 scale), `BLIND` (True: it needs no
     sigma), `RECEPTIVE_FIELD`, `SIZE_MULTIPLE` and `PADDING` (as `methods.Net` has them), and
-    `FILES`: files beside it that it reads, as weights, so that a changed one is a changed method.
+    `FILES`: files beside it that it reads, as weights, so that a changed one is a changed method; and `PUBLISHED`:
+    whose published numbers it is held against (`judged_as.judged_as`).
     Modules in its folder that it imports count too, and so does what it opens while it runs (`bench.run.watched`).
 
     The file is parsed, not run, until a cell needs it.
@@ -70,7 +73,14 @@ def method_from_file(path: Path) -> Method:
         "your own method",
         where.removeprefix("METHOD="),
         (net,),
-        Load(str(path), _code(path, trees, constants["FILES"]), options, _named(trees), subject),
+        Load(
+            str(path),
+            _code(path, trees, constants["FILES"]),
+            options,
+            _named(trees),
+            subject,
+            _published(where, constants),
+        ),
         options={key: str(value) for key, value in options.items()},
         packages=_packages(path, trees),
     )
@@ -85,6 +95,7 @@ class Load:
     options: Mapping[str, Default]
     named: tuple[str, ...]
     subject: str
+    like: Method | None = None  # names the published numbers that it is held against
     unseen: ClassVar[tuple[str, ...]] = ()
 
     @property
@@ -118,6 +129,12 @@ class Load:
         function = function if call is None else conventions.called(function, call)
         notes = call.notes if call is not None else ()
         return conventions.remarked(function, (*notes, *python_subject.subnormal_weights(networks)))
+
+
+def _published(where: str, constants: Mapping[str, Any]) -> Method | None:
+    """Return what names the published numbers that the file says it is held against."""
+    named = constants[CLAIM]
+    return None if named is None else judged_as(f"{where}: {CLAIM} =", named)
 
 
 def _call(

@@ -87,4 +87,4 @@ def _usage(error: TyperException) -> str:
     name = getattr(getattr(error, "param", None), "name", None)
     if name is None:
         return " ".join(error.format_message().split())
-    return f"{name.upper()}: {' '.join(error.message.split()) or 'is missing'}"
+    return f"{name.upper().rstrip('_')}: {' '.join(error.message.split()) or 'is missing'}"

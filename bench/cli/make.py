@@ -78,7 +78,7 @@ def variables(command: str) -> dict[str, Any]:
     """Return the variables that a command takes, each with the parameter of the program."""
     group = typer.main.get_command(app)
     parameters = group.commands[RENAMED.get(command, command)].params  # type: ignore[attr-defined]
-    return {parameter.name.upper(): parameter for parameter in parameters}
+    return {parameter.name.upper().rstrip("_"): parameter for parameter in parameters}
 
 
 def run(command: str) -> int:

@@ -55,6 +55,19 @@ Protocol = Annotated[
     str, typer.Option(help="A comma list or `all`, see `list protocols`; the dataset's own otherwise.")
 ]
 Weights = Annotated[str, typer.Option(help="Your own file of weights for the method.")]
+As = Annotated[
+    str,
+    typer.Option(
+        "--as", help="By whose published numbers your own method is judged: a method of `list`, or of the ledger."
+    ),
+]
+Claim = Annotated[
+    str,
+    typer.Option(
+        help="What you claim of the result: 30.58, ssim:0.861, a CSV file in the ledger's columns, or none; judged as "
+        "a published number is."
+    ),
+]
 Ensemble = Annotated[str, typer.Option(help="1, or 8: mean over flips and rotations.")]
 Precision = Annotated[str, typer.Option(help="fp32, tf32, bf16, fp16: a comma list.")]
 Tile = Annotated[int, typer.Option(min=0, help="Side of the tiles of large images; 0: the harness decides.")]

@@ -13,6 +13,8 @@ def command(
     seed: options.Seed = "0",
     protocol: options.Protocol = "",
     weights: options.Weights = "",
+    as_: options.As = "",
+    claim: options.Claim = "",
     ensemble: options.Ensemble = "1",
     precision: options.Precision = "fp32",
     tile: options.Tile = 0,
@@ -38,6 +40,7 @@ def command(
     from bench.cli.printing import print_warnings
     from bench.common.atomic import write_whole
     from bench.common.tables import ending
+    from bench.judge.claims import claims
     from bench.plan.cell import understood
     from bench.plan.request import Request, planned
     from bench.report import terminal
@@ -50,8 +53,10 @@ def command(
     how = options.settings(device, backend, jobs, compile=compile, memory=memory, timeout=timeout, engine=engine)
     settings = replace(how, save=save)
     print_warnings()
-    words = (method, data, noise, protocol, seed, weights, ensemble, precision, tile, sigma, range, output)
+    words = (method, data, noise, protocol, seed, weights, ensemble, precision, tile, sigma, range, output, as_)
     plan = planned(Request(*words))
+    claimed = claims(claim, plan.cells) if claim else {}
+    store = Store(out / "runs")
     screen = terminal.console()
     live = terminal.Live(screen)
     for line in plan.remarks:
@@ -61,9 +66,11 @@ def command(
             live.note(line)
         for failure in plan.failures:
             terminal.failed(failure)
-        terminal.print_forecasts(screen, forecasts(plan.cells, Store(out / "runs"), settings, fresh=fresh))
+        terminal.print_forecasts(screen, forecasts(plan.cells, store, settings, fresh=fresh))
         raise typer.Exit(0 if not plan.failures else 1 if plan.cells else 2)
-    done = run_campaign(plan.cells, Store(out / "runs"), settings, live, plan.failures, fresh=fresh)
+    for cell in plan.cells:
+        store.claim(cell, claimed.get(cell.key))
+    done = run_campaign(plan.cells, store, settings, live, plan.failures, fresh=fresh)
     results = gather(done.records())
     if results:
         terminal.print_results(screen, results)

@@ -13,6 +13,9 @@ from typing import Any
 OURS = ("bench", "methods", "datasets")
 """The packages of this project."""
 
+CLAIM = "PUBLISHED"
+"""The constant in which a person's file names the published numbers that it is held against: it moves no pixel."""
+
 _CONSTRUCTORS = ("__init__", "__post_init__", "__new__")
 
 Statements = list[ast.stmt]
@@ -84,8 +87,18 @@ def is_ours(module: str) -> bool:
 
 
 def without_docstrings(source: str) -> str:
-    """Return the syntax of a module without comments, docstrings and layout."""
-    return _text(_Docstrings().visit(ast.parse(source)))
+    """Return the syntax of a module without comments, docstrings, layout, and what it says of published numbers."""
+    tree = ast.parse(source)
+    if not any(isinstance(n, ast.Name) and n.id == CLAIM and isinstance(n.ctx, ast.Load) for n in ast.walk(tree)):
+        tree.body = [statement for statement in tree.body if not _is_claim(statement)]
+    return _text(_Docstrings().visit(tree))
+
+
+def _is_claim(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Assign([ast.Name(name)]):
+            return name == CLAIM
+    return False
 
 
 def bindings(body: Iterable[ast.stmt]) -> dict[str, Statements]:

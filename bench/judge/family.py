@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.judge.ledger import Claim
 from bench.judge.tolerance import noise_draw
 from bench.judge.verdict import Verdict, judge
 from bench.store.results import Result
@@ -58,7 +59,7 @@ def families(results: Sequence[Result]) -> list[Family]:
     groups: dict[tuple[str, ...], list[Verdict]] = {}
     for result in results:
         verdict = judge(result)
-        if verdict and verdict.word != "not comparable":
+        if verdict and verdict.word != "not comparable" and not isinstance(verdict.published, Claim):
             groups.setdefault((result.label, result.dataset, result.protocol, verdict.published.paper), []).append(
                 verdict
             )

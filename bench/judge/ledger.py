@@ -63,6 +63,28 @@ class Published:
         return f"{self.paper} {self.year}, {self.table}"
 
 
+@dataclass(frozen=True)
+class Claim(Published):
+    """A number that a person claims: judged as a published one, and never shown as one.
+
+    Attributes
+    ----------
+    origin : str
+        Where the person says it: ``"CLAIM=30.58"``, or the path of a file and the line.
+    draw : str
+        How its noise was drawn, a `Protocol.noise_draw`; empty: not known.
+    """
+
+    origin: str = ""
+    draw: str = ""
+
+    @property
+    def source(self) -> str:
+        """Whose claim it is, in a line."""
+        paper = f"{self.paper} {self.year}".strip()
+        return "your claim (" + ", ".join(filter(None, (paper, self.table, self.origin))) + ")"
+
+
 @cache
 def ledger() -> tuple[Published, ...]:
     """Read the whole ledger, in the order of the file: the reference row of a key comes first."""

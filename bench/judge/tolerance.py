@@ -7,7 +7,7 @@ from functools import cache
 
 from bench.common.paths import ROOT
 from bench.degradation.seed import PUBLISHED
-from bench.judge.ledger import INPUTS, Published
+from bench.judge.ledger import INPUTS, Claim, Published
 from bench.judge.spread import PSNR_OF_NOISE, Spread, deviation_of_mean, spread
 from bench.plan.protocol import PROTOCOLS
 from bench.store.results import Result
@@ -118,6 +118,8 @@ def noise_draw(row: Published) -> str:
 
     The protocol of the row says it, or else `sources.csv`: for a method that the paper quotes from another, or for all.
     """
+    if isinstance(row, Claim) and row.draw:
+        return row.draw
     named = PROTOCOLS.get(row.protocol)
     if named and named.noise_draw != "independent":
         return named.noise_draw

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 import methods
-from bench.judge.ledger import INPUTS, Published, published
+from bench.judge.claims import AS_RUN, claimed
+from bench.judge.ledger import INPUTS, Claim, Published, published
 from bench.judge.tolerance import Tolerance, tolerance
 from bench.store.results import PEAK_255_OF_UNIT, Result
 
@@ -34,6 +35,19 @@ class Verdict:
     published: Published
     difference: float
     tolerance: Tolerance
+
+    @property
+    def is_of_a_claim(self) -> bool:
+        """Whether the number is what a person claims, not of the ledger."""
+        return isinstance(self.published, Claim)
+
+    @property
+    def title(self) -> str:
+        """The word, with what it is of where that is a person's claim."""
+        if not self.is_of_a_claim:
+            return self.word
+        what = "claim" if self.published.metric == "psnr" else f"{self.published.metric.upper()} claim"
+        return f"{self.word} the {what}" if self.word in ("above", "below") else f"{what} {self.word}"
 
     @property
     def allowed(self) -> float:
@@ -111,10 +125,12 @@ def _decided(limits: Tolerance, difference: float, seeds: int) -> tuple[str, str
 
 
 def reference(result: Result, metric: str) -> Published | None:
-    """Return the row of the ledger that a result is held against; None where nothing was published.
+    """Return the row that a result is held against, a person's claim first; None where nothing was published.
 
     A self-ensemble is held against the row of one, and against the plain row where there is none.
     """
+    if claim := claimed(result, metric):
+        return claim
     if result.ledger is None:
         return None
     dataset, colour = result.ledger
@@ -135,6 +151,8 @@ def _incomparable(result: Result, row: Published) -> str:
     """Say which choice makes the two numbers incomparable; empty if none does."""
     if result.failed_images:
         return f"{result.counted} images, there all"
+    if row.protocol == AS_RUN:
+        return ""
     if own := _own_choices(result):
         return f"here {own}, as no published number"
     clipped = result.rules.noisy != "float"

@@ -83,6 +83,11 @@ class Cell:
         }
 
     @property
+    def owned(self) -> bool:
+        """Whether the method, or its weights, are a person's own."""
+        return bool(self.own_weights) or hasattr(self.method.load, "code")
+
+    @property
     def folders(self) -> tuple[str, ...] | None:
         """The folders of a person's own code, which may open more files than is known; None of all other methods."""
         return getattr(self.method.load, "folders", None)

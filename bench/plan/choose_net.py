@@ -1,9 +1,11 @@
 """Which of its nets a method uses for some images and their noise."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import cache
 
 from bench import degradation
+from bench.adapters.judged_as import with_published
 from bench.common.errors import BenchError, DoesNotFit, one_line
 from bench.degradation import Degradation
 from methods import Method, Net
@@ -54,6 +56,17 @@ def choose_net(method: Method, colour: str, sigma: float | None, noise: Degradat
             "nets that were not trained for the sigma",
         )
     return (trained or fitting)[0]
+
+
+def held_against(net: Net, like: Method | None, colour: str, noise: Degradation) -> Net:
+    """Return a net that is held against the published numbers of what another method uses for the same images."""
+    if like is None:
+        return net
+    try:
+        other = choose_net(like, colour, noise.sigma, noise)
+    except DoesNotFit:  # nothing was published for such images
+        return replace(net, published=None, published_ensemble=None)
+    return with_published(net, other)
 
 
 def problems(methods: Iterable[Method]) -> Iterator[str]:

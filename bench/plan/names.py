@@ -33,7 +33,7 @@ def _names(
 
 
 def _method(cell: Cell) -> Thing | None:
-    if not cell.own_weights and not hasattr(cell.method.load, "code"):
+    if not cell.owned:
         return None
     own, weights = cell.own, cell.net.weights
     return cell.plain_label, own["method"], own["command"], own["code"] + (weights.sha256 if weights else "")

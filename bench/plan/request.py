@@ -13,7 +13,7 @@ from bench.common.errors import BenchError, DoesNotFit, one_line
 from bench.degradation import Degradation
 from bench.plan import fingerprint, inference, resolve
 from bench.plan.cell import REQUESTED, Cell, Failure
-from bench.plan.choose_net import choose_net
+from bench.plan.choose_net import choose_net, held_against
 from bench.plan.inference import Inference
 from bench.plan.names import told_apart
 from bench.plan.outputs import are_outputs, clashes, with_files
@@ -46,6 +46,8 @@ class Request:
         As typed on RANGE: the value of white of a person's images that are deeper than 8 bits.
     output : str
         As typed on OUTPUT: what a person's own methods return.
+    judged : str
+        As typed on AS: whose published numbers a person's own methods are held against.
     """
 
     method: str = "bm3d,nlm,wavelet"
@@ -60,6 +62,7 @@ class Request:
     sigma: str = ""
     range: str = ""
     output: str = ""
+    judged: str = ""
 
 
 @dataclass(frozen=True)
@@ -169,9 +172,16 @@ def single(method: str, weights: str, dataset: Dataset, noise: str) -> Cell:
 
 def _methods(request: Request) -> list[Resolved[ConfiguredMethod]]:
     def read(word: str) -> ConfiguredMethod:
-        return resolve.known_method(word, request.weights)
+        return resolve.known_method(word, request.weights, request.judged)
 
-    return resolve.resolve("METHOD", request.method, resolve.ready_methods(request.weights), read)
+    found = resolve.resolve("METHOD", request.method, resolve.ready_methods(request.weights), read)
+    named = [one.meaning for one in found if isinstance(one.meaning, ConfiguredMethod)]
+    if request.judged and named and not any(one.like for one in named):
+        raise BenchError(
+            f"AS={request.judged}: no method here is your own; AS says by whose published numbers your file, program, "
+            "weights or outputs are judged, and registered methods are judged by their own"
+        )
+    return found
 
 
 def _images(
@@ -244,6 +254,7 @@ class _Planner:
     def _first(self, method: ConfiguredMethod, dataset: Dataset, degradation: Degradation, how: Inference) -> Cell:
         sigma = degradation.sigma if how.sigma is None else how.sigma
         net = choose_net(method.method, dataset.colour, sigma, degradation)
+        net = held_against(net, method.like, dataset.colour, degradation)
         how = how if net.given_sigma else replace(how, sigma=None)
         how = how if net.returns is not None else replace(how, output="")
         code = fingerprint.of_code(method.method, net, dataset, degradation, how)

@@ -51,6 +51,8 @@ class ConfiguredMethod:
 
     method: Method
     options: Mapping[str, str]
+    like: Method | None = None
+    """Names the published numbers that a person's own method is held against."""
 
 
 def resolve(
@@ -111,7 +113,7 @@ def ready_datasets() -> Iterable[str]:
     return (name for name, entry in datasets.available().items() if entry.in_all)
 
 
-def known_method(word: str, weights: str) -> ConfiguredMethod:
+def known_method(word: str, weights: str, judged: str = "") -> ConfiguredMethod:
     """Return the method of a word on METHOD: a name of the registry or of a package, or a person's own.
 
     Parameters
@@ -120,8 +122,11 @@ def known_method(word: str, weights: str) -> ConfiguredMethod:
         With options behind a colon: ``"bm3d:profile=lc"``.
     weights : str
         Path of a person's own file of weights for it, or empty.
+    judged : str
+        Whose published numbers it is held against if it is a person's own (`bench.adapters.judged_as`); empty: as it
+        says itself.
     """
-    from bench.adapters import method_from_package, method_of, packaged, unknown_method, with_weights
+    from bench.adapters import judged_as, method_from_package, method_of, packaged, unknown_method, with_weights
 
     own = method_of(word, weights)
     if own is not None:
@@ -142,7 +147,10 @@ def known_method(word: str, weights: str) -> ConfiguredMethod:
             raise BenchError(f"method {configured.name}: {key}={value}; expected one of {choices}")
     if weights and own is None:
         configured = with_weights(configured, Path(weights))
-    return ConfiguredMethod(configured, {**configured.options, **given})
+    like = getattr(configured.load, "like", None)
+    if judged and (own or weights):
+        like = judged_as("AS=", judged)
+    return ConfiguredMethod(configured, {**configured.options, **given}, like)
 
 
 def dataset_words(text: str, variable: str = "DATA") -> list[str]:

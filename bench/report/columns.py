@@ -28,8 +28,13 @@ class Entry:
 
     @property
     def verdict(self) -> Verdict | None:
-        """The verdict on its PSNR; None where none was published."""
-        return self.verdicts.get("psnr")
+        """The verdict on its PSNR, or else on what a person claims; None where there is none."""
+        return next(iter(self.explained), None)
+
+    @property
+    def explained(self) -> list[Verdict]:
+        """The verdicts whose reasons people read: that on its PSNR, and those on what a person claims."""
+        return [one for metric, one in self.verdicts.items() if metric == "psnr" or one.is_of_a_claim]
 
 
 @dataclass(frozen=True)
@@ -167,7 +172,9 @@ def _columns() -> Iterator[Column]:
     yield Column("images", "images", lambda e: e.result.counted, origin="request", when=_incomplete, short="Images")
     yield Column("verdict", "verdict", _verdict, origin="ledger", when=_referenced, short="Verdict")
     yield _filed(
-        "source", "ledger", lambda e: e.verdict and f"{e.verdict.published.source}, {e.verdict.published.address}"
+        "source",
+        "ledger",
+        lambda e: e.verdict and ", ".join(filter(None, (e.verdict.published.source, e.verdict.published.address))),
     )
     yield _filed("warnings", "footnotes", lambda e: "; ".join(remarks(e.result, "warnings")))
     yield _filed("notes", "footnotes", lambda e: "; ".join(e.footnotes))
@@ -188,7 +195,14 @@ def _published(metric: str) -> Iterator[Column]:
         return lambda entry: value(entry.verdicts[metric]) if metric in entry.verdicts else None
 
     first = metric == "psnr"
-    yield Column(f"{metric}_published", "paper", of(lambda v: v.published.value), form="s", origin="ledger")
+    yield Column(
+        f"{metric}_published", "paper", of(lambda v: None if v.is_of_a_claim else v.published.value),
+        form="s", origin="ledger",
+    )  # fmt: skip
+    yield Column(
+        f"{metric}_claimed", "claim", of(lambda v: v.published.value if v.is_of_a_claim else None),
+        form="s", origin="ledger",
+    )  # fmt: skip
     yield Column(
         f"{metric}_difference", "difference", of(lambda v: v.difference),
         form="+.3f", origin="ledger", short="diff", outputs=OUTPUTS if first else (FILE,),
@@ -206,7 +220,7 @@ def _filed(name: str, origin: Literal["request", "ledger", "footnotes"], value: 
 
 
 def _verdict(row: Entry) -> str:
-    return row.verdict.word if row.verdict else "not published"
+    return row.verdict.title if row.verdict else "not published"
 
 
 def _referenced(entries: Sequence[Entry]) -> bool:

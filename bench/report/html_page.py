@@ -27,7 +27,7 @@ def html(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     entries = [entry for board in boards for entry in board.entries]
-    verdicts = Counter(entry.verdict.word if entry.verdict else "not published" for entry in entries)
+    verdicts = Counter(entry.verdict.title if entry.verdict else "not published" for entry in entries)
     machines = {
         (r.provenance["machine"], r.provenance["device"], r.provenance["commit"][:12])
         for entry in entries
@@ -39,6 +39,7 @@ def html(
         strips=strips,
         failures=failures,
         verdicts=verdicts,
+        claimed=tuple(sorted(word for word in verdicts if "claim" in word)),
         machines=sorted(machines),
         versions=entries[0].result.about["versions"],
         side=SIDE,

@@ -118,7 +118,7 @@ def to_markdown(boards: Sequence[Leaderboard]) -> str:
             f"## {board.title}, {board.degradation}, protocol `{board.protocol}`\n",
             f"{board.choices}.\n",
             markdown_text(*_shown(board)),
-            *(f"- {row.result.label}: {row.verdict.reason}" for row in board.entries if row.verdict),
+            *(f"- {row.result.label}: {v.reason}" for row in board.entries for v in row.explained),
             *(f"- {line}" for line in board.explanations),
             *(f"- Note: {line}" for line in board.footnotes),
             "",

@@ -230,9 +230,9 @@ def _table(out: Console, rows: Sequence[Entry]) -> None:
     lines += [f"too narrow for {', '.join(left_out)}; a wider terminal or TABLE=file.csv shows all"] if left_out else []
     lines += [PREDICTED_NOISE] if any(row.result.predicts_noise for row in rows) and scored else []
     lines += [
-        f"{row.result.label}, {row.result.dataset}, {row.result.degradation}: {row.verdict.word}: {row.verdict.reason}"
+        f"{row.result.label}, {row.result.dataset}, {row.result.degradation}: {verdict.title}: {verdict.reason}"
         for row in rows
-        if row.verdict
+        for verdict in row.explained
     ]
     for line in lines:
         out.print(line, style="dim", markup=False)

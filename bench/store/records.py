@@ -3,8 +3,8 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from bench.common.atomic import write_whole
 from bench.common.errors import BenchError
 from bench.plan.cell import RECORD_FORMAT, Cell, Failure, describe
 from bench.score.scorer import scored
+from bench.store import claims
 from bench.store.opened import Opened, opened_of
 
 ADVICE = "make room there or give OUT=another/folder; finished cells stay"
@@ -127,8 +128,12 @@ class Store:
         self._failure_path(_asked(cell)).unlink(missing_ok=True)
 
     def get(self, cell: Cell, columns: Iterable[str] | None = None) -> Record:
-        """Read the record of a finished cell."""
-        return read(self._record(cell) or self.path(cell), columns)
+        """Read the record of a finished cell, with what is claimed of it."""
+        return self._read(self._record(cell) or self.path(cell), columns)
+
+    def claim(self, cell: Cell, rows: Sequence[Mapping[str, str]] | None = None) -> None:
+        """Note what a cell, finished or not, is held against (`bench.store.claims.note`)."""
+        claims.note(self.folder, cell, rows, ADVICE)
 
     def put_requests(self, failures: Iterable[Failure]) -> None:
         """Note the words of a request that are no cell, and forget those of the request before."""
@@ -147,13 +152,17 @@ class Store:
 
     def scores(self) -> list[Record]:
         """Read every finished record without its pictures; those of an older format are left out."""
-        records = (read(path, score_columns()) for path in self.paths())
+        records = (self._read(path, score_columns()) for path in self.paths())
         return [record for record in records if record.provenance["identity"].get("format") == RECORD_FORMAT]
 
     def failures(self) -> list[Failure]:
         """Return every failure that was noted and not mended since."""
         noted = [json.loads(path.read_text()) for path in sorted(self.folder.glob("failed/*.json"))]
         return [Failure(entry["request"], entry["cause"]) for entry in noted if "request" in entry]
+
+    def _read(self, path: Path, columns: Iterable[str] | None) -> Record:
+        record = read(path, columns)
+        return replace(record, provenance=claims.with_claims(self.folder, record.provenance))
 
     def _record(self, cell: Cell) -> Path | None:
         """Return the record of a cell that holds now, or was put in before; None where there is none."""

@@ -1,0 +1,161 @@
+"""Claims of one's own: a number on CLAIM, or a file in the ledger's columns; judged as published numbers are."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from bench import degradation
+from bench.common.errors import BenchError
+from bench.common.parsing import split
+from bench.judge.ledger import PROTOCOLS as OF_LEDGER
+from bench.judge.ledger import Claim
+from bench.judge.ledger_check import COLUMNS, of_number, read
+from bench.judge.tolerance import MARGINS
+from bench.plan.cell import Cell
+from bench.store.results import Result
+from datasets.listing import some
+
+AS_RUN = "as run"
+"""The protocol of a claim that says of none: whoever claims it says that it is the one that runs."""
+
+NONE = "none"
+"""On CLAIM: forget what was claimed before."""
+
+_NEEDED = ("method", "dataset", "degradation", "metric", "value")
+
+Rows = list[dict[str, str]]
+
+
+def claimed(result: Result, metric: str) -> Claim | None:
+    """Return what a person claims of the mean of a result; None where they claim nothing."""
+    rows = [row for record in result.records for row in record.provenance.get("claims", ()) if row["metric"] == metric]
+    if not rows:
+        return None
+    as_run = rows[0]["protocol"] == AS_RUN
+    return Claim(**rows[0], draw=result.rules.noise_draw if as_run else "")
+
+
+def claims(text: str, cells: Sequence[Cell]) -> dict[str, Rows]:
+    """Return by the keys of cells what is claimed of each, rows of the ledger's columns with their origin.
+
+    Parameters
+    ----------
+    text : str
+        As typed on CLAIM: ``"30.58"`` (PSNR), ``"ssim:0.861"``, several of them, the path of a CSV file, or ``"none"``.
+    cells : sequence of Cell
+        What runs.
+
+    Raises
+    ------
+    BenchError
+        If it cannot be read, a number could be of several cells, or a file has nothing of these cells.
+    """
+    if text.strip() == NONE or not cells:
+        return {cell.key: [] for cell in cells}
+    path = Path(text).expanduser()
+    if path.suffix.lower() == ".csv" or path.is_file():
+        return _of_file(path, cells)
+    numbers = _numbers(text)
+    theirs = _one_result(text, cells)
+    return {cell.key: [_row(cell, metric, value, text) for metric, value in numbers.items()] for cell in theirs}
+
+
+def _numbers(text: str) -> dict[str, str]:
+    """Read ``"30.58,ssim:0.861"`` by metric."""
+    numbers: dict[str, str] = {}
+    for word in split(text, "CLAIM"):
+        metric, colon, value = word.rpartition(":")
+        metric, value = (metric.strip().lower(), value.strip()) if colon else ("psnr", word)
+        for fault in of_number({"metric": metric, "value": value}, tuple(MARGINS)):
+            raise BenchError(
+                f"CLAIM={text}: {fault}; expected a PSNR as 30.58, ssim:0.861, mse:57.2, several of them, or the path "
+                "of a CSV file in the ledger's columns"
+            )
+        if metric in numbers:
+            raise BenchError(
+                f"CLAIM={text}: claims {metric} twice; a decimal point is a point, and a metric has one number"
+            )
+        numbers[metric] = value
+    return numbers
+
+
+def _one_result(text: str, cells: Sequence[Cell]) -> list[Cell]:
+    """Return the cells that a bare number is of: those of the one own method, or of the one method, of any seed."""
+    theirs = [cell for cell in cells if cell.owned] or list(cells)
+    for name, values in {
+        "METHOD": [cell.label for cell in theirs],
+        "DATA": [cell.data_label for cell in theirs],
+        "NOISE": [str(cell.degradation) for cell in theirs],
+        "PROTOCOL": [cell.protocol.name for cell in theirs],
+    }.items():
+        if len(different := list(dict.fromkeys(values))) > 1:
+            raise BenchError(
+                f"CLAIM={text}: one number, and {name} has {len(different)} ({some(different)}); say which one, or "
+                "give a CSV file in the ledger's columns: CLAIM=claims.csv"
+            )
+    return theirs
+
+
+def _row(cell: Cell, metric: str, value: str, text: str) -> dict[str, str]:
+    dataset, colour = cell.dataset.ledger or (cell.dataset.name, cell.dataset.colour)
+    about = {"method": cell.label, "dataset": dataset, "colour": colour, "degradation": str(cell.degradation)}
+    said = {"protocol": AS_RUN, "metric": metric, "value": value}
+    return dict.fromkeys(COLUMNS, "") | about | said | {"origin": f"CLAIM={text}"}
+
+
+def _of_file(path: Path, cells: Sequence[Cell]) -> dict[str, Rows]:
+    rows = read(path, COLUMNS, _NEEDED)
+    for line, row in rows.items():
+        row |= {name: text.strip() for name, text in row.items()}
+        if said := list(_faults(row)):
+            raise BenchError(f"CLAIM={path}, line {line}: {'; '.join(said)}")
+        row |= {"protocol": row["protocol"] or AS_RUN, "origin": f"{path}, line {line}"}
+    found = {cell.key: _first_of_each_metric(row for row in rows.values() if _is_of(row, cell)) for cell in cells}
+    if not any(found.values()):
+        of_rows = list(
+            dict.fromkeys(f"{row['method']} on {row['dataset']}, {row['degradation']}" for row in rows.values())
+        )
+        raise BenchError(
+            f"CLAIM={path}: no row is of what runs ({some([_title(cell) for cell in cells])}); its rows are of "
+            f"{some(of_rows) or 'nothing'}"
+        )
+    return {key: claimed for key, claimed in found.items() if claimed}
+
+
+def _faults(row: dict[str, str]) -> Iterator[str]:
+    """Give what is wrong with a row; its degradation becomes what the harness writes."""
+    yield from (f"{name} is empty" for name in _NEEDED if not row[name])
+    if row["metric"]:
+        yield from of_number(row, tuple(MARGINS))
+    if row["protocol"] not in ("", AS_RUN, *OF_LEDGER):
+        yield f"protocol {row['protocol']!r} is unknown: {', '.join(OF_LEDGER)}, or empty for the one that runs"
+    if row["degradation"]:
+        try:
+            row["degradation"] = str(degradation.parse(row["degradation"]))
+        except (BenchError, ValueError) as error:
+            yield str(error)
+
+
+def _first_of_each_metric(rows: Iterator[Mapping[str, str]]) -> Rows:
+    first: dict[str, dict[str, str]] = {}
+    for row in rows:
+        first.setdefault(row["metric"], dict(row))
+    return list(first.values())
+
+
+def _is_of(row: Mapping[str, str], cell: Cell) -> bool:
+    """Whether a row is of the mean of a cell, by any name that it has."""
+    published = " ".join(filter(None, cell.net.published or ()))
+    methods = {name.casefold() for name in (cell.label, cell.plain_label, cell.method.name, cell.net.label, published)}
+    sets = {cell.data_label, cell.dataset.name, *(cell.dataset.ledger or ())[:1]}
+    colours = {"", cell.dataset.colour, *(cell.dataset.ledger or ())[1:]}
+    return (
+        " ".join(filter(None, (row["method"], row["variant"]))).casefold() in methods
+        and row["dataset"] in sets
+        and row["colour"] in colours
+        and row["degradation"] == str(cell.degradation)
+        and not row["image"]
+    )
+
+
+def _title(cell: Cell) -> str:
+    return f"{cell.label} on {cell.data_label}, {cell.degradation}"
