@@ -15,7 +15,7 @@ override BENCH_GOALS := $(MAKECMDGOALS)
 override SHELL := /bin/sh
 override .SHELLFLAGS := -c
 override RUN := $(if $(strip $(VENV)),"$$VENV"/bin/python,$$PYTHON)
-override COMMANDS := bench report test check conform list speed train search explain export audit where segment selfscore noisy compare verify
+override COMMANDS := bench report test check conform list speed train search explain export audit where segment selfscore noisy compare verify citations
 
 # Commands without a program of their own say here that they take no variable.
 override OTHERS := $(filter-out PYTHON VENV TESTS BENCH_MIRROR BENCH_CACHE BENCH_TRACEBACK,$(TYPED))
@@ -103,6 +103,7 @@ explain:  ## Filters and net bias of networks (METHOD, DATA, NOISE, IMAGE, PIXEL
 export:  ## Write networks as ONNX or TFLite files (METHOD, DATA, NOISE, FORMAT, TO; results/export/)
 audit:  ## Find test images in training sets and in other test sets (DATA, TABLE; results/audit/)
 verify:  ## Measure and judge every published number that can be measured (METHOD, DATA, BUDGET=1h; results/measured/verify.csv)
+citations:  ## Published numbers that later papers print otherwise, and the likeliest cause (TABLE; results/measured/citations.csv)
 compare:  ## Whether methods differ on the same images: intervals, tests, ranks (METHOD=a,b, DATA, NOISE, METRIC; results/compare/)
 where:  ## Where errors sit: near boundaries, inside regions, by class (METHOD, DATA, NOISE; results/where/)
 segment:  ## What a segmentation network makes of denoised images (METHOD, DATA, NOISE, SEGMENTER, IMAGES; results/segment/)
