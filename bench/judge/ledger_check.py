@@ -88,22 +88,31 @@ def read(path: Path, columns: Sequence[str], needed: Sequence[str] = ()) -> dict
     BenchError
         If it is none, lacks a column or has another one.
     """
+    numbered = _fields(path)
+    there = [name.strip() for name in next(numbered, (0, []))[1]]
+    _columns_known(path, there, columns, needed or columns)
+    rows: dict[int, dict[str, str]] = {}
+    for line, texts in numbered:
+        if len(texts) != len(there):
+            raise BenchError(f"{path}, line {line}: has {len(texts)} fields, and there are {len(there)} columns")
+        rows[line] = dict.fromkeys(columns, "") | dict(zip(there, texts, strict=True))
+    return rows
+
+
+def _fields(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Give the fields of each line of a CSV file, with its number; lines without any are left out."""
+    line = 0
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            table = csv.DictReader(file, restkey="", restval=None, strict=True)
-            there = [(name or "").strip() for name in table.fieldnames or ()]
-            rows = dict((table.line_num, row) for row in table)  # noqa: C402 - the number changes with the row
+            table = csv.reader(file, strict=True)
+            for texts in table:
+                line = table.line_num
+                if texts:
+                    yield line, texts
     except OSError as error:
         raise BenchError(f"{path}: {error.strerror}; expected a CSV file") from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise BenchError(f"{path}: is no CSV file in UTF-8 ({error})") from None
-    _columns_known(path, there, columns, needed or columns)
-    empty = dict.fromkeys(columns, "")
-    for line, row in rows.items():
-        if "" in row or None in row.values():
-            count = len(there) + len(row.get("", ())) - list(row.values()).count(None)
-            raise BenchError(f"{path}, line {line}: has {count} fields, and there are {len(there)} columns")
-    return {line: empty | dict(zip(there, row.values(), strict=True)) for line, row in rows.items()}
+        raise BenchError(f"{path}, line {line + 1}: is no line of a CSV file in UTF-8 ({error})") from None
 
 
 def _columns_known(path: Path, there: Sequence[str], columns: Sequence[str], needed: Sequence[str]) -> None:
@@ -208,13 +217,18 @@ def _of_source(row: Row, known: set[tuple[str, str]]) -> Iterator[str]:
 
 
 def _repeated(rows: Mapping[int, Row]) -> Iterator[str]:
-    """Give each row that says again what stands in an earlier one: same key, same place in the same paper."""
-    names = ("method", "variant", "dataset", "colour", "degradation", "metric", "image", "paper", "table", "address")
-    first: dict[tuple[str, ...], int] = {}
-    for line, row in rows.items():
-        before = first.setdefault(tuple(row[name] for name in names), line)
-        if before != line:
-            yield f"line {line}: line {before} has this number of the same place already"
+    """Give each row that says again what stands in an earlier one: as many numbers at one place, or one as a copy."""
+    key = ("method", "variant", "dataset", "colour", "degradation", "metric", "image")
+    kinds = {
+        "has a number of the same place already": (*key, "paper", "table", "address"),
+        "has this number already, and copies are left out": (*key, "protocol", "value"),
+    }
+    for what, names in kinds.items():
+        first: dict[tuple[str, ...], int] = {}
+        for line, row in rows.items():
+            before = first.setdefault(tuple(row[name] for name in names), line)
+            if before != line:
+                yield f"line {line}: line {before} {what}"
 
 
 @cache

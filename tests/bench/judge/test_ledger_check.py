@@ -88,15 +88,16 @@ def test_what_a_row_may_say(with_row, change):
     ],
 )
 def test_a_fault_is_one_line_with_the_number_of_its_row(with_row, change, cause):
-    (found,) = with_row({"table": "Table 3"}, change)
+    (found,) = with_row({"table": "Table 3", "value": "30.6"}, change)
     assert found.startswith("published.csv, line 3: ")
     assert cause in found
     assert "\n" not in found
 
 
 def test_a_number_that_stands_twice_is_found(with_row):
-    assert "has this number of the same place already" in with_row({}, {"value": "30.59"})[0]
-    assert with_row({}, {"table": "Table 3"}) == []
+    assert "line 3: line 2 has a number of the same place already" in with_row({}, {"value": "30.59"})[0]
+    assert "line 3: line 2 has this number already" in with_row({}, {"paper": "Copy", "address": "https://b.org"})[0]
+    assert with_row({}, {"table": "Table 3", "value": "30.59"}) == []
 
 
 @pytest.mark.parametrize(
@@ -120,6 +121,9 @@ def test_columns_and_fields_are_those_of_the_ledger(tmp_path, header, row, cause
 
 def test_what_is_no_csv_file_is_said(tmp_path):
     (tmp_path / "x.csv").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "quotes.csv").write_text(f'{",".join(COLUMNS)}\n{",".join(COLUMNS[:-1])},""a, b""\n')
+    with pytest.raises(BenchError, match=r"quotes\.csv, line 2: is no line of a CSV file"):
+        ledger_check.read(tmp_path / "quotes.csv", COLUMNS)
     for name in ("x.csv", "nowhere.csv", "."):
         with pytest.raises(BenchError, match="CSV file"):
             ledger_check.read(tmp_path / name, COLUMNS)
