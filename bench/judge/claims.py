@@ -81,6 +81,8 @@ def _numbers(text: str) -> dict[str, str]:
 def _one_result(text: str, cells: Sequence[Cell]) -> list[Cell]:
     """Return the cells that a bare number is of: those of the one own method, or of the one method, of any seed."""
     theirs = [cell for cell in cells if cell.owned] or list(cells)
+    if not any(cell.dataset.has_clean for cell in theirs):
+        raise BenchError(f"CLAIM={text}: dataset {theirs[0].data_label} has no clean images to measure against")
     for name, values in {
         "METHOD": [cell.label for cell in theirs],
         "DATA": [cell.data_label for cell in theirs],

@@ -90,6 +90,10 @@ def read(path: Path, columns: Sequence[str], needed: Sequence[str] = ()) -> dict
     """
     numbered = _fields(path)
     there = [name.strip() for name in next(numbered, (0, []))[1]]
+    if len(there) == 1 and ";" in there[0]:
+        raise BenchError(
+            f"{path}: its columns are told apart by semicolons; save it with commas, and 30.58 with a point"
+        )
     _columns_known(path, there, columns, needed or columns)
     rows: dict[int, dict[str, str]] = {}
     for line, texts in numbered:

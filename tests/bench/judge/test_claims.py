@@ -153,6 +153,7 @@ def test_numbers_are_claims_of_the_one_result(mine):
         ("psnr:", {}, "'' is no number"),
         (",", {}, "an empty list"),
         ("nowhere.csv", {}, "nowhere.csv: No such file"),
+        ("30.58", {"data": "rni6", "noise": "pairs"}, "dataset rni6 has no clean images to measure against"),
     ],
 )
 def test_a_claim_that_says_nothing_clear_is_one_line(mine, text, words, cause):

@@ -109,6 +109,7 @@ def test_a_number_that_stands_twice_is_found(with_row):
         (COLUMNS, COLUMNS[:-1], "line 2: has 13 fields, and there are 14 columns"),
         (COLUMNS, (*COLUMNS, "y"), "line 2: has 15 fields, and there are 14 columns"),
         ((), (), "lacks 'method'"),
+        ((";".join(COLUMNS),), (";".join(COLUMNS),), "told apart by semicolons"),
     ],
 )
 def test_columns_and_fields_are_those_of_the_ledger(tmp_path, header, row, cause):
