@@ -127,9 +127,10 @@ def _value(column: Column, row: Entry) -> Any:
 
 
 def published_value(row: Entry, metric: str) -> float | None:
-    """Return the published mean of a metric, in the unit of the metric; None where there is none."""
+    """Return the published mean of a metric, in the unit of the metric; None where there is none, or only a claim."""
     verdict = row.verdicts.get(metric)
-    return verdict.published.number if verdict and verdict.published.metric == metric else None
+    published = verdict is not None and not verdict.is_of_a_claim and verdict.published.metric == metric
+    return verdict.published.number if verdict and published else None
 
 
 def best_first(entries: Sequence[Entry]) -> list[Entry]:

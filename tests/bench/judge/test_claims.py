@@ -17,6 +17,7 @@ from bench.judge.ledger import Claim
 from bench.judge.verdict import judge
 from bench.plan.protocol import protocol
 from bench.plan.request import Request, plan
+from bench.report.columns import published_value
 from bench.report.html_page import html
 from bench.report.leaderboard import leaderboards, to_csv, to_markdown
 from bench.store.records import Record, Store
@@ -352,6 +353,7 @@ def test_a_claim_is_told_from_the_ledger_in_each_table_and_moves_no_key(mine, tm
     (row,) = csv.DictReader(StringIO(to_csv(boards)))
     assert (row["psnr_published"], row["psnr_claimed"], row["verdict"]) == ("", f"{psnr:.3f}", "claim reproduced")
     assert row["source"] == f"your claim (CLAIM={psnr:.3f})"
+    assert published_value(boards[0].entries[0], "psnr") is None  # which charts mark
     page = html(boards, (), {}, ())
     assert all("your claim" in shown for shown in (page, to_markdown(boards)))
     assert ">source</a>" not in page
