@@ -40,7 +40,7 @@ def command(
     from bench.cli.printing import print_warnings
     from bench.common.atomic import write_whole
     from bench.common.tables import ending
-    from bench.judge.claims import claims
+    from bench.judge.claims import claims, remark
     from bench.plan.cell import understood
     from bench.plan.request import Request, planned
     from bench.report import terminal
@@ -59,7 +59,7 @@ def command(
     store = Store(out / "runs")
     screen = terminal.console()
     live = terminal.Live(screen)
-    for line in plan.remarks:
+    for line in filter(None, (*plan.remarks, remark(claim, claimed))):
         screen.print(line, style="dim", markup=False)
     if dry_run:
         for line in understood(plan.cells, warnings=True):

@@ -59,6 +59,14 @@ def claims(text: str, cells: Sequence[Cell]) -> dict[str, Rows]:
     return {cell.key: [_row(cell, metric, value, text) for metric, value in numbers.items()] for cell in theirs}
 
 
+def remark(text: str, claimed: Mapping[str, Rows]) -> str:
+    """Return a line on the rows of a file that are of nothing here; empty where there are none."""
+    used = {row["origin"] for rows in claimed.values() for row in rows}
+    path = Path(text).expanduser()
+    count = len(read(path, COLUMNS, _NEEDED)) if path.is_file() else len(used)
+    return f"CLAIM={text}: {len(used)} of {count} rows are of these results" if len(used) < count else ""
+
+
 def _numbers(text: str) -> dict[str, str]:
     """Read ``"30.58,ssim:0.861"`` by metric."""
     numbers: dict[str, str] = {}

@@ -11,7 +11,7 @@ from PIL import Image
 
 from bench.cli import make
 from bench.common.errors import BenchError
-from bench.judge.claims import claims
+from bench.judge.claims import claims, remark
 from bench.judge.family import families
 from bench.judge.ledger import Claim
 from bench.judge.verdict import judge
@@ -197,6 +197,8 @@ def test_a_file_claims_for_each_result_of_its_own(mine, tmp_path):
         ("DnCNN-S", "gaussian:25"): [],
         ("DnCNN-S", "gaussian:50"): [],
     }
+    assert remark(path, found) == f"CLAIM={path}: 4 of 7 rows are of these results"
+    assert remark("30.58,ssim:0.861", claims("30.58,ssim:0.861", cells_of(mine()))) == ""
     first = next(rows[0] for rows in found.values() if rows[0]["value"] == "30.58")
     assert Claim(**first).source == f"your claim (Mine 2026, Table 1, {path}, line 2)"
 
