@@ -12,7 +12,7 @@ from bench.judge.verdict import Verdict, held, score
 from bench.plan.cell import Cell
 from bench.store.memory import Memory
 from bench.store.results import Result
-from bench.studies.verify.claims import Claim
+from bench.studies.verify.numbers import Number
 
 CAUSES = ROOT / "results" / "causes.csv"
 """Why numbers are not reproduced, where that is known."""
@@ -27,7 +27,7 @@ class Judged:
 
     Attributes
     ----------
-    claim : Claim
+    number : Number
         The number.
     cell : Cell, optional
         What was measured, its first seed; None where nothing was yet.
@@ -39,7 +39,7 @@ class Judged:
         Protocols that were measured.
     """
 
-    claim: Claim
+    number: Number
     cell: Cell | None = None
     result: Result | None = None
     verdict: Verdict | None = None
@@ -60,11 +60,11 @@ class Judged:
     @property
     def cause(self) -> str:
         """Why it is not reproduced, where that is known."""
-        return cause(self.claim.row) if self.word in OPEN else ""
+        return cause(self.number.row) if self.word in OPEN else ""
 
     def row(self, memory: Memory) -> dict[str, Any]:
         """Return its row of the table."""
-        row = self.claim.row
+        row = self.number.row
         about: dict[str, Any] = {
             "method": row.method, "variant": row.variant, "dataset": row.dataset, "colour": row.colour,
             "degradation": row.degradation, "metric": row.metric, "image": row.image, "paper": row.paper,
@@ -85,14 +85,14 @@ class Judged:
         }
 
 
-def judged(claim: Claim, memory: Memory) -> Judged:
+def judged(number: Number, memory: Memory) -> Judged:
     """Hold what is known of a number against it, under the protocol that fits best."""
     found = []
-    for cell in claim.cells:
-        if result := _result(cell, claim.image, memory):
-            found.append(Judged(claim, cell, result, held(result, claim.row)))
+    for cell in number.cells:
+        if result := _result(cell, number.image, memory):
+            found.append(Judged(number, cell, result, held(result, number.row)))
     if not found:
-        return Judged(claim)
+        return Judged(number)
     return replace(min(found, key=_distance), tried=len(found))
 
 

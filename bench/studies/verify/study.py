@@ -23,8 +23,8 @@ from bench.run.progress import CellProgress
 from bench.run.settings import Settings
 from bench.store.memory import Memory
 from bench.studies.text_table import as_text, grid
-from bench.studies.verify.claims import Claim, measurable
 from bench.studies.verify.judged import Judged, judged
+from bench.studies.verify.numbers import Number, measurable
 
 TABLE = ROOT / "results" / "measured" / "verify.csv"
 
@@ -64,13 +64,13 @@ def build(
             if name not in registry:
                 raise unknown(variable, name, registry)
     everything = measurable()
-    chosen = [claim for claim in everything if claim.is_of(method, data)]
+    chosen = [number for number in everything if number.is_of(method, data)]
     if not chosen:
         asked = ", ".join([*method, *data])
         raise BenchError(f"no published number that can be measured is of {asked}; make verify says of which there are")
     if not (method and data):
-        away = [claim.row for claim in chosen if not claim.here]
-        chosen = [claim for claim in chosen if claim.here]
+        away = [number.row for number in chosen if not number.here]
+        chosen = [number for number in chosen if number.here]
         if away:
             names = ", ".join(dict.fromkeys(f"{row.method} on {row.dataset}" for row in away))
             yield f"{len(away)} more need files that are not here; METHOD and DATA together fetch them: {names}"
@@ -86,7 +86,7 @@ def build(
             yield f"the budget is spent; {sum(not memory.has(cell) for cell in waiting)} cells wait for the next run"
             break
     _write(table, everything, memory)
-    yield f"\n{summary([judged(claim, memory) for claim in chosen])}\n{table}"
+    yield f"\n{summary([judged(number, memory) for number in chosen])}\n{table}"
 
 
 class _SpentError(Exception):
@@ -112,28 +112,28 @@ class _Progress(Live):
         self.write()
 
 
-def _write(table: Path, claims: Sequence[Claim], memory: Memory) -> None:
+def _write(table: Path, numbers: Sequence[Number], memory: Memory) -> None:
     """Write the verdicts of the whole ledger, whatever was asked for."""
-    write_csv(table, [judged(claim, memory).row(memory) for claim in claims], digits=6)
+    write_csv(table, [judged(number, memory).row(memory) for number in numbers], digits=6)
 
 
-def _waiting(claims: Sequence[Claim], memory: Memory, tried: set[str]) -> list[Cell]:
-    """Return the cells that would tell more, the quickest first: the likeliest protocol of each row, then others."""
+def _waiting(numbers: Sequence[Number], memory: Memory, tried: set[str]) -> list[Cell]:
+    """Return the cells that would tell more, the quickest first; those that earlier code measured are the last."""
     cells: dict[str, Cell] = {}
-    for claim in claims:
-        for cell in _next(claim, memory):
+    for number in numbers:
+        for cell in _next(number, memory):
             if cell.key not in tried and not memory.has(cell):
                 cells.setdefault(cell.key, cell)
-    return sorted(cells.values(), key=lambda cell: _seconds(cell, memory))
+    return sorted(cells.values(), key=lambda cell: (bool(memory.earlier(cell)), _seconds(cell, memory)))
 
 
-def _next(claim: Claim, memory: Memory) -> Iterator[Cell]:
+def _next(number: Number, memory: Memory) -> Iterator[Cell]:
     """Give the first cell of a row that is not measured, while what is measured does not settle it."""
-    for cell in claim.cells:
+    for cell in number.cells:
         if not memory.has(cell):
             yield cell
             return
-        one = judged(claim, memory)
+        one = judged(number, memory)
         if one.word == "reproduced":
             return
         if one.word == "undecided" and one.seeds_needed and one.seeds_needed <= MOST_SEEDS:
@@ -143,14 +143,16 @@ def _next(claim: Claim, memory: Memory) -> Iterator[Cell]:
                 return
 
 
-def _forecast(claims: Sequence[Claim], waiting: Sequence[Cell], memory: Memory) -> str:
+def _forecast(numbers: Sequence[Number], waiting: Sequence[Cell], memory: Memory) -> str:
     """Say how much there is to do."""
-    known = sum(judged(claim, memory).verdict is not None for claim in claims)
+    known = sum(judged(number, memory).verdict is not None for number in numbers)
+    earlier = sum(bool(memory.earlier(cell)) for cell in waiting)
     seconds = sum(_seconds(cell, memory) for cell in waiting)
     images = sum(len(cell.dataset.images) for cell in waiting)
+    again = f", {earlier} of them again, since their code changed" if earlier else ""
     return (
-        f"{known} of {len(claims)} published numbers are measured; {len(waiting)} cells of {images} images are to run, "
-        f"{duration(seconds)} on this machine"
+        f"{known} of {len(numbers)} published numbers are measured; {len(waiting)} cells of {images} images are to "
+        f"run{again}: {duration(seconds)} on this machine"
     )
 
 
@@ -183,7 +185,7 @@ def summary(everything: Sequence[Judged]) -> str:
     """Return how many numbers of each method and dataset are reproduced, explained, open, or not measured."""
     counts: dict[tuple[str, str], Counter[str]] = {}
     for one in everything:
-        row = one.claim.row
+        row = one.number.row
         counts.setdefault((f"{row.method} {row.variant}".strip(), row.dataset), Counter())[state(one)] += 1
     made = grid(["method", "dataset"], ["numbers", *STATES])
     for (method, dataset), of_it in counts.items():

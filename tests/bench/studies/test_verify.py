@@ -1,4 +1,4 @@
-"""The ledger as a list of claims, and what becomes of each."""
+"""The ledger as a list of numbers, and what becomes of each."""
 
 import csv
 from collections import Counter
@@ -15,10 +15,10 @@ from bench.judge.ledger import Published, ledger
 from bench.plan.request import Request, plan
 from bench.store.memory import SCORES, Memory
 from bench.store.records import Record
-from bench.studies.verify import claims as claims_module
+from bench.studies.verify import numbers as numbers_module
 from bench.studies.verify import study
-from bench.studies.verify.claims import Claim, measurable, protocols
 from bench.studies.verify.judged import CAUSES, judged
+from bench.studies.verify.numbers import Number, measurable, protocols
 
 DNCNN = "DnCNN: Beyond a Gaussian Denoiser (Zhang et al., TIP)"
 
@@ -55,19 +55,19 @@ def memory(tmp_path):
 def test_every_claim_is_measured_by_the_net_of_its_row():
     found = measurable()
     assert len(found) > 600
-    for claim in found:
-        pairs = (claim.cells[0].net.published, claim.cells[0].net.published_ensemble)
-        assert claim.cells[0].method.name == "none" or (claim.row.method, claim.row.variant) in pairs
-        assert (claim.row.dataset, claim.row.colour) == claim.cells[0].dataset.ledger
-        assert degradation.parse(claim.row.degradation) == claim.cells[0].degradation
-        assert claim.image in ("", *claim.cells[0].dataset.image_names())
-        assert claim.cells[0].options == claim.cells[0].method.options
-    names = {claim.cells[0].method.name for claim in found}
+    for number in found:
+        pairs = (number.cells[0].net.published, number.cells[0].net.published_ensemble)
+        assert number.cells[0].method.name == "none" or (number.row.method, number.row.variant) in pairs
+        assert (number.row.dataset, number.row.colour) == number.cells[0].dataset.ledger
+        assert degradation.parse(number.row.degradation) == number.cells[0].degradation
+        assert number.image in ("", *number.cells[0].dataset.image_names())
+        assert number.cells[0].options == number.cells[0].method.options
+    names = {number.cells[0].method.name for number in found}
     assert names >= {"adnet", "adnet-b", "ecndnet", "dncnn-3", "dncnn-b@buifd", "bm3d", "ffdnet", "fdncnn", "none"}
 
 
 def test_no_row_that_could_be_measured_is_forgotten():
-    held = {claim.row for claim in measurable()}
+    held = {number.row for number in measurable()}
     own = {net.published for method in methods.available().values() for net in method.nets if net.weights} - {None}
     sets = {entry.ledger for entry in datasets.available().values()}
     left = {
@@ -76,7 +76,7 @@ def test_no_row_that_could_be_measured_is_forgotten():
         if (entry.method, entry.variant) in own
         and (entry.dataset, entry.colour) in sets
         and entry.protocol not in ("other", "derived")
-        and entry.metric in claims_module.MEASURED
+        and entry.metric in numbers_module.MEASURED
         and entry not in held
     }
     # There are no weights of colour ADNets, of ECNDNet but for sigma 25, of colour DnCNN-S but for six sigmas; nets for
@@ -114,42 +114,42 @@ def test_a_number_of_one_image_is_held_against_that_image(memory):
     matlab = cell("matlab0")
     known(memory, matlab, 30.44, _05=30.28)
     entry = row("30.28", image="Monarch")
-    one = judged(Claim(entry, (matlab,), "05"), memory)
+    one = judged(Number(entry, (matlab,), "05"), memory)
     assert one.word == "reproduced"
     assert one.row(memory)["measured"] == pytest.approx(30.28)
     assert one.row(memory)["allowed"] == pytest.approx(0.006)
-    assert judged(Claim(replace(entry, value="30.30"), (matlab,), "05"), memory).word == "below"
+    assert judged(Number(replace(entry, value="30.30"), (matlab,), "05"), memory).word == "below"
 
 
 def test_of_several_protocols_the_one_that_fits_is_taken(memory):
     entry = row("30.47", protocol="unstated")
     matlab, plain = cell("matlab0"), cell()
-    claim = Claim(entry, (matlab, plain))
-    assert judged(claim, memory).verdict is None
+    number = Number(entry, (matlab, plain))
+    assert judged(number, memory).verdict is None
     known(memory, matlab, 31.0)
-    first = judged(claim, memory)
+    first = judged(number, memory)
     assert (first.word, first.cell) == ("not comparable", matlab)
-    assert [one.key for one in study._waiting([claim], memory, set())] == [plain.key]
+    assert [one.key for one in study._waiting([number], memory, set())] == [plain.key]
     known(memory, plain, 30.471)
-    assert judged(claim, memory).cell == plain
-    assert judged(claim, memory).tried == 2
+    assert judged(number, memory).cell == plain
+    assert judged(number, memory).tried == 2
 
 
 def test_what_one_seed_leaves_open_is_measured_with_more(memory):
     plain = cell()
-    claim = Claim(row("30.44", paper="DnCNN-PyTorch (SaoYan)"), (plain,))
+    number = Number(row("30.44", paper="DnCNN-PyTorch (SaoYan)"), (plain,))
     known(memory, plain, 30.50)
-    undecided = judged(claim, memory)
+    undecided = judged(number, memory)
     assert undecided.word == "undecided"
     assert undecided.seeds_needed
-    waiting = study._waiting([claim], memory, set())
+    waiting = study._waiting([number], memory, set())
     assert [one.seed for one in waiting] == list(range(1, undecided.seeds_needed))
     for seed in waiting:
         known(memory, seed, 30.46)
-    settled = judged(claim, memory)
+    settled = judged(number, memory)
     assert settled.word == "reproduced"
     assert settled.row(memory)["seeds"] == " ".join(map(str, range(undecided.seeds_needed)))
-    assert not study._waiting([claim], memory, set())
+    assert not study._waiting([number], memory, set())
 
 
 def test_a_wrong_net_a_wrong_copy_and_a_wrong_protocol_are_each_refused(memory):
@@ -157,7 +157,7 @@ def test_a_wrong_net_a_wrong_copy_and_a_wrong_protocol_are_each_refused(memory):
     for wrong, protocol in ((30.362, "matlab0"), (31.05, "matlab0"), (29.6, "clipped")):
         one = cell(protocol)
         known(memory, one, wrong)
-        assert judged(Claim(row("30.436"), (one,)), memory).word in ("above", "below", "not comparable")
+        assert judged(Number(row("30.436"), (one,)), memory).word in ("above", "below", "not comparable")
 
 
 def test_methods_and_datasets_that_are_none_are_named(tmp_path):
@@ -171,7 +171,7 @@ def test_methods_and_datasets_that_are_none_are_named(tmp_path):
 def committed(tmp_path_factory):
     """Return the memory that is committed, and what the judge makes of it today."""
     memory = Memory(study.TABLE, tmp_path_factory.mktemp("no runs"))
-    return memory, [judged(claim, memory) for claim in measurable()]
+    return memory, [judged(number, memory) for number in measurable()]
 
 
 def test_the_committed_table_says_what_the_judge_says_today_of_the_committed_scores(committed):
@@ -181,7 +181,7 @@ def test_the_committed_table_says_what_the_judge_says_today_of_the_committed_sco
     assert len(lines) == len(everything)
     for line, one in zip(lines, everything, strict=True):
         made = one.row(memory)
-        assert (line["method"], line["published"]) == (one.claim.row.method, one.claim.row.value)
+        assert (line["method"], line["published"]) == (one.number.row.method, one.number.row.value)
         assert line["verdict"] == made.get("verdict", "")
         assert line["cause"] == made.get("cause", "")
         if made.get("verdict"):

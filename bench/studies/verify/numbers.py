@@ -30,7 +30,7 @@ _MATLAB = "matlab0"
 
 
 @dataclass(frozen=True)
-class Claim:
+class Number:
     """A published number, and how to measure it.
 
     Attributes
@@ -63,10 +63,10 @@ class Claim:
 
 
 @cache
-def measurable() -> tuple[Claim, ...]:
+def measurable() -> tuple[Number, ...]:
     """Return the rows of the ledger that can be measured, in its order, whether their files are here or not."""
     sets = {entry.ledger: entry for entry in datasets.available().values()}
-    claims = []
+    numbers = []
     for row in ledger():
         dataset = sets.get((row.dataset, row.colour))
         if dataset is None or row.metric not in MEASURED or row.protocol not in (*ALIKE, "unstated"):
@@ -74,8 +74,8 @@ def measurable() -> tuple[Claim, ...]:
         image = _image(row, dataset)
         cells = tuple(_cells(row, dataset)) if image is not None else ()
         if cells:
-            claims.append(Claim(row, cells, image or ""))
-    return tuple(claims)
+            numbers.append(Number(row, cells, image or ""))
+    return tuple(numbers)
 
 
 def _image(row: Published, dataset: Dataset) -> str | None:
