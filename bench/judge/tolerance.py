@@ -23,7 +23,7 @@ AGREE, EXCLUDE = 2.576, 1.645
 one-sided 5 % for each of the two tests that rule out one as large as the margin (Schuirmann 1987)."""
 
 ARITHMETIC = {"psnr": 0.001, "ssim": 2e-5}
-"""What float32 sums in another order, and the 8-bit levels that they tip over, may move a mean under the same noise."""
+"""What float32 sums in another order, and the 8-bit levels that they tip over, may move a mean of the same noisy images."""
 
 _DB_OF_RELATIVE = math.log(10) / 10
 """A small relative change of an MSE for a change of 1 dB of its PSNR."""
@@ -40,7 +40,7 @@ class Tolerance:
     theirs, ours : float
         Standard deviations of the published and of our mean over noise draws.
     arithmetic : float
-        What another machine may move where both have the same noise.
+        What another machine may move where both saw the same noisy images.
     shift : float
         What measured minus published is known to be for another reason than the method: 8-bit outputs on one side only.
     margin : float
@@ -109,7 +109,7 @@ def tolerance(result: Result, row: Published) -> Tolerance:
     scale = row.number * _DB_OF_RELATIVE if metric == "mse" else 1.0
     sign = -1 if metric == "mse" else 1  # a PSNR falls where an MSE rises
     margin = MARGINS[metric] * (row.number if metric == "mse" else 1.0)
-    arithmetic = ARITHMETIC[kind] * scale if same else 0.0
+    arithmetic = 0.0 if drawn else ARITHMETIC[kind] * scale  # both saw the same images
     return Tolerance(row.rounding, theirs * scale, ours * scale, sign * shift * scale, margin, arithmetic)
 
 
