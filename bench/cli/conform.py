@@ -17,9 +17,10 @@ def command(
 ) -> None:
     """Check a method for range, shape, sizes, determinism, colour, receptive field (make conform)."""
     from bench.report import terminal
+    from bench.report.console import console
     from bench.studies.conform.study import conform
 
-    screen = terminal.console()
+    screen = console()
     failed = 0
     for colour, check in conform(method, weights, megapixels, device, Settings(timeout=timeout)):
         failed += check.passed is False

@@ -12,7 +12,7 @@ from bench.common.errors import BenchError
 from bench.common.parsing import unknown
 from bench.degradation import GROUPS, KINDS, PAIRS
 from bench.plan.protocol import CHOICES, PROTOCOLS
-from bench.report.terminal import console
+from bench.report.console import console
 from datasets import Dataset
 from methods import Method, Net
 from methods.description import names

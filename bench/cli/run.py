@@ -44,6 +44,7 @@ def command(
     from bench.plan.cell import understood
     from bench.plan.request import Request, planned
     from bench.report import terminal
+    from bench.report.console import console
     from bench.report.leaderboard import TEXTS, leaderboards
     from bench.run.campaign import run_campaign
     from bench.run.forecast import forecasts
@@ -57,7 +58,7 @@ def command(
     plan = planned(Request(*words))
     claimed = claims(claim, plan.cells) if claim else {}
     store = Store(out / "runs")
-    screen = terminal.console()
+    screen = console()
     live = terminal.Live(screen)
     for line in filter(None, (*plan.remarks, remark(claim, claimed))):
         screen.print(line, style="dim", markup=False)

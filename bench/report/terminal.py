@@ -14,6 +14,7 @@ from rich.text import Text
 from bench.judge.footnotes import PREDICTED_NOISE, SELF_SCORE, averaged, footnotes
 from bench.plan.cell import Cell, Failure
 from bench.report.columns import TERMINAL, Column, Entry, best_first, columns, entry, heading, text
+from bench.report.console import plain
 from bench.run.forecast import Forecast, bytes_to_download
 from bench.run.progress import CellProgress
 from bench.run.progress import Progress as CampaignProgress
@@ -26,17 +27,6 @@ WORDS, GAP = 24, 2
 """Letters of a line of a column of words, and columns between two of the table."""
 
 _STYLE = {"reproduced": "green", "above": "cyan", "below": "yellow", "undecided": "magenta", "not comparable": "dim"}
-
-
-def console(width: int = 120) -> Console:
-    """Return the console for standard output; of that width in columns where it is no terminal."""
-    out = _plain()
-    return out if out.is_terminal else _plain(width=width)
-
-
-def _plain(**how: Any) -> Console:
-    """Return a console that prints letters as they stand: `set:b:` is no picture, `[red]` no colour."""
-    return Console(highlight=False, emoji=False, markup=False, **how)
 
 
 class Live(CampaignProgress):
@@ -223,7 +213,7 @@ def _table(out: Console, rows: Sequence[Entry]) -> None:
         grid.add_row(*(Text(t, style) if c.name == "verdict" else Text(t) for c, t in zip(there, texts, strict=True)))
     # Where no terminal wraps lines, the table has the width that it needs.
     wide = max(out.width, sum(_width(column, rows) + GAP for column in there))
-    (out if out.is_terminal else _plain(file=out.file, width=wide)).print(grid)
+    (out if out.is_terminal else plain(file=out.file, width=wide)).print(grid)
     scored = rows[0].result.has_reference
     remark = averaged([row.result for row in rows]) if scored else f"no reference; {SELF_SCORE}"
     lines = [f"protocol {rows[0].result.protocol}; {remark}"]

@@ -11,7 +11,8 @@ from bench.common.errors import BenchError
 from bench.plan.cell import Cell
 from bench.plan.protocol import PROTOCOLS
 from bench.plan.request import Request, plan
-from bench.report.terminal import Live, console
+from bench.report.console import console
+from bench.report.terminal import Live
 from bench.run.campaign import run_campaign
 from bench.run.settings import Settings
 from bench.store.records import Record, Store

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bench.report.terminal import console
+from bench.report.console import console
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -10,7 +10,8 @@ from bench.common.parsing import unknown
 from bench.common.tables import write_csv, write_table
 from bench.plan.cell import Cell, Failure
 from bench.plan.request import Request, planned
-from bench.report.terminal import Live, console
+from bench.report.console import console
+from bench.report.terminal import Live
 from bench.run.campaign import run_campaign
 from bench.run.settings import Settings
 from bench.score.metrics import shown

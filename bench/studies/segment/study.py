@@ -16,7 +16,8 @@ from bench.common.tables import write_csv, write_table
 from bench.plan import fingerprint
 from bench.plan.cell import Cell, Failure
 from bench.plan.request import Request, planned
-from bench.report.terminal import Live, console
+from bench.report.console import console
+from bench.report.terminal import Live
 from bench.run.campaign import run_campaign
 from bench.run.images import spread
 from bench.run.settings import Settings
@@ -136,9 +137,8 @@ def _progress(total: int) -> "Iterator[Callable[[str, str], None]]":
     """Show a line of progress, of so many images in all, while the block runs."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from bench.report import terminal
 
-    out = terminal.console()
+    out = console()
     columns = (TextColumn("segmenting {task.description}"), BarColumn(bar_width=16), MofNCompleteColumn())
     with Progress(
         *columns, TimeRemainingColumn(compact=True), console=out, disable=not out.is_terminal, transient=True

@@ -17,7 +17,8 @@ from bench.common.parsing import unknown
 from bench.common.paths import ROOT
 from bench.common.tables import write_csv
 from bench.plan.cell import Cell, Failure
-from bench.report.terminal import Live, console, duration
+from bench.report.console import console
+from bench.report.terminal import Live, duration
 from bench.run.campaign import run_campaign
 from bench.run.progress import CellProgress
 from bench.run.settings import Settings

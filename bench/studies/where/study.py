@@ -12,7 +12,8 @@ from bench.common.errors import BenchError, one_line
 from bench.common.tables import write_csv, write_table
 from bench.plan.cell import Failure
 from bench.plan.request import Request, planned
-from bench.report.terminal import Live, console
+from bench.report.console import console
+from bench.report.terminal import Live
 from bench.run.campaign import run_campaign
 from bench.run.settings import Settings
 from bench.store.records import Store

@@ -15,9 +15,10 @@ from rich.console import Console
 
 from bench.plan.request import Request, plan
 from bench.report.build import build
+from bench.report.console import console
 from bench.report.html_page import html
 from bench.report.leaderboard import images_csv, leaderboards, to_csv, to_markdown
-from bench.report.terminal import Live, console, print_results
+from bench.report.terminal import Live, print_results
 from bench.run.campaign import run_campaign
 from bench.run.engine import run_all
 from bench.run.settings import Settings
