@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from bench.common.errors import BenchError
 from bench.common.naming import distinct_names
-from bench.common.parsing import split
 from bench.plan.cell import Cell, Failure
+from bench.plan.resolve import dataset_words, ready_datasets
 from bench.studies.naming import method_identity
 
 
@@ -58,8 +58,8 @@ def unusable(causes: Mapping[str, str], data: str) -> Iterator[str | Failure]:
     data : str
         As typed on DATA.
     """
-    named = split(data)
-    of_all = [name for name in causes if "all" in named and name not in named]
+    words = dataset_words(data)
+    of_all = [name for name in causes if "all" in words and name in ready_datasets() and name not in words]
     for name, cause in causes.items():
         if name not in of_all:
             yield Failure({"dataset": name}, cause)

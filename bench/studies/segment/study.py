@@ -137,7 +137,6 @@ def _progress(total: int) -> "Iterator[Callable[[str, str], None]]":
     """Show a line of progress, of so many images in all, while the block runs."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-
     out = console()
     columns = (TextColumn("segmenting {task.description}"), BarColumn(bar_width=16), MofNCompleteColumn())
     with Progress(

@@ -263,6 +263,11 @@ def test_what_cannot_be_said_is_one_line(labelled, tmp_path, monkeypatch):
     assert any(str(one).startswith("drawn, gaussian:15: ") for one in found)
     named = list(unusable({"set12": "no maps", "builtin": "none"}, "set12,all"))
     assert named == [Failure({"dataset": "set12"}, "no maps"), "left out, since they lack what this needs (1): builtin"]
+    parts = list(unusable({"set12:01-02": "no maps", "builtin": "none"}, "set12:01,02,all"))
+    assert parts == [
+        Failure({"dataset": "set12:01-02"}, "no maps"),
+        "left out, since they lack what this needs (1): builtin",
+    ]
     for word in ("channel=y", "crop=4"):
         strange = replace(labelled, colour="rgb") if word == "channel=y" else labelled
         monkeypatch.setattr(datasets, "available", lambda strange=strange: {"drawn": strange})
