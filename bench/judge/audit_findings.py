@@ -1,9 +1,9 @@
 """The findings of the audit: rows of their own table, and footnotes of tables of scores."""
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from itertools import groupby
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from itertools import groupby, product
 from pathlib import Path
 
 from bench.common.paths import ROOT
@@ -23,6 +23,11 @@ OVERLAP, VALIDATION, DUPLICATE, DIFFERING, WITHIN = (
 one scene in two test sets with other pixels; one scene twice in a test set."""
 
 _PARTS = ("identical", "crop", "contains", "overlap")
+
+Part = tuple[str, Collection[str]]
+"""The name of a whole test set and those of its images that a part of it has."""
+
+NO_PARTS: Mapping[str, Part] = {}
 
 NAMED = 4
 """Up to so many images are named in a line; of more, their number is given."""
@@ -107,7 +112,9 @@ def summary(findings: Sequence[Finding], sizes: Mapping[str, int]) -> Iterator[s
         yield f"{problem}: {_sentence(problem, a, b, group, sizes.get(a, 0))}"
 
 
-def overlap_footnotes(datasets: Sequence[str], trained_on: Mapping[str, Sequence[str]]) -> list[str]:
+def overlap_footnotes(
+    datasets: Sequence[str], trained_on: Mapping[str, Sequence[str]], parts: Mapping[str, Part] = NO_PARTS
+) -> list[str]:
     """Return the footnotes of a table of scores whose test images stand elsewhere too.
 
     Parameters
@@ -117,6 +124,8 @@ def overlap_footnotes(datasets: Sequence[str], trained_on: Mapping[str, Sequence
     trained_on : mapping
         For a method's label in the table, the training sets it was trained on, as the registry names them. Nothing is
         said of a method that is not there.
+    parts : mapping
+        What those test sets are a part of, and which images, that are not a whole one.
 
     Returns
     -------
@@ -128,8 +137,8 @@ def overlap_footnotes(datasets: Sequence[str], trained_on: Mapping[str, Sequence
     >>> overlap_footnotes(["kodak24"], {"DnCNN-S": ["train400"]})
     []
     """
-    findings = read()
-    sizes = _sizes(datasets)
+    findings = list(_of_parts(read(), datasets, parts))
+    sizes = _sizes(datasets) | {name: len(images) for name, (_, images) in parts.items()}
     overlaps, shared = [], []
     for (problem, a, b), group in _pairs(findings):
         if a not in datasets:
@@ -150,6 +159,20 @@ def overlap_footnotes(datasets: Sequence[str], trained_on: Mapping[str, Sequence
             shown = f"share scenes ({len(mine)} of {sizes.get(a, 0)} images, {len(theirs)} of {sizes.get(b, 0)})"
         shared.append(f"{a} and {b} {shown}: do not average them as independent")
     return [*overlaps, *shared]
+
+
+def _of_parts(findings: Iterable[Finding], datasets: Sequence[str], parts: Mapping[str, Part]) -> Iterator[Finding]:
+    """Give the findings for each test set of a table that has the image, by the name that it has there."""
+    holders: dict[str, list[str]] = {}
+    for name in datasets:
+        holders.setdefault(parts[name][0] if name in parts else name, []).append(name)
+
+    def names(whole: str, image: str) -> list[str]:
+        return [name for name in holders.get(whole, [whole]) if name not in parts or image in parts[name][1]]
+
+    for finding in findings:
+        for a, b in product(names(finding.dataset_a, finding.image_a), names(finding.dataset_b, finding.image_b)):
+            yield replace(finding, dataset_a=a, dataset_b=b)
 
 
 def _sentence(problem: str, a: str, b: str, group: Sequence[Finding], total: int) -> str:

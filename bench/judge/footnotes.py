@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bench.judge.audit_findings import overlap_footnotes
+from bench.judge.audit_findings import Part, overlap_footnotes
 from bench.judge.family import families
 from bench.store.results import Result
 
@@ -41,10 +41,12 @@ def footnotes(results: Sequence[Result]) -> list[str]:
     lines += [str(family) for family in families(results) if family.systematic]
     lines += _estimates(results) + _fallbacks(results)
     names = list(dict.fromkeys(result.dataset for result in results))
+    parts = _parts(results)
     for name in names:
         here = [result for result in results if result.dataset == name]
-        lines += overlap_footnotes([name], {result.label: tuple(result.about["net"]["trained_on"]) for result in here})
-    lines += overlap_footnotes(names, {})
+        trained_on = {result.label: tuple(result.about["net"]["trained_on"]) for result in here}
+        lines += overlap_footnotes([name], trained_on, parts)
+    lines += overlap_footnotes(names, {}, parts)
     return list(dict.fromkeys(lines))
 
 
@@ -65,6 +67,13 @@ def remarks(result: Result, kind: str) -> list[str]:
 def _of_images(results: Sequence[Result]) -> list[str]:
     """Return how a person's images were understood, by dataset."""
     return [f"{result.dataset}: {note}" for result in results for note in result.about["dataset"].get("notes", ())]
+
+
+def _parts(results: Sequence[Result]) -> dict[str, Part]:
+    """Return which set the parts of sets are of, and which images they have."""
+    wholes = {result.dataset: str(result.about["dataset"].get("noise_name", "")) for result in results}
+    images = {result.dataset: result.images("seconds").keys() for result in results}
+    return {name: (whole, images[name]) for name, whole in wholes.items() if whole not in ("", name)}
 
 
 def _estimates(results: Sequence[Result]) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bench.judge.footnotes import remarks
+from bench.judge.footnotes import footnotes, remarks
 from bench.judge.tolerance import MARGINS
 from bench.judge.verdict import Verdict, judge
 from bench.score.metrics import shown
@@ -20,11 +20,10 @@ ORIGINS = ("request", "measurement", "ledger", "footnotes")
 
 @dataclass(frozen=True)
 class Entry:
-    """A row of a table: a result, the verdict on each of its metrics that was published, the footnotes of the table."""
+    """A row of a table: a result, and the verdict on each of its metrics that was published."""
 
     result: Result
     verdicts: Mapping[str, Verdict]
-    footnotes: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict | None:
@@ -75,10 +74,10 @@ class Column:
     short: str = ""
 
 
-def entry(result: Result, footnotes: Sequence[str] = ()) -> Entry:
+def entry(result: Result) -> Entry:
     """Return the row of a result."""
     found = {metric: judge(result, metric) for metric in MARGINS}
-    return Entry(result, {metric: verdict for metric, verdict in found.items() if verdict}, tuple(footnotes))
+    return Entry(result, {metric: verdict for metric, verdict in found.items() if verdict})
 
 
 def columns(output: str, entries: Sequence[Entry]) -> list[Column]:
@@ -178,7 +177,7 @@ def _columns() -> Iterator[Column]:
         lambda e: e.verdict and ", ".join(filter(None, (e.verdict.published.source, e.verdict.published.address))),
     )
     yield _filed("warnings", "footnotes", lambda e: "; ".join(remarks(e.result, "warnings")))
-    yield _filed("notes", "footnotes", lambda e: "; ".join(e.footnotes))
+    yield _filed("notes", "footnotes", lambda e: "; ".join(footnotes([e.result])))
 
 
 def _deviation(metric: str) -> Column:

@@ -26,6 +26,8 @@ class Leaderboard:
     strength: float | None
     protocol: str
     entries: tuple[Entry, ...]
+    # Where its numbers are not what they seem.
+    footnotes: tuple[str, ...] = ()
 
     @property
     def anchor(self) -> str:
@@ -54,11 +56,6 @@ class Leaderboard:
         return lines + ([averaged(results)] if any(len(result.seeds) > 1 for result in results) else [])
 
     @property
-    def footnotes(self) -> tuple[str, ...]:
-        """Where its numbers are not what they seem."""
-        return self.entries[0].footnotes
-
-    @property
     def choices(self) -> str:
         """The choices of the protocol, in a line."""
         return self.entries[0].result.rules.summary(drawn=self.entries[0].result.about["random"])
@@ -73,11 +70,11 @@ def leaderboards(results: Iterable[Result]) -> list[Leaderboard]:
         groups.setdefault(order, []).append(result)
     boards = []
     for (dataset, protocol, kind, _, degradation), members in sorted(groups.items()):
-        lines = footnotes(members)
-        entries = tuple(best_first([entry(result, lines) for result in members]))
+        entries = tuple(best_first([entry(result) for result in members]))
         about = members[0].about
         title = members[0].dataset_name or str(about["dataset"]["title"])
-        boards.append(Leaderboard(dataset, title, degradation, kind, about["strength"], protocol, entries))
+        lines = tuple(footnotes(members))
+        boards.append(Leaderboard(dataset, title, degradation, kind, about["strength"], protocol, entries, lines))
     return boards
 
 

@@ -56,6 +56,17 @@ def test_a_test_image_that_a_method_was_trained_on_is_named():
     assert not [line for line in footnotes([result("BM3D", "set12")]) if "trained" in line]
 
 
+def test_of_a_part_of_a_set_only_its_own_images_are_named():
+    """Facts of the data: set12's 04 lies in train400/test_020, and no other image of set12 in a training set."""
+    parts = [result("DnCNN-S", f"set12:{image}", trained_on=("train400",)) for image in ("04", "05")]
+    for part, image in zip(parts, ("04", "05"), strict=True):
+        part.about["dataset"]["noise_name"] = "set12"
+        part.records[0].images[0]["image"] = image
+    (line,) = [line for line in footnotes(parts) if "trained" in line]
+    assert line.startswith("set12:04: ")
+    assert "train400/test_020" in line
+
+
 def test_test_sets_that_share_scenes_are_named_where_both_stand_in_the_table():
     lines = footnotes([result("BM3D", "kodak24"), result("BM3D", "live1")])
     assert any("kodak24" in line and "live1" in line and "19 of 29" in line for line in lines)
@@ -73,6 +84,14 @@ def test_notes_stand_in_every_form_of_the_table():
     assert "- Note: set12" in to_markdown(boards)
     (row,) = csv.DictReader(io.StringIO(to_csv(boards)))
     assert "train400/test_020" in row["notes"]
+
+
+def test_a_row_of_a_file_has_the_footnotes_of_its_own_result():
+    both = [result("DnCNN-S", "set12", trained_on=("train400",)), result("BM3D", "set12", told="estimated")]
+    rows = {row["method"]: row["notes"] for row in csv.DictReader(io.StringIO(to_csv(leaderboards(both))))}
+    assert "DnCNN-S was trained" in rows["DnCNN-S"]
+    assert "estimate" not in rows["DnCNN-S"]
+    assert rows["BM3D"] == "set12, 25: BM3D told an estimate of sigma, from each image itself (3.0 to 3.0)"
 
 
 def test_without_a_reference_the_order_is_that_of_the_score():
