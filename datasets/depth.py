@@ -209,9 +209,8 @@ def _depth(white: float) -> int:
 def _shallow(sides: Sequence[_Side]) -> list[str]:
     """Say that some images of a 16-bit set use 12 bits at most: either they are dark, or their white is another."""
     dark = sum(high <= 4095 for side in sides for _, high, _, _ in side.values)
-    have = "has" if dark == 1 else "have"
-    return [f"{counted(dark, 'image')} of it {have} no value above 4095: they are dark, or 12-bit: then put those into a "
-            "folder of their own"] if dark else []  # fmt: skip
+    line = f"no value of {counted(dark, 'image')} is above 4095: dark, or 12-bit: then put those into their own folder"
+    return [line] if dark else []
 
 
 def _of_float(sides: Sequence[_Side]) -> tuple[list[float], list[str]]:

@@ -8,7 +8,7 @@ from datasets import depth, own_images, pair_words, pairs, radiographs
 from datasets.archives import is_archive
 from datasets.description import Dataset, Image, Part
 from datasets.listing import Listing, counted, listing, matching, some
-from datasets.personal import by_name, described, roughness, same_files
+from datasets.personal import by_name, described, printable, roughness, same_files
 
 PAIRS, IMAGES = "pairs:", "images:"
 """Before a path: these are pairs, each of these is a clean image."""
@@ -51,8 +51,8 @@ def from_word(word: str, white: float | None = None) -> Dataset | None:
         dataset = from_path(Path(place).expanduser(), white=white, paired=paired)
     elif set(place) & set("*?[") and ("/" in place or ":" not in place):
         files = matching(place)
-        pattern = Path(place).expanduser().relative_to(files.path).as_posix()
-        whole = f"folder {files.path.resolve().name}"
+        pattern = printable(Path(place).expanduser().relative_to(files.path).as_posix())
+        whole = printable(f"folder {files.path.resolve().name}")
         dataset = _of_listing(files, white, paired=paired, typed=place)
         dataset = replace(dataset, name=f"{whole}/{pattern}", title=f"{whole}/{pattern}", whole=whole)
     elif as_pairs or as_images:

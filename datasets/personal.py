@@ -1,6 +1,7 @@
 """What all images of a person share that lie at a path: their names, their files, and how they are described."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -31,19 +32,31 @@ def described(path: Path, images: Sequence[Image], colour: str = "", **more: Any
     **more
         Further fields of `Dataset`.
     """
-    name = (
+    name = printable(
         f"folder {path.resolve().name or path.resolve()}"
         if path.is_dir()
         else path.name
         if path.suffix
         else f"file {path.name}"
     )
-    dataset = Dataset(name, name, colour, tuple(images), str(path), "your own images", **more)
+    images = tuple(replace(image, name=printable(image.name)) for image in images)
+    dataset = Dataset(name, name, colour, images, str(path), "your own images", **more)
     if colour:
         return dataset
     first = _first(dataset)
     black = first.dtype == "uint8" and first.max() <= 1
     return replace(dataset, colour="gray" if first.shape[2] == 1 else "rgb", warnings=(_BLACK,) * bool(black))
+
+
+def printable(name: str) -> str:
+    r"""Return the name of a file as a text that can be printed and stored, whatever bytes it has.
+
+    Examples
+    --------
+    >>> printable(os.fsdecode(b"caf\xe9")), printable("café")
+    ('caf\\xe9', 'café')
+    """
+    return os.fsencode(name).decode(errors="backslashreplace")
 
 
 def _first(dataset: Dataset) -> "np.ndarray":

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from bench.common.errors import BenchError, DoesNotFit
 from datasets.listing import some
+from datasets.personal import printable
 
 ENDINGS = (".png", ".npy", ".tif", ".tiff", ".mat", ".bmp", ".pgm", ".ppm", ".jpg", ".jpeg", ".webp")
 """Of files that can be an output; others in a folder, as notes, do not count."""
@@ -115,7 +116,7 @@ def _stems(folder: Path, files: Iterable[Path], names: Sequence[str]) -> dict[st
     for path in files:
         below = PurePosixPath(path.relative_to(folder).as_posix())
         # `a.b` may be the name of an image whose file is `a.b.png`, or of a file `a.b` without another ending.
-        stem = str(below) if str(below) in whole else str(below.with_suffix(""))
+        stem = printable(str(below) if str(below) in whole else str(below.with_suffix("")))
         stems.setdefault(stem, []).append(path)
     return stems
 

@@ -1,5 +1,6 @@
 """The program: its commands, and what becomes of an error."""
 
+import io
 import sys
 import traceback
 from collections.abc import Sequence
@@ -45,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         As typed after the program's name; not given: those of the process.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name or a sign that it cannot print ends nothing
+            stream.reconfigure(errors="backslashreplace")
     with interruptible() as interruption:
         try:
             status = typer.main.get_command(app).main(

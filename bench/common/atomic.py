@@ -36,7 +36,8 @@ def write_whole(path: Path, content: bytes | str, *, advice: str = ADVICE) -> No
     ['new/table.csv']
     """
     with whole(path, advice=advice) as beside:
-        beside.write_bytes(content.encode() if isinstance(content, str) else content)
+        # A person's path need not be UTF-8, and is no reason to lose what it stands beside.
+        beside.write_bytes(content.encode(errors="backslashreplace") if isinstance(content, str) else content)
 
 
 def check_writable(path: Path, *, advice: str = ADVICE) -> None:

@@ -12,6 +12,7 @@ from bench.degradation import Degradation
 from bench.plan.inference import Inference
 from bench.plan.protocol import Protocol
 from datasets import Dataset
+from datasets.personal import printable
 from methods import Method, Net
 
 REQUESTED = ("method", "dataset", "degradation", "protocol", "seed")
@@ -65,7 +66,9 @@ class Cell:
         """The method's name by itself, with the options that are not the default."""
         changed = [f"{k}={v}" for k, v in self.options.items() if v != self.method.options.get(k)]
         own = self.own_weights and f"({Path(self.own_weights).name})"
-        return " ".join(filter(None, [self.net.label, self.inference.label(local=self.local), *changed, own]))
+        return printable(
+            " ".join(filter(None, [self.net.label, self.inference.label(local=self.local), *changed, own]))
+        )
 
     @property
     def own(self) -> dict[str, str]:
@@ -214,4 +217,4 @@ def describe(net: Net) -> dict[str, Any]:
 
 def _end(path: str) -> str:
     """Return the last parts of a path, which do to tell things apart and do not say whose machine it is."""
-    return "/".join(Path(path).resolve().parts[-4:]) if path else ""
+    return printable("/".join(Path(path).resolve().parts[-4:])) if path else ""

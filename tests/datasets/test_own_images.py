@@ -312,7 +312,7 @@ def test_a_dark_image_of_a_sixteen_bit_set_stays_dark_and_is_named(tmp_path):
     save(tmp_path / "b.png", DEEP // 32)
     dataset = from_path(tmp_path)
     assert np.allclose(clean(dataset)[1], DEEP // 32 / 257, atol=1e-4)
-    assert said(dataset, "1 image of it has no value above 4095")
+    assert said(dataset, "no value of 1 image is above 4095")
 
 
 def test_the_range_that_a_file_states_counts(tmp_path):

@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -16,6 +17,7 @@ import datasets
 import methods
 from bench.cli import make, options
 from bench.cli.app import main
+from bench.degradation import degrade, parse
 from bench.plan.request import Request, plan
 from bench.run.forecast import forecasts
 from bench.run.settings import Settings
@@ -133,6 +135,45 @@ def test_a_failed_cell_is_recorded_and_the_others_go_on(bench, tmp_path, photogr
     page = bench("report", out=tmp_path)
     assert page.returncode == 0
     assert "raised ValueError: no" in (tmp_path / "report" / "index.html").read_text()
+
+
+def test_names_that_are_no_utf8_go_all_the_way(bench, tmp_path, photographs):
+    """The bytes of another system's names: in records, tables, labels, saved files, the page; told apart by them."""
+    folder, odd = tmp_path / os.fsdecode(b"b\xfcro"), os.fsdecode(b"caf\xe9")
+    try:
+        photographs.rename(folder)
+        (folder / "coins.png").rename(folder / f"{odd}.png")
+    except OSError:
+        pytest.skip("this file system takes names in UTF-8 only")
+    method = tmp_path / f"{odd}.py"
+    method.write_text("def denoise(noisy, sigma):\n    return noisy\n")
+    save, table = tmp_path / "saved", tmp_path / "t.csv"
+    words = ("run", "--data", folder, "--method", method, "--protocol", "clipped", "--table", table)
+    done = bench(*words, "--save", save, out=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (row,) = csv.DictReader(table.open(encoding="utf-8"))
+    assert (row["method"], row["dataset"]) == ("caf\\xe9", "folder b\\xfcro")
+    # What returns its input has the PSNR of the noisy image, whose noise has the name of its image.
+    clean = {"camera": "camera", "caf\\xe9": odd}
+    errors = []
+    for name, file in clean.items():
+        pixels = np.asarray(Image.open(folder / f"{file}.png"))[..., None]
+        noisy = degrade(pixels, parse("25"), dataset="folder b\\xfcro", image=name, seed=0, noisy="uint8").noisy
+        errors.append(10 * math.log10(1 / np.mean((noisy - pixels / 255.0) ** 2)))
+    assert float(row["psnr"]) == pytest.approx(sum(errors) / 2, abs=1e-3)
+    read_back = re.search('METHOD="(.*)"', done.stdout)[1]
+    again = bench(
+        "run", "--data", folder, "--method", read_back, "--protocol", "clipped", "--table", table, out=tmp_path
+    )
+    assert again.returncode == 0, again.stderr
+    assert next(csv.DictReader(table.open(encoding="utf-8")))["psnr"] == row["psnr"]
+    given = tmp_path / "given"
+    given.mkdir()
+    for file in clean.values():
+        (given / f"{file}.png").write_bytes((folder / f"{file}.png").read_bytes())
+    assert bench("run", "--data", folder, "--method", f"outputs:{given}", out=tmp_path).returncode == 0
+    assert bench("report", out=tmp_path).returncode == 0
+    assert "caf\\xe9" in (tmp_path / "report" / "leaderboard.csv").read_text()
 
 
 def test_offline_without_mirror_says_what_to_do(bench, tmp_path, monkeypatch):
