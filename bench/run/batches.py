@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from bench.common import devices
+from bench.common.child_process import ChildEndedError
 from bench.common.errors import BenchError
 from bench.plan.cell import Cell
 from bench.run.runtimes.choice import Runner
@@ -37,7 +38,7 @@ def _output(cell: Cell, batch: list[Sample], runner: Runner, device: str, *, war
 
     noisy = torch.stack([torch.from_numpy(image.noisy).permute(2, 0, 1) for image in batch]).to(device)
     if not warm:  # start-up cost of kernels and caches belongs to no image
-        call(cell, runner.run, noisy[..., :64, :64], batch[0])
+        _warm_up(cell, runner.run, noisy[..., :64, :64], batch[0])
     devices.synchronise(device)
     start = runner.clock()
     denoised = call(cell, runner.run, noisy, batch[0])
@@ -45,6 +46,15 @@ def _output(cell: Cell, batch: list[Sample], runner: Runner, device: str, *, war
     seconds = (runner.clock() - start) / len(batch)
     scores = [self_score(cell, runner.run, noisy[i : i + 1], denoised[i : i + 1], batch[i]) for i in unscored(batch)]
     return Output(batch, denoised, seconds, scores)
+
+
+def _warm_up(cell: Cell, run: Callable[..., Any], corner: "Tensor", image: Sample) -> None:
+    """Run the method on a corner of an image; what goes wrong with it is said of the whole image, if it does so too."""
+    try:
+        call(cell, run, corner, image)
+    except BenchError as error:
+        if isinstance(error.__cause__, ChildEndedError):  # it cannot be called again
+            raise
 
 
 def unscored(batch: list[Sample]) -> Iterable[int]:

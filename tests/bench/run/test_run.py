@@ -62,6 +62,17 @@ def test_a_bad_method_fails_its_cell_only(one_cell, photographs, method_file, bo
     assert [isinstance(outcome, Failure) for outcome in outcomes] == [True, False]
 
 
+def test_what_goes_wrong_is_said_of_the_image_and_not_of_the_corner_that_warms_up(one_cell, tmp_path, method_file):
+    Image.fromarray(np.tile(np.arange(100, dtype=np.uint8), (90, 1))).save(tmp_path / "large.png")
+    cut = method_file("def denoise(noisy, sigma):\n    return noisy[..., 2:-2, 2:-2]\n", "cut")
+    with pytest.raises(BenchError, match=r"image large: returned shape \(1, 1, 86, 96\); expected \(1, 1, 90, 100\)"):
+        run_cell(one_cell(str(cut), tmp_path / "large.png"), CPU)
+    needs = "    if noisy.shape[-1] < 80:\n        raise ValueError('too small')\n    return noisy\n"
+    whole = method_file(f"def denoise(noisy, sigma):\n{needs}", "whole")
+    record = run_cell(one_cell(str(whole), tmp_path / "large.png", protocol="clipped"), CPU)
+    assert rows(record) == pytest.approx(rows(record, "noisy_psnr"), abs=1e-5)
+
+
 @pytest.mark.parametrize("case", ["truncated", "text", "alpha", "mixed"])
 def test_a_bad_image_fails_alone_with_one_line(one_cell, photographs, method_file, case):
     path = photographs / "zebra.png"
