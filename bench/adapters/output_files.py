@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,12 +42,15 @@ class Outputs:
         Of `.mat` files; empty: their only array.
     notes : sequence of str
         How the files were found.
+    failed : mapping
+        Why there is no output, by the names of images.
     """
 
     def __init__(
-        self, files: Mapping[str, tuple[Path, str]], white: float, variable: str, notes: tuple[str, ...]
-    ) -> None:
-        self.files, self.white, self.variable = files, white, variable
+        self, files: Mapping[str, tuple[Path, str]], white: float, variable: str, notes: tuple[str, ...],
+        failed: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:  # fmt: skip
+        self.files, self.white, self.variable, self.failed = files, white, variable, failed
         self.notes = list(notes)
         self._said = bool(white)
 
@@ -74,6 +78,8 @@ class Outputs:
         BenchError
             If the file cannot be read, or is not the output for this image.
         """
+        if name not in self.files:
+            raise BenchError(f"image {name} has no output, since it failed there: {self.failed[name]}")
         path, digest = self.files[name]
         if sha256(path) != digest:
             raise BenchError(f"output {path}: has changed since this run began; run it again")

@@ -17,6 +17,7 @@ from bench.adapters.output_names import ENDINGS, UNRELATED, assigned, safe
 from bench.common.errors import BenchError, DoesNotFit
 from bench.common.files import sha256
 from bench.common.parsing import name_and_options
+from bench.common.tables import rows_of
 from bench.degradation import Degradation
 from methods import Method, Net
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 PREFIX = "outputs:"
 OPTIONS = ("label", "as", "white", "variable")
 """What may stand behind the path, as in ``outputs:folder:label=MyNet,as=DnCNN S``."""
+
+SAVED = "saved.csv"
+"""A table beside saved outputs: `image`, `cause` where there is no output for it, `origin` of the method."""
 
 PLACES = ("dataset", "noise", "protocol", "seed", "name")
 """What may stand in a path within braces."""
@@ -117,6 +121,8 @@ class Load:
         By the names of the images: the file of each and its sha256; empty until a cell is planned.
     notes : tuple of str
         How the files were found.
+    failed : mapping
+        Why there is no output, by the names of images, as `SAVED` says it.
     """
 
     runtime: ClassVar[str] = ""
@@ -129,6 +135,7 @@ class Load:
     code: str
     files: Mapping[str, tuple[Path, str]] = field(default_factory=dict, repr=False)
     notes: tuple[str, ...] = ()
+    failed: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def for_images(self, names: Sequence[str], words: Mapping[str, str]) -> "Load":
         """Return the same with the files for the images of a cell.
@@ -147,6 +154,8 @@ class Load:
         """
         path = _PLACE.sub(lambda place: words.get(place[1], place[0]), self.pattern)
         notes: list[str] = []
+        failed = _failed(path)
+        names = [name for name in names if name not in failed] or names
         if "{name}" in path:
             by_name = _by_pattern(self.where, path, names)
         elif Path(path).is_file():
@@ -155,7 +164,8 @@ class Load:
             by_name = {names[0]: Path(path)}
         else:
             by_name, notes = assigned(self.where, names, Path(path))
-        return replace(self, files={n: (p, sha256(p)) for n, p in by_name.items()}, notes=tuple(notes))
+        files = {name: (file, sha256(file)) for name, file in by_name.items()}
+        return replace(self, files=files, notes=tuple(notes), failed=failed)
 
     @property
     def path(self) -> str:
@@ -172,7 +182,14 @@ class Load:
         """Return the outputs of a cell."""
         from bench.adapters.output_files import Outputs
 
-        return Outputs(self.files, self.white, self.variable, self.notes)
+        return Outputs(self.files, self.white, self.variable, self.notes, self.failed)
+
+
+def _failed(path: str) -> dict[str, str]:
+    """Return the images that failed where the outputs come from, and why."""
+    before, named, _ = path.partition("{name}")
+    folder = Path(f"{before}_").parent if named else Path(path)
+    return {row["image"]: row["cause"] for row in rows_of(folder / SAVED) if row.get("image") and row.get("cause")}
 
 
 def _by_pattern(where: str, pattern: str, names: Sequence[str]) -> dict[str, Path]:

@@ -55,6 +55,14 @@ def write_csv(
     write_whole(path, csv_text(rows, columns=columns, digits=digits), advice=advice)
 
 
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """Read a CSV file, a row as its fields by the names of the columns; no rows where there is no file."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        return list(csv.DictReader(file))
+
+
 def ending(path: Path) -> str:
     """Return which of `ENDINGS` a file has; a pipe or a device, as ``/dev/stdout``, gets CSV.
 

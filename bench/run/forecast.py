@@ -11,6 +11,7 @@ from bench.common.errors import BenchError
 from bench.common.files import Source
 from bench.plan.cell import Cell
 from bench.run.campaign import finished
+from bench.run.saving import Saver, needs_floats
 from bench.run.settings import Settings
 from bench.store.records import Record, Store
 
@@ -42,11 +43,14 @@ def forecasts(cells: Sequence[Cell], store: Store, settings: Settings, *, fresh:
     fresh : bool
         Whether finished cells would run again too.
     """
+    if settings.save:
+        Saver(settings.save, cells)  # which refuses what could not be saved
     records = store.scores()
     rates, pixels = _seconds_a_pixel(records, settings), _pixels_of_sets(records)
     made = []
     for cell in cells:
-        if not fresh and finished(cell, store, settings):
+        lacking = settings.save is not None and needs_floats(cell)
+        if not fresh and not lacking and finished(cell, store, settings):
             made.append(Forecast(cell, finished=True))
             continue
         weights = cell.net.weights

@@ -121,7 +121,7 @@ def _outputs(
 ) -> Generator[Output]:
     """Run the method over the images; what a record says of where and how that was is put into `how`."""
     if cell.outputs:
-        outputs, notes = from_files(cell, images)
+        outputs, notes = from_files(cell, images, failed)
         how |= asdict(Cost()) | {"runtime": "", "fallback": "", "jobs": 1, "threads": 1, "notes": notes}
         yield from outputs
         return

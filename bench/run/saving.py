@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.adapters.output_names import safe
-from bench.adapters.outputs import path_words
+from bench.adapters.outputs import SAVED, path_words
 from bench.common.atomic import whole
 from bench.common.errors import BenchError, one_line
 from bench.common.files import sha256
-from bench.common.tables import write_csv
+from bench.common.tables import rows_of, write_csv
 from bench.plan.cell import Cell, Failure, understood
 from bench.plan.request import Request, inputs
 from bench.plan.resolve import EXPECTED
@@ -50,6 +50,13 @@ class Saver:
         self.images, self._methods, self._noisy, self._exact = 0, dict[str, None](), set[Path](), False
         places: dict[Path, Cell] = {}
         for cell in cells:
+            _check_images(folder, cell)
+            saved = rows_of(self._place(cell) / SAVED)[:1]
+            if any(row.get("origin") not in (None, _origin(cell)) for row in saved):
+                raise BenchError(
+                    f"SAVE={folder}: {self._place(cell)} holds the images of another method of that name, "
+                    f"{saved[0]['origin']}; give another folder, or delete that one"
+                )
             other = places.setdefault(self._place(cell), cell)
             if other is not cell:
                 raise BenchError(
@@ -81,6 +88,11 @@ class Saver:
                 image = pixels.reshape(row["height"], row["width"], channels) / np.float32(255)
             ending = "npy" if needs_floats(cell) else "png"
             _write(self._place(cell) / f"{safe(row['image'])}.{ending}", image)
+        failed = record.provenance.get("failed_images", {})
+        rows = [
+            {"image": name, "cause": failed.get(name), "origin": _origin(cell)} for name in cell.dataset.image_names()
+        ]
+        write_csv(self._place(cell) / SAVED, rows)
         self.images += len(record.images)
         self._methods[self._place(cell).name] = None
         self._exact |= needs_floats(cell)
@@ -104,6 +116,21 @@ def place(folder: Path, cell: Cell) -> Path:
     """Return the folder of what all methods share: dataset, noise, protocol and seed."""
     words = path_words(cell.dataset.name, cell.degradation, cell.protocol.name, cell.seed)
     return folder / TREE.format_map(words)
+
+
+def _origin(cell: Cell) -> str:
+    """Return where a method comes from, which tells methods of one name apart."""
+    return cell.own["command"] or cell.own["method"] or cell.method.name
+
+
+def _check_images(folder: Path, cell: Cell) -> None:
+    """Raise `BenchError` where images of another dataset lie already that has the name of the cell's."""
+    inside = place(folder, cell) / NOISY
+    if any(row.get("data") not in (None, cell.data) for row in rows_of(inside / f"{NOISY}.csv")[:1]):
+        raise BenchError(
+            f"{inside} holds noisy images of another {cell.dataset.name}, or of this one before it changed; give "
+            "another folder, or delete that one"
+        )
 
 
 def needs_floats(cell: Cell) -> bool:
@@ -138,9 +165,10 @@ def save_noisy(folder: Path, cell: Cell, ending: str = "", failed: dict[str, Exc
     eight_bit = cell.protocol.noisy == "uint8" and not cell.degradation.recorded
     ending = ending or ("png" if eight_bit else "npy")
     inside = place(folder, cell) / NOISY
+    _check_images(folder, cell)
     about = {
         "dataset": cell.dataset.name, "degradation": str(cell.degradation), "protocol": cell.protocol.name,
-        "seed": cell.seed,
+        "seed": cell.seed, "data": cell.data,
     }  # fmt: skip
     rows = []
     for sample in samples(cell, failed=failed):

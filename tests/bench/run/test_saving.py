@@ -1,6 +1,7 @@
 """Saved images: what is written, and that outputs: reads the same numbers from them."""
 
 import csv
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from bench.common.errors import BenchError
 from bench.degradation import degrade, parse
 from bench.plan.request import Request, plan
 from bench.run.campaign import run_campaign
+from bench.run.forecast import forecasts
 from bench.run.progress import Progress
 from bench.run.saving import Saver, noisy_images, place
 from bench.run.settings import Settings
@@ -100,7 +102,7 @@ def test_what_is_saved(tmp_path, run, photographs):
         for folder, endings in (("noisy", noisy), ("Median", denoised))
         for protocol in noisy
         for name in ("camera", "coins")
-    } | {f"{protocol}/seed0/noisy/noisy.csv" for protocol in noisy}
+    } | {f"{protocol}/seed0/{table}.csv" for protocol in noisy for table in ("noisy/noisy", "Median/saved")}
     clean = np.asarray(Image.open(photographs / "coins.png"))[..., None]
     expected = degrade(clean, parse("25"), dataset="folder photographs", image="coins", seed=0).noisy
     saved = tmp_path / "saved/folder photographs/25"
@@ -112,6 +114,9 @@ def test_what_is_saved(tmp_path, run, photographs):
 def test_finished_cells_are_saved_from_their_records_unless_these_hold_less(tmp_path, run, photographs):
     request = Request("median", str(photographs), "25", protocol="standard,float")
     results, _ = run(request)
+    for save, done in ((None, [True, True]), (tmp_path / "saved", [True, False])):
+        told = forecasts(plan(request)[0], Store(tmp_path / "runs"), Settings("auto", jobs=1, save=save))
+        assert [one.finished for one in told] == done
     _, noted = run(request, tmp_path / "saved")
     assert noted.finished == 1
     assert "1 finished cells run again" in noted.notes[0]
@@ -163,4 +168,43 @@ def test_an_image_that_cannot_be_read_is_left_out_alone(tmp_path, run, photograp
     assert made.startswith("2 noisy images in")
     assert failure.cause.startswith("image broken: ")
     run(Request("median", str(photographs), "25"), tmp_path / "saved")
-    assert sorted(path.stem for path in tmp_path.glob("saved/*/*/*/*/Median/*")) == ["camera", "coins"]
+    assert sorted(path.stem for path in tmp_path.glob("saved/*/*/*/*/Median/*.png")) == ["camera", "coins"]
+
+
+@pytest.mark.parametrize("protocol", ["standard", "float"])
+def test_of_a_set_with_images_that_fail_the_others_are_read_back(tmp_path, run, photographs, protocol):
+    (photographs / "broken.png").write_bytes((photographs / "coins.png").read_bytes()[:300])
+    Image.fromarray(np.zeros((7, 7), np.uint8)).save(photographs / "tiny.png")
+    words = {"data": str(photographs), "noise": "25", "protocol": protocol}
+    (result,), noted = run(Request("median", **words), tmp_path / "saved")
+    (again,), _ = run(Request(method_in(noted.notes[-1]), **words))
+    assert again.counted == result.counted == "2 of 4"
+    assert again.images("psnr") == result.images("psnr")
+    (line,) = again.about["warnings"]
+    assert line.startswith("2 of 4 images; failed: broken: ")
+    assert "tiny: image tiny has no output, since it failed there: " in line
+    next(tmp_path.glob("saved/*/*/*/*/Median/coins.*")).unlink()  # this one did not fail
+    (failure,) = plan(Request(method_in(noted.notes[-1]), **words))[1]
+    assert "image coins has no output" in failure.cause
+
+
+def test_what_another_run_saved_is_not_written_over_by_things_of_the_same_names(tmp_path, run, photographs):
+    other = tmp_path / "b" / "photographs"
+    shutil.copytree(photographs, other)
+    Image.fromarray(np.full((48, 64), 90, np.uint8)).save(other / "coins.png")
+    run(Request("median", str(photographs), "25"), tmp_path / "saved")
+    before = {path: path.read_bytes() for path in (tmp_path / "saved").rglob("*.*")}
+    cells, _ = plan(Request("gaussian", str(other), "25"))
+    with pytest.raises(BenchError, match="holds noisy images of another folder photographs"):
+        Saver(tmp_path / "saved", cells)
+    (failure,) = noisy_images(Request(data=str(other), noise="25"), tmp_path / "saved")
+    assert "holds noisy images of another folder photographs" in failure.cause
+    assert {path: path.read_bytes() for path in (tmp_path / "saved").rglob("*.*")} == before
+    run(Request("median", str(photographs), "25"), tmp_path / "saved")  # the same once more
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "model.py").write_text("def denoise(noisy, sigma):\n    return noisy\n")
+    run(Request(str(tmp_path / "one/model.py"), str(photographs), "25"), tmp_path / "saved")
+    cells, _ = plan(Request(str(tmp_path / "two/model.py"), str(photographs), "25"))
+    with pytest.raises(BenchError, match=r"holds the images of another method of that name, .*one/model\.py"):
+        Saver(tmp_path / "saved", cells)
