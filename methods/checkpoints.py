@@ -31,9 +31,7 @@ def state_dict(path: Path) -> dict[str, Any]:
 
 def notes(path: Path) -> tuple[str, ...]:
     """Return a line where a file of weights holds several networks: which one `state_dict` takes."""
-    if path.suffix == ".safetensors" or what_else(path):
-        return ()
-    return _named(path)[1]
+    return () if what_else(path) else _named(path)[1]
 
 
 WRAPPERS = (
@@ -80,7 +78,7 @@ def _named(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
             raise ValueError(_CODE.format(path))
         raise ValueError(f"weights {path}: holds no named tensors; expected a state dict or safetensors")
     tensors.pop("n_averaged", None)  # a count, of `torch.optim.swa_utils.AveragedModel`
-    return (_of_lightning(tensors, path, remarks) if lightning else tensors), tuple(remarks)
+    return _of_members(tensors, path, remarks, lightning=lightning), tuple(remarks)
 
 
 def _averaged(content: Any, depth: int = 3) -> str:
@@ -123,21 +121,38 @@ def _unprefixed(key: str) -> str:
     return key.replace("._orig_mod.", ".")
 
 
-def _of_lightning(tensors: dict[str, Any], path: Path, remarks: list[str]) -> dict[str, Any]:
-    """Return the tensors of the network of a Lightning module, whose attribute stands before their names."""
-    if not all("." in key for key in tensors):
-        return tensors
-    sizes: dict[str, int] = {}
+def _of_members(tensors: dict[str, Any], path: Path, remarks: list[str], *, lightning: bool) -> dict[str, Any]:
+    """Return the tensors of the network where several stand side by side, each behind a name of its own.
+
+    They do in a Lightning module, and where averaged weights have all the names that others have: `ema.`, `model.`.
+    """
+    members: dict[str, dict[str, Any]] = {}
     for key, tensor in tensors.items():
-        member = key.partition(".")[0]
-        sizes[member] = sizes.get(member, 0) + tensor.numel()
+        member, _, name = key.partition(".")
+        members.setdefault(member, {})[_unprefixed(name)] = tensor
+    twins = {
+        member: [other for other in members if other != member and _is_copy(members[other], members[member])]
+        for member in members
+        if _AVERAGED.search(member)
+    }
+    averaged = [member for member, others in twins.items() if others]
+    if not averaged and not (lightning and all("." in key for key in tensors)):
+        return tensors
     usual = {name: place for place, name in enumerate(WRAPPERS)}
-    member = min(sizes, key=lambda name: (usual.get(name, len(usual)), -sizes[name]))
-    others = [name for name in sizes if name in usual and name != member]
-    if _AVERAGED.search(member) and others:
-        remarks.append(f"{member} of {path.name} is taken, the averaged weights; it holds {others[0]} too")
-    inside = (key.removeprefix(f"{member}.") for key in tensors if key.startswith(f"{member}."))
-    return {_unprefixed(key): tensors[f"{member}.{key}"] for key in inside}
+
+    def rank(member: str) -> tuple[bool, int, int]:
+        size = sum(tensor.numel() for tensor in members[member].values())
+        return member not in averaged, usual.get(member, len(usual)), -size
+
+    chosen = min(members, key=rank)
+    if chosen in averaged:
+        remarks.append(f"{chosen} of {path.name} is taken, the averaged weights; it holds {twins[chosen][0]} too")
+    return members[chosen]
+
+
+def _is_copy(some: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
+    """Whether the tensors of a network are among others, by their names and shapes; a layer has two or so."""
+    return len(some) > 2 and all(name in others and others[name].shape == part.shape for name, part in some.items())
 
 
 _CODE = (

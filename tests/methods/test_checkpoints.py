@@ -55,6 +55,12 @@ WRAPPED = {
     "numpy arrays": {"state_dict": {key: tensor.numpy() for key, tensor in TENSORS.items()}, "history": np.ones(9)},
     "parameters": {"state_dict": {key: nn.Parameter(t, False) for key, t in TENSORS.items()}},
     "an object of its own": {"state_dict": TENSORS, "settings": Settings()},
+    "averaged side by side": {**prefixed("model.", OTHER), **prefixed("ema."), "step": torch.tensor(3)},
+    "averaged side by side, wrapped": {"state_dict": {**prefixed("net_ema.module."), **prefixed("net.", OTHER)}},
+    "averaged in Lightning": {
+        "state_dict": {**prefixed("net.", OTHER), **prefixed("net_ema."), "loss.scale": torch.ones(5)},
+        "pytorch-lightning_version": "2.1",
+    },
     "averaged too": {"params": OTHER, "params_ema": TENSORS},
     "averaged first": {"ema": TENSORS, "model": OTHER},
     "averaged, another name": {"state_dict": OTHER, "state_dict_ema": TENSORS, "optimizer": OPTIMISER},
@@ -103,6 +109,9 @@ def test_safetensors_by_what_is_in_them(tmp_path, name):
     safetensors.torch.save_file(prefixed("module."), path)
     assert set(state_dict(path)) == set(TENSORS)
     assert notes(path) == ()
+    safetensors.torch.save_file({**prefixed("model.", OTHER), **prefixed("ema.")}, path)
+    assert torch.equal(state_dict(path)["0.weight"], TENSORS["0.weight"])
+    assert notes(path) == (f"ema of {name} is taken, the averaged weights; it holds model too",)
 
 
 def test_numbers_of_nets_stay(tmp_path):
