@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from PIL.ImageFile import ImageFile
 
@@ -21,16 +23,25 @@ _PLAIN = (1, 8, 32773, 32946)  # none, deflate, PackBits, deflate again: what ti
 
 
 def array_of(where: Path, content: bytes | None) -> "np.ndarray":
-    """Open an array of np.save; nothing in it is executed."""
+    """Open an array of np.save; nothing in it is executed. Gray images in a stack get an axis of one channel."""
     import numpy as np
 
     try:
         if content is None:
-            return np.load(where, mmap_mode="r", allow_pickle=False)
-        return np.load(io.BytesIO(content), allow_pickle=False)
+            array = np.load(where, mmap_mode="r", allow_pickle=False)
+        else:
+            array = np.load(io.BytesIO(content), allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         what = "it holds Python objects" if "bject" in str(error) else f"{' '.join(str(error).split())[:100]}"
         raise ValueError(f"image {where}: cannot be read ({what}); expected an array of numbers of np.save") from None
+    return array[..., None] if _is_stack(array.shape) else array
+
+
+def _is_stack(shape: "Sequence[int]") -> bool:
+    """Whether an array is plainly (N, H, W): neither colours nor bands are its first or its last axis."""
+    if len(shape) != 3 or shape[0] < 5 or min(shape[1:]) < 8:
+        return False
+    return shape[1] == shape[2] or shape[0] <= shape[2]
 
 
 def picture_of(array: "np.ndarray", page: int, where: Path) -> "np.ndarray":

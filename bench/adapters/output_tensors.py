@@ -1,6 +1,7 @@
 """What a method returned, as tensors of the shape of its input: out of tuples and dictionaries, axes put right."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,13 +14,13 @@ def joined(output: Any, shape: Sequence[int]) -> Any:
     Parameters
     ----------
     output : any
-        What a method returned: a tensor or an array, or a tuple, list or dictionary of such.
+        What a method returned: a tensor or an array, or a tuple, list, dictionary or object of such.
     shape : sequence of int
         Of its input, (B, C, H, W).
     """
     import torch
 
-    if not isinstance(output, tuple | list | Mapping):
+    if not isinstance(output, tuple | list | Mapping) and not _attributes(output):
         return output
     parts = [part for part in map(tensor_of, _leaves(output)) if part is not None]
     fitting = [part for part in (shaped(part, shape) for part in parts) if part is not None]
@@ -61,11 +62,20 @@ def shaped(output: "Tensor", shape: Sequence[int]) -> "Tensor | None":
 
 
 def _leaves(output: Any) -> Iterator[Any]:
-    """Give what stands in tuples, lists and dictionaries, however deep."""
+    """Give what stands in tuples, lists and dictionaries, however deep, and in the attributes of other objects."""
     if isinstance(output, Mapping):
         output = tuple(output.values())
     if isinstance(output, tuple | list):
         for part in output:
             yield from _leaves(part)
     else:
-        yield output
+        yield from _attributes(output) or [output]
+
+
+def _attributes(output: Any) -> list[Any]:
+    """Return what the attributes of an object hold, as of a dataclass; nothing of one that is an image itself."""
+    if tensor_of(output) is not None:
+        return []
+    if is_dataclass(output):
+        return [getattr(output, field.name) for field in fields(output)]
+    return list(getattr(output, "__dict__", {}).values())

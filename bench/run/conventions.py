@@ -199,11 +199,15 @@ def _recognised(
 
 
 def _first(noisy: "Tensor", parts: "Sequence[Tensor]") -> tuple[int, str]:
-    """Return the first output that is an image, on any scale, else the first that is known; and what it is."""
+    """Return the first output that is an image, on any scale, else the first that is known; and what it is.
+
+    The input, which some methods give back beside what they made of it, is the last to be taken.
+    """
     kinds = [kind_of(noisy.float().cpu().numpy(), part.float().cpu().numpy()) for part in parts]
     known = [place for place, kind in enumerate(kinds) if kind]
-    images = [place for place in known if "residual" not in kinds[place]]
-    place = next(iter([*images, *known, 0]))
+    made = [place for place in known if not parts[place].equal(noisy.to(parts[place].dtype))]
+    images = [place for place in made if "residual" not in kinds[place]]
+    place = next(iter([*images, *made, *known, 0]))
     return place, kinds[place]
 
 

@@ -199,6 +199,22 @@ def test_every_page_is_an_image(tmp_path):
     assert said(dataset, "each page is an image: more (2 pages), stack (3 pages)")
 
 
+def test_gray_images_in_a_stack(tmp_path):
+    """(N, H, W) where that is plain; colours and bands are no images, and (H, W, bands) is no stack of lines."""
+    several = [np.roll(GRAY[..., 0], step, 0) for step in range(6)]
+    np.save(tmp_path / "six.npy", np.stack(several))
+    dataset = from_path(tmp_path)
+    assert dataset.image_names() == [f"six-{step}" for step in range(6)]
+    assert all(np.array_equal(one[..., 0], expected) for one, expected in zip(clean(dataset), several, strict=True))
+    assert said(dataset, "each page is an image: six (6 pages)")
+    np.save(tmp_path / "six.npy", np.zeros((40, 12, 12), np.uint8))
+    assert len(from_path(tmp_path).images) == 40
+    for unclear in ((40, 30, 7), (40, 40, 31), (4, 20, 30), (20, 30, 4), (2, 20, 30), (2, 3, 20, 30)):
+        np.save(tmp_path / "six.npy", np.zeros(unclear, np.uint8))
+        with pytest.raises(ValueError, match="expected \\(H, W\\)"):
+            from_path(tmp_path)
+
+
 # Depth: 16 bits, 12 bits in 16, floating-point numbers.
 
 DEEP = GRAY.astype(np.uint16) * 257

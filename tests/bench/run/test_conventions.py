@@ -1,6 +1,8 @@
 """Whatever a method returns instead of the image is recognised and brought to it; the image itself is left alone."""
 
 import itertools
+from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -130,6 +132,14 @@ def test_an_image_that_misleads_is_not_trusted_alone():
     assert "seems to return the noise on the first image" in warnings[0]
 
 
+@dataclass
+class Restored:
+    """What some methods return: their input beside the image."""
+
+    noisy: torch.Tensor
+    image: torch.Tensor
+
+
 @pytest.mark.parametrize(
     ("pack", "place"),
     [
@@ -141,6 +151,9 @@ def test_an_image_that_misleads_is_not_trusted_alone():
         (lambda n, out: (out, n.mean()), 0),
         (lambda n, out: (n - out, n.mean()), 0),
         (lambda n, out: [[out[:, :, ::2, ::2]], out], 0),
+        (lambda n, out: Restored(n, out), 2),
+        (lambda n, out: SimpleNamespace(image=out, psnr=31.2, steps=[1, 2]), 0),
+        (lambda n, out: {"input": n.clone(), "noise": n - out}, 2),
     ],
 )
 @pytest.mark.parametrize("channels", [1, 3])
