@@ -21,6 +21,9 @@ COMMANDS = (
 )  # fmt: skip
 """Each is the function `command` of the module of its name."""
 
+KEEPING_NOTHING = ("list", "conform", "speed", "explain", "export", "test", "check")
+"""Those of which an interruption leaves nothing that the same command could go on from."""
+
 BAD_INPUT, UNEXPECTED, INTERRUPTED = 2, 70, 130
 """Exit statuses: a person can mend it; a fault of this program (EX_SOFTWARE of sysexits.h); Ctrl-C."""
 
@@ -50,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # a name or a sign that it cannot print ends nothing
             stream.reconfigure(errors="backslashreplace")
     with interruptible() as interruption:
+        if arguments and arguments[0] in KEEPING_NOTHING:
+            interruption.keep_nothing()
         try:
             status = typer.main.get_command(app).main(
                 arguments or ["--help"], prog_name="python -m bench", standalone_mode=False

@@ -28,6 +28,10 @@ class Interruption:
         """Note how many cells of how many are stored."""
         self._kept = f"{finished} of {total} cells are kept; the same command goes on from there"
 
+    def keep_nothing(self) -> None:
+        """Note that the command stores nothing before its end."""
+        self._kept = "nothing is kept; the same command begins anew"
+
     @property
     def line(self) -> str:
         """What is kept and how to go on."""

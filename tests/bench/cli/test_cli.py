@@ -137,6 +137,27 @@ def test_a_failed_cell_is_recorded_and_the_others_go_on(bench, tmp_path, photogr
     assert "raised ValueError: no" in (tmp_path / "report" / "index.html").read_text()
 
 
+@pytest.mark.parametrize(
+    ("command", "place", "line"),
+    [
+        (
+            "conform",
+            "bench.studies.conform.study.conform",
+            "interrupted: nothing is kept; the same command begins anew",
+        ),
+        ("run", "bench.plan.request.planned", "interrupted: what is finished is kept, and the same command goes on"),
+    ],
+)
+def test_an_interruption_says_what_is_kept(bench, monkeypatch, command, place, line):
+    def interrupted(*given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(place, interrupted)
+    done = bench(command, "--method", "median")
+    assert done.returncode == 130
+    assert done.stderr.startswith(line)
+
+
 def test_names_that_are_no_utf8_go_all_the_way(bench, tmp_path, photographs):
     """The bytes of another system's names: in records, tables, labels, saved files, the page; told apart by them."""
     folder, odd = tmp_path / os.fsdecode(b"b\xfcro"), os.fsdecode(b"caf\xe9")
