@@ -135,6 +135,14 @@ def method_file(tmp_path):
 
 
 @pytest.fixture
+def noise_predictor(method_file):
+    """Return the file of a network that returns the noise: what the mean of 3x3 pixels takes away."""
+    mean = "torch.nn.functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False)"
+    network = f"class Net(torch.nn.Module):\n    def forward(self, x):\n        return x - {mean}\n"
+    return method_file(f"import torch\n\n\n{network}\n\nmodel = Net()\n")
+
+
+@pytest.fixture
 def gray() -> np.ndarray:
     """Return a gray photograph, uint8 (64, 80, 1)."""
     from skimage import data

@@ -16,7 +16,7 @@ from bench.common.errors import BenchError, one_line
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from bench.run.wrappers import Run
 
@@ -78,6 +78,36 @@ def understood(
         return image_of(kind, parts[min(place, len(parts) - 1)], noisy)
 
     return run
+
+
+def imaged(
+    network: "nn.Module", returns: str, noisy: "Tensor", sigma: float | None, multiple: int
+) -> "tuple[nn.Module, list[str]]":
+    """Return a network that gives an image, whatever `network` returns on this one, and what is to be said of it.
+
+    It stays a network, for studies that differentiate or export it. Parameters are as of `understood`.
+    """
+    import torch
+
+    with torch.no_grad():
+        parts = _parts(_called(network, noisy, sigma), noisy)
+        place, kind = (0, returns) if returns else _recognised(network, noisy, parts, sigma, multiple, [])
+    if len(parts) == 1 and kind == "image":
+        return network, []
+
+    class Imaged(torch.nn.Module):
+        """The network, and behind it what brings its output to an image."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = network
+
+        def forward(self, noisy: "Tensor", sigma: "float | Tensor | None") -> "Tensor":
+            channels = noisy.shape[1]
+            output = self.inner(noisy, sigma)
+            return image_of(kind, output[:, place * channels : (place + 1) * channels], noisy)
+
+    return Imaged().eval(), _said((place, kind), len(parts), declared=bool(returns))
 
 
 def _called(denoise: Callable[..., Any], noisy: "Tensor", sigma: float | None) -> Any:

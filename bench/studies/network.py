@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.common.errors import BenchError
 from bench.plan.cell import Cell
+from bench.run.conventions import imaged
 from bench.run.images import degraded, pictures
 from bench.run.loading import weights_path
 
@@ -26,8 +27,15 @@ def one_image(cell: Cell, name: str = "") -> "tuple[str, np.ndarray, np.ndarray]
     return picture.name, image.clean, image.noisy
 
 
-def load(cell: Cell) -> tuple[Any, int | None, int]:
-    """Load a cell's network; return it with its receptive field and its size multiple.
+def load(cell: Cell, noisy: "np.ndarray") -> tuple[Any, int | None, int, list[str]]:
+    """Load a cell's network, as one that returns an image.
+
+    Returns
+    -------
+    network, receptive field, size multiple
+        What it is.
+    notes : list of str
+        What a person's own one returns instead, by what it makes of a noisy image (H, W, C).
 
     Raises
     ------
@@ -44,7 +52,13 @@ def load(cell: Cell) -> tuple[Any, int | None, int]:
         )
     field = getattr(network, "receptive_field", None) or cell.net.receptive_field
     multiple = getattr(network, "size_multiple", None) or cell.net.size_multiple
-    return network.eval().requires_grad_(False), field, int(multiple)
+    network.eval().requires_grad_(False)
+    if cell.net.returns is None:
+        return network, field, int(multiple), []
+    height, width = (max(side - side % int(multiple), 1) for side in noisy.shape[:2])
+    tensor = torch.from_numpy(noisy[:height, :width].copy()).permute(2, 0, 1)[None]
+    network, notes = imaged(network, cell.net.returns, tensor, level(cell), int(multiple))
+    return network, field, int(multiple), notes
 
 
 def level(cell: Cell) -> float | None:

@@ -38,6 +38,7 @@ class Explanation:
     denoised: "np.ndarray"
     bias: "np.ndarray"
     filters: tuple[Filter, ...]  # one a pixel
+    notes: tuple[str, ...] = ()  # what the network returns instead of an image
 
     @property
     def bias_to_residual(self) -> float:
@@ -65,7 +66,7 @@ def explain(cell: Cell, image: str = "", wanted: Sequence[tuple[int, int]] = (),
     window = window_of(clean.shape, wanted)
     clean, noisy = (picture[window.rows, window.columns] for picture in (clean, noisy))
     pixels = tuple(Pixel("given", y, x) for y, x in wanted) or choose(clean, window.top, window.left)
-    network, field, multiple = load(cell)
+    network, field, multiple, notes = load(cell, noisy)
     sigma = level(cell)
     run = padded(network.to(device), multiple, cell.net.padding)
     function: Denoise = lambda y: run(y, sigma)  # noqa: E731 - a named function would say no more
@@ -85,7 +86,7 @@ def explain(cell: Cell, image: str = "", wanted: Sequence[tuple[int, int]] = (),
             f"{' '.join(str(error).split())[:200]}); make explain is for networks of differentiable layers"
         ) from error
     return Explanation(cell, name, window, clean / 255, noisy, _image(denoised), _image(denoised - product),
-                       tuple(filters))  # fmt: skip
+                       tuple(filters), tuple(notes))  # fmt: skip
 
 
 def rows(explanation: Explanation) -> list[dict[str, str | float | int | None]]:

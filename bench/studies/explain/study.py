@@ -51,6 +51,7 @@ def build(request: Request, image: str, pixel: str, out: Path, device: str = "cp
             save(done, Path(f"{path}.png"))
             about = {"method": label, "dataset": name}
             write_csv(Path(f"{path}.csv"), (about | row for one in done for row in rows(one)), digits=6)
+            yield from dict.fromkeys(f"{label}: {line}" for explanation in done for line in explanation.notes)
             if any(f.locally_linear is False for explanation in done for f in explanation.filters):
                 yield f"{label} is not piecewise linear: its filters are derivatives, and f(y) - J y is no constant"
             yield f"{label} on {name}, image {done[0].image}, {done[0].window}: {path}.png (and .pdf, .csv)"

@@ -109,11 +109,11 @@ def export(cell: Cell, kind: str, path: Path, precision: str = "fp32") -> str:
     BenchError
         If the method is no network, cannot be exported, or the file differs from it.
     """
-    network, field, multiple = load(cell)
     name, _, noisy = one_image(cell)
+    network, field, multiple, notes = load(cell, noisy)
     window = window_of(noisy.shape, ())
     noisy = noisy[window.rows, window.columns]
-    note = ""
+    note = "".join(f"; the network {line}" for line in notes)
     with whole(path) as part:
         if kind == "tflite":
             side = rounded_up(TFLITE_SIDE, multiple)
@@ -124,7 +124,10 @@ def export(cell: Cell, kind: str, path: Path, precision: str = "fp32") -> str:
             images = [_fit(noisy, *(rounded_up(n, multiple) for n in size)) for size in (noisy.shape[:2], *ODD)]
             given = "input" if cell.net.given_sigma else "blind"
             if given == "input" and not _takes_sigma(network, images[-1], cell, part, multiple, precision):
-                given, note = "fixed", f"; sigma is fixed at {cell.degradation.sigma:g}, since it cannot be an input"
+                given, note = (
+                    "fixed",
+                    f"{note}; sigma is fixed at {cell.degradation.sigma:g}, since it cannot be an input",
+                )
             run = write_onnx(network, noisy.shape[2], level(cell), part, multiple, precision, given=given == "input")
         worst = _difference(network, run, images, [level(cell)])
         if not worst <= TOLERANCE[precision]:

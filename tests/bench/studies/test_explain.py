@@ -170,7 +170,7 @@ class Attention(nn.Module):
 
 
 def test_attention_has_derivatives_too(photographs, own_weights, one_cell, monkeypatch):
-    monkeypatch.setattr(explanation, "load", lambda cell: (Attention(), None, 1))
+    monkeypatch.setattr(explanation, "load", lambda cell, noisy: (Attention(), None, 1, []))
     done = explain(one_cell("dncnn", photographs, weights=own_weights(bias=True)))
     assert [found.locally_linear for found in done.filters] == [False] * 3
 
@@ -244,11 +244,23 @@ def test_what_cannot_be_explained_is_one_line(tmp_path, photographs, own_weights
     (failure,) = build(request, "cameraman", "", tmp_path)
     assert isinstance(failure, Failure)
     assert "unknown image of folder photographs 'cameraman': did you mean camera?" in failure.cause
-    monkeypatch.setattr(explanation, "load", lambda cell: (Rounded(), None, 1))
+    monkeypatch.setattr(explanation, "load", lambda cell, noisy: (Rounded(), None, 1, []))
     (failure,) = build(request, "", "", tmp_path)
     assert isinstance(failure, Failure)
     assert "cannot be differentiated" in failure.cause
     assert not (tmp_path / "explain").exists()
+
+
+def test_a_network_that_returns_the_noise_is_explained_as_a_denoiser(photographs, noise_predictor, one_cell):
+    """The filter of a mean of 3x3 pixels is nine times 1/9; that of what it takes away has a sum of 0."""
+    found = explain(one_cell(str(noise_predictor), photographs))
+    assert found.notes == ("returns the noise; subtracted; OUTPUT=image keeps it",)
+    for one in found.filters:
+        assert one.total == pytest.approx(1, abs=1e-5)
+        assert one.norm == pytest.approx(1 / 3, abs=1e-5)
+    noisy = torch.from_numpy(found.noisy).permute(2, 0, 1)[None]
+    expected = nn.functional.avg_pool2d(noisy, 3, 1, 1, count_include_pad=False)[0].permute(1, 2, 0)
+    np.testing.assert_allclose(found.denoised, expected.numpy(), atol=1e-6)
 
 
 def test_the_authors_bias_free_net(published_files, tmp_path, one_cell):

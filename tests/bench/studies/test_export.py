@@ -33,6 +33,18 @@ def randomised(network):
     return network.eval()
 
 
+def test_a_network_that_returns_the_noise_is_exported_as_one_that_returns_the_image(
+    tmp_path, photographs, noise_predictor, one_cell
+):
+    line = export(one_cell(str(noise_predictor), photographs), "onnx", tmp_path / "net.onnx")
+    assert "; the network returns the noise; subtracted" in line
+    session = onnxruntime.InferenceSession(str(tmp_path / "net.onnx"))
+    noisy = torch.rand(1, 1, 21, 34)
+    (got,) = session.run(None, {"noisy": noisy.numpy()})
+    expected = nn.functional.avg_pool2d(noisy, 3, 1, 1, count_include_pad=False)
+    torch.testing.assert_close(torch.from_numpy(got), expected, atol=1e-6, rtol=0)
+
+
 @pytest.fixture
 def blind(tmp_path):
     path = tmp_path / "blind.pth"
@@ -122,7 +134,7 @@ class Scaled(nn.Module):
 
 
 def test_sigma_that_cannot_be_an_input_is_fixed(tmp_path, photographs, flexible, one_cell, monkeypatch):
-    monkeypatch.setattr(export_module, "load", lambda cell: (Scaled(), 1, 1))
+    monkeypatch.setattr(export_module, "load", lambda cell, noisy: (Scaled(), 1, 1, []))
     path = tmp_path / "net.onnx"
     line = export(one_cell("fdncnn", photographs, "51", weights=flexible), "onnx", path)
     assert "sigma is fixed at 51, since it cannot be an input" in line
@@ -146,7 +158,7 @@ class Blocks(nn.Module):
 
 
 def test_sizes_are_tried_in_multiples(tmp_path, photographs, blind, one_cell, monkeypatch):
-    monkeypatch.setattr(export_module, "load", lambda cell: (Blocks(), 7, 4))
+    monkeypatch.setattr(export_module, "load", lambda cell, noisy: (Blocks(), 7, 4, []))
     path = tmp_path / "net.onnx"
     assert "(48x64, 72x104, 100x68)" in export(one_cell("dncnn", photographs, weights=blind), "onnx", path)
     assert (said(path)["size_multiple"], said(path)["receptive_field"]) == ("4", "7")
@@ -155,7 +167,7 @@ def test_sizes_are_tried_in_multiples(tmp_path, photographs, blind, one_cell, mo
 @pytest.mark.parametrize("case", ["another output", "one size only"])
 def test_a_file_that_differs_is_refused(tmp_path, photographs, blind, monkeypatch, case):
     if case == "one size only":
-        monkeypatch.setattr(export_module, "load", lambda cell: (Ramp(), 1, 1))
+        monkeypatch.setattr(export_module, "load", lambda cell, noisy: (Ramp(), 1, 1, []))
     else:
         write = export_module.write_onnx
 
