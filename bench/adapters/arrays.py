@@ -232,7 +232,8 @@ class Load:
             ]
             return torch.from_numpy(np.stack(outputs)).to(noisy.device)
 
-        run.notes = getattr(call, "notes", ())  # type: ignore[attr-defined] # what `open` found, for the record
+        carrier: Any = run  # for the record: what `open` found, and what computes it
+        carrier.notes, carrier.runtime = getattr(call, "notes", ()), self.runtime
         return run
 
     def _one(self, where: str, call: Call, image: np.ndarray, sigma: float | None, device: str) -> np.ndarray:

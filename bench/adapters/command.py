@@ -110,7 +110,9 @@ class Load:
     folders: tuple[str, ...]
     timeout: float = LIMIT
     named: ClassVar[tuple[str, ...]] = ()
-    unseen: ClassVar[tuple[str, ...]] = ("is a program that may open files outside of its folder",)
+    unseen: ClassVar[tuple[str, ...]] = (
+        "is a program that may open files outside of its folder and read variables of the environment",
+    )
 
     def within(self, timeout: float) -> "Load":
         """Return the same with another `timeout`."""

@@ -106,13 +106,15 @@ class Recorder:
 
     def variable(self, name: object, frame: FrameType) -> None:
         """Take a question for a variable of the environment."""
-        asker = _asker(frame)
+        asker, name = _asker(frame), os.fsdecode(name) if isinstance(name, bytes) else name
         if asker and isinstance(name, str) and name not in _OF_MACHINE and self._copied != (id(asker), asker.f_lasti):
             self._variables.add(name)
 
     def copy(self, frame: FrameType) -> None:
-        """Take a question for all variables: the same instruction then asks for each, and none of them counts."""
+        """Take a question for all variables: the same instruction then asks for each, which says nothing of any."""
         asker = _asker(frame)
+        if asker:
+            self._unseen.setdefault("copies the environment")
         self._copied = (id(asker), asker.f_lasti) if asker else None
 
     def end(self) -> Opened:

@@ -10,6 +10,7 @@ from torch.nn.functional import avg_pool2d
 
 from bench.adapters import method_of
 from bench.run.conventions import understood
+from bench.run.runtimes.choice import plain
 
 F = TensorProto.FLOAT
 
@@ -123,6 +124,7 @@ def test_operators_that_the_runtime_has_no_more(tmp_path):
     path = save(tmp_path / "net.onnx", [norm], ["N", 1, "H", "W"], tensors=ones, opset=6, listed=True)
     out, _, denoise = run(path, image())
     torch.testing.assert_close(out, 2 * image() + 0.5)
+    assert plain(denoise).runtime == "onnxruntime"
     assert denoise.notes == ("converted to opset 17: onnxruntime lacks operators of the opset that it has",)
 
 

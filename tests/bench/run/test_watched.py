@@ -296,6 +296,7 @@ CHANGES = {
         "F = float(np.load(HERE / '..' / ('ne' + 't.npy')))",
     ),
     "variable of the environment": (variable, "F = float(os.environ['FACTOR_OF_TEST'])"),
+    "variable of the environment, in bytes": (variable, "F = float(os.environb[b'FACTOR_OF_TEST'])"),
     "variable that is set later": (set_later, f"F = float(os.getenv('FACTOR_OF_TEST', {BEFORE}))"),
     "file that a variable names": (by_variable, "F = float(np.load(os.environ['FACTOR_OF_TEST']))"),
     "file that a variable names, read in C": (behind_variable, LOAD_SAFE.format("os.environ.get('FACTOR_OF_TEST')")),
@@ -442,7 +443,9 @@ def test_a_change_of_what_a_program_is_made_of_gives_a_new_number(kind, own, run
     assert run(command)[:2] == (expected(BEFORE), False)
     psnr, finished, notes = run(command)
     assert (psnr, finished) == (expected(BEFORE), True)
-    assert "it is a program that may open files outside of its folder, " in notes[0]
+    assert (
+        "it is a program that may open files outside of its folder and read variables of the environment, " in notes[0]
+    )
     assert "FRESH=1 runs it again" in notes[0]
     prepare(own, AFTER)
     assert run(command)[:2] == (expected(AFTER), False)
@@ -506,7 +509,7 @@ def test_what_changes_nothing_runs_nothing_again(own, run, expected, tmp_path, m
     (own / "helper.py").write_text("F = 0.9\n")
     read = "F * json.load(open(HERE / 'one.json'))\n(HERE / 'cache').write_text('1')\n(HERE / 'cache').read_text()"
     (own / "model.py").write_text(
-        HEAD + "from helper import F\ndict(os.environ); import argparse, shutil\n"
+        HEAD + "from helper import F\nimport argparse, shutil\n"
         "argparse.ArgumentParser().format_help(); shutil.which('true')\n" + CALL.format(read)
     )
     (own / "one.json").write_text("1")
@@ -558,8 +561,11 @@ def test_a_finished_cell_runs_again_where_a_person_asks(own, run, expected):
         ("import subprocess; subprocess.run('true 1', shell=True)", "starts the program sh"),
         ("import subprocess; subprocess.run([Path('/bin/true'), '1'])", "starts the program true"),
         ("import subprocess; subprocess.Popen('true').wait()", "starts the program true"),
-        ("os.waitpid(os.posix_spawn('/bin/true', ['true'], os.environ), 0)", "starts the program true"),
+        ("os.waitpid(os.posix_spawn('/bin/true', ['true'], {}), 0)", "starts the program true"),
         ("if not os.fork(): os._exit(0)", "starts processes of its own"),
+        ("dict(os.environ)", "copies the environment"),
+        ("sorted(os.environ.copy().items())", "copies the environment"),
+        ("{**os.environb}", "copies the environment"),
         ("import socket; socket.socket().connect_ex(('127.0.0.1', 9))", "uses the network"),
         ("Path('/dev/null').read_text(); os.listdir('/proc/self'); open(0, closefd=False)", ""),
     ],
