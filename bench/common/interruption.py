@@ -13,7 +13,7 @@ from pathlib import Path
 NUMBERS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """Ctrl-C, the polite end, and a terminal that goes away."""
 
-GRACE = 1.0
+GRACE = 0.5
 """Seconds that the program has to end by itself; a network may compute longer before Python hears of a signal."""
 
 
