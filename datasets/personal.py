@@ -44,7 +44,7 @@ def described(path: Path, images: Sequence[Image], colour: str = "", **more: Any
     if colour:
         return dataset
     first = _first(dataset)
-    black = first.dtype == "uint8" and first.max() <= 1
+    black = first.dtype == "uint8" and first.max() == 1
     return replace(dataset, colour="gray" if first.shape[2] == 1 else "rgb", warnings=(_BLACK,) * bool(black))
 
 

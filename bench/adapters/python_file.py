@@ -221,7 +221,7 @@ def _trees(path: Path, tree: ast.Module) -> dict[Path, ast.Module]:
 
 
 def _parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+    return ast.parse(path.read_bytes())  # whose encoding the file says
 
 
 def _fingerprint(path: Path) -> str:

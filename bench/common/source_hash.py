@@ -26,7 +26,7 @@ class Reach:
 
 def of_file(path: Path) -> str:
     """Hash a whole Python file; comments, docstrings, layout and the constant PUBLISHED aside."""
-    return digest(source_tree.without_docstrings(path.read_text(encoding="utf-8")))
+    return digest(source_tree.without_docstrings(path.read_bytes()))
 
 
 def of_code(*things: Any, stops: Collection[str] = ()) -> Reach:

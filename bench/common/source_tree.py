@@ -86,7 +86,7 @@ def is_ours(module: str) -> bool:
     return module.partition(".")[0] in OURS
 
 
-def without_docstrings(source: str) -> str:
+def without_docstrings(source: str | bytes) -> str:
     """Return the syntax of a module without comments, docstrings, layout, and what it says of published numbers."""
     tree = ast.parse(source)
     if not any(isinstance(n, ast.Name) and n.id == CLAIM and isinstance(n.ctx, ast.Load) for n in ast.walk(tree)):

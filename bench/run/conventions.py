@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _SIZES = re.compile(r"sizes? of tensor|could not be broadcast|shapes .* not aligned|expected size", re.IGNORECASE)
 """How PyTorch and NumPy say that two branches of a network have not the same height and width."""
 
+_OF_ARRAYS = re.compile(r"'Tensor' object|torch\.dtype|(got|not) .*Tensor|not a numpy array")
+"""How code for arrays of NumPy fails on a tensor."""
+
 SIDE = 8
 """Of a block."""
 
@@ -116,8 +119,11 @@ def _called(denoise: Callable[..., Any], noisy: "Tensor", sigma: float | None) -
 
     try:
         return denoise(noisy.clone(memory_format=torch.contiguous_format), sigma)
-    except (RuntimeError, ValueError) as error:
-        if not _SIZES.search(str(error)):
+    except Exception as error:
+        if not isinstance(error, BenchError) and _OF_ARRAYS.search(str(error)):
+            hint = "it gets a tensor of PyTorch (B, C, H, W), whose array is noisy.numpy()"
+            raise BenchError(f"raised {type(error).__name__}: {one_line(error)[:200]}; {hint}") from error
+        if not isinstance(error, RuntimeError | ValueError) or not _SIZES.search(str(error)):
             raise
         height, width = noisy.shape[-2:]
         raise BenchError(

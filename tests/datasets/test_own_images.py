@@ -265,6 +265,8 @@ def test_whole_numbers_of_32_bits_have_no_sign(tmp_path):
 def test_zeros_and_ones_in_8_bits_are_warned_of(tmp_path):
     save(tmp_path / "a.png", GRAY // 128)
     assert "no value of the first image is above 1" in from_path(tmp_path).warnings[0]
+    save(tmp_path / "0.png", np.zeros_like(GRAY))  # a black image is one
+    assert from_path(tmp_path).warnings == ()
     save(tmp_path / "a.png", GRAY // 100)
     assert from_path(tmp_path).warnings == ()
 

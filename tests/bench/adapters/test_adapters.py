@@ -77,6 +77,15 @@ def test_modules_and_files_beside_a_method_count(method_file, tmp_path):
     assert code(str(path)) in seen
 
 
+@pytest.mark.parametrize(("head", "encoding"), [("", "utf-8-sig"), ("# coding: latin-1\n", "latin-1")])
+def test_a_file_is_read_in_the_encoding_that_python_reads_it_in(method_file, head, encoding):
+    path = method_file("")
+    path.write_text(f"{head}LABEL = 'Débruité'\ndef denoise(noisy, sigma):\n    return noisy / 2\n", encoding=encoding)
+    run, net = loaded(str(path))
+    assert net.label == "Débruité"
+    assert torch.equal(run(image(), 0.1), image() / 2)
+
+
 def test_two_folders_may_have_modules_of_one_name(tmp_path):
     for name, factor in (("a", 2), ("b", 3)):
         (tmp_path / name).mkdir()

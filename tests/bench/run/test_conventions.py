@@ -4,10 +4,12 @@ import itertools
 from dataclasses import dataclass
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from skimage.restoration import denoise_tv_chambolle
 from torch.nn.functional import avg_pool2d, conv2d
 
 from bench.common.errors import BenchError
@@ -130,6 +132,20 @@ def test_an_image_that_misleads_is_not_trusted_alone():
     assert torch.equal(run(other, 0.1), smooth(other, 0.1))
     assert notes == []
     assert "seems to return the noise on the first image" in warnings[0]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        lambda n, s: n.astype(np.float64),
+        lambda n, s: denoise_tv_chambolle(n),
+        lambda n, s: cv2.medianBlur(n, 3),
+    ],
+)
+def test_code_for_arrays_is_told_that_it_gets_a_tensor(body):
+    with pytest.raises(BenchError) as caught:
+        understood(body, "", [], [])(image("camera", 0.1), 0.1)
+    assert "it gets a tensor of PyTorch (B, C, H, W), whose array is noisy.numpy()" in str(caught.value)
 
 
 @dataclass
