@@ -23,7 +23,7 @@ AGREE, EXCLUDE = 2.576, 1.645
 one-sided 5 % for each of the two tests that rule out one as large as the margin (Schuirmann 1987)."""
 
 ARITHMETIC = {"psnr": 0.001, "ssim": 2e-5}
-"""What float32 sums in another order, and the 8-bit levels that they tip over, may move a mean of the same noisy images."""
+"""What float32 sums in another order, and the 8-bit levels that they tip over, may move for the same noisy images."""
 
 _DB_OF_RELATIVE = math.log(10) / 10
 """A small relative change of an MSE for a change of 1 dB of its PSNR."""
