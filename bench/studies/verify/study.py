@@ -24,6 +24,7 @@ from bench.run.progress import CellProgress
 from bench.run.settings import Settings
 from bench.store.memory import Memory
 from bench.studies.text_table import as_text, grid
+from bench.studies.verify.confirm import confirm
 from bench.studies.verify.judged import Judged, judged
 from bench.studies.verify.numbers import Number, measurable
 
@@ -77,6 +78,8 @@ def build(
             yield f"{len(away)} more need files that are not here; METHOD and DATA together fetch them: {names}"
     memory = Memory(table, out / "runs")
     progress = _Progress(time.monotonic() + budget if budget else math.inf, lambda: _write(table, everything, memory))
+    for cell, differing in confirm(_stale(chosen, memory), memory, settings):
+        yield f"{cell.title}: {f'measured again, since {differing}' if differing else 'as with earlier code'}"
     tried: set[str] = set()
     while waiting := _waiting(chosen, memory, tried):
         yield _forecast(chosen, waiting, memory)
@@ -111,6 +114,14 @@ class _Progress(Live):
         """Say what came of a cell, and write it down."""
         super().done(cell, about)
         self.write()
+
+
+def _stale(numbers: Sequence[Number], memory: Memory) -> list[Cell]:
+    """Return the cells whose scores earlier code gave, each once."""
+    cells = {
+        cell.key: cell for number in numbers for cell in number.cells if memory.earlier(cell) not in ("", cell.key)
+    }
+    return list(cells.values())
 
 
 def _write(table: Path, numbers: Sequence[Number], memory: Memory) -> None:

@@ -5,6 +5,8 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+import skimage.data
+from PIL import Image
 
 import datasets
 import methods
@@ -13,10 +15,13 @@ from bench.common.errors import BenchError
 from bench.common.paths import ROOT
 from bench.judge.ledger import Published, ledger
 from bench.plan.request import Request, plan
+from bench.run.one_cell import run_cell
+from bench.run.settings import Settings
 from bench.store.memory import SCORES, Memory
 from bench.store.records import Record
 from bench.studies.verify import numbers as numbers_module
 from bench.studies.verify import study
+from bench.studies.verify.confirm import confirm
 from bench.studies.verify.judged import CAUSES, judged
 from bench.studies.verify.numbers import Number, measurable, protocols
 
@@ -150,6 +155,26 @@ def test_what_one_seed_leaves_open_is_measured_with_more(memory):
     assert settled.word == "reproduced"
     assert settled.row(memory)["seeds"] == " ".join(map(str, range(undecided.seeds_needed)))
     assert not study._waiting([number], memory, set())
+
+
+def test_scores_of_earlier_code_stand_where_two_images_come_out_the_same(memory, tmp_path):
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for name, shape in (("a", (40, 60)), ("b", (50, 40)), ("c", (40, 60))):
+        Image.fromarray(skimage.data.camera()[: shape[0], 200 : 200 + shape[1]]).save(folder / f"{name}.png")
+    (one,), _ = plan(Request("nlm", str(folder)))
+    record = run_cell(one)
+    old = replace(one, code="earlier code")
+    memory.put(old, record)
+    assert [(cell.key, differing) for cell, differing in confirm([one], memory, Settings())] == [(one.key, "")]
+    assert memory.has(one)
+    assert memory.cells[one.key]["confirmed"] == "b a"
+    assert memory.get(one).mean("psnr") == pytest.approx(record.mean("psnr"))
+    moved = [row | {"psnr": row["psnr"] + (0.01 if row["image"] == "a" else 0)} for row in record.images]
+    memory.put(old, replace(record, images=moved))
+    ((_, differing),) = confirm([one], memory, Settings())
+    assert differing.startswith("a has psnr ")
+    assert not memory.has(one)
 
 
 def test_a_wrong_net_a_wrong_copy_and_a_wrong_protocol_are_each_refused(memory):
