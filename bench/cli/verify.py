@@ -21,7 +21,8 @@ def command(
     """Measure what of the ledger is not measured yet, and judge all of it (make verify)."""
     from bench.cli.printing import print_outcomes
     from bench.common.parsing import budget_seconds, split
-    from bench.studies.verify.study import TABLE, build
+    from bench.judge.verified import TABLE
+    from bench.studies.verify.study import build
 
     print_outcomes(
         build(

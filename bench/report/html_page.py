@@ -8,6 +8,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
+from bench.judge import verified
 from bench.plan.cell import Failure
 from bench.report.charts import Chart
 from bench.report.columns import PAGE, columns, heading, text
@@ -40,6 +41,8 @@ def html(
         failures=failures,
         verdicts=verdicts,
         claimed=tuple(sorted(word for word in verdicts if "claim" in word)),
+        verified=verified.counts(verified.committed()),
+        states=verified.STATES,
         machines=sorted(machines),
         versions=entries[0].result.about["versions"],
         side=SIDE,

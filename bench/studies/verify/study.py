@@ -14,8 +14,8 @@ import methods
 from bench.common import provenance
 from bench.common.errors import BenchError
 from bench.common.parsing import unknown
-from bench.common.paths import ROOT
 from bench.common.tables import write_csv
+from bench.judge.verified import STATES, TABLE, counts, sentence
 from bench.plan.cell import Cell, Failure
 from bench.report.console import console
 from bench.report.terminal import Live, duration
@@ -25,10 +25,8 @@ from bench.run.settings import Settings
 from bench.store.memory import Memory
 from bench.studies.text_table import as_text, grid
 from bench.studies.verify.confirm import confirm
-from bench.studies.verify.judged import Judged, judged
+from bench.studies.verify.judged import judged
 from bench.studies.verify.numbers import Number, measurable
-
-TABLE = ROOT / "results" / "measured" / "verify.csv"
 
 MOST_SEEDS = 8
 """More seeds than these are not run for a number that one seed leaves undecided."""
@@ -90,7 +88,7 @@ def build(
             yield f"the budget is spent; {sum(not memory.has(cell) for cell in waiting)} cells wait for the next run"
             break
     _write(table, everything, memory)
-    yield f"\n{summary([judged(number, memory) for number in chosen])}\n{table}"
+    yield f"\n{summary([judged(number, memory).row(memory) for number in chosen])}\n{table}"
 
 
 class _SpentError(Exception):
@@ -193,32 +191,10 @@ def _pixels(cell: Cell, memory: Memory) -> float:
     return len(cell.dataset.images) * 481.0 * 321.0
 
 
-def summary(everything: Sequence[Judged]) -> str:
-    """Return how many numbers of each method and dataset are reproduced, explained, open, or not measured."""
-    counts: dict[tuple[str, str], Counter[str]] = {}
-    for one in everything:
-        row = one.number.row
-        counts.setdefault((f"{row.method} {row.variant}".strip(), row.dataset), Counter())[state(one)] += 1
+def summary(rows: Sequence[Mapping[str, object]]) -> str:
+    """Return how many numbers of each method and dataset are in which state."""
+    found = counts(rows)
     made = grid(["method", "dataset"], ["numbers", *STATES])
-    for (method, dataset), of_it in counts.items():
-        made.add_row(method, dataset, str(of_it.total()), *(str(of_it[name] or "") for name in STATES))
-    return f"{as_text(made).rstrip()}\n{sentence(Counter(map(state, everything)))}"
-
-
-STATES = ("reproduced", "explained", "open", "not measured")
-
-
-def state(one: Judged) -> str:
-    """Return which of `STATES` a number is in."""
-    if one.verdict is None:
-        return "not measured"
-    return "reproduced" if one.word == "reproduced" else "explained" if one.cause else "open"
-
-
-def sentence(counts: Counter[str]) -> str:
-    """Say it in a line."""
-    measured = counts.total() - counts["not measured"]
-    return (
-        f"{counts['reproduced']} of {measured} measured numbers reproduced, {counts['explained']} explained, "
-        f"{counts['open']} open; {counts['not measured']} not measured yet"
-    )
+    for of, of_it in found.items():
+        made.add_row(*of, str(of_it.total()), *(str(of_it[name] or "") for name in STATES))
+    return f"{as_text(made).rstrip()}\n{sentence(sum(found.values(), Counter()))}"

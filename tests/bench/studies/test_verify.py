@@ -14,11 +14,14 @@ from bench import degradation
 from bench.common.errors import BenchError
 from bench.common.paths import ROOT
 from bench.judge.ledger import Published, ledger
+from bench.judge.verdict import held
+from bench.judge.verified import TABLE, sentence, state
 from bench.plan.request import Request, plan
 from bench.run.one_cell import run_cell
 from bench.run.settings import Settings
 from bench.store.memory import SCORES, Memory
 from bench.store.records import Record
+from bench.store.results import Result
 from bench.studies.verify import numbers as numbers_module
 from bench.studies.verify import study
 from bench.studies.verify.confirm import confirm
@@ -177,12 +180,44 @@ def test_scores_of_earlier_code_stand_where_two_images_come_out_the_same(memory,
     assert not memory.has(one)
 
 
-def test_a_wrong_net_a_wrong_copy_and_a_wrong_protocol_are_each_refused(memory):
-    """B for S lies 0.07 dB off on Set12, limited-range gray 0.6, clipped noise 0.8: none of them passes."""
-    for wrong, protocol in ((30.362, "matlab0"), (31.05, "matlab0"), (29.6, "clipped")):
-        one = cell(protocol)
-        known(memory, one, wrong)
-        assert judged(Number(row("30.436"), (one,)), memory).word in ("above", "below", "not comparable")
+def measured(committed, net, dataset, noise, protocol):
+    """The result of a cell whose scores are committed."""
+    memory, everything = committed
+    cells = {cell.key: cell for one in everything for cell in one.number.cells}
+    asked = (net, dataset, f"gaussian:{noise}", protocol)
+    (found,) = (c for c in cells.values() if (c.net.id, c.dataset.name, str(c.degradation), c.protocol.name) == asked)
+    return Result((memory.get(found),))
+
+
+def test_a_wrong_net_is_refused(committed):
+    """DnCNN-B for DnCNN-S, 0.07 dB apart in the mean of Set12, as it was really measured; and KAIR's way round."""
+    of_s, of_b = row("30.436"), replace(row("30.362"), variant="B")
+    result = measured(committed, "dncnn-b", "set12", 25, "matlab0")
+    assert held(result, of_b).word == "reproduced"
+    assert held(result, of_s).word == "below"
+    for image, printed in (("05", "30.28"), ("02", "33.06")):
+        assert held(result.only(image), replace(of_s, value=printed, image="x")).word == "below"
+    trained_otherwise = measured(committed, "ffdnet", "set12", 25, "matlab0")
+    assert held(trained_otherwise, replace(row("30.44"), method="FFDNet", variant="")).word == "above"
+
+
+def test_a_wrong_protocol_is_refused(committed):
+    result = measured(committed, "dncnn-s-25", "set12", 25, "matlab0")
+    assert held(result, row("30.436")).word == "reproduced"
+    assert held(result, row("30.436", protocol="clipped")).word == "not comparable"
+    assert held(result, row("30.436", protocol="sr")).word == "not comparable"
+    assert held(result, row("31.05", protocol="unstated")).word == "not comparable"
+    assert held(result, row("31.05")).word == "below"  # limited-range gray is worth 0.6 dB
+
+
+def test_a_wrong_copy_of_the_images_is_refused(committed):
+    """The 500x500 crops of Kodak24 for the whole images: 0.1 dB."""
+    entry = replace(
+        row("34.48", degradation="gaussian:15", paper="FFDNet (Zhang et al., TIP)"), method="CDnCNN", variant="B"
+    )
+    crops = measured(committed, "cdncnn-b", "kodak24-500", 15, "matlab0")
+    assert held(crops, entry).word == "reproduced"
+    assert held(crops, replace(entry, value="34.60")).word == "below"
 
 
 def test_methods_and_datasets_that_are_none_are_named(tmp_path):
@@ -195,13 +230,13 @@ def test_methods_and_datasets_that_are_none_are_named(tmp_path):
 @pytest.fixture(scope="module")
 def committed(tmp_path_factory):
     """Return the memory that is committed, and what the judge makes of it today."""
-    memory = Memory(study.TABLE, tmp_path_factory.mktemp("no runs"))
+    memory = Memory(TABLE, tmp_path_factory.mktemp("no runs"))
     return memory, [judged(number, memory) for number in measurable()]
 
 
 def test_the_committed_table_says_what_the_judge_says_today_of_the_committed_scores(committed):
     memory, everything = committed
-    with study.TABLE.open(newline="", encoding="utf-8") as table:
+    with TABLE.open(newline="", encoding="utf-8") as table:
         lines = list(csv.DictReader(table))
     assert len(lines) == len(everything)
     for line, one in zip(lines, everything, strict=True):
@@ -215,7 +250,7 @@ def test_the_committed_table_says_what_the_judge_says_today_of_the_committed_sco
 
 
 def test_readme_and_causes_speak_of_the_committed_table(committed):
-    said = study.sentence(Counter(study.state(one) for one in committed[1]))
+    said = sentence(Counter(state(one.row(committed[0])) for one in committed[1]))
     assert said in (ROOT / "README.md").read_text(encoding="utf-8")
     rows = {(entry.method, entry.paper, entry.value) for entry in ledger()}
     with CAUSES.open(newline="", encoding="utf-8") as table:
