@@ -1,6 +1,7 @@
 """Well-known denoisers that are not of this registry: which package and which file bring them."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from bench.common.errors import BenchError
 from bench.common.parsing import unknown
@@ -42,6 +43,13 @@ def unknown_method(name: str, known: Iterable[str]) -> BenchError:
         return BenchError(
             f"METHOD={name}: is a file of weights; say the method of its network too, as METHOD=dncnn WEIGHTS={name}, "
             "or spandrel, which finds out"
+        )
+    if "://" in name or name in ("http", "https"):
+        return BenchError(f"METHOD={name}: is an address; download the file, and give its path")
+    if Path(name).expanduser().is_dir():
+        return BenchError(
+            f"METHOD={name}: is a folder; METHOD=outputs:{name} scores the images in it, and a method in Python is one "
+            "of its files"
         )
     plain, _, place = name.lower().partition("@")
     if plain in _OF_DEEPINV and (place == "deepinv" or (not place and plain not in _FILES)):

@@ -226,8 +226,8 @@ def _matching(pattern: str, name: str) -> list[Path]:
 def _folders(pattern: str) -> list[str]:
     """Return the folders in a path that have a name of their own, the last of which names the outputs."""
     path = Path(pattern)
-    folders = path.parent.parts if "{name}" in path.name else path.parts
-    return [part for part in folders if not _PLACE.search(part) and part not in ("/", "..", ".")]
+    folders = path.parent.parts if "{name}" in pattern else path.parts
+    return [part for part in folders if not _PLACE.search(part) and "*" not in part and part not in ("/", "..", ".")]
 
 
 def _label(pattern: str) -> str:

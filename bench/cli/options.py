@@ -125,8 +125,10 @@ def settings(
     BenchError
         If there is no such engine or runtime.
     """
+    from bench.common.devices import check
     from bench.common.parsing import unknown
 
+    check(device)
     for kind, word, known in (("engine", engine, ENGINES), ("backend", backend, RUNTIMES)):
         if word not in known:
             raise unknown(kind, word, known)

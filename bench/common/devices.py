@@ -7,16 +7,21 @@ from bench.common import provenance
 from bench.common.errors import BenchError
 
 
+def check(asked: str) -> None:
+    """Raise `BenchError` where DEVICE names no device of any machine."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", asked):
+        raise BenchError(f"DEVICE={asked}: expected auto, cpu, cuda or cuda:N")
+
+
 def chosen(asked: str) -> str:
     """Return what DEVICE means on this machine, ``"cpu"`` or ``"cuda:N"``, or raise `BenchError`."""
     import torch
 
+    check(asked)
     if asked == "cpu" or (asked == "auto" and not torch.cuda.is_available()):
         return "cpu"
     name = "cuda:0" if asked in ("auto", "cuda") else asked
     index = name.removeprefix("cuda:")
-    if not name.startswith("cuda:") or not index.isdecimal():
-        raise BenchError(f"DEVICE={asked}: expected auto, cpu, cuda or cuda:N")
     if int(index) >= torch.cuda.device_count():
         raise BenchError(f"DEVICE={asked}: this machine has {torch.cuda.device_count()} CUDA devices; use DEVICE=cpu")
     return name

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -110,7 +110,7 @@ def planned(request: Request, methods: Sequence[Resolved[ConfiguredMethod]] = ()
     Raises
     ------
     BenchError
-        If a list is empty, or nothing of all fits.
+        If a list is empty, nothing of all fits, or no method takes what OUTPUT or SIGMA says.
     """
     planner = _Planner()
     cells: dict[tuple[str, tuple[str, ...] | None], Cell] = {}  # code may open other files in another folder
@@ -136,10 +136,25 @@ def planned(request: Request, methods: Sequence[Resolved[ConfiguredMethod]] = ()
             failures.append(Failure(asked, one_line(error)))
     for key, cause in clashes(list(cells.values())).items():
         failures.append(Failure(cells.pop((key, None)).request, cause))  # outputs have no code
+    _check_used(request, cells.values())
     whole = Plan(told_apart(list(cells.values())), _one_a_cause(failures), left_out, combinations)
     if left_out and not cells and not failures:
         raise BenchError(f"nothing fits: {whole.remarks[0]}")
     return whole
+
+
+def _check_used(request: Request, cells: Collection[Cell]) -> None:
+    """Raise `BenchError` where something was said that holds for no cell, and would be passed over without a word."""
+    if request.output and cells and all(cell.net.returns is None for cell in cells):
+        raise BenchError(
+            f"OUTPUT={request.output} says what a method of your own returns, and none of METHOD={request.method} is "
+            "one; leave it out"
+        )
+    if request.sigma and cells and not any(cell.net.given_sigma for cell in cells):
+        raise BenchError(
+            f"SIGMA={request.sigma} is what methods are told, and none of METHOD={request.method} is told sigma; leave "
+            "it out"
+        )
 
 
 def inputs(request: Request) -> tuple[list[Cell], list[Failure]]:

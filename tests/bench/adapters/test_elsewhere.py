@@ -33,6 +33,11 @@ def test_what_brings_a_method_or_the_nearest_name(name, words):
         assert "pip install -r requirements-extras.txt" in cause
 
 
+def test_a_folder_and_an_address_are_no_methods_and_say_what_to_type(tmp_path):
+    assert f"METHOD=outputs:{tmp_path} scores the images in it" in str(unknown_method(str(tmp_path), ["dncnn"]))
+    assert "download the file, and give its path" in str(unknown_method("https", ["dncnn"]))
+
+
 @pytest.mark.parametrize("name", ["runs/best.pth", "net.safetensors", "last.CKPT", "checkpoint.pth.tar"])
 def test_a_file_of_weights_is_no_method_and_says_what_to_type(name):
     cause = str(unknown_method(name, methods.available()))

@@ -426,6 +426,8 @@ def test_outputs_are_judged_as_a_published_method(name, colour, published):
         ("mynet/{dataset}/{noise}/{name}_out.png", "mynet"),
         ("saved/{dataset}/{noise}/seed{seed}/net a/{name}.png", "net a"),
         ("{dataset}/{name}.png", "outputs"),
+        ("runs/net b/{name}/out.png", "net b"),
+        ("runs/net b/*/{name}_*.png", "net b"),
         ("saved/{dataset}/DnCNN-S/{name}", "DnCNN-S outputs"),
         ("saved/mine (a%2Fmine.py)", "mine (a/mine.py)"),
         ("x/y:label=My Net", "My Net"),

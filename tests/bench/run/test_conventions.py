@@ -13,6 +13,7 @@ from skimage.restoration import denoise_tv_chambolle
 from torch.nn.functional import avg_pool2d, conv2d
 
 from bench.common.errors import BenchError
+from bench.plan.request import Request, plan
 from bench.run.conventions import UNSTEADY, understood
 from bench.run.loading import load
 from bench.run.one_cell import run_cell
@@ -292,4 +293,5 @@ def test_a_cell_with_a_method_that_returns_the_noise(one_cell, photographs, meth
         assert same == (word != "image")
         assert len(record.provenance["notes"]) == (word == "")
         assert bool(record.provenance["warnings"]) == (word == "image")
-    assert one_cell("wavelet", photographs, output="residual").key == one_cell("wavelet", photographs).key
+    registered, _ = plan(Request(f"wavelet,{path}", str(photographs), "25", output="residual"))[0]
+    assert registered.key == one_cell("wavelet", photographs).key
