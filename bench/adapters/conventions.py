@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 from bench.adapters.output_tensors import joined, tensor_of
@@ -201,10 +201,11 @@ def parameters_of(function: Callable[..., Any]) -> list[Parameter] | None:
     kinds = [p.kind for p in signature.parameters.values()]
     if inspect.Parameter.VAR_POSITIONAL in kinds:
         return None
+    given = subject.keywords if isinstance(subject, partial) else {}  # of `functools.partial`: they are settled
     return [
         Parameter(p.name, p.default is p.empty, p.kind is p.KEYWORD_ONLY, number(p.default))
         for p in signature.parameters.values()
-        if p.kind is not p.VAR_KEYWORD
+        if p.kind is not p.VAR_KEYWORD and p.name not in given
     ]
 
 

@@ -30,6 +30,15 @@ def made(path, **options):
 
 
 @pytest.mark.parametrize(
+    ("given", "factor"), [("sigma=0.5", 0.5), ("sigma=0.5, scale=2", 1.0), ("scale=2", 2 * SIGMA), ("", SIGMA)]
+)
+def test_what_a_partial_function_settles_is_not_the_noise_level(method_file, given, factor):
+    head = "from functools import partial\ndef filtered(x, sigma, scale=1):\n    return x * sigma * scale\n"
+    run, _ = made(method_file(f"{head}denoise = partial(filtered, {given})\n"))
+    torch.testing.assert_close(run(noisy(), SIGMA), noisy() * factor)
+
+
+@pytest.mark.parametrize(
     ("signature", "result", "factor"),
     [
         ("x", "x * 2", 2),
