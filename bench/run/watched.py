@@ -19,7 +19,7 @@ from bench.common.installed import is_installed, packages, standard_library
 from bench.common.paths import ROOT
 from bench.plan.cell import Cell
 from bench.run.inotify import Watch
-from bench.store.opened import Opened, content, hash_of, name_of
+from bench.store.opened import LINK, Opened, content, hash_of, name_of
 
 _HARNESS = tuple(f"{ROOT / folder}{os.sep}" for folder in ("bench", "datasets"))
 _METHODS = f"{ROOT / 'methods'}{os.sep}"
@@ -99,6 +99,12 @@ class Recorder:
             self._absent.add(name)
         if not there or Path(name).is_file():
             self._inputs.setdefault(name, True)
+
+    def link(self, path: object, frame: FrameType) -> None:
+        """Take a question of the method's own code where a symbolic link leads to: another target is another file."""
+        text = _path((path,)) if _asker(frame) else None
+        if text is not None and not _ignored(os.path.normpath(Path(text).absolute())):
+            self._inputs.setdefault(self._name(text) + LINK, True)
 
     def lose(self) -> None:
         """Note that an event could not be read, as of a file named in a folder that is gone."""
@@ -193,7 +199,17 @@ def _install() -> None:
                     recorder.question(path, sys._getframe(1), there=there)
         return status
 
-    os.stat = asked
+    read: Any = os.readlink
+
+    def led(path: Any, *arguments: Any, **named: Any) -> Any:
+        target = read(path, *arguments, **named)
+        for recorder in [] if arguments or named.get("dir_fd") is not None else list(_RECORDERS):
+            with suppress(Exception):  # it would stop what the method does
+                recorder.link(path, sys._getframe(1))
+        return target
+
+    os.stat, os.readlink = asked, led
+    os.supports_dir_fd.add(led)
     for able in (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks):
         able.add(asked)
 

@@ -14,6 +14,9 @@ from bench.common.source_hash import digest, of_file
 FOLDER = "{folder}"
 """Stands for the method's own folder in names of files, so that a copy of it elsewhere has the same ones."""
 
+LINK = " (link)"
+"""Stands behind the name of a symbolic link whose target was asked for."""
+
 ABSENT = "absent"
 """The content of a file that was asked for and is not there."""
 
@@ -65,8 +68,10 @@ def opened_of(about: Mapping[str, Any]) -> Opened:
 
 
 def content(path: Path) -> str:
-    """Hash a file, of Python what is no comment and no docstring, or the names in a folder."""
+    """Hash a file, of Python what is no comment and no docstring, the names in a folder, or the target of a link."""
     try:
+        if path.name.endswith(LINK):
+            return hash_of(str(path.with_name(path.name.removesuffix(LINK)).readlink()))
         if path.is_dir():
             return digest(sorted(p.name for p in path.iterdir() if p.name[0] != "." and p.name != "__pycache__"))
         if path.suffix == ".py":

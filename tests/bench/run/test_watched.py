@@ -219,6 +219,15 @@ def vanishes(own, factor):
     (own / "local.json").write_text("") if factor == BEFORE else (own / "local.json").unlink()
 
 
+def resolved(own, factor):
+    """A link to the run that counts, as training code sets it."""
+    (own / f"run{factor}").mkdir(exist_ok=True)
+    (own / f"run{factor}" / "net.txt").write_text(str(factor))
+    for link, target in (("latest", f"run{factor}"), ("best.txt", f"run{factor}/net.txt")):
+        (own / link).unlink(missing_ok=True)
+        (own / link).symlink_to(target)
+
+
 def set_later(own, factor):
     if factor == AFTER:
         os.environ["FACTOR_OF_TEST"] = str(factor)
@@ -308,6 +317,14 @@ CHANGES = {
         f"F = {AFTER} if os.path.isfile('{{root}}/own/local.json') else {BEFORE}",
     ),
     "file that is taken away": (vanishes, f"F = {BEFORE} if os.path.exists(HERE / 'local.json') else {AFTER}"),
+    "file that a link leads to": (
+        resolved,
+        "F = float((HERE / 'best.txt').resolve().read_text())",
+    ),
+    "folder that a link leads to": (
+        resolved,
+        "F = float(Path(os.path.realpath(HERE / 'latest'), 'net.txt').read_text())",
+    ),
     "size of a file": (
         lambda own, factor: (own / "net.bin").write_bytes(bytes(round(factor * 100))),
         "F = os.stat(HERE / 'net.bin').st_size / 100",
