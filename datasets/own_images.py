@@ -39,6 +39,16 @@ _ORIENTATION, _BITS, _PHOTOMETRIC, _SUBFILE, _MAXIMUM = 274, 258, 262, 254, 281 
 _MODES = ("L", "RGB", "RGBA", "LA", "P", "PA", "1", "I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 
 
+_HEAD = 64
+_PAGE = "an HTML page, not the image itself; open its address in a browser and save the image"
+_INSTEAD = {
+    b"version https://git-lfs": "a Git LFS pointer, not the image itself; run git lfs pull where it comes from",
+    b"<!doctype html": _PAGE,
+    b"<html": _PAGE,
+}
+"""How files begin that stand in place of an image, and what they are."""
+
+
 @dataclass(frozen=True)
 class Header:
     """What a file says of itself.
@@ -147,7 +157,17 @@ def _misfit(kind: str, low: float, high: float, white: float, *, whole: bool) ->
 def _source(path: Path, at: tuple[int | str, ...]) -> tuple[Path, bytes | None, int, float]:
     """Return the name of an image in messages, its content where it lies in an archive, its page and white."""
     member, page, white = placed(at)
-    return (path / member, read_member(path, member), page, white) if member else (path, None, page, white)
+    if member:
+        where, content = path / member, read_member(path, member)
+        head = content[:_HEAD]
+    else:
+        where, content = path, None
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    for sign, what in _INSTEAD.items():
+        if head.lstrip().lower().startswith(sign):
+            raise ValueError(f"image {where}: is {what}")
+    return where, content, page, white
 
 
 def _pixels(where: Path, content: bytes | None, page: int) -> "tuple[np.ndarray, str]":

@@ -11,6 +11,7 @@ from bench.adapters.arrays import OPTIONS
 from bench.common.errors import BenchError, one_line
 from bench.common.files import sha256
 from methods import Method
+from methods.checkpoints import what_else
 
 if TYPE_CHECKING:
     import numpy as np
@@ -123,7 +124,10 @@ def _model(where: str, path: Path) -> Any:
     try:
         model = onnx.load(str(path), load_external_data=False)
     except Exception as error:  # noqa: BLE001 - protobuf's errors are no subclass of anything
-        raise BenchError(f"{where}: is no ONNX model ({one_line(error)})") from None
+        what = what_else(path)
+        if not what or "give it as METHOD=" in what:  # which its name alone has said
+            what = f"is no ONNX model ({one_line(error)})"
+        raise BenchError(f"{where}: {what}") from None
     if not model.graph.output or not model.graph.input:
         raise BenchError(f"{where}: is no ONNX model from images to images: it has no input or no output")
     return model

@@ -199,6 +199,29 @@ def test_every_page_is_an_image(tmp_path):
     assert said(dataset, "each page is an image: more (2 pages), stack (3 pages)")
 
 
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n",
+            "is a Git LFS pointer, not the image",
+        ),
+        (b"\n<!DOCTYPE html><html>Too many requests</html>", "is an HTML page, not the image itself"),
+        (b"<HTML><body>404", "is an HTML page, not the image itself"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.png", "a.npy", "a.tif"])
+def test_what_a_download_left_in_place_of_an_image_is_said(tmp_path, name, content, what):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=what):
+        from_path(tmp_path)
+    save(tmp_path / "b.png", GRAY)
+    dataset = from_path(tmp_path)  # the others are measured
+    failed = {}
+    assert [one.name for one in pictures(dataset, failed=failed)] == ["b"]
+    assert what in str(failed["a"])
+
+
 def test_gray_images_in_a_stack(tmp_path):
     """(N, H, W) where that is plain; colours and bands are no images, and (H, W, bands) is no stack of lines."""
     several = [np.roll(GRAY[..., 0], step, 0) for step in range(6)]

@@ -246,9 +246,13 @@ def _scalar(name, value):
 def test_onnx_models_that_cannot_be_used(onnx_file, tmp_path, photographs):
     free = [1, 1, "H", "W"]
     (tmp_path / "text.onnx").write_text("no model")
+    (tmp_path / "lfs.onnx").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\n")
+    (tmp_path / "page.onnx").write_text("<!DOCTYPE html><html></html>")
     for word, cause in [
         (str(tmp_path / "none.onnx"), "no such file; expected an ONNX model"),
         (str(tmp_path / "text.onnx"), "is no ONNX model"),
+        (str(tmp_path / "lfs.onnx"), "is a Git LFS pointer, not the file itself"),
+        (str(tmp_path / "page.onnx"), "is an HTML page, not the file itself"),
         (onnx_file(TWICE, [1, 5, "H", "W"]), "takes images of 5 channels; expected 1"),
         (onnx_file(TWICE, [1, 1, 64, "W"]), "takes one fixed and one free length, (1, 1, 64, free)"),
         (onnx_file(TWICE, [1, 64, 64]), "takes an input of shape (1, 64, 64); expected a batch"),
