@@ -1,5 +1,6 @@
 """The noisy and the denoised images of a run as files, lossless and named so that `METHOD=outputs:` reads them back."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -102,9 +103,10 @@ class Saver:
         paths = (f"{self.folder}/{TREE}/{method}/{{name}}" for method in self._methods)
         said = ":white=1" if self._exact else ""
         methods = ",".join(f"outputs:'{path}'{said}" if "," in path else f"outputs:{path}{said}" for path in paths)
+        quoted = shlex.quote(methods) if set(methods) & set('$`"!\\') else f'"{methods}"'
         return (
             f"{self.images} denoised images are in {self.folder}, with the noisy ones; they are read back with "
-            f'METHOD="{methods}"'
+            f"METHOD={quoted}"
         )
 
     def _place(self, cell: Cell) -> Path:

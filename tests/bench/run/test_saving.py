@@ -1,6 +1,7 @@
 """Saved images: what is written, and that outputs: reads the same numbers from them."""
 
 import csv
+import shlex
 import shutil
 from dataclasses import replace
 
@@ -186,6 +187,15 @@ def test_of_a_set_with_images_that_fail_the_others_are_read_back(tmp_path, run, 
     next(tmp_path.glob("saved/*/*/*/*/Median/coins.*")).unlink()  # this one did not fail
     (failure,) = plan(Request(method_in(noted.notes[-1]), **words))[1]
     assert "image coins has no output" in failure.cause
+
+
+def test_the_line_that_reads_back_is_what_a_shell_takes_as_it_stands(tmp_path, run, photographs, method_file):
+    method = method_file("LABEL = 'x$HOME `y` it\\'s'\ndef denoise(noisy, sigma):\n    return noisy\n")
+    words = {"data": str(photographs), "noise": "25"}
+    (result,), noted = run(Request(str(method), **words), tmp_path / "saved")
+    (typed,) = (word for word in shlex.split(noted.notes[-1].partition("read back with ")[2]))
+    (again,), _ = run(Request(typed.removeprefix("METHOD="), **words))
+    assert again.images("psnr") == result.images("psnr")
 
 
 def test_what_another_run_saved_is_not_written_over_by_things_of_the_same_names(tmp_path, run, photographs):
