@@ -17,7 +17,7 @@ def state_dict(path: Path) -> dict[str, Any]:
 
     A checkpoint is unpickled by `torch.load(weights_only=True)`, which builds tensors, plain containers and NumPy's
     numbers and arrays; of any other class but networks an empty object is made. A dictionary that holds the tensors
-    under a usual name (`WRAPPERS`) is opened, however deep, also where they are the one entry of a list: averaged
+    under a usual name (`WRAPPERS`) is opened, however deep, also where they are the only ones of a list: averaged
     weights before others. The prefixes that `DataParallel`, `torch.compile` and Lightning set before names are dropped.
     Of a dictionary of numbered state dicts the tensors are named by the number too: `3.model.0.weight`.
 
@@ -49,11 +49,12 @@ def _named(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
 
     content, remarks = contents(path), []
     lightning = isinstance(content, Mapping) and "pytorch-lightning_version" in content
-    while isinstance(content, Mapping | list):
-        if isinstance(content, list):
-            if len(content) != 1:
+    while isinstance(content, Mapping | list | tuple):
+        if not isinstance(content, Mapping):
+            holding = [part for part in content if _holds_tensors(part)]
+            if len(holding) != 1:
                 break
-            content = content[0]
+            content = holding[0]
             continue
         holders = [key for key, part in content.items() if _holds_tensors(part)]
         known = sorted((key for key in holders if key in WRAPPERS), key=WRAPPERS.index)

@@ -39,6 +39,8 @@ WRAPPED = {
     },
     "the only one, of any name": {"MyNet": TENSORS, "epoch": 3, "loss": torch.tensor(0.1)},
     "list": {"params": [TENSORS]},
+    "pair": (TENSORS, {"epoch": 3, "best": 29.1}),
+    "list with an optimiser": [{"epoch": 3}, {"state_dict": TENSORS}, OPTIMISER],
     "twice": {"checkpoint": {"state_dict": TENSORS}, "args": argparse.Namespace(depth=17)},
     "three times": {"model": {"net": {"params": TENSORS}}},
     "module": prefixed("module."),
