@@ -231,7 +231,8 @@ def test_only_what_was_published_in_the_unit_of_the_chart_is_a_ring():
         "psnr": SimpleNamespace(metric="psnr_noise_255", number=60.0),
         "ssim": SimpleNamespace(metric="ssim", number=0.91),
     }
-    entry = SimpleNamespace(verdicts={metric: SimpleNamespace(published=row) for metric, row in rows.items()})
+    verdicts = {metric: SimpleNamespace(published=row, is_of_a_claim=False) for metric, row in rows.items()}
+    entry = SimpleNamespace(verdicts=verdicts)
     assert published_value(entry, "psnr") is None
     rows["psnr"].metric = "psnr"
     assert [published_value(entry, metric) for metric in ("psnr", "ssim", "mse")] == [60.0, 0.91, None]
