@@ -94,7 +94,7 @@ bench:  ## Measure METHOD on DATA with NOISE, beside the published numbers
 report:  ## Turn all finished runs into a page, tables and charts (PICTURES, FORMAT=png; results/report/)
 test:  ## Prove the code and the published numbers (TESTS=tests/bench for a part)
 check:  ## Format, lint, types, who may import whom, and each row of the ledger
-conform:  ## Check that a method of any origin keeps the contract (METHOD, WEIGHTS, MEGAPIXELS)
+conform:  ## Check that a method of any origin keeps the contract (METHOD, WEIGHTS, MEGAPIXELS); without METHOD, hold PSNR, SSIM, BM3D and bicubic of packages against what is right (TABLE)
 list:  ## Say which methods, datasets, noise and protocols there are (WHAT=datasets, METHOD=name or colour,blind,ready, DATA=name)
 speed:  ## Measure speed as ratios in the same run (METHOD: its forward pass; WHAT=train METHOD: its training)
 train:  ## Train METHOD by its recipe (DATA, NOISE, SEED, BUDGET=9m, CHANGE='batch=32 ...', NAME); then METHOD=name@own

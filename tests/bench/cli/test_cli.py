@@ -112,7 +112,7 @@ def test_what_options_leave_unsaid_is_what_a_request_leaves_unsaid():
         (("run", "--jobs", "-1"), "JOBS: Input should be greater than or equal to 0"),
         (("run", "--noize", "25"), "No such option: --noize"),
         (("runn",), "No such command 'runn'"),
-        (("conform",), "METHOD: is missing"),
+        (("conform", "--weights", "x.pth"), "WEIGHTS=x.pth: expected METHOD too"),
         (("run", "--out", ROOT / "Makefile"), "OUT:"),
         (("run", "--table", ROOT / "results"), "TABLE:"),
     ],

@@ -134,7 +134,7 @@ def test_each_command_of_the_makefile_is_one():
         ("bench", {"TILE": "abc"}, "TILE: Input should be a valid integer"),
         ("bench", {"NOIZE": "1"}, "did you mean NOISE?"),
         ("test", {"TESTS": "'a"}, "TESTS='a: No closing quotation"),
-        ("conform", {}, "METHOD: is missing"),
+        ("conform", {"WEIGHTS": "x"}, "WEIGHTS=x: expected METHOD too"),
         ("list", {"WHAT": "$(shell touch ran)"}, "unknown list '$(shell touch ran)'"),
     ],
 )
