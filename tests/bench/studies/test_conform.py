@@ -2,9 +2,11 @@ import dataclasses
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from bench.cli.app import app
 from bench.common.errors import BenchError
-from bench.studies.conform.checks import denoised, noise_level, range_of_values, receptive_field
+from bench.studies.conform.checks import colours, denoised, memory, noise_level, range_of_values, receptive_field
 from bench.studies.conform.study import conform
 from bench.studies.conform.subject import cells_to_check, loaded
 
@@ -20,6 +22,9 @@ BAD = {
     "Leave the input as it is": "noisy += 1e-3\n    return noisy.clone()",
     "Treat each image of a batch as if it were alone": "return noisy - noisy.mean() + 0.45",
     "Keep red, green and blue where they are, and gray levels": "return noisy.flip(1)",
+    "Give each image its own result, whatever came before": (
+        "seen = globals().setdefault('SEEN', {})\n    return seen.setdefault(noisy.shape, noisy * 0.9 + 0.05)"
+    ),
 }
 
 
@@ -33,6 +38,43 @@ def test_a_method_that_conforms(method_file):
 def test_each_fault_is_found(method_file, name):
     path = method_file(f"COLOUR = 'rgb'\ndef denoise(noisy, sigma):\n    {BAD[name]}\n")
     assert name in {check.name for _, check in conform(str(path), megapixels=0.01) if check.passed is False}
+
+
+@pytest.mark.parametrize(
+    ("body", "check", "remark"),
+    [
+        ("return blurred(noisy, 15)", denoised, "smooths away detail: "),
+        ("return (blurred(noisy, 3) * 16).round() / 16", range_of_values, "only "),
+        ("return 2 * blurred(noisy, 3) - noisy", denoised, "takes the noise away twice"),
+        ("return blurred(noisy, 3).clamp(0.2, 0.8)", colours, "0.20 for 0.05"),
+        ("x = blurred(noisy, 9)\n    x = x - x.amin()\n    return x / x.amax()", colours, " for 0.05"),
+        ("global last\n    found, last = last, blurred(noisy, 3)\n    return last if found is None else found", memory,
+         "the same for two images"),
+        ("return blurred(noisy, 3)", denoised, ""),
+        ("return blurred(noisy, 3)", range_of_values, ""),
+        ("return blurred(noisy, 3)", colours, ""),
+        ("return blurred(noisy, 3)", memory, ""),
+    ],
+)  # fmt: skip
+def test_what_is_no_denoiser_does_not_conform(method_file, body, check, remark):
+    blurred = (
+        "def blurred(x, n):\n    return torch.nn.functional.avg_pool2d(x, n, 1, n // 2, count_include_pad=False)\n"
+    )
+    path = method_file(f"import torch\nlast = None\n{blurred}def denoise(noisy, sigma):\n    {body}\n")
+    passed, said = check(loaded(cells_to_check(str(path), "")["gray"], 1))
+    assert passed is (not remark)
+    assert remark in said
+
+
+def test_the_command_says_no_by_its_status(method_file, tmp_path):
+    path = method_file("COLOUR = 'gray'\ndef denoise(noisy, sigma):\n    return 0.9 * noisy.flip(-1) + 0.05\n")
+    table = tmp_path / "checks.csv"
+    words = ["conform", "--method", str(path), "--megapixels", "0.01", "--table", str(table)]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 1
+    assert "mirrors the image left to right" in result.stdout
+    assert "1 checks failed" in result.stdout
+    assert table.read_text().count("False") == 1
 
 
 def test_a_check_that_ends_the_process_fails_alone(method_file):
