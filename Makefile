@@ -15,7 +15,7 @@ override BENCH_GOALS := $(MAKECMDGOALS)
 override SHELL := /bin/sh
 override .SHELLFLAGS := -c
 override RUN := $(if $(strip $(VENV)),"$$VENV"/bin/python,$$PYTHON)
-override COMMANDS := bench report test check conform list speed train search explain export audit where segment selfscore noisy compare verify citations
+override COMMANDS := bench report test check conform list speed train search explain export audit where segment selfscore noisy compare why verify citations
 
 # Commands without a program of their own say here that they take no variable.
 override OTHERS := $(filter-out PYTHON VENV TESTS BENCH_MIRROR BENCH_CACHE BENCH_TRACEBACK,$(TYPED))
@@ -105,6 +105,7 @@ audit:  ## Find test images in training sets and in other test sets (DATA, TABLE
 verify:  ## Measure and judge every published number that can be measured (METHOD, DATA, BUDGET=1h; results/measured/verify.csv)
 citations:  ## Published numbers that later papers print otherwise, and the likeliest cause (TABLE; results/measured/citations.csv)
 compare:  ## Whether methods differ on the same images: intervals, tests, ranks (METHOD=a,b, DATA, NOISE, METRIC; results/compare/)
+why:  ## Why a number is not met: the choices that explain it (METHOD, DATA, NOISE, TARGET=29.41, METRIC, IMAGES; results/why/)
 where:  ## Where errors sit: near boundaries, inside regions, by class (METHOD, DATA, NOISE; results/where/)
 segment:  ## What a segmentation network makes of denoised images (METHOD, DATA, NOISE, SEGMENTER, IMAGES; results/segment/)
 selfscore:  ## Rank methods without a reference, and hold that against PSNR (METHOD, DATA, NOISE, SIGMA; results/selfscore/)

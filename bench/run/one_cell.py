@@ -79,7 +79,7 @@ def run_cell(
     how: dict[str, Any] = {}
     rows: list[dict[str, Any]] = []
     faults: list[sanity.Fault | None] = []
-    with closing(_outputs(cell, images, settings, device, how, failed)) as outputs:
+    with closing(run_method(cell, images, settings, device, how, failed)) as outputs:
         for output in outputs:
             clock.seconds["method"] += 0 if math.isnan(output.seconds) else output.seconds * len(output.samples)
             with clock.part("score"), alone(failed, *output.samples):
@@ -111,7 +111,7 @@ def run_cell(
     return Record(sorted(rows, key=lambda row: order[row["image"]]), about)
 
 
-def _outputs(
+def run_method(
     cell: Cell,
     images: Iterator[Sample],
     settings: Settings,

@@ -1,0 +1,150 @@
+"""`make why`: the cell that somebody else has another number for, under other choices, until the number is met."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from bench.common.errors import BenchError
+from bench.common.tables import write_csv, write_table
+from bench.plan.cell import Cell, Failure
+from bench.plan.request import Request, planned
+from bench.run.images import spread
+from bench.run.settings import Settings
+from bench.studies.naming import stem
+from bench.studies.why.finished import diagnosis
+from bench.studies.why.running import MOST, SIDE, Place
+from bench.studies.why.search import PAIR_RUNS, PAIR_TRIALS, Search, fits
+from bench.studies.why.table import rows, singles, verdict
+from bench.studies.why.target import Target, of_a_draw, reference, target_of
+
+RUNS = 15
+"""Inputs that run on the whole set, beside the cell's own."""
+
+SMALL = 3
+"""A set of up to so many times the pixels of the crops is measured whole at once."""
+
+
+def build(
+    request: Request,
+    out: Path,
+    *,
+    target: str = "",
+    metric: str = "",
+    images: int = 0,
+    runs: int = RUNS,
+    settings: Settings = Settings(),  # noqa: B008 - frozen
+    table: Path | None = None,
+) -> Iterator[str | Failure]:
+    """Say which switches meet a target, and write a table (CSV) into ``out/why/``.
+
+    Parameters
+    ----------
+    request : Request
+        One cell.
+    target, metric : str
+        As typed on TARGET and METRIC; empty: the published number.
+    images : int
+        So many images of the set, spread over it; 0: all. The target is then that of these images.
+    runs : int
+        Inputs that run on the whole set, beside the cell's own.
+    table : Path, optional
+        The table goes into this file too.
+
+    Raises
+    ------
+    BenchError
+        If the request is not of one cell, or there is no target.
+    """
+    plan = planned(request)
+    if plan.failures:
+        yield from plan.failures
+        return
+    if len(plan.cells) != 1:
+        raise BenchError(f"make why explains one cell, and this asks for {len(plan.cells)}; give one of each word")
+    cell = _part(plan.cells[0], images, typed=bool(target.strip()))
+    if not cell.dataset.has_clean:
+        raise BenchError(f"DATA={cell.dataset.name}: has no references, and so no PSNR and no SSIM to be explained")
+    wanted = target_of(cell, target, metric)
+    yield cell.title
+    if cell.outputs:
+        yield from diagnosis(cell, settings)
+    elif wanted is None:
+        raise BenchError(_no_target(cell, metric))
+    if wanted is not None:
+        yield from _searched(cell, wanted, out, runs, settings, table)
+
+
+def _part(cell: Cell, images: int, *, typed: bool) -> Cell:
+    """Return the cell on so many images of its set, with the noise that they have in the whole."""
+    names = cell.dataset.image_names()
+    if not images or images >= len(names):
+        return cell
+    if not typed and not cell.outputs:
+        raise BenchError(
+            f"IMAGES={images}: the published number is of all {len(names)} images; leave IMAGES out, or give the "
+            "number of these images on TARGET"
+        )
+    chosen = tuple(cell.dataset.images[i] for i in spread(images, len(names)))
+    return replace(cell, dataset=replace(cell.dataset, images=chosen, whole=cell.dataset.noise_name, ledger=None))
+
+
+def _no_target(cell: Cell, metric: str) -> str:
+    other = next((m for m in ("psnr", "ssim") if m != (metric or "psnr") and reference(cell, m)), "")
+    there = f"; there is one of its {other.upper()} (METRIC={other})" if other else ""
+    word = (metric or "psnr").upper()
+    return f"{cell.title}: no {word} was published{there}; give the number to be explained, as in TARGET=29.41"
+
+
+def _searched(
+    cell: Cell, wanted: Target, out: Path, runs: int, settings: Settings, table: Path | None
+) -> Iterator[str]:
+    """Search, and say what was found."""
+    whole = Place(cell, settings)
+    crops = whole.crops()
+    shapes = [picture.clean.shape[:2] for picture in crops.held or () if picture.clean is not None]
+    search = Search(whole, _trial_place(whole, crops, shapes), wanted, 0.0, runs)
+    yield f"target {wanted}{f', {wanted.row.source}' if wanted.row else ''}; {_cost(search)}"
+    start = time.perf_counter()
+    search.plain()
+    yield f"the cell itself: {time.perf_counter() - start:.1f} s, with {len(search.after)} choices of output and score"
+    draw = of_a_draw(cell, _shapes(shapes, len(cell.dataset.images)), wanted)
+    search.draw = draw[wanted.first]
+    if not cell.outputs:
+        search.single()
+        if not search.explained():
+            search.double()
+    found = fits(search)
+    yield f"\n{singles(search)}\n"
+    yield from verdict(search, found, draw)
+    yield from (f"not tried: {line}" for line in dict.fromkeys(search.failures))
+    path = stem(out / "why", (cell.file_name, str(wanted)), (cell,), target=dict(wanted.values), runs=runs)
+    made = rows(search, found, draw)
+    write_csv(Path(f"{path}.csv"), made, digits=7)
+    if table is not None:
+        write_table(table, made, digits=7)
+    yield f"{path}.csv ({time.perf_counter() - start:.0f} s)"
+
+
+def _trial_place(whole: Place, crops: Place, shapes: list[tuple[int, int]]) -> Place:
+    """Return the crops, or the set itself where that is hardly larger."""
+    pixels = sum(height * width for height, width in shapes) / max(1, len(shapes)) * len(whole.cell.dataset.images)
+    return whole if pixels <= SMALL * MOST * SIDE**2 or whole.cell.outputs else crops
+
+
+def _shapes(shapes: list[tuple[int, int]], count: int) -> list[tuple[int, int]]:
+    """Return as many shapes as there are images, in the proportion of those that were read."""
+    return [shapes[i % len(shapes)] for i in range(count)]
+
+
+def _cost(search: Search) -> str:
+    """Say how often the method runs."""
+    if search.whole.cell.outputs:
+        return "the outputs are finished: scored again, nothing is run"
+    count = len(search.before)
+    if search.small:
+        return f"the method runs once for each of {count + 1} inputs, and {PAIR_TRIALS} pairs where none of them fits"
+    return (
+        f"the method runs on {count} inputs in small crops, on {min(count, search.runs) + 1} of them whole, and on "
+        f"{PAIR_RUNS} pairs where none fits (RUNS={search.runs}, IMAGES=n)"
+    )

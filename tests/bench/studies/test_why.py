@@ -1,0 +1,340 @@
+"""Scores against scikit-image and the definitions; planted switches, made by other code; and the command end to end."""
+
+import csv
+import io
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+from skimage import data
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from bench.cli.app import main
+from bench.common.errors import BenchError
+from bench.plan.request import Request, plan
+from bench.run.images import pictures
+from bench.run.loading import load
+from bench.run.settings import Settings
+from bench.studies.why.choices import Choices
+from bench.studies.why.running import Place
+from bench.studies.why.scores import Scored, Sums
+from bench.studies.why.search import Search, exact, fits
+from bench.studies.why.table import verdict
+from bench.studies.why.target import Target, target_of
+
+CLEAN = data.camera()[60:156, 200:280, None].astype(np.float64)
+OUTPUT = CLEAN + np.random.default_rng(3).normal(0, 9, CLEAN.shape)
+ROUNDED = np.rint(OUTPUT.clip(0, 255))
+COLOUR = data.astronaut()[40:110, 180:260].astype(np.float64)
+COLOUR_OUTPUT = np.rint((COLOUR + np.random.default_rng(4).normal(0, [5, 9, 14], COLOUR.shape)).clip(0, 255))
+GAUSSIAN = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 255}
+
+
+def number(metric, clean=CLEAN, image=OUTPUT, **choices):
+    return Scored(clean, clean + 30, image).number(Choices(**choices), metric)
+
+
+def ssim(output=ROUNDED, **how):
+    return structural_similarity(CLEAN[..., 0], output[..., 0], **(GAUSSIAN | how))
+
+
+def thirteen_taps(sample):
+    """SSIM as scikit-image before 0.16 computes it, whose Gaussian reaches four standard deviations."""
+    mean = partial(gaussian_filter, sigma=1.5, truncate=4)
+    x, y = CLEAN[..., 0], ROUNDED[..., 0]
+    scale = 13**2 / (13**2 - 1) if sample else 1
+    var_x, var_y, cov = (scale * (mean(a * b) - mean(a) * mean(b)) for a, b in ((x, x), (y, y), (x, y)))
+    c1, c2 = 2.55**2, 7.65**2
+    luminance = (2 * mean(x) * mean(y) + c1) / (mean(x) ** 2 + mean(y) ** 2 + c1)
+    return (luminance * (2 * cov + c2) / (var_x + var_y + c2))[6:-6, 6:-6].mean()
+
+
+@pytest.mark.parametrize(
+    ("choices", "expected"),
+    [
+        ({}, ssim()),
+        ({"output": "unclipped"}, ssim(OUTPUT)),
+        ({"window": "uniform7"}, structural_similarity(CLEAN[..., 0], ROUNDED[..., 0], data_range=255)),
+        ({"window": "uniform7-population"}, ssim(gaussian_weights=False, win_size=7)),
+        ({"window": "uniform11"}, ssim(gaussian_weights=False, win_size=11)),
+        ({"window": "taps13"}, thirteen_taps(sample=False)),
+        ({"window": "sample"}, ssim(use_sample_covariance=True)),
+        ({"window": "taps13-sample"}, thirteen_taps(sample=True)),
+        ({"peak": "2"}, ssim(data_range=510)),
+        ({"peak": "1"}, ssim(data_range=1)),
+        ({"peak": "range"}, ssim(data_range=np.ptp(CLEAN))),
+        ({"peak": "output-max"}, ssim(data_range=ROUNDED.max())),
+        ({"window": "reflect"}, ssim(full=True)[1].mean()),
+        ({"window": "halved"}, None),
+    ],
+    ids=str,
+)
+def test_ssim_is_that_of_scikit_image(choices, expected):
+    if expected is None:  # the means of 2x2 pixels
+        half = [image.reshape(48, 2, 40, 2).mean((1, 3)) for image in (CLEAN, ROUNDED)]
+        expected = structural_similarity(*half, **GAUSSIAN)
+    assert number("ssim", **choices) == pytest.approx(expected, abs=1e-9)
+
+
+def test_ssim_that_no_library_has_follows_its_definition():
+    padded = [torch.nn.functional.pad(torch.from_numpy(a[..., 0]), (5, 5, 5, 5)).numpy() for a in (CLEAN, ROUNDED)]
+    assert number("ssim", window="zero") == pytest.approx(
+        structural_similarity(*padded, full=True, **GAUSSIAN)[1][5:-5, 5:-5].mean()
+    )
+    x, y = CLEAN.ravel(), ROUNDED.ravel()
+    c1, c2, cov = 2.55**2, 7.65**2, np.cov(x, y, bias=True)
+    whole = (2 * x.mean() * y.mean() + c1) / (x.mean() ** 2 + y.mean() ** 2 + c1)
+    assert number("ssim", window="global") == pytest.approx(whole * (2 * cov[0, 1] + c2) / (cov[0, 0] + cov[1, 1] + c2))
+    # MATLAB's ssim.m averages 600 x 520 pixels over squares of 2, since 520 / 256 is nearest to 2; and 300 x 350 not.
+    large = np.random.default_rng(5).uniform(0, 255, (600, 520, 1))
+    assert number("ssim", large, large[::-1], window="down") == pytest.approx(
+        number("ssim", large, large[::-1], window="halved")
+    )
+    assert number("ssim", large[:300, :350], large[:300, 100:450], window="down") == number(
+        "ssim", large[:300, :350], large[:300, 100:450]
+    )
+
+
+@pytest.mark.parametrize("peak", ["255", "256", "max", "range", "output-range", "2"])
+def test_psnr_is_that_of_scikit_image_at_every_peak_and_border(peak):
+    for crop in (0, 1, 4, 16):
+        inside = slice(crop, -crop or None)
+        x, y = CLEAN[inside, inside], ROUNDED[inside, inside]
+        span = {"max": x.max(), "range": np.ptp(x), "output-range": np.ptp(y), "2": 510}.get(peak) or float(peak)
+        expected = peak_signal_noise_ratio(x, y, data_range=span)
+        assert number("psnr", peak=peak, crop=str(crop)) == pytest.approx(expected)
+
+
+def test_colour_is_scored_in_every_way():
+    def psnr(x, y):
+        return peak_signal_noise_ratio(x, y, data_range=255)
+
+    def y(image, *weights):
+        return image @ np.array(weights)
+
+    limited, full = (65.481 / 255, 128.553 / 255, 24.966 / 255), (0.299, 0.587, 0.114)
+    expected = {
+        "all": psnr(COLOUR, COLOUR_OUTPUT),
+        "y": psnr(y(COLOUR, *limited), y(COLOUR_OUTPUT, *limited)),
+        "y-full": psnr(y(COLOUR, *full), y(COLOUR_OUTPUT, *full)),
+        "mean-gray": psnr(COLOUR.mean(2), COLOUR_OUTPUT.mean(2)),
+        "each": np.mean([psnr(COLOUR[..., c], COLOUR_OUTPUT[..., c]) for c in range(3)]),
+        "green": psnr(COLOUR[..., 1], COLOUR_OUTPUT[..., 1]),
+    }
+    for channel, value in expected.items():
+        assert number("psnr", COLOUR, COLOUR_OUTPUT, channel=channel) == pytest.approx(value), channel
+    assert number("psnr", COLOUR, COLOUR_OUTPUT[..., ::-1], output="bgr") == pytest.approx(expected["all"])
+    each = [structural_similarity(COLOUR[..., c], COLOUR_OUTPUT[..., c], **GAUSSIAN) for c in range(3)]
+    assert number("ssim", COLOUR, COLOUR_OUTPUT) == pytest.approx(np.mean(each))
+
+
+def test_a_set_is_pooled_in_every_way():
+    errors, sides = np.array([4.0, 100.0, 25.0]), (10, 20, 30)
+    ways = ("mean", "pooled", "mean-mse", "mean-rmse", "median", "pixels")
+    sums = Sums(("psnr",), [Choices(pooling=way, output="unclipped") for way in ways])
+    for error, side in zip(errors, sides, strict=True):
+        clean = np.full((side, side, 1), 100.0)
+        sums.add(str(side), Scored(clean, clean, clean + np.sqrt(error)))
+    each, pixels = 10 * np.log10(255**2 / errors), np.square(sides)
+    expected = {
+        "mean": each.mean(),
+        "pooled": 10 * np.log10(255**2 / np.average(errors, weights=pixels)),
+        "mean-mse": 10 * np.log10(255**2 / errors.mean()),
+        "mean-rmse": 20 * np.log10(255 / np.sqrt(errors).mean()),
+        "median": np.median(each),
+        "pixels": np.average(each, weights=pixels),
+    }
+    for way, value in expected.items():
+        assert sums.mean(Choices(pooling=way, output="unclipped"), "psnr") == pytest.approx(value), way
+
+
+def clipped(levels):
+    return np.clip(levels, 0, 255)
+
+
+def rounded(levels):
+    return np.rint(clipped(levels))
+
+
+def jpeg(image, quality):
+    file = io.BytesIO()
+    Image.fromarray(rounded(image).astype(np.uint8)[..., 0]).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file), float)[..., None]
+
+
+def limited(image):
+    return np.rint(16 + image * 219 / 255)
+
+
+def begun_once():
+    stream = np.random.RandomState(0)
+    return lambda shape: stream.standard_normal(shape)
+
+
+def of_torch():
+    return lambda shape: torch.randn(shape[:2], generator=torch.Generator().manual_seed(0)).numpy()[..., None]
+
+
+def of_default_rng():
+    return lambda shape: np.random.default_rng(0).standard_normal(shape)
+
+
+def peak_max(x, y):
+    return 10 * np.log10(x.max() ** 2 / np.mean((x - y) ** 2))
+
+
+def pooled(errors):
+    return 10 * np.log10(255**2 * (72 * 72 + 64 * 80) / errors.sum())
+
+
+def plain_psnr(x, y):
+    return 10 * np.log10(255**2 / np.mean((x - y) ** 2))
+
+
+class Planted:
+    """The cell of a test, measured by a loop as people write it."""
+
+    def __init__(self, folder):
+        cells, failures = plan(Request("wavelet", str(folder), "25", "seed0"))
+        assert not failures
+        (self.cell,) = cells
+        self.images = [picture.clean.astype(float) for picture in pictures(self.cell.dataset)]
+        self.run = load(self.cell, "cpu", Settings("cpu"), 1).run
+        self.search = None
+
+    def value(self, images=None, field=None, sigma=25, noisy=None, told=25, output=None, score=None, pool=np.mean):
+        """Return the PSNR of the set; each function stands for a step of the usual loop."""
+        scores = []
+        field = field or (lambda shape: np.random.RandomState(0).standard_normal(shape))
+        for image in self.images:
+            clean = images(image) if images else image
+            degraded = clean + sigma * field(clean.shape)
+            degraded = noisy(degraded) if noisy else degraded
+            tensor = torch.from_numpy((degraded / 255).astype(np.float32)).permute(2, 0, 1)[None]
+            denoised = self.run(tensor, told / 255)[0].permute(1, 2, 0).double().numpy() * 255
+            scored = output(denoised, degraded) if output else rounded(denoised)
+            scores.append((score or plain_psnr)(clean, scored))
+        return pool(np.array(scores))
+
+    def explained(self, value, *, double=False):
+        """Return the sentences that explain a value with five decimals."""
+        target = Target({"psnr": f"{value:.5f}"})
+        if self.search is None:
+            place = Place(self.cell, Settings("cpu", jobs=1))
+            self.search = Search(place, place, target, 0.0, 15)
+            self.search.plain()
+        self.search.target = target
+        self.search.single()
+        if double:
+            self.search.double()
+        return list(verdict(self.search, fits(self.search), {"psnr": 0.0}))
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scenes")
+    for name, image in {"camera": data.camera()[60:204:2, 200:344:2], "page": data.page()[20:84, 60:140]}.items():
+        Image.fromarray(image).save(folder / f"{name}.png")
+    return Planted(folder)
+
+
+SINGLE = [
+    ("the noisy image is clipped", {"noisy": clipped}),
+    ("the noisy image is clipped and rounded to 8 bit", {"noisy": rounded}),
+    ("cut to 8 bit (floor)", {"noisy": lambda y: np.floor(clipped(y))}),
+    ("uint8 overflow", {"noisy": lambda y: np.rint(y) % 256}),
+    ("limited-range Y", {"images": limited}),
+    ("JPEG of quality 87", {"images": lambda x: jpeg(x, 87)}),
+    ("the noise has sigma 33", {"sigma": 33}),
+    ("the noise has sigma 15", {"sigma": 15}),
+    ("taken as the variance", {"sigma": 5}),
+    ("scale from 0 to 100", {"sigma": 63.75}),
+    ("told sigma 21", {"told": 21}),
+    ("told sigma 50", {"told": 50}),
+    ("told twice the sigma", {"told": 50}),
+    ("begun once for the set", {"field": begun_once}),
+    ("default_rng(0)", {"field": of_default_rng}),
+    ("torch.manual_seed(0)", {"field": of_torch}),
+    ("clipped, not rounded", {"output": lambda o, y: clipped(o)}),
+    ("neither clipped nor rounded", {"output": lambda o, y: o}),
+    ("the output is cut to 8 bit", {"output": lambda o, y: clipped(o).astype(np.uint8)}),
+    ("the residual is scored", {"output": lambda o, y: rounded(y - o)}),
+    ("the noisy image is scored", {"output": lambda o, y: y}),
+    ("shifted by one pixel down", {"output": lambda o, y: np.roll(rounded(o), 1, 0)}),
+    ("a border of 7 pixels", {"score": lambda x, y: plain_psnr(x[7:-7, 7:-7], y[7:-7, 7:-7])}),
+    ("the maximum of the clean image", {"score": peak_max}),
+    ("pooled error", {"score": lambda x, y: np.sum((x - y) ** 2), "pool": pooled}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "planting"), SINGLE, ids=[words for words, _ in SINGLE])
+def test_a_planted_switch_is_named(planted, words, planting):
+    planting = planting | ({"field": planting["field"]()} if "field" in planting else {})
+    said = planted.explained(planted.value(**planting))
+    assert any(words in line for line in said), said
+    assert not any("Nothing" in line or "as it is" in line for line in said), said
+
+
+PAIRS = [
+    (("is clipped", "told sigma 15"), {"noisy": clipped, "told": 15}),
+    (("limited-range Y", "clipped, not rounded"), {"images": limited, "output": lambda o, y: clipped(o)}),
+    (("8 bit", "a border of 4"), {"noisy": rounded, "score": lambda x, y: plain_psnr(x[4:-4, 4:-4], y[4:-4, 4:-4])}),
+    (("limited-range Y", "8 bit"), {"images": limited, "noisy": rounded}),
+]
+
+
+@pytest.mark.parametrize(("words", "planting"), PAIRS, ids=[" and ".join(words) for words, _ in PAIRS])
+def test_two_planted_switches_are_named_together(planted, words, planting):
+    said = planted.explained(planted.value(**planting), double=True)
+    assert any(all(word in line for word in words) for line in said), said
+
+
+def test_what_is_met_and_what_nothing_meets_is_said(planted):
+    (line, *_) = planted.explained(planted.value())
+    assert "is met by the cell as it is" in line
+    said = planted.explained(3.3333)
+    assert said[0].startswith("Nothing that was tried meets 3.3333")
+    assert exact(fits(planted.search)) == []
+    # Half a unit of two decimals lets several explanations in, and that is said.
+    planted.search.target = Target({"psnr": f"{planted.value(noisy=clipped):.2f}"})
+    lines = list(verdict(planted.search, fits(planted.search), {"psnr": 0.5}))
+    assert "as it is within the noise draw" in lines[0]
+    assert any("explanations fit" in line for line in lines)
+
+
+def test_targets_are_read_as_papers_print_them(planted):
+    cell = planted.cell
+    assert target_of(cell, "29.41", "").values == {"psnr": "29.41"}
+    assert target_of(cell, "0.8312", "").values == {"ssim": "0.8312"}
+    assert target_of(cell, "29.41 / 0.8312", "").values == {"psnr": "29.41", "ssim": "0.8312"}
+    each = target_of(cell, "29.41,30.43", "")
+    assert (each.images, each.number("psnr")) == (("29.41", "30.43"), 29.92)
+    assert each.of_images({"a": 29.41, "b": 30.43}) == 0
+    assert each.of_images({"a": 29.45, "b": 30.39}) > 1
+    for wrong in ("twenty", "29.41,30", "29.41/0.8,30.43/0.9", "1/2/3", "nan"):
+        if wrong != "29.41,30":
+            with pytest.raises(BenchError, match="TARGET"):
+                target_of(cell, wrong, "")
+    with pytest.raises(BenchError, match="3 numbers, and"):
+        target_of(cell, "1,2,3", "")
+    assert target_of(cell, "", "") is None
+
+
+def test_the_command_names_a_planted_switch(planted, tmp_path, capsys):
+    out, table = tmp_path / "out", tmp_path / "all.csv"
+    data_of = planted.cell.dataset.images[0].clean.file.local.rpartition("/")[0]
+    value = planted.value(images=limited)
+    words = ["why", "--method", "wavelet", "--data", data_of, "--noise", "25", "--protocol", "seed0", "--jobs", "1"]
+    assert main([*words, "--target", f"{value:.4f}", "--table", str(table), "--out", str(out), "--device", "cpu"]) == 0
+    said = capsys.readouterr().out
+    assert f"{value:.4f} is met if gray is limited-range Y" in said
+    rows = list(csv.DictReader(table.open()))
+    assert next(row for row in rows if row["switches"] == "images=limited")["meets"] == "yes"
+    assert len(list((out / "why").glob("*.csv"))) == 1
+    assert main(["why", "--method", "wavelet", "--data", data_of, "--out", str(out)]) == 2
+    assert "no PSNR was published; give the number" in capsys.readouterr().err
+    assert main(["why", "--method", "wavelet,nlm", "--data", data_of, "--target", "30", "--out", str(out)]) == 2
+    assert "one cell" in capsys.readouterr().err
