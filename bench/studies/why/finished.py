@@ -1,7 +1,7 @@
 """What finished outputs are of: which noise they were made from, and whether they are in their place."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -108,10 +108,10 @@ def _values(images: Sequence[Finished]) -> Iterator[str]:
     import numpy as np
 
     levels = [image.output * 255 for image in images]
-    if all(np.abs(one - np.rint(one)).max() < 1e-3 for one in levels):
+    low, high = min(float(one.min()) for one in levels), max(float(one.max()) for one in levels)
+    if low >= 0 and high <= 255 and all(np.abs(one - np.rint(one)).max() < 1e-3 for one in levels):
         yield "the outputs are of 8 bit"
         return
-    low, high = min(float(one.min()) for one in levels), max(float(one.max()) for one in levels)
     beyond = f"reach from {low:.1f} to {high:.1f}: not clipped" if low < -0.5 or high > 255.5 else "are clipped"
     yield f"the outputs are not rounded, and {beyond}"
 
@@ -123,35 +123,30 @@ def _mean_psnr(images: Sequence[Finished]) -> float:
 
 def noise_of(cell: Cell, images: Sequence[Finished]) -> str:
     """Say which noise field the errors of outputs correlate with: what a denoiser leaves of its noise."""
-    import numpy as np
-
-    wanted = {image.name: image.output - image.clean for image in images}
-    names = list(wanted)
-    part = replace(cell, dataset=replace(cell.dataset, images=cell.dataset.images[: len(names)]))
-    found: list[tuple[float, str]] = []
-    own, clipped = 0.0, ""
-    for words, other, choices in _fields(part):
-        each = []
-        for trial in trials(other, choices):
-            if trial.clean is None or trial.name not in wanted or wanted[trial.name].shape != trial.noisy.shape:
-                continue
-            noise = trial.noisy - trial.clean.astype("float32") / 255
-            each.append((_correlation(wanted[trial.name], noise), noise.size))
-        mean = float(np.mean([r for r, _ in each])) if each else 0.0
-        sure = mean * math.sqrt(sum(size for _, size in each))
-        own = mean if not found else own
-        if sure > SURE or not found:
-            found.append((mean, words))
-    best, words = max(found)
-    if best < own + 1e-9 and best * math.sqrt(sum(w.size for w in wanted.values())) <= SURE:
+    errors = {image.name: image.output - image.clean for image in images}
+    part = replace(cell, dataset=replace(cell.dataset, images=cell.dataset.images[: len(errors)]))
+    found = [(_agreement(errors, other, choices), words) for words, other, choices in _fields(part)]
+    (own, first), (best, words) = found[0], max(found)
+    if best * math.sqrt(sum(error.size for error in errors.values())) <= SURE:
         return (
-            "the outputs fit none of the noise fields that were tried: they were made from noise of another program, "
-            "and their score is right within a noise draw only"
+            f"the outputs fit none of the {len(found)} noise fields that were tried: their noise was drawn in another "
+            "way, or is too well removed; their score holds within a noise draw only"
         )
-    clipped = _clipped(cell, part, words, wanted)
-    if words == found[0][1]:
-        return f"the outputs fit the noise of this cell{clipped} (correlation of their errors with it {best:.2f})"
-    return f"the outputs fit another noise: {words}{clipped} (correlation {best:.2f}; with this cell's {own:.2f})"
+    if words == first:
+        return f"the outputs fit the noise of this cell (correlation of their errors with it {best:.2f})"
+    return f"the outputs fit another noise: {words} (correlation {best:.2f}; with this cell's {own:.2f})"
+
+
+def _agreement(errors: "Mapping[str, np.ndarray]", cell: Cell, choices: Choices) -> float:
+    """Return the mean correlation of the errors of images with the noise that a cell gives them."""
+    found = []
+    for trial in trials(cell, choices):
+        if trial.clean is None or errors[trial.name].shape != trial.noisy.shape:
+            return 0.0
+        noise = trial.noisy - trial.clean.astype("float32") / 255
+        a, b = (part.ravel() - part.mean() for part in (errors[trial.name], noise))
+        found.append(float(a @ b) / math.sqrt(float(a @ a) * float(b @ b) + 1e-30))
+    return sum(found) / len(found)
 
 
 def _fields(cell: Cell) -> "Iterator[tuple[str, Cell, Choices]]":
@@ -168,32 +163,3 @@ def _fields(cell: Cell) -> "Iterator[tuple[str, Cell, Choices]]":
         if sigma != cell.degradation.sigma:
             other = replace(cell, degradation=degradation.parse(str(sigma)))
             yield f"sigma {sigma} (NOISE={sigma}, seed {cell.seed})", other, own
-
-
-def _correlation(error: "np.ndarray", noise: "np.ndarray") -> float:
-    a, b = error.ravel() - error.mean(), noise.ravel() - noise.mean()
-    return float(a @ b / math.sqrt(float(a @ a) * float(b @ b) + 1e-30))
-
-
-def _clipped(cell: Cell, part: Cell, words: str, wanted: "dict[str, np.ndarray]") -> str:
-    """Say whether the noisy image seems to have been clipped: what clipping takes away then leaves no trace."""
-    import numpy as np
-
-    if part.protocol.noisy != "float":
-        return ""
-    other, choices = next((other, choices) for said, other, choices in _fields(part) if said == words)
-    normal, right, beyond = np.zeros((2, 2)), np.zeros(2), 0
-    for trial in trials(other, choices):
-        if trial.clean is None or trial.name not in wanted:
-            continue
-        inside = trial.noisy.clip(0, 1)
-        excess, noise = (trial.noisy - inside).ravel(), (inside - trial.clean.astype("float32") / 255).ravel()
-        columns = np.stack([noise, excess], 1)[excess != 0].astype(np.float64)
-        normal += columns.T @ columns
-        right += columns.T @ wanted[trial.name].ravel()[excess != 0]
-        beyond += len(columns)
-    if beyond < 500:
-        return ""
-    of_noise, of_excess = np.linalg.solve(normal + 1e-9 * np.eye(2), right)
-    deviation = math.sqrt(float(np.linalg.inv(normal)[1, 1]) * float(np.mean([w.var() for w in wanted.values()])))
-    return ", clipped" if of_noise > 0 and of_excess < of_noise / 4 and of_noise > 4 * deviation else ""

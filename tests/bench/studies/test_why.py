@@ -17,6 +17,7 @@ from bench.common.errors import BenchError
 from bench.plan.request import Request, plan
 from bench.run.images import pictures
 from bench.run.loading import load
+from bench.run.sample import samples
 from bench.run.settings import Settings
 from bench.studies.why.choices import Choices
 from bench.studies.why.running import Place
@@ -187,7 +188,7 @@ def peak_max(x, y):
 
 
 def pooled(errors):
-    return 10 * np.log10(255**2 * (72 * 72 + 64 * 80) / errors.sum())
+    return 10 * np.log10(255**2 * 2 * 72 * 72 / errors.sum())
 
 
 def plain_psnr(x, y):
@@ -198,7 +199,8 @@ class Planted:
     """The cell of a test, measured by a loop as people write it."""
 
     def __init__(self, folder):
-        cells, failures = plan(Request("wavelet", str(folder), "25", "seed0"))
+        self.folder = str(folder)
+        cells, failures = plan(Request("wavelet", self.folder, "25", "seed0"))
         assert not failures
         (self.cell,) = cells
         self.images = [picture.clean.astype(float) for picture in pictures(self.cell.dataset)]
@@ -236,7 +238,7 @@ class Planted:
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scenes")
-    for name, image in {"camera": data.camera()[60:204:2, 200:344:2], "page": data.page()[20:84, 60:140]}.items():
+    for name, image in {"camera": data.camera()[60:204:2, 200:344:2], "page": data.page()[20:92, 60:132]}.items():
         Image.fromarray(image).save(folder / f"{name}.png")
     return Planted(folder)
 
@@ -323,18 +325,61 @@ def test_targets_are_read_as_papers_print_them(planted):
     assert target_of(cell, "", "") is None
 
 
+FINISHED = {
+    "own": ({}, "the outputs fit the noise of this cell"),
+    "seed": ({"seed": "3"}, "PROTOCOL=standard, seed 3 ("),
+    "reset": ({"protocol": "seed0"}, "numpy's RandomState(0), begun anew for each image"),
+    "sigma": ({"noise": "15"}, "sigma 15 (NOISE=15"),
+    "other": ({"seed": "4711"}, "none of the"),
+    "shift": ({"change": lambda o: np.roll(o, 1, 1)}, "shifts the image (1 to the right"),
+    "mirror": ({"change": lambda o: o[:, ::-1]}, "mirrors the image left to right"),
+    "swapped": ({"swap": True}, "2 outputs are paired with the wrong image: that of camera is of page"),
+    "unclipped": ({"change": lambda o: o * 1.02 - 3.3}, "not rounded, and reach from"),
+}
+
+
+@pytest.mark.parametrize(("made", "words"), FINISHED.values(), ids=list(FINISHED))
+def test_finished_outputs_say_what_they_are_of(planted, tmp_path, capsys, made, words):
+    scenes, folder = planted.folder, tmp_path / "outputs"
+    folder.mkdir()
+    request = Request(
+        "wavelet", scenes, made.get("noise", "25"), made.get("protocol", "standard"), made.get("seed", "0")
+    )
+    (cell,) = plan(request)[0]
+    for sample in samples(cell):
+        noisy = torch.from_numpy(sample.noisy).permute(2, 0, 1)[None]
+        levels = rounded(planted.run(noisy, sample.sigma)[0, 0].numpy() * 255)
+        levels = made.get("change", lambda image: image)(levels)
+        name = {"camera": "page", "page": "camera"}[sample.name] if made.get("swap") else sample.name
+        np.save(folder / f"{name}.npy", levels / 255)
+    words_typed = ["--method", f"outputs:{folder}", "--data", scenes, "--noise", "25", "--out", str(tmp_path / "out")]
+    assert main(["why", *words_typed]) == 0
+    assert words in capsys.readouterr().out
+
+
 def test_the_command_names_a_planted_switch(planted, tmp_path, capsys):
     out, table = tmp_path / "out", tmp_path / "all.csv"
-    data_of = planted.cell.dataset.images[0].clean.file.local.rpartition("/")[0]
     value = planted.value(images=limited)
-    words = ["why", "--method", "wavelet", "--data", data_of, "--noise", "25", "--protocol", "seed0", "--jobs", "1"]
+    words = [
+        "why",
+        "--method",
+        "wavelet",
+        "--data",
+        planted.folder,
+        "--noise",
+        "25",
+        "--protocol",
+        "seed0",
+        "--jobs",
+        "1",
+    ]
     assert main([*words, "--target", f"{value:.4f}", "--table", str(table), "--out", str(out), "--device", "cpu"]) == 0
     said = capsys.readouterr().out
     assert f"{value:.4f} is met if gray is limited-range Y" in said
     rows = list(csv.DictReader(table.open()))
     assert next(row for row in rows if row["switches"] == "images=limited")["meets"] == "yes"
     assert len(list((out / "why").glob("*.csv"))) == 1
-    assert main(["why", "--method", "wavelet", "--data", data_of, "--out", str(out)]) == 2
+    assert main(["why", "--method", "wavelet", "--data", planted.folder, "--out", str(out)]) == 2
     assert "no PSNR was published; give the number" in capsys.readouterr().err
-    assert main(["why", "--method", "wavelet,nlm", "--data", data_of, "--target", "30", "--out", str(out)]) == 2
+    assert main(["why", "--method", "wavelet,nlm", "--data", planted.folder, "--target", "30", "--out", str(out)]) == 2
     assert "one cell" in capsys.readouterr().err
