@@ -38,6 +38,7 @@ def _images(cell: Cell, colour: bool) -> list[Switch]:
     made = of_axis("images", words.COLOUR_IMAGES if colour else words.GRAY_IMAGES, own)
     if cell.protocol.gray != "none":
         formulas = {name: told for name, told in words.FORMULAS.items() if name != cell.protocol.gray}
+        made = [switch for switch in made if switch.value != "limited"]  # the formula says it
         return [*made, *of_axis("images", formulas, own)]
     name = cell.dataset.name
     others = {
@@ -60,9 +61,9 @@ def _noise(cell: Cell, colour: bool, base: Choices) -> list[Switch]:
         return found
     if not cell.degradation.additive_gaussian or sigma is None:
         return [*found, Switch("field", "next", words.FIELDS["next"][0])]
-    fields = dict(words.FIELDS | (words.ONE_FIELD if colour else {}))
-    if cell.seed == 0 or cell.protocol.noise_draw != "independent":
-        fields.pop(cell.protocol.noise_draw)
+    known = words.FIELDS | (words.ONE_FIELD if colour else {})
+    fields = {name: (told.replace("(0)", f"({cell.seed})"), rank) for name, (told, rank) in known.items()}
+    fields.pop(cell.protocol.noise_draw)
     if cell.protocol.noise_draw not in ("independent", "reset"):
         fields.pop("next")
     levels = {str(level): (f"the noise has sigma {level}", _rank(level)) for level in SIGMAS if level != sigma}

@@ -87,7 +87,7 @@ Words = dict[str, tuple[str, int]]
 """What each value of an axis is, in words, and how common it is."""
 
 GRAY_IMAGES: Words = {
-    "limited": ("gray is limited-range Y, 16 to 235 (contrast x0.859 at the same noise)", 0),
+    "limited": ("gray is limited-range Y", 0),
     "jpeg95": ("the images went through JPEG of quality 95", 1),
     "jpeg90": ("the images went through JPEG of quality 90", 1),
     "jpeg75": ("the images went through JPEG of quality 75", 1),
@@ -100,7 +100,7 @@ COLOUR_IMAGES: Words = GRAY_IMAGES | {
 }
 FORMULAS: Words = {
     "bt601": ("gray is BT.601 of full range, as MATLAB's rgb2gray", 0),
-    "y-limited": ("gray is limited-range Y of BT.601, 16 to 235", 0),
+    "y-limited": ("gray is limited-range Y of BT.601", 0),
     "mean": ("gray is the mean of the channels", 0),
     "red": ("gray is the red channel", 1),
     "green": ("gray is the green channel", 1),
@@ -121,13 +121,13 @@ ONE_FIELD: Words = {"one-field": ("the three channels have one noise field", 1)}
 LEVELS: Words = {
     "twice": ("noise is added twice", 1),
     "same-twice": ("the same noise is added twice", 2),
-    "variance": ("sigma was taken as the variance (grey levels)", 1),
+    "variance": ("sigma was taken as the variance", 1),
     "unit-variance": ("sigma / 255 was taken as the variance", 1),
     "percent": ("sigma was taken on a scale from 0 to 100", 1),
     "256": ("sigma was divided by 256", 2),
     "fwhm": ("sigma was taken as the full width at half maximum", 2),
     "rounded": ("the noise is rounded to whole grey levels", 1),
-    "half": ("the noise has half its strength (an image from -1 to 1)", 1),
+    "half": ("the noise has half its strength, as in images from -1 to 1", 1),
 }
 NOISY: Words = {
     "float": ("the noisy image is neither clipped nor rounded", 0),
@@ -135,7 +135,7 @@ NOISY: Words = {
     "uint8": ("the noisy image is clipped and rounded to 8 bit", 0),
     "floor": ("the noisy image is clipped and cut to 8 bit (floor)", 1),
     "round": ("the noisy image is rounded, not clipped", 1),
-    "wrap": ("the noisy image wraps around in 8 bit (uint8 overflow)", 1),
+    "wrap": ("the noisy image wraps around in 8 bit, as uint8 overflows", 1),
     "stretch": ("the noisy image is stretched to 0 to 255", 2),
     "jpeg95": ("the noisy image went through JPEG of quality 95", 1),
 }
@@ -148,7 +148,7 @@ TOLD: Words = {
     "estimated": ("the method is told an estimate of sigma from each image", 1),
 }
 INFERENCE: Words = {
-    "x8": ("the method is averaged over flips and rotations (self-ensemble)", 0),
+    "x8": ("the method is averaged over flips and rotations, a self-ensemble", 0),
     "bf16": ("the method is computed in bf16", 1),
 }
 OUTPUTS: Words = {
@@ -157,7 +157,7 @@ OUTPUTS: Words = {
     "unclipped": ("the output is neither clipped nor rounded", 0),
     "floor": ("the output is cut to 8 bit (floor)", 0),
     "ceil": ("the output is rounded up to 8 bit", 2),
-    "wrap": ("the output wraps around in 8 bit (uint8 overflow)", 1),
+    "wrap": ("the output wraps around in 8 bit, as uint8 overflows", 1),
     "residual": ("the residual is scored instead of the image", 1),
     "noisy": ("the noisy image is scored, not the output", 1),
     "noisy-uint8": ("the noisy image is scored in 8 bit, not the output", 1),
@@ -207,7 +207,7 @@ PEAKS: Words = {
     "1": ("the peak is 1 for images from 0 to 255", 1),
     "100": ("the peak is 100 for images from 0 to 255", 2),
     "unit": ("the peak is 255 for images from 0 to 1", 1),
-    "2": ("the peak is 2 for images from 0 to 1 (scikit-image's data_range for floats)", 0),
+    "2": ("the peak is 2 for images from 0 to 1, as scikit-image takes floats", 0),
 }
 POOLING: Words = {
     "pooled": ("PSNR is that of the pooled error of the set", 0),
@@ -219,13 +219,13 @@ POOLING: Words = {
 WINDOWS: Words = {
     "reflect": ("SSIM counts the border too, reflected (same)", 0),
     "zero": ("SSIM counts the border too, filled with zeros (same)", 0),
-    "uniform7": ("SSIM has a uniform window 7x7 and sample covariance (scikit-image's default)", 0),
+    "uniform7": ("SSIM has scikit-image's default window, uniform 7x7 with sample covariance", 0),
     "uniform7-population": ("SSIM has a uniform window 7x7", 1),
     "uniform8": ("SSIM has a uniform window 8x8", 1),
     "uniform11": ("SSIM has a uniform window 11x11", 1),
     "taps13": ("SSIM's Gaussian window has 13 taps", 1),
     "sample": ("SSIM has the sample covariance", 1),
-    "taps13-sample": ("SSIM's Gaussian window has 13 taps, and sample covariance (older scikit-image)", 0),
+    "taps13-sample": ("SSIM's Gaussian window has 13 taps, and sample covariance as older scikit-image", 0),
     "down": ("SSIM is down-sampled first, as MATLAB's ssim.m", 0),
     "halved": ("SSIM is taken at half the size", 2),
     "global": ("SSIM has one window, the whole image", 1),

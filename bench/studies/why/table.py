@@ -13,6 +13,9 @@ UNITS = {"psnr": " dB", "ssim": ""}
 SHOWN = {"psnr": 0.005, "ssim": 0.00005}
 """A smaller effect is shown in the CSV file only."""
 
+NOTHING = 1e-6
+"""A smaller effect is none."""
+
 NAMED, CLOSEST = 6, 3
 """Explanations that are named where several fit, and where none does."""
 
@@ -54,66 +57,81 @@ def _effect(metric: str, value: float) -> str:
 
 
 def verdict(search: Search, found: Sequence[Fit], draw: Mapping[str, float]) -> Iterator[str]:
-    """Give the sentences that say what meets the target."""
-    target, first = search.target, search.target.first
+    """Give the sentences that say what meets the target.
+
+    What meets it under the very noise of the cell, and what meets it within a noise draw: the paper's noise may be
+    another one. Pairs are told where no usual switch meets it alone.
+    """
+    target = search.target
     exactly, about = exact(found), near(found, target, dict(draw))
     source = f" ({target.row.source})" if target.row else ""
     plain = next(fit for fit in found if not fit.switches)
-    moved = f"another noise draw moves it by up to {draw[first]:{FORMS[first]}}{UNITS[first]}"
-    if exactly and not exactly[0].switches:
+    if plain in exactly:
         yield f"{target}{source} is met by the cell as it is ({_shown(plain, target)})."
         yield from _too_small(found, plain, target)
         return
-    if about and not about[0].switches:
+    if plain in about:
         yield (
             f"{target}{source} is met by the cell as it is within the noise draw: here {_shown(plain, target)}, and "
-            f"{moved}."
+            f"another noise draw moves it by up to {_draw(draw, target)}."
         )
-    if exactly:
-        alone = [fit for fit in exactly if len(fit.switches) == 1]
-        both = [fit for fit in exactly if len(fit.switches) == 2]
-        if alone:
-            yield from _named(target, source, alone, plain)
-        if both and (not alone or alone[0].switches[0].rank):
-            yield from _named(target, source if not alone else " two at a time", both, plain)
-        elif both:
-            yield f"{len(both)} pairs of switches meet it too: the CSV file has them."
-        return
-    if about and about[0].switches:
-        fewest = len(about[0].switches)
-        same = sorted((fit for fit in about if len(fit.switches) == fewest), key=lambda fit: (fit.rank, fit.off))
-        yield from _named(target, source, same, plain, f"; {moved}")
-    elif not about:
+    alone, both = (_of_size(exactly, size) for size in (1, 2))
+    roughly = [] if plain in about else [fit for fit in _of_size(about, 1) if fit not in alone]
+    within = f" within a noise draw (±{_draw(draw, target)})"
+    yield from _named(target, source, alone, plain)
+    if not alone or alone[0].rank >= 1:
+        yield from _named(target, source, [fit for fit in roughly if not alone or fit.rank < 1], plain, within)
+        yield from _named(target, source, both, plain, " two at a time" * bool(alone or roughly or plain in about))
+    elif both:
+        yield f"{len(both)} pairs of switches meet it too: the CSV file has them."
+    if not exactly and not roughly and plain not in about:
+        yield from _named(target, source, _of_size(about, 2), plain, within)
+    if not exactly and not about:
         yield f"Nothing that was tried meets {target}{source}; the nearest:"
-        for fit in _simplest(found, target):
-            away = fit.numbers[first] - target.number(first)
-            yield f"  {_said(fit, plain, target)}: {_shown(fit, target)}, {_effect(first, away)}{UNITS[first]} away"
+        for fit in _nearest(found):
+            away = fit.numbers[target.first] - target.number(target.first)
+            shown = f"{_effect(target.first, away)}{UNITS[target.first]} away"
+            yield f"  {_said(fit, plain, target)}: {_shown(fit, target)}, {shown}"
+
+
+def _of_size(some: Sequence[Fit], size: int) -> list[Fit]:
+    return sorted((fit for fit in some if len(fit.switches) == size), key=lambda fit: (fit.rank, fit.off))
 
 
 def _too_small(found: Sequence[Fit], plain: Fit, target: Target) -> Iterator[str]:
     """Name the usual switches that move the number by less than its decimals show."""
-    alike = [fit for fit in found if len(fit.switches) == 1 and fit.off <= 1 and fit.switches[0].rank < 2]
+    alike = [
+        fit
+        for fit in found
+        if len(fit.switches) == 1
+        and fit.off <= 1
+        and fit.switches[0].rank < 2
+        and abs(fit.numbers[target.first] - plain.numbers[target.first]) > NOTHING
+    ]
     if alike:
-        named = "; ".join(_said(fit, plain, target) for fit in sorted(alike, key=lambda fit: fit.rank)[: 2 * NAMED])
+        named = "; ".join(_said(fit, plain, target) for fit in sorted(alike, key=lambda fit: fit.rank)[:NAMED])
         yield f"Its decimals cannot tell that from: {named}."
 
 
-def _simplest(found: Sequence[Fit], target: Target) -> list[Fit]:
+def _nearest(found: Sequence[Fit]) -> list[Fit]:
     """Return the nearest single switch and the nearest of all."""
     single = [fit for fit in found if len(fit.switches) <= 1][:1]
     return list(dict.fromkeys([*single, *found[:CLOSEST]]))
 
 
-def _named(target: Target, source: str, same: Sequence[Fit], plain: Fit, rest: str = "") -> Iterator[str]:
+def _named(target: Target, source: str, some: Sequence[Fit], plain: Fit, how: str = "") -> Iterator[str]:
     """Name the explanations of as many switches."""
-    if len(same) == 1:
-        yield f"{target}{source} is met if {_said(same[0], plain, target)}{rest}."
-        return
-    yield f"{_count(len(same))} explanations fit {target}{source}{rest}:"
-    for fit in same[:NAMED]:
-        yield f"  {_shown(fit, target)} if {_said(fit, plain, target)}"
-    more = f"{len(same) - NAMED} more are in the CSV file; " if len(same) > NAMED else ""
-    yield f"{more}more decimals, PSNR and SSIM (TARGET=29.41/0.8312) or a number for each image tell them apart."
+    if len(some) == 1:
+        yield f"{target}{source} is met{how} if {_said(some[0], plain, target)}: {_shown(some[0], target)}."
+    elif some:
+        yield f"{_count(len(some))} explanations fit {target}{source}{how}:"
+        yield from (f"  {_shown(fit, target)} if {_said(fit, plain, target)}" for fit in some[:NAMED])
+        more = f"{len(some) - NAMED} more are in the CSV file; " if len(some) > NAMED else ""
+        yield f"{more}more decimals, PSNR and SSIM (TARGET=29.41/0.8312) or a number for each image tell them apart."
+
+
+def _draw(draw: Mapping[str, float], target: Target) -> str:
+    return " / ".join(f"{draw[m]:{FORMS[m]}}" for m in target.metrics) + UNITS[target.first] * (len(draw) == 1)
 
 
 def _count(number: int) -> str:
@@ -121,13 +139,12 @@ def _count(number: int) -> str:
 
 
 def _shown(fit: Fit, target: Target) -> str:
-    decimals = {m: max(2 if m == "psnr" else 4, len(v.partition(".")[2])) for m, v in target.values.items()}
-    return " / ".join(f"{fit.numbers[m]:.{decimals[m]}f}" for m in target.metrics)
+    return " / ".join(f"{fit.numbers[m]:.{target.decimals(m)}f}" for m in target.metrics)
 
 
 def _said(fit: Fit, plain: Fit, target: Target) -> str:
     """Say switches with their effect: ``"gray is limited-range Y (+0.54)"``."""
-    effects = ", ".join(_effect(m, fit.numbers[m] - plain.numbers[m]) for m in target.metrics)
+    effects = ", ".join(f"{fit.numbers[m] - plain.numbers[m]:+.{target.decimals(m)}f}" for m in target.metrics)
     unit = UNITS[target.first] if len(target.metrics) == 1 else ""
     return f"{' and '.join(switch.words for switch in fit.switches) or 'the cell as it is'} ({effects}{unit})"
 

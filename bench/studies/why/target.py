@@ -52,6 +52,10 @@ class Target:
         """Return the number of a metric."""
         return float(self.values[metric])
 
+    def decimals(self, metric: str) -> int:
+        """Return how many decimals of a metric are shown: as many as were typed, and no fewer than usual."""
+        return max({"psnr": 2, "ssim": 4}[metric], len(self.values[metric].partition(".")[2]))
+
     def rounding(self, metric: str) -> float:
         """Return half a unit of the last typed decimal."""
         return _half_unit(self.values[metric])

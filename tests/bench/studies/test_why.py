@@ -247,7 +247,7 @@ SINGLE = [
     ("the noisy image is clipped", {"noisy": clipped}),
     ("the noisy image is clipped and rounded to 8 bit", {"noisy": rounded}),
     ("cut to 8 bit (floor)", {"noisy": lambda y: np.floor(clipped(y))}),
-    ("uint8 overflow", {"noisy": lambda y: np.rint(y) % 256}),
+    ("as uint8 overflows", {"noisy": lambda y: np.rint(y) % 256}),
     ("limited-range Y", {"images": limited}),
     ("JPEG of quality 87", {"images": lambda x: jpeg(x, 87)}),
     ("the noise has sigma 33", {"sigma": 33}),
