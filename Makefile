@@ -75,7 +75,7 @@ help:  ## Explain the commands (the default)
 	@echo "  FORMAT=npy|tiff|png TO=folder (noisy)"
 	@echo "  SEGMENTER=file IMAGES=n       (segment: weights of a segmentation"
 	@echo "                      network; so many images)"
-	@echo "  TARGET=29.41 METRIC=psnr|ssim RUNS=15 IMAGES=n    (why: the number to"
+	@echo "  TARGET=29.41 METRIC=psnr|ssim RUNS=10 IMAGES=n    (why: the number to"
 	@echo "                      explain, 29.41/0.8312, or one an image)"
 	@echo "  PYTHON=python3 VENV=   use an existing environment instead of .venv"
 	@echo "  BENCH_TRACEBACK=1   show where an error came from"

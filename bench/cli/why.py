@@ -27,7 +27,7 @@ def command(
     range: options.Range = "",
     output: options.Output = "",
     images: options.Images = 0,
-    runs: Annotated[int, typer.Option(min=0, help="Inputs that run on the whole set.")] = 15,
+    runs: Annotated[int, typer.Option(min=0, help="Inputs that run on the whole set beside the usual ones.")] = 10,
     device: options.Device = "auto",
     backend: options.Backend = "auto",
     jobs: options.Jobs = 0,

@@ -111,11 +111,11 @@ FIELDS: Words = {
     "reset": ("the noise is numpy's RandomState(0), begun anew for each image", 0),
     "matlab-0": ("the noise is MATLAB's randn('seed', 0), begun anew for each image", 0),
     "torch-0": ("the noise is torch.manual_seed(0), begun anew for each image", 0),
-    "torch-12": ("the noise is torch.manual_seed(12), begun anew for each image", 1),
-    "torch-ongoing": ("the noise is torch.manual_seed(0), begun once for the set", 1),
+    "torch-12": ("the noise is torch.manual_seed(12), begun anew for each image", 2),
+    "torch-ongoing": ("the noise is torch.manual_seed(0), begun once for the set", 2),
     "numpy-ongoing": ("the noise is numpy's RandomState(0), begun once for the set", 0),
     "generator": ("the noise is numpy's default_rng(0), begun anew for each image", 1),
-    "next": ("the noise is drawn with the next seed", 1),
+    "next": ("the noise is drawn with the next seed", 2),
 }
 ONE_FIELD: Words = {"one-field": ("the three channels have one noise field", 1)}
 LEVELS: Words = {
@@ -148,7 +148,7 @@ TOLD: Words = {
     "estimated": ("the method is told an estimate of sigma from each image", 1),
 }
 INFERENCE: Words = {
-    "x8": ("the method is averaged over flips and rotations, a self-ensemble", 0),
+    "x8": ("the method is averaged over flips and rotations, a self-ensemble", 1),
     "bf16": ("the method is computed in bf16", 1),
 }
 OUTPUTS: Words = {

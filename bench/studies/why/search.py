@@ -13,7 +13,7 @@ from bench.studies.why.running import Place, measured
 from bench.studies.why.scores import Sums
 from bench.studies.why.target import Target, numbers
 
-PAIR_TRIALS, PAIR_RUNS = 80, 6
+PAIR_TRIALS, PAIR_RUNS = 80, 8
 """Pairs of inputs that are tried on crops, and how many of them run on the set."""
 
 REFINEMENTS = 3
@@ -21,6 +21,9 @@ REFINEMENTS = 3
 
 GROWS = 0.25
 """How much of an effect on crops may be another one on the set."""
+
+
+_NUMBER = re.compile(r"([a-z]*)(\d+)")
 
 
 @dataclass
@@ -70,15 +73,22 @@ class Search:
             self._run(self.crops, {self.base: [self.base]})
 
     def single(self) -> None:
-        """Try every input on crops, and run those on the set that may meet the target, alone or with another score."""
+        """Try every input on crops, and run the usual ones on the set, and those that may meet the target.
+
+        Alone, or with another choice of the score. A number that may be between two is drawn closer, on crops and then
+        on the set.
+        """
         self._try([(switch,) for switch in self.before])
         for _ in range(REFINEMENTS):
-            closer = list(self._between())
-            self._try([(switch,) for switch in closer])
-            self.before += closer
-            self.all += closer
-        ranked = sorted(self.before, key=self._alone_or_scored)
-        self._run_on_set([(switch,) for switch in ranked][: self.runs])
+            self._try([(switch,) for switch in self._closer(self._enclosing())])
+        ranked = sorted((switch for switch in self.before if switch.rank), key=self._alone_or_scored)
+        self._run_on_set([(switch,) for switch in [*self.usual, *ranked[: self.runs]] if self._known((switch,))])
+        for _ in range(0 if self.small else REFINEMENTS):
+            if abs(self._wanted) <= self.draw or self.explained(self.before):
+                break
+            enclosing = self._enclosing("level", "told", gap=1)
+            self._run_on_set([(switch,) for ends in enclosing for switch in ends if switch in self.before])
+            self._run_on_set([(switch,) for switch in self._closer(self._enclosing("level", "told"))])
 
     def double(self) -> None:
         """Try those pairs of inputs on crops whose effects add up to the target, and run the nearest on the set."""
@@ -87,10 +97,19 @@ class Search:
         self._try(nearest)
         self._run_on_set(sorted(nearest, key=self._cost)[:PAIR_RUNS])
 
-    def explained(self) -> bool:
-        """Whether the cell as it is meets the target, or a usual switch does, so that pairs need not be looked for."""
-        usual = [(), *((switch,) for switch in self.all if not switch.rank)]
-        return any((found := self.found(some)) and self.target.distance(found) <= 1 for some in usual)
+    @property
+    def usual(self) -> list[Switch]:
+        """The inputs that run on the set whatever the target is."""
+        return [switch for switch in self.before if not switch.rank]
+
+    def explained(self, some: Sequence[Switch] | None = None) -> bool:
+        """Whether the cell as it is meets the target, or one of some switches does.
+
+        Of those that are usual if none are given: then pairs need not be looked for.
+        """
+        alone = [switch for switch in self.all if not switch.rank] if some is None else some
+        each = [(), *((switch,) for switch in alone)]
+        return any((found := self.found(one)) and self.target.distance(found) <= 1 for one in each)
 
     def found(self, some: Sequence[Switch]) -> dict[str, float] | None:
         """Return the numbers of the set under switches; None where they were not measured."""
@@ -170,28 +189,53 @@ class Search:
         scored = (1 + after.rank / 2 + abs(away + self.effect((after,))) / doubt for after in self.after)
         return switch.rank / 2 + min(abs(away) / doubt, *scored)
 
-    def _between(self) -> Iterator[Switch]:
-        """Give switches of other whole numbers, as the sigma of the noise, between two that enclose the target."""
-        families: dict[tuple[str, str], list[tuple[int, Switch]]] = {}
+    @property
+    def _wanted(self) -> float:
+        """The effect that meets the target."""
+        return self.target.number(self.target.first) - (self.found(()) or {})[self.target.first]
+
+    def _enclosing(self, *axes: str, gap: int = 2) -> list[tuple[Switch, Switch]]:
+        """Return neighbours among numbers, as the sigma of the noise, whose effects enclose the target.
+
+        They are `gap` apart or more, and on one of some axes if those are given.
+        """
+        families: dict[tuple[str, str], dict[int, Switch]] = {}
         for switch in self.before:
-            number = re.fullmatch(r"([a-z]*)(\d+)", switch.value)
-            if number and self._known((switch,)) and number[2] in switch.words and switch.value != "256":
-                families.setdefault((switch.axis, number[1]), []).append((int(number[2]), switch))
-        wanted = self.target.number(self.target.first) - (self.found(()) or {})[self.target.first]
-        for (axis, prefix), members in families.items():
-            known = {number: (self.effect((switch,)), switch) for number, switch in members}
-            own = self.whole.cell.degradation.sigma
+            number = _NUMBER.fullmatch(switch.value)
+            in_words = number and number[2] in switch.words and (not axes or switch.axis in axes)
+            if number and in_words and self._known((switch,)):
+                families.setdefault((switch.axis, number[1]), {})[int(number[2])] = switch
+        found = []
+        own = self.whole.cell.degradation.sigma
+        for (axis, _), members in families.items():
             if axis in ("level", "told") and own is not None and own == int(own):
-                known[int(own)] = 0.0, members[0][1]
-            ordered = [(number, *known[number]) for number in sorted(known)]
-            for (low, before, switch), (high, behind, _) in pairwise(ordered):
-                if high - low < 2 or not min(before, behind) < wanted < max(before, behind):
-                    continue
-                share = (wanted - before) / (behind - before)
-                nearest = math.floor(low + share * (high - low))
-                for between in {nearest, nearest + 1} - {low, high}:
-                    words = re.sub(r"\b\d+\b", str(between), switch.words)
-                    yield replace(switch, value=f"{prefix}{between}", words=words, rank=2)
+                first = next(iter(members.values()))
+                members[int(own)] = replace(first, value=str(int(own)))  # the cell itself: it has no effect
+            for low, high in pairwise(sorted(members)):
+                ends = members[low], members[high]
+                effects = sorted(self._of_number(switch) for switch in ends)
+                if high - low >= gap and effects[0] < self._wanted < effects[1]:
+                    found.append(ends)
+        return found
+
+    def _of_number(self, switch: Switch) -> float:
+        return self.effect((switch,)) if switch in self.before else 0.0
+
+    def _closer(self, enclosing: Iterable[tuple[Switch, Switch]]) -> list[Switch]:
+        """Return new switches with the two whole numbers between neighbours that are nearest to meet the target."""
+        made = []
+        for low, high in enclosing:
+            (first, last), (before, behind) = (
+                [int(_NUMBER.fullmatch(switch.value)[2]) for switch in (low, high)],  # type: ignore[index]
+                [self._of_number(switch) for switch in (low, high)],
+            )
+            nearest = math.floor(first + (self._wanted - before) / (behind - before) * (last - first))
+            for number in {nearest, nearest + 1} - {first, last}:
+                value, words = (re.sub(r"\d+\b", str(number), text) for text in (low.value, low.words))
+                made.append(replace(low, value=value, words=words, rank=2))
+        self.before += made
+        self.all += made
+        return made
 
     def _try(self, some: Sequence[tuple[Switch, ...]]) -> None:
         if self.small:

@@ -18,8 +18,8 @@ from bench.studies.why.search import PAIR_RUNS, PAIR_TRIALS, Search, fits
 from bench.studies.why.table import rows, singles, verdict
 from bench.studies.why.target import Target, of_a_draw, reference, target_of
 
-RUNS = 15
-"""Inputs that run on the whole set, beside the cell's own."""
+RUNS = 10
+"""Inputs that run on the whole set, beside the cell's own and the usual ones."""
 
 SMALL = 3
 """A set of up to so many times the pixels of the crops is measured whole at once."""
@@ -47,7 +47,7 @@ def build(
     images : int
         So many images of the set, spread over it; 0: all. The target is then that of these images.
     runs : int
-        Inputs that run on the whole set, beside the cell's own.
+        Inputs that run on the whole set, beside the cell's own and the usual ones.
     table : Path, optional
         The table goes into this file too.
 
@@ -144,7 +144,8 @@ def _cost(search: Search) -> str:
     count = len(search.before)
     if search.small:
         return f"the method runs once for each of {count + 1} inputs, and {PAIR_TRIALS} pairs where none of them fits"
+    whole = min(count, len(search.usual) + search.runs)
     return (
-        f"the method runs on {count} inputs in small crops, on {min(count, search.runs) + 1} of them whole, and on "
+        f"the method runs on {count} inputs in small crops, on about {whole + 1} of them whole, and on "
         f"{PAIR_RUNS} pairs where none fits (RUNS={search.runs}, IMAGES=n)"
     )
