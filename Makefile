@@ -103,7 +103,7 @@ train:  ## Train METHOD by its recipe (DATA, NOISE, SEED, BUDGET=9m, CHANGE='bat
 search:  ## Search for a network's block, number and channels (METHOD=recipe, SEED, BUDGET, CHANGE; results/search/)
 explain:  ## Filters and net bias of networks (METHOD, DATA, NOISE, IMAGE, PIXEL; results/explain/)
 export:  ## Write networks as ONNX or TFLite files (METHOD, DATA, NOISE, FORMAT, TO; results/export/)
-audit:  ## Find test images in training sets and in other test sets (DATA, TABLE; results/audit/)
+audit:  ## Find test images in training sets and in other test sets (DATA, TABLE; results/audit/); LIMITS=1: which planted overlaps it finds
 verify:  ## Measure and judge every published number that can be measured (METHOD, DATA, BUDGET=1h; results/measured/verify.csv)
 citations:  ## Published numbers that later papers print otherwise, and the likeliest cause (TABLE; results/measured/citations.csv)
 compare:  ## Whether methods differ on the same images: intervals, tests, ranks (METHOD=a,b, DATA, NOISE, METRIC; results/compare/)

@@ -47,8 +47,9 @@ class Finding:
         The image that holds its pixels, of a training set or of another test set.
     relation : str
         What a is to b: ``"identical"``, or any of ``"crop"`` (a is a part of b), ``"contains"`` (b is a part of a),
-        ``"overlap"`` (they share a part), ``"flipped"``, ``"rotated"``, ``"rescaled"``, ``"tone changed"``,
-        ``"re-encoded"`` (JPEG or another lossy step), ``"at most 1 level apart"``, ``"partly changed"``.
+        ``"overlap"`` (they share a part), ``"flipped"``, ``"rotated"``, ``"rescaled"``, ``"stretched"`` (wider,
+        narrower or sheared), ``"negative"``, ``"tone changed"``, ``"re-encoded"`` (JPEG or another lossy step),
+        ``"at most 1 level apart"``, ``"partly changed"``.
     share : float
         Of the pixels of a that b holds, 0 to 1.
     correlation : float

@@ -18,6 +18,7 @@ _ODD = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB866
 _WEIGHTS = np.array(_ODD + _ODD[::-1], np.uint64)
 _THUMBNAIL = 12
 _ALIKE = 0.985  # of thumbnails: below it, even a strong JPEG copy is never seen
+_STRETCH = 0.75  # logarithm of how much wider or narrower a copy may be
 _NEAREST = 4
 
 
@@ -39,7 +40,7 @@ def places(galleries: Sequence[Gallery]) -> list[Place]:
 
 
 def hashes(gray: np.ndarray) -> np.ndarray:
-    """Return a hash of the 8x8 block at every position, the same for its mirror images and quarter turns.
+    """Return a hash of the 8x8 block at every position, the same for its mirror images, quarter turns and negative.
 
     Parameters
     ----------
@@ -49,12 +50,14 @@ def hashes(gray: np.ndarray) -> np.ndarray:
     -------
     ndarray of uint64, shape (H - 7, W - 7)
         The sum over rows i and columns j of w(i) w(j) times 64 random bits of the pixel's level, modulo 2**64,
-        with w(i) = w(7 - i); 0 where the block's standard deviation is below three gray levels.
+        with w(i) = w(7 - i), or its negative if that is smaller: the bits of level 255 - g are those of g, negative;
+        0 where the block's standard deviation is below three gray levels.
     """
     if min(gray.shape) < SIDE:
         return np.zeros((0, 0), np.uint64)
-    bits = np.random.default_rng(8).integers(0, 2**64, 256, dtype=np.uint64)[gray]
-    found = _sums(bits, _WEIGHTS)
+    half = np.random.default_rng(8).integers(0, 2**64, 128, dtype=np.uint64)
+    found = _sums(np.concatenate([half, np.uint64(0) - half[::-1]])[gray], _WEIGHTS)
+    found = np.minimum(found, np.uint64(0) - found)
     ones = np.ones(SIDE, np.int32)
     values = gray.astype(np.int32)
     total, squares = _sums(values, ones), _sums(values**2, ones)
@@ -122,7 +125,8 @@ def _agreed(gray: np.ndarray, other: np.ndarray, pairs: np.ndarray) -> np.ndarra
     mine = np.stack([gray[y : y + SIDE, x : x + SIDE] for _, _, x, y in pairs])
     best, votes = None, _VOTES - 1
     for turn in range(8):
-        equal = (np.stack([oriented(block, turn) for block in mine]) == theirs).all(axis=(1, 2))
+        turned_blocks = np.stack([oriented(block, turn) for block in mine])
+        equal = (turned_blocks == theirs).all(axis=(1, 2)) | (turned_blocks == 255 - theirs).all(axis=(1, 2))
         if not equal.any():
             continue
         turned = orientation(turn, (gray.shape[0], gray.shape[1]))
@@ -147,17 +151,16 @@ class Thumbnails:
         self._all = np.stack([_thumbnail(galleries[p.gallery].gray(p.image)).ravel() for p in self._places])
 
     def candidates(self, place: Place, gray: np.ndarray) -> Iterator[Candidate]:
-        """Yield the whole images that look like a gray image, in any of eight orientations."""
+        """Yield the whole images that look like a gray image or its negative, in any of eight orientations."""
         small = _thumbnail(gray)
         if not small.any():
             return
         near = []
         for turn in range(8):
-            alike = self._all @ oriented(small, turn).ravel()
+            alike = np.abs(self._all @ oriented(small, turn).ravel())  # a negative's is that of the image, below zero
             shape = oriented(gray, turn).shape
-            # A copy keeps its proportions, within a few pixels.
             ratio = self._sizes[:, 0] * shape[1] / (self._sizes[:, 1] * shape[0])
-            alike[np.abs(np.log(ratio)) > 0.05] = 0
+            alike[np.abs(np.log(ratio)) > _STRETCH] = 0
             near += [(-float(alike[k]), turn, int(k)) for k in np.nonzero(alike >= _ALIKE)[0]]
         for _, turn, k in sorted(near)[: _NEAREST + 1]:
             if self._places[k] != place:

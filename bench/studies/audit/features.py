@@ -2,7 +2,7 @@
 
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,27 +86,34 @@ def gallery(dataset: Dataset, name: str = "", *, training: bool) -> Gallery:
     return Gallery(name or dataset.name, training, [str(name) for name in names], *arrays)
 
 
+def of_images(name: str, images: Mapping[str, np.ndarray], *, training: bool) -> Gallery:
+    """Return the gallery of gray images (uint8, (H, W)) by their names."""
+    return Gallery(name, training, list(images), *(part for key, part in _parts(images).items() if key != "names"))
+
+
+def _parts(images: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return what a gallery keeps of gray images, by the names of its files."""
+    grays = list(images.values())
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(describe, grays))
+    return {
+        "names": np.array(list(images)),
+        "sizes": np.array([gray.shape for gray in grays]),
+        "pixels": np.concatenate([gray.ravel() for gray in grays]),
+        "points": np.concatenate([points for points, _ in found]),
+        "descriptors": np.concatenate([descriptors for _, descriptors in found]),
+        "counts": np.array([len(points) for points, _ in found]),
+    }
+
+
 def _make(dataset: Dataset, folder: Path) -> None:
     """Write the parts of a gallery to a folder that appears whole or not at all."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch, ThreadPoolExecutor(2) as pool:
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         place = Path(scratch) / "gallery"
         place.mkdir()
-        names, grays = [], []
-        for name, gray in _grays(dataset):
-            names.append(name)
-            grays.append(gray)
-        found = list(pool.map(describe, grays))
-        parts = {
-            "names": np.array(names),
-            "sizes": np.array([gray.shape for gray in grays]),
-            "pixels": np.concatenate([gray.ravel() for gray in grays]),
-            "points": np.concatenate([points for points, _ in found]),
-            "descriptors": np.concatenate([descriptors for _, descriptors in found]),
-            "counts": np.array([len(points) for points, _ in found]),
-        }
-        for part in _FILES:
-            np.save(place / f"{part}.npy", parts[part])
+        for part, values in _parts(dict(_grays(dataset))).items():
+            np.save(place / f"{part}.npy", values)
         if not folder.is_dir():
             place.rename(folder)
 

@@ -13,6 +13,7 @@ _NEAREST = 6  # pool keypoints that one keypoint may vote for
 _AGREE = 4  # votes for one rotation and scale
 _CHOSEN = 40  # pairs looked at closely, for an image
 _INLIERS = 6
+_AFFINE_INLIERS = 10
 _BATCH = 100  # query images at a time, so that the pool is gone through seldom
 _RATIO = 0.85
 
@@ -117,19 +118,23 @@ class _Pool:
         return query[near_enough], pool[near_enough]
 
 
-def transform(galleries: Sequence[Gallery], first: Place, second: Place, flip: bool) -> np.ndarray | None:
-    """Return the transform on which enough keypoints of two images agree, if any; `flip`: the first is mirrored."""
+def transforms(galleries: Sequence[Gallery], first: Place, second: Place, flip: bool) -> Iterator[np.ndarray]:
+    """Yield the transforms on which enough keypoints of two images agree; `flip`: the first is mirrored."""
     one, other = galleries[first.gallery], galleries[second.gallery]
-    found = _fit(*_keypoints(one, first.image, flip), *other.keypoints(second.image))
-    return compose(found, mirror(int(one.sizes[first.image, 1]))) if found is not None and flip else found
+    for found in _fits(*_keypoints(one, first.image, flip), *other.keypoints(second.image)):
+        yield compose(found, mirror(int(one.sizes[first.image, 1]))) if flip else found
 
 
-def _fit(points: np.ndarray, descriptors: np.ndarray, targets: np.ndarray, wanted: np.ndarray) -> np.ndarray | None:
-    """Fit a rotation, scale and shift to the keypoints that resemble each other more than any third."""
+def _fits(points: np.ndarray, descriptors: np.ndarray, targets: np.ndarray, wanted: np.ndarray) -> Iterator[np.ndarray]:
+    """Fit a rotation, scale and shift, then any affine one, to the keypoints that resemble each other most.
+
+    A keypoint counts that resembles its partner more than any third. An affine transform is sought where the first
+    one leaves out a third of them: it has two numbers more to fit, and so more keypoints must agree on it.
+    """
     import cv2
 
     if min(len(points), len(targets)) < _INLIERS:
-        return None
+        return
     products = root(descriptors) @ root(wanted).T
     partner, mine = products.argmax(axis=1), np.arange(len(points))
     mutual = products.argmax(axis=0)[partner] == mine
@@ -139,12 +144,16 @@ def _fit(points: np.ndarray, descriptors: np.ndarray, targets: np.ndarray, wante
     distinct = (1 - nearest) < _RATIO**2 * (1 - products.max(axis=1))
     good = mutual & distinct
     if good.sum() < _INLIERS:
-        return None
+        return
     source, target = points[good, :2].astype(np.float64), targets[partner[good], :2].astype(np.float64)
-    cv2.setRNGSeed(0)
-    transform, inliers = cv2.estimateAffinePartial2D(
-        source, target, method=cv2.RANSAC, ransacReprojThreshold=3.0, maxIters=4000, confidence=0.999
-    )
-    if transform is None or inliers.sum() < _INLIERS:
-        return None
-    return np.asarray(transform)
+    agreed = 0
+    for fit, least in ((cv2.estimateAffinePartial2D, _INLIERS), (cv2.estimateAffine2D, _AFFINE_INLIERS)):
+        if good.sum() < least or agreed > good.sum() * 2 / 3:
+            return
+        cv2.setRNGSeed(0)
+        transform, inliers = fit(
+            source, target, method=cv2.RANSAC, ransacReprojThreshold=3.0, maxIters=4000, confidence=0.999
+        )
+        agreed = 0 if transform is None else int(inliers.sum())
+        if agreed >= least:
+            yield np.asarray(transform)

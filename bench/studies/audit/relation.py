@@ -9,6 +9,7 @@ from bench.studies.audit.geometry import angle, apply, mirrors, scale
 from bench.studies.audit.verify import Comparison
 
 _ALL = 0.985  # share of an image that counts as all of it: a warped copy loses its edge pixels
+_STRETCHED = 0.03  # logarithm of the greatest over the least scale
 _TONE = 4.0  # gray levels that a change of tone must move the levels by
 _EVERY = 0.9995  # share of pixels that a change of tone explains, from which it explains all
 _FEW = 0.9  # share of equal pixels from which the others are a change in a part
@@ -45,7 +46,11 @@ def relation_of(comparison: Comparison) -> str:
         parts.append("rotated")
     if abs(math.log(scale(comparison.transform))) > 0.01:
         parts.append("rescaled")
-    if tone_changed(comparison):
+    if stretched(comparison):
+        parts.append("stretched")
+    if negative(comparison):
+        parts.append("negative")
+    elif tone_changed(comparison):
         parts.append("tone changed")
     parts.extend(_pixels(comparison))
     return ", ".join(parts) or "identical"
@@ -59,7 +64,18 @@ def _pixels(comparison: Comparison) -> list[str]:
         return ["at most 1 level apart"]
     if comparison.near >= _EVERY:
         return []
-    return ["partly changed"] if comparison.near >= _FEW else ["re-encoded"]
+    return ["partly changed"] if comparison.near >= _FEW or comparison.equal >= 0.5 else ["re-encoded"]
+
+
+def stretched(comparison: Comparison) -> bool:
+    """Whether the transform is no turn and scale alone: it is wider, narrower or sheared."""
+    values = np.linalg.svd(comparison.transform[:, :2], compute_uv=False)
+    return bool(math.log(values[0] / values[1]) > _STRETCHED)
+
+
+def negative(comparison: Comparison) -> bool:
+    """Whether the second image shows as dark what is bright in the first."""
+    return comparison.tone[-1][1] < comparison.tone[0][1]
 
 
 def tone_changed(comparison: Comparison) -> bool:
@@ -83,7 +99,11 @@ def place_of(comparison: Comparison, first: tuple[int, int], second: tuple[int, 
             parts.append(f"b has rows {inside[0]}:{inside[1]}, columns {inside[2]}:{inside[3]} of it")
     else:
         middle = apply(comparison.transform, np.array([[(first[1] - 1) / 2, (first[0] - 1) / 2]]))[0]
-        parts.append(f"times {scale(comparison.transform):.3f}")
+        if stretched(comparison):
+            across, down = np.linalg.norm(comparison.transform[:, :2], axis=0)
+            parts.append(f"times {across:.3f} along its rows and {down:.3f} along its columns")
+        else:
+            parts.append(f"times {scale(comparison.transform):.3f}")
         parts.append(f"its centre at row {middle[1]:.1f}, column {middle[0]:.1f} of b")
     if tone_changed(comparison):
         parts.append("levels " + " ".join(f"{a:.0f}:{b:.0f}" for a, b in comparison.tone))

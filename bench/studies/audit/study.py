@@ -104,7 +104,7 @@ def audit(galleries: "Sequence[Gallery]") -> list[Finding]:
 def _candidates(galleries: "Sequence[Gallery]", queries: "Sequence[Place]") -> "Iterator[Candidate]":
     """Yield the pairs to look at closely, the cheapest and surest first; a pair of test images once."""
     from bench.studies.audit.exact import Blocks, Thumbnails
-    from bench.studies.audit.matching import candidates, transform
+    from bench.studies.audit.matching import candidates, transforms
 
     def wanted(first: "Place", second: "Place") -> bool:
         return galleries[second.gallery].training or (first.gallery, first.image) < (second.gallery, second.image)
@@ -116,8 +116,7 @@ def _candidates(galleries: "Sequence[Gallery]", queries: "Sequence[Place]") -> "
                     yield candidate
     for first, second, flip in candidates(galleries, queries):
         if wanted(first, second):
-            found = transform(galleries, first, second, flip)
-            if found is not None:
+            for found in transforms(galleries, first, second, flip):
                 yield first, second, found
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.studies.audit.geometry import apply, compose, inverse, scale
+from bench.studies.audit.pieces import equal, is_drawing
 
 FINE, COARSE = 1.0, 4.0
 """Standard deviations in pixels: what is finer is lost in a JPEG copy, what is coarser is alike in unrelated images."""
@@ -19,6 +20,8 @@ _COPY = 0.96  # share of the blocks that must be the same: JPEG of quality 10 le
 _DETAIL = 0.75  # correlation of all detail
 _CHANCE = 0.2  # correlation of all detail, below which no finer fit helps
 _BLOCKS = 4
+_PIECE = 400  # equal pixels that are a piece
+_ALL = 0.98  # share of a drawing that must be equal
 _FREQUENT = 5  # pixels of a level, from which their median says what became of it
 _MOST = 0.9  # share of the pixels at such levels, without which a straight line is fitted
 _PERCENTILES = (2, 25, 50, 75, 98)
@@ -35,7 +38,7 @@ class Comparison:
     # Of the pixels of the first that the second holds, and of the second that the first holds.
     share: float
     share_back: float
-    correlation: float  # of the common pixels, after a blur of one pixel
+    correlation: float  # of the common pixels, after a blur of one pixel; of a negative, without its sign
     maximum: float  # greatest difference in gray levels of common pixels; only where they fall on each other, else NaN
     equal: float  # share of the common pixels that are equal, or NaN
     # Gray levels of the first, from dark to bright, and what they are in the second.
@@ -62,21 +65,52 @@ def compare(first: np.ndarray, second: np.ndarray, transform: np.ndarray) -> Com
         found = _judge(first, second, snapped, on_grid=True)
         if found is not None:
             return found
+    if _whole(transform):
+        return _piece(first, second, transform)
     laid = _laid(first, second, transform)
-    if laid is None or detail(*laid[:3])[0] < _CHANCE:
+    if laid is None or abs(correlation := detail(*laid[:3])[0]) < _CHANCE:
         return None
-    return _judge(first, second, _fitted(first, second, transform), on_grid=False)
+    fitted = _fitted(255 - first if correlation < 0 else first, second, transform)
+    return _judge(first, second, fitted, on_grid=False)
 
 
 def _judge(first: np.ndarray, second: np.ndarray, transform: np.ndarray, *, on_grid: bool) -> Comparison | None:
     laid = _laid(first, second, transform)
     if laid is None:
         return None
-    one, other, inside, share, share_back = laid
-    if not _same_detail(one, other, inside):
+    if not _same_detail(*laid[:3]):
         return None
+    found = _measured(transform, on_grid, laid)
+    if min(found.share, found.share_back) > _ALL and found.equal > _ALL:
+        return found
+    return None if is_drawing(first) and is_drawing(second) else found
+
+
+def _piece(first: np.ndarray, second: np.ndarray, transform: np.ndarray) -> Comparison | None:
+    """Return how much of two images is equal pixel by pixel, where the rest is not: a piece, or all but a caption.
+
+    Only what looks like a photograph counts: boards, logos and letters are equal in images of their kind.
+    """
+    laid = _laid(first, second, transform)
+    if laid is None:
+        return None
+    one, other, inside, share, share_back = laid
+    part = max((equal(one, other, inside), equal(255 - one, other, inside)), key=np.count_nonzero)
+    number = int(part.sum())
+    if number < _PIECE:
+        return None
+    of_both = number / inside.sum()
+    if of_both < 0.5:  # the rest is of other photographs
+        inside, share, share_back = part, share * of_both, share_back * of_both
+    return _measured(transform, True, (one, other, inside, share, share_back))
+
+
+def _measured(
+    transform: np.ndarray, on_grid: bool, laid: tuple[np.ndarray, np.ndarray, np.ndarray, float, float]
+) -> Comparison:
+    one, other, inside, share, share_back = laid
     blurred = (_blur(one, FINE)[inside], _blur(other, FINE)[inside])
-    correlation = float(np.corrcoef(*blurred)[0, 1])
+    correlation = abs(float(np.corrcoef(*blurred)[0, 1]))
     a, b = one[inside], other[inside]
     tone = _tone(a, b) if on_grid else _tone(*blurred)
     maximum = equal = near = float("nan")
@@ -165,15 +199,17 @@ def _laid(
     import cv2
 
     zoom = scale(transform)
-    if not 1 / 16 < zoom < 16:
+    if not 1 / 24 < zoom < 24:
         return None
     onto_first = zoom > 1
     target, source = (first, second) if onto_first else (second, first)
     back = transform if onto_first else inverse(transform)  # from the target's grid to the source
     shrink = scale(back)
     pixels: np.ndarray = source.astype(np.float32)
-    if shrink > 1.05:
-        pixels = cv2.GaussianBlur(pixels, (0, 0), 0.5 * np.sqrt(shrink**2 - 1))
+    steps = np.linalg.norm(back[:, :2], axis=1)  # columns and rows of the source from one pixel to the next
+    if steps.max() > 1.05:
+        across, down = 0.5 * np.sqrt(np.maximum(steps**2 - 1, 1e-4))
+        pixels = cv2.GaussianBlur(pixels, (0, 0), across, sigmaY=down)
     flags = cv2.WARP_INVERSE_MAP | (cv2.INTER_NEAREST if _whole(back) else cv2.INTER_CUBIC)
     height, width = target.shape
     laid = cv2.warpAffine(pixels, back, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
@@ -194,6 +230,8 @@ def _laid(
 
 def _same_detail(one: np.ndarray, other: np.ndarray, inside: np.ndarray) -> bool:
     correlation, same, number = detail(one, other, inside)
+    if correlation < -_CHANCE:
+        correlation, same, number = detail(255 - one, other, inside)
     return number >= _BLOCKS and correlation >= _DETAIL and same >= _COPY
 
 

@@ -23,9 +23,9 @@ from bench.judge.audit_findings import (
     write,
 )
 from bench.plan.cell import Failure
-from bench.studies.audit import study
+from bench.studies.audit import planted, study
 from bench.studies.audit.exact import hashes
-from bench.studies.audit.features import describe, gallery, mirrored
+from bench.studies.audit.features import describe, gallery, mirrored, of_images
 from bench.studies.audit.geometry import compose, inverse, orientation, oriented
 from bench.studies.audit.verify import compare
 from datasets.from_path import from_path
@@ -46,7 +46,27 @@ def _turned(image, degrees):
 
 def _resized(image, factor):
     height, width = image.shape
-    return np.array(Image.fromarray(image).resize((round(width * factor), round(height * factor)), Image.BICUBIC))
+    across, down = factor if isinstance(factor, tuple) else (factor, factor)
+    return np.array(Image.fromarray(image).resize((round(width * across), round(height * down)), Image.BICUBIC))
+
+
+def _sheared(image, by):
+    """Move every row by a share of its number, on a wider canvas, so that all of the image is kept."""
+    height, width = image.shape
+    size = (width + round(by * height), height)
+    return cv2.warpAffine(image, np.float32([[1, by, 0], [0, 1, 0]]), size, flags=cv2.INTER_CUBIC)
+
+
+def _captioned(image, rows):
+    captioned = image.copy()
+    captioned[-rows:] = np.where(np.indices((rows, image.shape[1])).sum(0) % 9 < 4, 20, 240)
+    return captioned
+
+
+def _piece_in(host, piece):
+    holds = host.copy()
+    holds[41 : 41 + piece.shape[0], 83 : 83 + piece.shape[1]] = piece
+    return holds
 
 
 def _gamma(image):
@@ -74,6 +94,18 @@ COPIES = {
     "turn, half, jpeg": (_jpeg(_resized(np.rot90(PHOTO[:240]), 0.6), 60), 0.8, "contains, rotated, rescaled"),
 }
 
+# The same for a training set of its own: of many copies of one photograph only the likeliest are looked at.
+FURTHER = {
+    "narrower": (_resized(PHOTO, (0.8, 1)), 1, "rescaled, stretched"),
+    "sheared": (_sheared(PHOTO, 0.2), 1, "crop, stretched"),
+    "thumbnail": (_resized(PHOTO, (32 / 320, 32 / 300)), 1, "rescaled, stretched"),
+    "negative": (255 - PHOTO, 1, "negative"),
+    "crop of the negative": (255 - PHOTO[40:190, 60:240], 150 * 180 / (300 * 320), "contains, negative"),
+    "negative, jpeg": (_jpeg(255 - PHOTO, 50), 1, "negative, re-encoded"),
+    "caption": (_captioned(PHOTO, 30), 1, "partly changed"),
+    "piece": (_piece_in(data.coins(), PHOTO[20:170, 100:260]), 150 * 160 / (300 * 320), "overlap"),
+}
+
 
 def findings_in(folder):
     """Return the findings of the one audit that wrote into a folder of results."""
@@ -86,6 +118,30 @@ def _save(folder, images):
     for name, image in images.items():
         Image.fromarray(np.ascontiguousarray(image)).save(folder / f"{name}.png")
     return folder
+
+
+@pytest.fixture(scope="module")
+def further():
+    """Audit the photograph against further copies, four at a time."""
+    names = list(FURTHER)
+    found = {}
+    for start in range(0, len(names), 4):
+        train = {name: np.ascontiguousarray(FURTHER[name][0]) for name in names[start : start + 4]}
+        train["moon"] = data.moon()[::2]
+        galleries = [of_images("test", {"photo": PHOTO}, training=False), of_images("train", train, training=True)]
+        found |= {finding.image_b: finding for finding in study.audit(galleries)}
+    return found
+
+
+@pytest.mark.parametrize("name", FURTHER)
+def test_further_copies_are_found(further, name):
+    finding, (_, share, words) = further[name], FURTHER[name]
+    assert finding.share == pytest.approx(share, abs=0.02)
+    assert finding.relation == words
+
+
+def test_nothing_but_the_further_copies_is_found(further):
+    assert set(further) == set(FURTHER)
 
 
 @pytest.fixture(scope="module")
@@ -167,10 +223,45 @@ def test_mirrored_keypoints_are_those_of_the_mirror_image():
 def test_frames_of_one_camera_are_no_copies():
     # A quarter of the scene moved on between the frames.
     first = data.camera()[:256, :256]
-    second = first.copy()
+    # No two exposures are equal pixel by pixel; what is, is a piece of the same file.
+    second = (first + np.random.default_rng(0).integers(0, 2, first.shape)).clip(0, 255).astype(np.uint8)
     second[128:, 128:] = data.coins()[:128, :128]
     assert compare(first, second, np.eye(2, 3)) is None
     assert compare(first, first, np.eye(2, 3)).equal == 1
+
+
+def test_drawings_of_one_kind_are_no_copies_of_each_other_and_equal_ones_are():
+    names = "board of 20", "board of 40", "logo BENCH", "logo NOISE", "page Figure 1: results", "page Figure 2: methods"
+    drawn = {name: planted.drawings()[name] for name in names}
+    assert planted._pairs(drawn, {}) == set()
+    same = {"one": drawn["logo BENCH"], "two": drawn["logo BENCH"].copy(), "three": drawn["logo NOISE"]}
+    assert planted._pairs(same, {}) == {("one", "two")}
+
+
+def test_what_is_planted_is_what_it_says():
+    first, host = data.camera()[:300, :300], data.coins()[:300, :300]
+    piece = planted.KINDS["exact piece in another photograph, side in pixels"]["100"](first, host)
+    assert (piece != host).sum() <= 100 * 100
+    assert planted.KINDS["thumbnail, side in pixels"]["32"](first, host).shape == (32, 32)
+    assert planted.KINDS["narrower, factor"]["0.8"](first, host).shape == (300, 240)
+    assert (planted.KINDS["caption over a share of it"]["10%"](first, host) == first).mean() == pytest.approx(
+        0.9, abs=0.01
+    )
+    turned = planted.KINDS["turned, degrees"]["30"](first, host)
+    assert 100 < min(turned.shape) < 300
+
+
+def test_the_table_of_limits(monkeypatch, tmp_path):
+    chosen = {"smaller, factor": {"0.5": planted.KINDS["smaller, factor"]["0.5"]}}
+    monkeypatch.setattr(planted, "KINDS", chosen)
+    monkeypatch.setattr(planted, "SMALLEST", 10)
+    monkeypatch.setattr(planted, "drawings", lambda: {"a": PHOTO})
+    folder = _save(tmp_path / "set", {"a": PHOTO, "b": data.coins()})
+    (row, *others) = planted.build_limits(str(folder), count=1)
+    assert row == {"kind": "smaller, factor", "strength": "0.5", "found": 1, "of": 1, "wrong": 0}
+    assert [other["wrong"] for other in others] == [0, 0]
+    with pytest.raises(BenchError, match="2 images; expected 12 photographs"):
+        planted.build_limits(str(folder))
 
 
 def _part(name, images):
