@@ -133,7 +133,7 @@ NOISY: Words = {
     "float": ("the noisy image is neither clipped nor rounded", 0),
     "clip": ("the noisy image is clipped", 0),
     "uint8": ("the noisy image is clipped and rounded to 8 bit", 0),
-    "floor": ("the noisy image is clipped and cut to 8 bit (floor)", 1),
+    "floor": ("the noisy image is clipped and cut to 8 bit (floor)", 0),
     "round": ("the noisy image is rounded, not clipped", 1),
     "wrap": ("the noisy image wraps around in 8 bit, as uint8 overflows", 1),
     "stretch": ("the noisy image is stretched to 0 to 255", 2),
