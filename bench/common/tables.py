@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,66 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return []
     with path.open(newline="", encoding="utf-8", errors="replace") as file:
         return list(csv.DictReader(file))
+
+
+def numbered_rows(path: Path, columns: Sequence[str], needed: Sequence[str] = ()) -> dict[int, dict[str, str]]:
+    """Read a CSV file of known columns, each row by the number of its last line in the file.
+
+    Parameters
+    ----------
+    path : Path
+        A CSV file.
+    columns : sequence of str
+        Those that it may have.
+    needed : sequence of str
+        Those that it must have; empty: all. Of the others the fields are empty.
+
+    Raises
+    ------
+    BenchError
+        If it is none, lacks a column or has another one.
+    """
+    numbered = _fields(path)
+    there = [name.strip() for name in next(numbered, (0, []))[1]]
+    if len(there) == 1 and ";" in there[0]:
+        raise BenchError(
+            f"{path}: its columns are told apart by semicolons; save it with commas, and 30.58 with a point"
+        )
+    _columns_known(path, there, columns, needed or columns)
+    rows: dict[int, dict[str, str]] = {}
+    for line, texts in numbered:
+        if len(texts) != len(there):
+            raise BenchError(f"{path}, line {line}: has {len(texts)} fields, and there are {len(there)} columns")
+        rows[line] = dict.fromkeys(columns, "") | dict(zip(there, texts, strict=True))
+    return rows
+
+
+def _fields(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Give the fields of each line of a CSV file, with its number; lines without any are left out."""
+    line = 0
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            table = csv.reader(file, strict=True)
+            for texts in table:
+                line = table.line_num
+                if texts:
+                    yield line, texts
+    except OSError as error:
+        raise BenchError(f"{path}: {error.strerror}; expected a CSV file") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BenchError(f"{path}, line {line + 1}: is no line of a CSV file in UTF-8 ({error})") from None
+
+
+def _columns_known(path: Path, there: Sequence[str], columns: Sequence[str], needed: Sequence[str]) -> None:
+    """Raise `BenchError` where columns are missing, unknown or twice there."""
+    parts = {
+        "lacks": [name for name in needed if name not in there],
+        "has unknown": [name for name in there if name not in columns],
+        "has twice": sorted({name for name in there if there.count(name) > 1}),
+    }
+    said = [f"{verb} {', '.join(repr(name) for name in names)}" for verb, names in parts.items() if names]
+    if said:
+        raise BenchError(f"{path}: {' and '.join(said)}; the columns are {', '.join(columns)}")
 
 
 def ending(path: Path) -> str:

@@ -6,9 +6,10 @@ from pathlib import Path
 from bench import degradation
 from bench.common.errors import BenchError
 from bench.common.parsing import split
+from bench.common.tables import numbered_rows
 from bench.judge.ledger import PROTOCOLS as OF_LEDGER
 from bench.judge.ledger import Claim
-from bench.judge.ledger_check import COLUMNS, of_number, read
+from bench.judge.ledger_check import COLUMNS, of_number
 from bench.judge.tolerance import MARGINS
 from bench.plan.cell import Cell
 from bench.store.results import Result
@@ -63,7 +64,7 @@ def remark(text: str, claimed: Mapping[str, Rows]) -> str:
     """Return a line on the rows of a file that are of nothing here; empty where there are none."""
     used = {row["origin"] for rows in claimed.values() for row in rows}
     path = Path(text).expanduser()
-    count = len(read(path, COLUMNS, _NEEDED)) if path.is_file() else len(used)
+    count = len(numbered_rows(path, COLUMNS, _NEEDED)) if path.is_file() else len(used)
     return f"CLAIM={text}: {len(used)} of {count} rows are of these results" if len(used) < count else ""
 
 
@@ -113,7 +114,7 @@ def _row(cell: Cell, metric: str, value: str, text: str) -> dict[str, str]:
 
 
 def _of_file(path: Path, cells: Sequence[Cell]) -> dict[str, Rows]:
-    rows = read(path, COLUMNS, _NEEDED)
+    rows = numbered_rows(path, COLUMNS, _NEEDED)
     for line, row in rows.items():
         row |= {name: text.strip() for name, text in row.items()}
         if said := list(_faults(row)):

@@ -1,16 +1,15 @@
 """Whether the ledger, its sources and a person's claims say what they must, row by row (make check)."""
 
-import csv
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import cache
-from pathlib import Path
 
 import datasets
 from bench import degradation
 from bench.common.errors import BenchError
 from bench.common.parsing import unknown
+from bench.common.tables import numbered_rows
 from bench.judge.ledger import LEDGER, PROTOCOLS, Published
 from bench.judge.tolerance import SOURCES
 from bench.plan.protocol import CHOICES, protocol, protocols
@@ -60,7 +59,7 @@ Row = Mapping[str, str]
 def problems() -> list[str]:
     """Return a line on each fault of the ledger and of its sources."""
     try:
-        rows, sources = read(LEDGER, COLUMNS), read(SOURCES, SOURCE_COLUMNS)
+        rows, sources = numbered_rows(LEDGER, COLUMNS), numbered_rows(SOURCES, SOURCE_COLUMNS)
     except BenchError as error:
         return [str(error)]
     known = {(row["paper"], method) for row in rows.values() for method in ("", row["method"])}
@@ -69,66 +68,6 @@ def problems() -> list[str]:
         *faults(SOURCES.name, sources, lambda row: _of_source(row, known)),
         *(f"{LEDGER.name}, {line}" for line in _repeated(rows)),
     ]
-
-
-def read(path: Path, columns: Sequence[str], needed: Sequence[str] = ()) -> dict[int, dict[str, str]]:
-    """Read a table, each row by the number of its last line in the file.
-
-    Parameters
-    ----------
-    path : Path
-        A CSV file.
-    columns : sequence of str
-        Those that it may have.
-    needed : sequence of str
-        Those that it must have; empty: all. Of the others the fields are empty.
-
-    Raises
-    ------
-    BenchError
-        If it is none, lacks a column or has another one.
-    """
-    numbered = _fields(path)
-    there = [name.strip() for name in next(numbered, (0, []))[1]]
-    if len(there) == 1 and ";" in there[0]:
-        raise BenchError(
-            f"{path}: its columns are told apart by semicolons; save it with commas, and 30.58 with a point"
-        )
-    _columns_known(path, there, columns, needed or columns)
-    rows: dict[int, dict[str, str]] = {}
-    for line, texts in numbered:
-        if len(texts) != len(there):
-            raise BenchError(f"{path}, line {line}: has {len(texts)} fields, and there are {len(there)} columns")
-        rows[line] = dict.fromkeys(columns, "") | dict(zip(there, texts, strict=True))
-    return rows
-
-
-def _fields(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Give the fields of each line of a CSV file, with its number; lines without any are left out."""
-    line = 0
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            table = csv.reader(file, strict=True)
-            for texts in table:
-                line = table.line_num
-                if texts:
-                    yield line, texts
-    except OSError as error:
-        raise BenchError(f"{path}: {error.strerror}; expected a CSV file") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise BenchError(f"{path}, line {line + 1}: is no line of a CSV file in UTF-8 ({error})") from None
-
-
-def _columns_known(path: Path, there: Sequence[str], columns: Sequence[str], needed: Sequence[str]) -> None:
-    """Raise `BenchError` where columns are missing, unknown or twice there."""
-    parts = {
-        "lacks": [name for name in needed if name not in there],
-        "has unknown": [name for name in there if name not in columns],
-        "has twice": sorted({name for name in there if there.count(name) > 1}),
-    }
-    said = [f"{verb} {', '.join(repr(name) for name in names)}" for verb, names in parts.items() if names]
-    if said:
-        raise BenchError(f"{path}: {' and '.join(said)}; the columns are {', '.join(columns)}")
 
 
 def faults(name: str, rows: Mapping[int, Row], of_row: Callable[[Row], Iterator[str]]) -> Iterator[str]:

@@ -1,11 +1,11 @@
 """The memory of a committed folder: scores of cells in two tables, which any machine goes on from; no pictures."""
 
-import csv
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from bench.common.tables import write_csv
+from bench.common.errors import BenchError
+from bench.common.tables import numbered_rows, write_csv
 from bench.plan.cell import Cell
 from bench.score.metrics import METRICS
 from bench.store.records import Record, Store, described
@@ -26,55 +26,79 @@ class Memory(Store):
         ``folder/NAME.csv``, beside which the two lie.
     runs : Path
         The folder of a `Store`, whose records count too: what is there is taken over. Failures are noted there.
+
+    Raises
+    ------
+    BenchError
+        If one of the two is no such table.
     """
 
     def __init__(self, table: Path, runs: Path) -> None:
         super().__init__(runs)
         self.cells_path, self.images_path = (table.with_name(f"{table.stem}-{of}.csv") for of in ("cells", "images"))
-        self.cells = {row["key"]: row for row in _rows(self.cells_path)}
+        self.cells = {row["key"]: row for row in _rows(self.cells_path, _OF_CELL, _cell)}
         self.images: dict[str, list[dict[str, Any]]] = {}
-        for row in _rows(self.images_path):
-            self.images.setdefault(row.pop("key"), []).append(_read(row))
+        for row in _rows(self.images_path, _OF_IMAGE, _image):
+            self.images.setdefault(row.pop("key"), []).append(row)
+        self._keys: dict[tuple[str, ...], list[str]] = {}
+        for key, row in self.cells.items():
+            self._keys.setdefault(tuple(row[name] for name in _WORDS), []).append(key)
 
     def has(self, cell: Cell) -> bool:
-        """Whether the scores of a cell are known, here or in a record."""
-        if cell.key not in self.cells and super().has(cell):
+        """Whether the scores of all images of a cell are known, here or in a record."""
+        if not self._whole(cell, cell.key) and super().has(cell):
             self.put(cell, super().get(cell))
-        return cell.key in self.cells
+        return self._whole(cell, cell.key)
 
     def earlier(self, cell: Cell) -> str:
         """Return the key under which the same cell was measured, with earlier code or packages if not with today's."""
-        asked = _words(cell)
-        same = (key for key, row in self.cells.items() if all(row[name] == value for name, value in asked.items()))
-        return cell.key if cell.key in self.cells else next(same, "")
+        return next((key for key in (cell.key, *self._alike(cell)) if self._whole(cell, key)), "")
+
+    def torn(self, cell: Cell) -> bool:
+        """Whether the tables have something of a cell and lack the rest, so that it counts as not measured."""
+        return not self.earlier(cell) and any(self._alike(cell))
 
     def adopt(self, cell: Cell, images: Iterable[str]) -> None:
         """Let scores that earlier code gave stand for today's, which gives the same for some images."""
         old = self.earlier(cell)
-        self.cells[cell.key] = self.cells.pop(old) | {"key": cell.key, "confirmed": " ".join(images)}
-        self.images[cell.key] = self.images.pop(old)
-        self._write()
+        self._keep(cell, self.cells[old] | {"confirmed": " ".join(images)}, self.images[old])
 
     def put(self, cell: Cell, record: Record) -> None:
-        """Keep the scores of a cell, in the place of those that earlier code gave."""
-        old = self.earlier(cell)
-        self.cells.pop(old, None)
-        self.images.pop(old, None)
+        """Keep the scores of a cell, in the place of those that earlier code gave; none where an image failed."""
         about = record.provenance
-        how = {name: str(about.get(name, "")) for name in HOW}
-        self.cells[cell.key] = _words(cell) | {"key": cell.key} | how | {"seconds": f"{about['seconds']['total']:.1f}"}
+        if about.get("failed_images"):
+            return
+        how = {name: str(about.get(name, "")) for name in HOW} | {"seconds": f"{about['seconds']['total']:.1f}"}
         names = ("image", "height", "width", *SCORES)
-        self.images[cell.key] = [{name: row.get(name) for name in names} for row in record.images]
-        self._write()
+        self._keep(cell, _words(cell) | how, [{name: row.get(name) for name in names} for row in record.images])
 
     def get(self, cell: Cell, columns: Iterable[str] | None = None) -> Record:
         """Return what is known of a cell, with today's code or else with earlier code."""
         key = self.earlier(cell)
         return Record(self.images[key], described(cell) | _how(self.cells[key]) | {"key": key})
 
+    def _alike(self, cell: Cell) -> Sequence[str]:
+        """Return the keys of what is in the table of a cell, whatever code gave it."""
+        return self._keys.get(tuple(_words(cell).values()), ())
+
+    def _whole(self, cell: Cell, key: str) -> bool:
+        """Whether all images of a cell have their scores under a key."""
+        rows = self.images.get(key, ()) if key in self.cells else ()
+        scored = [row["image"] for row in rows if all(row[name] == row[name] for name in METRICS)]
+        return bool(scored) and scored == list(cell.dataset.image_names())
+
+    def _keep(self, cell: Cell, about: Mapping[str, str], images: list[dict[str, Any]]) -> None:
+        for key in self._alike(cell):
+            del self.cells[key]
+            self.images.pop(key, None)
+        self._keys[tuple(_words(cell).values())] = [cell.key]
+        self.cells[cell.key] = {"key": cell.key} | {name: text for name, text in about.items() if name != "key"}
+        self.images[cell.key] = images
+        self._write()
+
     def _write(self) -> None:
         order = sorted(self.cells, key=lambda key: [self.cells[key][name] for name in _WORDS])
-        rows = [{"key": key} | row for key in order for row in self.images[key]]
+        rows = [{"key": key} | row for key in order for row in self.images.get(key, ())]
         write_csv(self.images_path, rows, digits=7)
         write_csv(self.cells_path, [self.cells[key] for key in order], columns=("key",))
 
@@ -97,13 +121,29 @@ def _how(row: Mapping[str, str]) -> dict[str, Any]:
     return plain | counts | {"fallback": "", "seconds": {"total": float(row["seconds"])}, "failed_images": {}}
 
 
-def _rows(path: Path) -> Iterator[dict[str, str]]:
-    if path.is_file():
-        with path.open(newline="", encoding="utf-8") as table:
-            yield from csv.DictReader(table)
+_OF_CELL = ("key", *_WORDS, *HOW, "seconds", "confirmed")
+_OF_IMAGE = ("key", "image", "height", "width", *SCORES)
+
+T = TypeVar("T")
 
 
-def _read(row: Mapping[str, str]) -> dict[str, Any]:
-    """Return the row of an image as a record has it; what is empty is NaN."""
+def _rows(path: Path, columns: Sequence[str], read: Callable[[dict[str, str]], T]) -> Iterator[T]:
+    needed = [name for name in columns if name != "confirmed"]
+    for line, row in numbered_rows(path, columns, needed).items() if path.is_file() else ():
+        try:
+            yield read(row)
+        except ValueError as error:
+            raise BenchError(f"{path}, line {line}: {error}; restore the line, or delete it") from None
+
+
+def _cell(row: dict[str, str]) -> dict[str, str]:
+    """Return the row of a cell, whose numbers are some."""
+    _how(row)
+    return {name: text for name, text in row.items() if text or name != "confirmed"}
+
+
+def _image(row: Mapping[str, str]) -> dict[str, Any]:
+    """Return the row of an image as a record has it, with its key; what is empty is NaN."""
     sizes = {name: int(row[name]) for name in ("height", "width")}
-    return {"image": row["image"]} | sizes | {name: float(row.get(name) or "nan") for name in SCORES}
+    scores = {name: float(row[name] or "nan") for name in SCORES}
+    return {"key": row["key"], "image": row["image"]} | sizes | scores

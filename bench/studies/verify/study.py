@@ -27,6 +27,7 @@ from bench.studies.text_table import as_text, grid
 from bench.studies.verify.confirm import confirm
 from bench.studies.verify.judged import judged
 from bench.studies.verify.numbers import Number, measurable
+from datasets.listing import some
 
 MOST_SEEDS = 8
 """More seeds than these are not run for a number that one seed leaves undecided."""
@@ -75,6 +76,7 @@ def build(
             names = ", ".join(dict.fromkeys(f"{row.method} on {row.dataset}" for row in away))
             yield f"{len(away)} more need files that are not here; METHOD and DATA together fetch them: {names}"
     memory = Memory(table, out / "runs")
+    yield from _torn(everything, memory)
     progress = _Progress(time.monotonic() + budget if budget else math.inf, lambda: _write(table, everything, memory))
     for cell, differing in confirm(_stale(chosen, memory), memory, settings):
         yield f"{cell.title}: {f'measured again, since {differing}' if differing else 'as with earlier code'}"
@@ -112,6 +114,14 @@ class _Progress(Live):
         """Say what came of a cell, and write it down."""
         super().done(cell, about)
         self.write()
+
+
+def _torn(numbers: Sequence[Number], memory: Memory) -> Iterator[str]:
+    """Say which cells the tables have in part only."""
+    if torn := dict.fromkeys(cell.title for number in numbers for cell in number.cells if memory.torn(cell)):
+        yield f"WARNING: {memory.images_path} lacks images of {some(list(torn))}, which count as not measured"
+    if lost := len(memory.images.keys() - memory.cells.keys()):
+        yield f"WARNING: {memory.cells_path} lacks {lost} of the cells of {memory.images_path.name}; they are left out"
 
 
 def _stale(numbers: Sequence[Number], memory: Memory) -> list[Cell]:

@@ -5,6 +5,7 @@ import csv
 import pytest
 
 from bench.common.errors import BenchError
+from bench.common.tables import numbered_rows
 from bench.judge import ledger_check
 from bench.judge.ledger_check import COLUMNS, problems
 from bench.judge.tolerance import SOURCES
@@ -116,7 +117,7 @@ def test_columns_and_fields_are_those_of_the_ledger(tmp_path, header, row, cause
     path = tmp_path / "table.csv"
     path.write_text(f"{','.join(header)}\n{','.join(row)}\n")
     with pytest.raises(BenchError, match=r"table\.csv") as error:
-        ledger_check.read(path, COLUMNS)
+        numbered_rows(path, COLUMNS)
     assert cause in str(error.value)
 
 
@@ -124,10 +125,10 @@ def test_what_is_no_csv_file_is_said(tmp_path):
     (tmp_path / "x.csv").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "quotes.csv").write_text(f'{",".join(COLUMNS)}\n{",".join(COLUMNS[:-1])},""a, b""\n')
     with pytest.raises(BenchError, match=r"quotes\.csv, line 2: is no line of a CSV file"):
-        ledger_check.read(tmp_path / "quotes.csv", COLUMNS)
+        numbered_rows(tmp_path / "quotes.csv", COLUMNS)
     for name in ("x.csv", "nowhere.csv", "."):
         with pytest.raises(BenchError, match="CSV file"):
-            ledger_check.read(tmp_path / name, COLUMNS)
+            numbered_rows(tmp_path / name, COLUMNS)
 
 
 @pytest.mark.parametrize(

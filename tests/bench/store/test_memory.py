@@ -1,10 +1,12 @@
+import re
 from dataclasses import replace
 
 import pytest
 
+from bench.common.errors import BenchError
 from bench.run.one_cell import run_cell
 from bench.store.memory import SCORES, Memory
-from bench.store.records import Store
+from bench.store.records import Record, Store
 from bench.store.results import Result
 
 
@@ -50,3 +52,63 @@ def test_a_record_of_the_store_counts_as_measured(one_cell, photographs, tmp_pat
     store.put(cell, run_cell(cell))
     assert Memory(tmp_path / "a.csv", tmp_path / "runs").has(cell)
     assert Memory(tmp_path / "a.csv", tmp_path / "nothing").has(cell)
+
+
+def edited(path, *, drop=None, old="", new=""):
+    lines = path.read_text().replace(old, new, 1).splitlines(keepends=True)
+    path.write_text("".join(line for place, line in enumerate(lines) if place != drop))
+
+
+@pytest.fixture(scope="module")
+def measured():
+    """Return rows of two images, as a record has them."""
+    rows = [{"image": name, "height": 8, "width": 9} | dict.fromkeys(SCORES, 0.5) for name in ("camera", "coins")]
+    about = {"device": "cpu", "runtime": "numpy", "jobs": 1, "threads": 1, "machine": "M", "started": "2026"}
+    return Record([rows[0] | {"psnr": 20.25}, rows[1] | {"psnr": 30.75}], about | {"seconds": {"total": 1.0}})
+
+
+@pytest.mark.parametrize(
+    "change", [{"drop": 2}, {"drop": 1}, {"old": ",30.75,", "new": ",,"}, {"old": "coins", "new": "camera"}]
+)
+def test_a_mean_is_never_of_a_part_of_the_images(one_cell, photographs, tmp_path, measured, change):
+    cell = one_cell("nlm", photographs)
+    Memory(tmp_path / "a.csv", tmp_path / "runs").put(cell, measured)
+    edited(tmp_path / "a-images.csv", **change)
+    memory = Memory(tmp_path / "a.csv", tmp_path / "runs")
+    assert not memory.has(cell)
+    assert memory.torn(cell)
+    assert memory.earlier(cell) == memory.earlier(replace(cell, code="another")) == ""
+    memory.put(replace(cell, code="another"), measured)
+    again = Memory(tmp_path / "a.csv", tmp_path / "runs")
+    assert list(again.cells) == list(again.images) == [replace(cell, code="another").key]
+    assert again.get(replace(cell, code="another")).mean("psnr") == 25.5
+    assert not again.torn(cell)
+
+
+def test_a_cell_of_which_an_image_failed_is_not_kept(one_cell, photographs, tmp_path, measured):
+    cell = one_cell("nlm", photographs)
+    memory = Memory(tmp_path / "a.csv", tmp_path / "runs")
+    memory.put(cell, replace(measured, provenance=measured.provenance | {"failed_images": {"moon": "too large"}}))
+    assert not memory.has(cell)
+    assert not (tmp_path / "a-cells.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("of", "old", "new", "said"),
+    [
+        ("images", "noise_psnr", "colour", "lacks 'noise_psnr' and has unknown 'colour'"),
+        ("images", ",20.25,", ",20.25 dB,", "line 2: could not convert string to float: '20.25 dB'"),
+        ("images", "camera,8,", "camera,8", "line 2: has 10 fields, and there are 11 columns"),
+        ("cells", "seconds", "minutes", "lacks 'seconds' and has unknown 'minutes'"),
+        ("cells", ",1.0", ",soon", "line 2: could not convert string to float: 'soon'"),
+        ("cells", "key,", "<<<<<<< HEAD\nkey,", "lacks 'key'"),
+    ],
+)
+def test_a_table_that_is_none_of_scores_is_refused_in_a_line(
+    one_cell, photographs, tmp_path, measured, of, old, new, said
+):
+    Memory(tmp_path / "a.csv", tmp_path / "runs").put(one_cell("nlm", photographs), measured)
+    edited(tmp_path / f"a-{of}.csv", old=old, new=new)
+    with pytest.raises(BenchError, match=re.escape(said)) as error:
+        Memory(tmp_path / "a.csv", tmp_path / "runs")
+    assert f"a-{of}.csv" in str(error.value)

@@ -227,6 +227,21 @@ def test_methods_and_datasets_that_are_none_are_named(tmp_path):
         list(study.build(["tv"], ["set12"], tmp_path))
 
 
+def test_a_table_that_is_cut_is_said(memory, monkeypatch):
+    known(memory, cell("matlab0"), 30.44)
+    images = memory.images_path
+    images.write_text("".join(images.read_text().splitlines(keepends=True)[:-1]))
+    monkeypatch.setattr(study, "measurable", lambda: (Number(row(), (cell("matlab0"),)),))
+    monkeypatch.setattr(study, "run_campaign", stopped)
+    said = list(study.build(["dncnn-s"], ["set12"], images.parent, table=images.with_name("verify.csv")))
+    assert "verify-images.csv lacks images of DnCNN-S on set12, gaussian:25, matlab0, seed 0" in said[0]
+    assert "0 of 1 published numbers are measured; 1 cells of 12 images" in said[1]
+
+
+def stopped(*_):
+    raise study._SpentError
+
+
 @pytest.fixture(scope="module")
 def committed(tmp_path_factory):
     """Return the memory that is committed, and what the judge makes of it today."""
