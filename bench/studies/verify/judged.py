@@ -104,8 +104,7 @@ def _distance(one: Judged) -> tuple[bool, float]:
 
 def _result(cell: Cell, image: str, memory: Memory) -> Result | None:
     """Gather the seeds of a cell that are known; with seed 0 at least."""
-    seeds = [replace(cell, seed=seed) for seed in range(_MOST)] if cell.seed == 0 and _seeded(cell) else [cell]
-    known = [one for one in seeds if memory.earlier(one)]
+    known = [one for one in with_seeds(cell) if memory.earlier(one)]
     if not known or known[0].seed != cell.seed:
         return None
     keys = {memory.earlier(one) == one.key for one in known}
@@ -118,8 +117,14 @@ def _result(cell: Cell, image: str, memory: Memory) -> Result | None:
 _MOST = 16
 
 
-def _seeded(cell: Cell) -> bool:
+def seeded(cell: Cell) -> bool:
+    """Whether another seed gives another noise."""
     return cell.degradation.random and cell.protocol.noise_draw == "independent"
+
+
+def with_seeds(cell: Cell) -> list[Cell]:
+    """Return a cell of seed 0, and those of other seeds where they give another noise."""
+    return [replace(cell, seed=seed) for seed in range(_MOST)] if seeded(cell) else [cell]
 
 
 def cause(row: Published) -> str:

@@ -25,7 +25,7 @@ from bench.run.settings import Settings
 from bench.store.memory import Memory
 from bench.studies.text_table import as_text, grid
 from bench.studies.verify.confirm import confirm
-from bench.studies.verify.judged import judged
+from bench.studies.verify.judged import judged, seeded, with_seeds
 from bench.studies.verify.numbers import Number, measurable
 from datasets.listing import some
 
@@ -126,10 +126,8 @@ def _torn(numbers: Sequence[Number], memory: Memory) -> Iterator[str]:
 
 def _stale(numbers: Sequence[Number], memory: Memory) -> list[Cell]:
     """Return the cells whose scores earlier code gave, each once."""
-    cells = {
-        cell.key: cell for number in numbers for cell in number.cells if memory.earlier(cell) not in ("", cell.key)
-    }
-    return list(cells.values())
+    cells = {cell.key: cell for number in numbers for first in number.cells for cell in with_seeds(first)}
+    return [cell for key, cell in cells.items() if memory.earlier(cell) not in ("", key)]
 
 
 def _write(table: Path, numbers: Sequence[Number], memory: Memory) -> None:
@@ -156,7 +154,7 @@ def _next(number: Number, memory: Memory) -> Iterator[Cell]:
         one = judged(number, memory)
         if one.word == "reproduced":
             return
-        if one.word == "undecided" and one.seeds_needed and one.seeds_needed <= MOST_SEEDS:
+        if one.word == "undecided" and seeded(cell) and one.seeds_needed and one.seeds_needed <= MOST_SEEDS:
             more = [replace(cell, seed=seed) for seed in range(1, one.seeds_needed)]
             if unrun := [cell for cell in more if not memory.has(cell)]:
                 yield from unrun

@@ -160,6 +160,15 @@ def test_what_one_seed_leaves_open_is_measured_with_more(memory):
     assert not study._waiting([number], memory, set())
 
 
+def test_a_generator_that_is_reset_has_no_more_seeds(memory):
+    matlab = cell("matlab0")
+    number = Number(row("30.44", paper="nobody"), (matlab,))
+    known(memory, matlab, 30.465)
+    assert judged(number, memory).word == "undecided"
+    assert judged(number, memory).seeds_needed
+    assert not study._waiting([number], memory, set())
+
+
 def test_scores_of_earlier_code_stand_where_two_images_come_out_the_same(memory, tmp_path):
     folder = tmp_path / "photographs"
     folder.mkdir()
