@@ -47,19 +47,20 @@ def build(
     Parameters
     ----------
     method, data : sequence of str
-        Names of methods and datasets; empty: all whose files are here.
+        Names of methods and datasets; empty, or ``"all"`` among them: all whose files are here.
     out : Path
         Folder of results; records in it count too.
     table : Path
         Gets the verdicts; beside it lie the scores of cells and images, which later runs go on from.
     budget : float
-        Seconds after which no cell is begun any more; 0: none.
+        Seconds after which no cell is begun any more, but for the first one of earlier code; 0: none.
 
     Raises
     ------
     BenchError
         If a name is unknown, or nothing of the ledger fits.
     """
+    method, data = (() if "all" in names else names for names in (method, data))
     for variable, names, registry in (("METHOD", method, methods.available()), ("DATA", data, datasets.available())):
         for name in names:
             if name not in registry:
@@ -67,8 +68,7 @@ def build(
     everything = measurable()
     chosen = [number for number in everything if number.is_of(method, data)]
     if not chosen:
-        asked = ", ".join([*method, *data])
-        raise BenchError(f"no published number that can be measured is of {asked}; make verify says of which there are")
+        raise _none(method, data, everything)
     if not (method and data):
         away = [number.row for number in chosen if not number.here]
         chosen = [number for number in chosen if number.here]
@@ -78,8 +78,12 @@ def build(
     memory = Memory(table, out / "runs")
     yield from _torn(everything, memory)
     progress = _Progress(time.monotonic() + budget if budget else math.inf, lambda: _write(table, everything, memory))
-    for cell, differing in confirm(_stale(chosen, memory), memory, settings):
+    if stale := _stale(chosen, memory):
+        yield f"{len(stale)} cells are known from earlier code: a few images of each are measured again and compared"
+    for cell, differing in confirm(stale, memory, settings):
         yield f"{cell.title}: {f'measured again, since {differing}' if differing else 'as with earlier code'}"
+        if progress.over:
+            break
     tried: set[str] = set()
     while waiting := _waiting(chosen, memory, tried):
         yield _forecast(chosen, waiting, memory)
@@ -93,6 +97,17 @@ def build(
     yield f"\n{summary([judged(number, memory).row(memory) for number in chosen])}\n{table}"
 
 
+def _none(method: Sequence[str], data: Sequence[str], everything: Sequence[Number]) -> BenchError:
+    """Return the error where no number is of what was asked for, with what there is of the one and of the other."""
+    found = (
+        (method, [number.cells[0].dataset.name for number in everything if number.is_of(method, ())]),
+        (data, [number.cells[0].method.name for number in everything if number.is_of((), data)]),
+    )
+    there = [f"of {', '.join(names)}: {some(dict.fromkeys(others)) or 'none'}" for names, others in found if names]
+    asked = " on ".join(", ".join(names) for names in (method, data) if names)
+    return BenchError(f"no published number that can be measured is of {asked}; there are {'; '.join(there)}")
+
+
 class _SpentError(Exception):
     """The budget is spent, and no cell is begun any more."""
 
@@ -104,9 +119,14 @@ class _Progress(Live):
         super().__init__(console(), failures=False)
         self.end, self.write = end, write
 
+    @property
+    def over(self) -> bool:
+        """Whether the time is over."""
+        return time.monotonic() > self.end
+
     def begin(self, cell: Cell) -> CellProgress:
         """Begin a cell, while there is time."""
-        if time.monotonic() > self.end:
+        if self.over:
             raise _SpentError
         return super().begin(cell)
 

@@ -232,23 +232,48 @@ def test_a_wrong_copy_of_the_images_is_refused(committed):
 def test_methods_and_datasets_that_are_none_are_named(tmp_path):
     with pytest.raises(BenchError, match=r"unknown METHOD 'adnett'.*adnet"):
         list(study.build(["adnett"], [], tmp_path))
-    with pytest.raises(BenchError, match="no published number that can be measured is of tv, set12"):
+    said = "no published number that can be measured is of tv on set12; there are of tv: none; of set12: adnet, "
+    with pytest.raises(BenchError, match=said):
         list(study.build(["tv"], ["set12"], tmp_path))
+    with pytest.raises(BenchError, match=r"of dncnn-3 on cc15; there are of dncnn-3: .*classic5.*; of cc15: "):
+        list(study.build(["dncnn-3"], ["cc15"], tmp_path))
 
 
-def test_a_table_that_is_cut_is_said(memory, monkeypatch):
+@pytest.fixture
+def building(memory, monkeypatch):
+    """Return `build` for two numbers of one set, which runs nothing."""
+    numbers = Number(row(), (cell("matlab0"),)), Number(row(paper="DnCNN-PyTorch (SaoYan)"), (cell(),))
+    monkeypatch.setattr(study, "measurable", lambda: numbers)
+    monkeypatch.setattr(study, "run_campaign", lambda *_: (_ for _ in ()).throw(study._SpentError()))
+    folder = memory.folder.parent
+
+    def build(method=("dncnn-s",), **how):
+        return list(study.build(method, ["set12"], folder, table=folder / "verify.csv", **how))
+
+    return build
+
+
+def test_a_table_that_is_cut_is_said(memory, building):
     known(memory, cell("matlab0"), 30.44)
-    images = memory.images_path
-    images.write_text("".join(images.read_text().splitlines(keepends=True)[:-1]))
-    monkeypatch.setattr(study, "measurable", lambda: (Number(row(), (cell("matlab0"),)),))
-    monkeypatch.setattr(study, "run_campaign", stopped)
-    said = list(study.build(["dncnn-s"], ["set12"], images.parent, table=images.with_name("verify.csv")))
-    assert "verify-images.csv lacks images of DnCNN-S on set12, gaussian:25, matlab0, seed 0" in said[0]
-    assert "0 of 1 published numbers are measured; 1 cells of 12 images" in said[1]
+    memory.images_path.write_text("".join(memory.images_path.read_text().splitlines(keepends=True)[:-1]))
+    for said in (building(), building(["dncnn-s", "all"])[-4:]):
+        assert "verify-images.csv lacks images of DnCNN-S on set12, gaussian:25, matlab0, seed 0" in "\n".join(said)
+    assert "0 of 2 published numbers are measured; 2 cells of 24 images" in building()[1]
+    memory.cells_path.unlink()
+    assert "verify-cells.csv lacks 1 of the cells of verify-images.csv" in building()[0]
 
 
-def stopped(*_):
-    raise study._SpentError
+def test_the_budget_holds_for_what_earlier_code_measured_too(memory, building, monkeypatch):
+    compared = []
+    for one in (cell("matlab0"), cell()):
+        known(memory, replace(one, code="earlier"), 30.44)
+    monkeypatch.setattr(study, "confirm", lambda cells, *_: ((compared.append(one) or one, "") for one in cells))
+    said = building(budget=1e-9)
+    assert said[0].startswith("2 cells are known from earlier code")
+    assert len(compared) == 1
+    assert "the budget is spent" in said[-2]
+    building()
+    assert len(compared) == 3
 
 
 @pytest.fixture(scope="module")
