@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bench.common.errors import BenchError
+from bench.degradation.seed import PUBLISHED
 from bench.judge.ledger import Published, published
 from bench.judge.spread import deviation_of_mean, spread
 from bench.judge.tolerance import AGREE, noise_draw
@@ -15,6 +16,9 @@ from bench.studies.why.scores import Sums
 METRICS = ("psnr", "ssim")
 ARITHMETIC = {"psnr": 0.0005, "ssim": 1e-5}
 """What another order of sums, or a noise level rounded to float32, may move a mean under the same noise."""
+
+RANGES = {"psnr": (-60.0, 120.0), "ssim": (-1.0, 1.0)}
+"""What a number may be, also with a wrong peak: 1 for levels to 255 costs 48 dB, 255 for levels to 1 gains as many."""
 
 MOST_SSIM = 1.0
 """A single number up to this is an SSIM."""
@@ -115,6 +119,7 @@ def _typed(cell: Cell, typed: str, metric: str) -> Target:
     chosen = metric or ("ssim" if float(numbers[0]) <= MOST_SSIM else "psnr")
     if len(parts) == 1:
         both = {"psnr": numbers[0], "ssim": numbers[-1]} if len(numbers) == 2 else {chosen: numbers[0]}
+        _check_range(typed, both)
         return Target(both)
     names = cell.dataset.image_names()
     if len(parts) != len(names):
@@ -122,9 +127,22 @@ def _typed(cell: Cell, typed: str, metric: str) -> Target:
             f"TARGET={typed}: {len(parts)} numbers, and {cell.dataset.name} has {len(names)} images; expected one "
             "number, or one for each image"
         )
+    for part in parts:
+        _check_range(typed, {chosen: part})
     decimals = max(len(part.partition(".")[2]) for part in parts)
     mean = sum(map(float, parts)) / len(parts)
     return Target({chosen: f"{mean:.{decimals}f}"}, tuple(parts))
+
+
+def _check_range(typed: str, values: Mapping[str, str]) -> None:
+    """Raise `BenchError` where a number is none of its metric under any choice, as that of another one."""
+    for metric, text in values.items():
+        low, high = RANGES[metric]
+        if not low <= float(text) <= high:
+            raise BenchError(
+                f"TARGET={typed}: {metric.upper()} {text} lies outside {low:g} to {high:g}; expected a PSNR, an "
+                "SSIM up to 1 (METRIC=ssim), or the one and then the other, as 29.41/0.8312"
+            )
 
 
 def _is_number(text: str) -> bool:
@@ -157,6 +175,8 @@ def of_a_draw(cell: Cell, shapes: list[tuple[int, int]], target: Target) -> dict
     if not cell.degradation.random or not sigma:
         return dict.fromkeys(target.metrics, 0.0)
     theirs = noise_draw(target.row) if target.row else "unknown"
+    if theirs == cell.protocol.noise_draw in PUBLISHED:  # both saw the same images
+        return dict.fromkeys(target.metrics, 0.0)
     found = {}
     for metric in target.metrics:
         one = spread(metric, cell.dataset.noise_name, sigma)

@@ -24,7 +24,7 @@ from bench.studies.why.running import Place, measured
 from bench.studies.why.scores import Scored, Sums
 from bench.studies.why.search import Search, exact, fits
 from bench.studies.why.table import verdict
-from bench.studies.why.target import Target, target_of
+from bench.studies.why.target import Target, of_a_draw, target_of
 
 CLEAN = data.camera()[60:156, 200:280, None].astype(np.float64)
 OUTPUT = CLEAN + np.random.default_rng(3).normal(0, 9, CLEAN.shape)
@@ -316,13 +316,21 @@ def test_targets_are_read_as_papers_print_them(planted):
     assert (each.images, each.number("psnr")) == (("29.41", "30.43"), 29.92)
     assert each.of_images({"a": 29.41, "b": 30.43}) == 0
     assert each.of_images({"a": 29.45, "b": 30.39}) > 1
-    for wrong in ("twenty", "29.41,30", "29.41/0.8,30.43/0.9", "1/2/3", "nan"):
-        if wrong != "29.41,30":
-            with pytest.raises(BenchError, match="TARGET"):
-                target_of(cell, wrong, "")
+    for wrong in ("twenty", "29.41/0.8,30.43/0.9", "1/2/3", "nan", "0.8312/29.41", "2941", "29.41,3043"):
+        with pytest.raises(BenchError, match="TARGET"):
+            target_of(cell, wrong, "")
+    with pytest.raises(BenchError, match="SSIM 29.41 lies outside -1 to 1"):
+        target_of(cell, "29.41", "ssim")
     with pytest.raises(BenchError, match="3 numbers, and"):
         target_of(cell, "1,2,3", "")
     assert target_of(cell, "", "") is None
+
+
+@pytest.mark.parametrize(("protocol", "free"), [("matlab0", False), ("standard", True), ("torch0", True)])
+def test_under_the_noise_of_the_paper_no_other_draw_is_allowed_for(protocol, free):
+    (cell,), _ = plan(Request("dncnn-s", "set12", "25", protocol))
+    draw = of_a_draw(cell, [(256, 256)] * 12, target_of(cell, "", ""))["psnr"]
+    assert (draw > 0.01) if free else (draw == 0)
 
 
 FINISHED = {
