@@ -319,7 +319,7 @@ def test_targets_are_read_as_papers_print_them(planted):
     for wrong in ("twenty", "29.41/0.8,30.43/0.9", "1/2/3", "nan", "0.8312/29.41", "2941", "29.41,3043"):
         with pytest.raises(BenchError, match="TARGET"):
             target_of(cell, wrong, "")
-    with pytest.raises(BenchError, match="SSIM 29.41 lies outside -1 to 1"):
+    with pytest.raises(BenchError, match=r"SSIM 29\.41 lies outside -1 to 1"):
         target_of(cell, "29.41", "ssim")
     with pytest.raises(BenchError, match="3 numbers, and"):
         target_of(cell, "1,2,3", "")
