@@ -1,12 +1,13 @@
 """What became of a published number: measured, and held against the ledger."""
 
-import csv
-from collections.abc import Iterator
+import math
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 from bench.common.paths import ROOT
+from bench.common.tables import numbered_rows
 from bench.judge.ledger import Published
 from bench.judge.verdict import Verdict, held, score
 from bench.plan.cell import Cell
@@ -60,7 +61,7 @@ class Judged:
     @property
     def cause(self) -> str:
         """Why it is not reproduced, where that is known."""
-        return cause(self.number.row) if self.word in OPEN else ""
+        return cause(self.number.row, self.verdict.difference) if self.verdict and self.word in OPEN else ""
 
     def row(self, memory: Memory) -> dict[str, Any]:
         """Return its row of the table."""
@@ -127,11 +128,15 @@ def with_seeds(cell: Cell) -> list[Cell]:
     return [replace(cell, seed=seed) for seed in range(_MOST)] if seeded(cell) else [cell]
 
 
-def cause(row: Published) -> str:
-    """Return why a number is not reproduced, by `CAUSES`; empty where that is not known."""
+def cause(row: Published, difference: float) -> str:
+    """Return why a number is not reproduced, by `CAUSES`; empty where that is not known.
+
+    A cause explains differences, measured minus published, from its `least` to its `most` only.
+    """
     values = {name: getattr(row, name) for name in _KEYS}
     for known in _causes():
-        if all(known[name] in ("", values[name]) for name in _KEYS):
+        least, most = float(known["least"] or -math.inf), float(known["most"] or math.inf)
+        if all(known[name] in ("", values[name]) for name in _KEYS) and least <= difference <= most:
             return known["cause"]
     return ""
 
@@ -140,11 +145,5 @@ _KEYS = ("method", "variant", "dataset", "degradation", "metric", "image", "pape
 
 
 @cache
-def _causes() -> list[dict[str, str]]:
-    return list(_read())
-
-
-def _read() -> Iterator[dict[str, str]]:
-    if CAUSES.is_file():
-        with CAUSES.open(newline="", encoding="utf-8") as table:
-            yield from csv.DictReader(table)
+def _causes() -> Collection[dict[str, str]]:
+    return numbered_rows(CAUSES, (*_KEYS, "least", "most", "cause", "evidence")).values()

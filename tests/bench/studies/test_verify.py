@@ -25,7 +25,7 @@ from bench.store.results import Result
 from bench.studies.verify import numbers as numbers_module
 from bench.studies.verify import study
 from bench.studies.verify.confirm import confirm
-from bench.studies.verify.judged import CAUSES, judged
+from bench.studies.verify.judged import CAUSES, cause, judged
 from bench.studies.verify.numbers import Number, measurable, protocols
 
 DNCNN = "DnCNN: Beyond a Gaussian Denoiser (Zhang et al., TIP)"
@@ -296,6 +296,18 @@ def test_the_committed_table_says_what_the_judge_says_today_of_the_committed_sco
         if made.get("verdict"):
             assert float(line["measured"]) == pytest.approx(made["measured"], rel=1e-5)
             assert float(line["allowed"]) == pytest.approx(made["allowed"], rel=1e-4)
+
+
+def test_a_cause_explains_no_more_than_it_says(memory):
+    ffdnet = replace(row("30.43"), method="FFDNet", variant="")
+    assert cause(ffdnet, 0.049).startswith("other weights")
+    assert cause(ffdnet, 0.5) == cause(ffdnet, -0.5) == ""  # another fault
+    assert cause(replace(ffdnet, metric="ssim"), 0.002).startswith("other weights")
+    assert cause(replace(ffdnet, metric="ssim"), 0.049) == ""
+    known(memory, cell(), 29.4)
+    assert judged(Number(ffdnet, (cell(),)), memory).row(memory)["cause"] == ""
+    known(memory, cell(), 30.6)
+    assert judged(Number(ffdnet, (cell(),)), memory).row(memory)["cause"].startswith("other weights")
 
 
 def test_readme_and_causes_speak_of_the_committed_table(committed):
