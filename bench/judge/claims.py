@@ -23,6 +23,8 @@ NONE = "none"
 
 _NEEDED = ("method", "dataset", "degradation", "metric", "value")
 
+_PLACE = ("protocol", "paper", "table", "address")
+
 Rows = list[dict[str, str]]
 
 
@@ -120,7 +122,7 @@ def _of_file(path: Path, cells: Sequence[Cell]) -> dict[str, Rows]:
         if said := list(_faults(row)):
             raise BenchError(f"CLAIM={path}, line {line}: {'; '.join(said)}")
         row |= {"protocol": row["protocol"] or AS_RUN, "origin": f"{path}, line {line}"}
-    found = {cell.key: _first_of_each_metric(row for row in rows.values() if _is_of(row, cell)) for cell in cells}
+    found = {cell.key: _one_a_metric([row for row in rows.values() if _is_of(row, cell)], cell) for cell in cells}
     if not any(found.values()):
         of_rows = list(
             dict.fromkeys(f"{row['method']} on {row['dataset']}, {row['degradation']}" for row in rows.values())
@@ -146,10 +148,16 @@ def _faults(row: dict[str, str]) -> Iterator[str]:
             yield str(error)
 
 
-def _first_of_each_metric(rows: Iterator[Mapping[str, str]]) -> Rows:
+def _one_a_metric(rows: Rows, cell: Cell) -> Rows:
+    """Return the first row of each metric under the protocol that runs, or else the first; a place has one number."""
     first: dict[str, dict[str, str]] = {}
-    for row in rows:
-        first.setdefault(row["metric"], dict(row))
+    for row in sorted(rows, key=lambda row: row["protocol"] != cell.protocol.name):
+        before = first.setdefault(row["metric"], row)
+        if before["value"] != row["value"] and all(before[name] == row[name] for name in _PLACE):
+            raise BenchError(
+                f"CLAIM={row['origin']}: claims {row['metric']} {row['value']} of {row['method']} on {row['dataset']}, "
+                f"{row['degradation']}, and {before['origin']} claims {before['value']}; leave one of the two"
+            )
     return list(first.values())
 
 

@@ -215,6 +215,8 @@ def test_a_file_claims_for_each_result_of_its_own(mine, tmp_path):
         ([ROW | {"protocol": "mine"}], "protocol 'mine' is unknown"),
         ([ROW | {"method": "other"}], "no row is of what runs (mine on set12, gaussian:25); its rows are of other on"),
         ([ROW | {"degradation": "15"}], "its rows are of mine on set12, gaussian:15"),
+        ([ROW, ROW | {"metric": "ssim", "value": "0.86"}, ROW | {"value": "30.85"}],
+         "line 4: claims psnr 30.85 of mine on set12, gaussian:25, and "),
     ],
 )  # fmt: skip
 def test_a_file_that_is_no_file_of_claims_is_one_line(mine, tmp_path, rows, cause):
@@ -223,6 +225,14 @@ def test_a_file_that_is_no_file_of_claims_is_one_line(mine, tmp_path, rows, caus
         claims(path, cells_of(mine()))
     assert cause in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_of_claims_under_several_protocols_that_of_the_run_is_taken(mine, tmp_path):
+    rows = ("standard", "30.58"), ("clipped", "28.4"), ("float", "30.6")
+    path = table(tmp_path / "claims.csv", *(ROW | {"protocol": name, "value": value} for name, value in rows))
+    for name, value in (*rows, ("seed0", "30.58")):
+        (cell,) = plan(Request(mine(), "set12", "25", name))[0]
+        assert [row["value"] for row in claims(path, [cell])[cell.key]] == [value]
 
 
 def result(psnr, *rows, sigma=25, rules="standard", published=("DnCNN", "S")):
