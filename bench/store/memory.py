@@ -36,13 +36,10 @@ class Memory(Store):
     def __init__(self, table: Path, runs: Path) -> None:
         super().__init__(runs)
         self.cells_path, self.images_path = (table.with_name(f"{table.stem}-{of}.csv") for of in ("cells", "images"))
-        self.cells = {row["key"]: row for row in _rows(self.cells_path, _OF_CELL, _cell)}
+        self.cells: dict[str, dict[str, str]] = {}
         self.images: dict[str, list[dict[str, Any]]] = {}
-        for row in _rows(self.images_path, _OF_IMAGE, _image):
-            self.images.setdefault(row.pop("key"), []).append(row)
         self._keys: dict[tuple[str, ...], list[str]] = {}
-        for key, row in self.cells.items():
-            self._keys.setdefault(tuple(row[name] for name in _WORDS), []).append(key)
+        self._take_in()
 
     def has(self, cell: Cell) -> bool:
         """Whether the scores of all images of a cell are known, here or in a record."""
@@ -96,7 +93,21 @@ class Memory(Store):
         self.images[cell.key] = images
         self._write()
 
+    def _take_in(self) -> None:
+        """Take in the cells of the tables that are not known here: another run may have measured them meanwhile."""
+        images: dict[str, list[dict[str, Any]]] = {}
+        for row in _rows(self.images_path, _OF_IMAGE, _image):
+            images.setdefault(row.pop("key"), []).append(row)
+        self.images = images | self.images
+        known = set(self._keys)
+        for cell in _rows(self.cells_path, _OF_CELL, _cell):
+            words = tuple(cell[name] for name in _WORDS)
+            if words not in known:
+                self.cells[cell["key"]] = cell
+                self._keys.setdefault(words, []).append(cell["key"])
+
     def _write(self) -> None:
+        self._take_in()
         order = sorted(self.cells, key=lambda key: [self.cells[key][name] for name in _WORDS])
         rows = [{"key": key} | row for key in order for row in self.images.get(key, ())]
         write_csv(self.images_path, rows, digits=7)

@@ -112,3 +112,15 @@ def test_a_table_that_is_none_of_scores_is_refused_in_a_line(
     with pytest.raises(BenchError, match=re.escape(said)) as error:
         Memory(tmp_path / "a.csv", tmp_path / "runs")
     assert f"a-{of}.csv" in str(error.value)
+
+
+def test_two_runs_at_once_lose_nothing_of_each_other(one_cell, photographs, tmp_path, measured):
+    cell = one_cell("nlm", photographs)
+    other = replace(cell, seed=1)
+    one, two = (Memory(tmp_path / "a.csv", tmp_path / "runs") for _ in range(2))
+    one.put(cell, measured)
+    two.put(other, measured)
+    one.put(replace(cell, code="another"), measured)
+    again = Memory(tmp_path / "a.csv", tmp_path / "runs")
+    assert set(again.cells) == set(again.images) == {replace(cell, code="another").key, other.key}
+    assert again.get(other).mean("psnr") == 25.5
