@@ -105,12 +105,12 @@ def _distance(one: Judged) -> tuple[bool, float]:
 
 def _result(cell: Cell, image: str, memory: Memory) -> Result | None:
     """Gather the seeds of a cell that are known; with seed 0 at least."""
-    known = [one for one in with_seeds(cell) if memory.earlier(one)]
-    if not known or known[0].seed != cell.seed:
+    first = memory.earlier(cell)
+    if not first:
         return None
-    keys = {memory.earlier(one) == one.key for one in known}
-    if len(keys) > 1:  # seeds of two versions of the code are not one measurement
-        known = [one for one in known if memory.earlier(one) == one.key] or known[:1]
+    # Seeds of two versions of the code are not one measurement.
+    seeds = [(one, memory.earlier(one)) for one in with_seeds(cell)]
+    known = [one for one, key in seeds if key and (key == one.key) == (first == cell.key)]
     result = Result(tuple(memory.get(one) for one in known))
     return result.only(image) if image else result
 

@@ -169,6 +169,19 @@ def test_a_generator_that_is_reset_has_no_more_seeds(memory):
     assert not study._waiting([number], memory, set())
 
 
+def test_seeds_of_two_versions_of_the_code_are_not_mixed(memory):
+    zero, one, two = (replace(cell(), seed=seed) for seed in range(3))
+    number = Number(row(), (zero,))
+    for of, psnr in ((replace(zero, code="earlier"), 30.4), (replace(one, code="earlier"), 30.5), (two, 31.0)):
+        known(memory, of, psnr)
+    found = judged(number, memory).row(memory)
+    assert (found["seeds"], found["key"]) == ("0 1", replace(zero, code="earlier").key)
+    assert found["measured"] == pytest.approx(30.45)
+    known(memory, zero, 30.6)
+    found = judged(number, memory).row(memory)
+    assert (found["seeds"], found["key"], found["measured"]) == ("0 2", zero.key, pytest.approx(30.8))
+
+
 def test_scores_of_earlier_code_stand_where_two_images_come_out_the_same(memory, tmp_path):
     folder = tmp_path / "photographs"
     folder.mkdir()
