@@ -53,23 +53,30 @@ class Family:
 def families(results: Sequence[Result]) -> list[Family]:
     """Return the families of at least two judged PSNRs among results, in their order.
 
-    A generator that is reset gives one field for all noise levels: the draws of such a source count as one draw, those
-    of another as independent, as ours do. The rounding of a printed number has the deviation of a uniform one.
+    A generator that is reset gives one field for all noise levels: the draws of such a source count as one draw, and so
+    do ours under such a protocol; others as independent. The rounding of a printed number has the deviation of a
+    uniform one. What arithmetic moves is taken to move all of them the same way.
     """
     groups: dict[tuple[str, ...], list[Verdict]] = {}
     for result in results:
         verdict = judge(result)
         if verdict and verdict.word != "not comparable" and not isinstance(verdict.published, Claim):
-            groups.setdefault((result.label, result.dataset, result.protocol, verdict.published.paper), []).append(
-                verdict
-            )
-    return [_family(label, dataset, group) for (label, dataset, *_), group in groups.items() if len(group) > 1]
+            of = result.label, result.dataset, result.rules.noise_draw, result.protocol, verdict.published.paper
+            groups.setdefault(of, []).append(verdict)
+    return [
+        _family(label, dataset, draw, group) for (label, dataset, draw, *_), group in groups.items() if len(group) > 1
+    ]
 
 
-def _family(label: str, dataset: str, group: Sequence[Verdict]) -> Family:
+def _family(label: str, dataset: str, draw: str, group: Sequence[Verdict]) -> Family:
     limits = [verdict.tolerance for verdict in group]
-    one_draw = noise_draw(group[0].published) != "independent"
-    theirs = sum(t.theirs for t in limits) if one_draw else math.hypot(*(t.theirs for t in limits))
-    alone = sum(t.ours**2 + t.rounding**2 / 3 for t in limits)
+    ours = _of_sum([t.ours for t in limits], one_draw=draw != "independent")
+    theirs = _of_sum([t.theirs for t in limits], one_draw=noise_draw(group[0].published) != "independent")
+    rounding = math.hypot(*(t.rounding / math.sqrt(3) for t in limits))
+    arithmetic = sum(t.arithmetic for t in limits)
     mean = sum(v.difference - t.shift for v, t in zip(group, limits, strict=True)) / len(group)
-    return Family(label, dataset, len(group), mean, math.sqrt(theirs**2 + alone) / len(group))
+    return Family(label, dataset, len(group), mean, math.hypot(ours, theirs, rounding, arithmetic) / len(group))
+
+
+def _of_sum(deviations: Sequence[float], *, one_draw: bool) -> float:
+    return sum(deviations) if one_draw else math.hypot(*deviations)

@@ -243,6 +243,28 @@ def test_numbers_that_deviate_the_same_way_are_judged_as_one(monkeypatch):
     assert not families(level)[0].systematic
 
 
+@pytest.mark.parametrize(
+    ("protocol", "paper", "gap", "systematic"),
+    [
+        ("torch0", "P", 0.0008, False),  # the sums of another machine, all on one side
+        ("torch0", "P", 0.005, True),
+        ("standard", "DnCNN-PyTorch (SaoYan)", 0.016, True),
+        ("seed0", "DnCNN-PyTorch (SaoYan)", 0.035, False),  # one field of ours for all noise levels is one accident
+    ],
+)
+def test_what_moves_a_whole_family_at_once_is_no_proof(monkeypatch, protocol, paper, gap, systematic):
+    printed = {15: "31.070", 25: "28.570", 50: "25.620"}
+    source = replace(row(protocol="torch0" if protocol == "torch0" else "standard"), paper=paper)
+    monkeypatch.setattr(
+        verdict, "published",
+        lambda names, degradation, **words: [replace(source, value=printed[int(degradation.partition(":")[2])])],
+    )  # fmt: skip
+    found = [result(float(value) + gap, sigma=sigma, protocol=protocol) for sigma, value in printed.items()]
+    (family,) = families(found)
+    assert family.mean == pytest.approx(gap, abs=1e-3)
+    assert family.systematic == systematic
+
+
 def test_seed0_and_standard_differ_by_their_draws_only(against):
     assert against(result(29.23, protocol="seed0"), row()).word == "reproduced"
 
