@@ -58,8 +58,10 @@ def build(
     Raises
     ------
     BenchError
-        If a name is unknown, or nothing of the ledger fits.
+        If a name is unknown, nothing of the ledger fits, or the table is no name of a CSV file.
     """
+    if table.suffix.lower() != ".csv" or table.is_dir():
+        raise BenchError(f"--table {table}: expected the name of a CSV file, as results/measured/verify.csv")
     method, data = (() if "all" in names else names for names in (method, data))
     for variable, names, registry in (("METHOD", method, methods.available()), ("DATA", data, datasets.available())):
         for name in names:

@@ -248,6 +248,9 @@ def test_methods_and_datasets_that_are_none_are_named(tmp_path):
     said = "no published number that can be measured is of tv on set12; there are of tv: none; of set12: adnet, "
     with pytest.raises(BenchError, match=said):
         list(study.build(["tv"], ["set12"], tmp_path))
+    for table in (tmp_path, tmp_path / "verify.md"):
+        with pytest.raises(BenchError, match="expected the name of a CSV file"):
+            list(study.build(["dncnn-s"], ["set12"], tmp_path, table=table))
     with pytest.raises(BenchError, match=r"of dncnn-3 on cc15; there are of dncnn-3: .*classic5.*; of cc15: "):
         list(study.build(["dncnn-3"], ["cc15"], tmp_path))
 
