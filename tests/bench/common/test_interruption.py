@@ -31,12 +31,18 @@ WITH_CHILDREN = (
 )
 
 
+def heeds_signals(hangup: signal.Handlers = signal.SIG_DFL) -> None:
+    """Undo what the tests were started with: nohup ignores SIGHUP, a shell's background SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, hangup)
+
+
 def program(body: str, hangup: signal.Handlers = signal.SIG_DFL) -> tuple[subprocess.Popen, list[int]]:
     """Start a program, and return it with the processes that it says it has started."""
     command = [sys.executable, "-c", PROGRAM.format(body=body)]
     started = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, hangup),  # the tests may run under nohup
+        preexec_fn=lambda: heeds_signals(hangup),
     )  # fmt: skip
     _, *pids = started.stdout.readline().split()
     return started, [int(pid) for pid in pids]
@@ -101,8 +107,9 @@ def test_an_interrupted_benchmark_says_what_is_kept(photographs, method_file, tm
     }
     command = [sys.executable, "-m", "bench", "run", *(f"--{name}={value}" for name, value in options.items())]
     process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    )
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        preexec_fn=heeds_signals,
+    )  # fmt: skip
     end = time.monotonic() + 100
     while time.monotonic() < end and not (started.exists() and [*tmp_path.glob("runs/*/*.parquet")]):
         time.sleep(0.05)
