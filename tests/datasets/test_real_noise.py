@@ -30,6 +30,7 @@ def test_noisy_images_are_as_far_from_their_references_as_was_measured(published
 def test_cc01_to_cc15_of_the_papers_are_the_images_in_this_order(published_files):
     # CDnCNN was trained on Gaussian noise and leaves nearly all of this noise: a little above each noisy image.
     rows = [r for r in ledger() if (r.dataset, r.method, r.metric) == ("cc15", "CDnCNN", "psnr") and r.image]
+    rows = [row for row in rows if row.protocol != "other"]  # a misprint that two papers share
     printed = [row.number for row in sorted(rows, key=lambda row: row.image)]
     noisy = [_psnr(picture) for picture in pictures(ALL["cc15"])]
     above = np.subtract(printed, noisy)

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from bench.judge import verified
 from bench.plan.request import Request, plan
 from bench.report.build import build
 from bench.report.console import console
@@ -21,6 +22,7 @@ from bench.report.leaderboard import images_csv, leaderboards, to_csv, to_markdo
 from bench.report.terminal import Live, print_results
 from bench.run.campaign import run_campaign
 from bench.run.engine import run_all
+from bench.run.one_cell import run_cell
 from bench.run.settings import Settings
 from bench.score import metrics
 from bench.score.metrics import METRICS, SHOWN, Shown
@@ -29,12 +31,12 @@ from bench.store.results import gather
 
 
 class Tables(HTMLParser):
-    """The tables of a page: for each the heading above it, and its rows of cells."""
+    """The tables of a page that are of its records: for each the heading above it, and its rows of cells."""
 
     def __init__(self, page):
         super().__init__()
         self.tables, self.title, self.place = [], "", ""
-        self.feed(page)
+        self.feed(page.partition('<h2 id="published-numbers"')[0])
 
     def handle_starttag(self, tag, attrs):
         if tag == "h3":
@@ -297,3 +299,15 @@ def test_a_table_fits_the_terminal_and_names_what_it_leaves_out(tmp_path, photog
         (row,) = (line for line in lines if line.startswith("Wavelet"))
         assert re.search(r" \d\d\.\d\d ", row)
         assert row.rstrip().endswith("not published")
+
+
+def test_the_page_has_the_states_of_the_published_numbers(one_cell, photographs):
+    page = html(leaderboards(gather([run_cell(one_cell("median", photographs))])), (), {}, ())
+    rows = re.findall(r"<tr>(.*?)</tr>", page.partition('<h2 id="published-numbers"')[2], re.DOTALL)
+    cells = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in rows if "<td" in row]
+    with verified.TABLE.open(newline="", encoding="utf-8") as table:
+        lines = [line for line in csv.DictReader(table) if line["dataset"] == "set12" and line["method"] == "ADNet"]
+    for variant in ("", "B"):
+        of_it = [line["verdict"] for line in lines if line["variant"] == variant]
+        (shown,) = (row for row in cells if row[:2] == [f"ADNet {variant}".strip(), "set12"])
+        assert shown[2:4] == [str(len(of_it)), str(of_it.count("reproduced"))]
