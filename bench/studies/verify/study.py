@@ -68,16 +68,17 @@ def build(
             if name not in registry:
                 raise unknown(variable, name, registry)
     everything = measurable()
-    chosen = [number for number in everything if number.is_of(method, data)]
-    if not chosen:
+    asked = [number for number in everything if number.is_of(method, data)]
+    if not asked:
         raise _none(method, data, everything)
-    if not (method and data):
-        away = [number.row for number in chosen if not number.here]
-        chosen = [number for number in chosen if number.here]
-        if away:
-            names = ", ".join(dict.fromkeys(f"{row.method} on {row.dataset}" for row in away))
-            yield f"{len(away)} more need files that are not here; METHOD and DATA together fetch them: {names}"
     memory = Memory(table, out / "runs")
+    chosen = [number for number in asked if number.here or (method and data)]
+    away = [] if method and data else [number for number in asked if not number.here]
+    known = [number for number in away if judged(number, memory).verdict]
+    if len(away) > len(known):
+        rows = [number.row for number in away if not judged(number, memory).verdict]
+        names = ", ".join(dict.fromkeys(f"{row.method} on {row.dataset}" for row in rows))
+        yield f"{len(rows)} more need files that are not here; METHOD and DATA together fetch them: {names}"
     yield from _torn(everything, memory)
     progress = _Progress(time.monotonic() + budget if budget else math.inf, lambda: _write(table, everything, memory))
     if stale := _stale(chosen, memory):
@@ -96,7 +97,7 @@ def build(
             yield f"the budget is spent; {sum(not memory.has(cell) for cell in waiting)} cells wait for the next run"
             break
     _write(table, everything, memory)
-    yield f"\n{summary([judged(number, memory).row(memory) for number in chosen])}\n{table}"
+    yield f"\n{summary([judged(number, memory).row(memory) for number in chosen + known])}\n{table}"
 
 
 def _none(method: Sequence[str], data: Sequence[str], everything: Sequence[Number]) -> BenchError:

@@ -242,6 +242,15 @@ def test_a_wrong_copy_of_the_images_is_refused(committed):
     assert held(crops, replace(entry, value="34.60")).word == "below"
 
 
+def test_what_was_measured_elsewhere_is_shown_where_no_file_is(tmp_path):
+    """No weights, no images, no network: the committed memory answers, and nothing runs."""
+    for name in ("verify-cells.csv", "verify-images.csv"):
+        (tmp_path / name).write_text(TABLE.with_name(name).read_text(encoding="utf-8"), encoding="utf-8")
+    said = [str(line) for line in study.build(["adnet"], [], tmp_path / "out", table=tmp_path / "verify.csv")]
+    assert "39 of 39 measured numbers reproduced" in said[-1]
+    assert (tmp_path / "verify.csv").read_text(encoding="utf-8") == TABLE.read_text(encoding="utf-8")
+
+
 def test_methods_and_datasets_that_are_none_are_named(tmp_path):
     with pytest.raises(BenchError, match=r"unknown METHOD 'adnett'.*adnet"):
         list(study.build(["adnett"], [], tmp_path))
