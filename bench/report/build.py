@@ -32,10 +32,10 @@ def build(out: Path, pictures_each: int = 12, formats: Sequence[str] = ()) -> Pa
     BenchError
         If no cell is finished, or there is no such format.
     """
-    from bench.report.charts import make_charts
-    from bench.report.html_page import html
+    from bench.report.figures.charts import make_charts
     from bench.report.leaderboard import images_csv, leaderboards, to_csv, to_latex, to_markdown
-    from bench.report.pictures import picture_strips
+    from bench.report.page.html import html
+    from bench.report.page.pictures import picture_strips
 
     store = Store(out / "runs")
     results = current(gather(store.scores()))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bench.report import styles
+from bench.report.figures import styles
 from bench.studies.compare.statistics import Pair, cliques
 
 WIDTH = 3.5

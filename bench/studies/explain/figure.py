@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.report import styles
+from bench.report.figures import styles
 from bench.score.metrics import decibels
 
 if TYPE_CHECKING:

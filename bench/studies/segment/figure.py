@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.report import styles
+from bench.report.figures import styles
 from bench.run.images import pictures
 from bench.studies.segment.evaluation import CLEAN, Scores, label_map, mean_iou, scheme, segmented, version
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.report import styles
+from bench.report.figures import styles
 from bench.studies.where.table import NOISY
 from bench.studies.where.zones import DISTANCES, boundaries
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.common.atomic import write_whole
 from bench.common.tables import csv_text
-from bench.report import styles
+from bench.report.figures import styles
 from bench.train.recipe import Recipe
 from bench.train.search.evolution import Candidate, best_of
 

@@ -18,8 +18,8 @@ from bench.judge.verdict import judge
 from bench.plan.protocol import protocol
 from bench.plan.request import Request, plan
 from bench.report.columns import published_value
-from bench.report.html_page import html
 from bench.report.leaderboard import leaderboards, to_csv, to_markdown
+from bench.report.page.html import html
 from bench.store.records import Record, Store
 from bench.store.results import gather
 

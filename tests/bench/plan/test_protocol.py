@@ -13,9 +13,9 @@ from bench.common.errors import BenchError
 from bench.judge.verdict import judge
 from bench.plan.protocol import CHOICES, PROTOCOLS, Protocol, protocol
 from bench.plan.request import Request, plan, planned
-from bench.report.html_page import html
 from bench.report.leaderboard import leaderboards
-from bench.report.pictures import picture_strips
+from bench.report.page.html import html
+from bench.report.page.pictures import picture_strips
 from bench.run.images import degraded, pictures
 from bench.run.one_cell import Settings, run_cell
 from bench.store.records import Record, Store, described

@@ -17,8 +17,8 @@ from bench.judge import verified
 from bench.plan.request import Request, plan
 from bench.report.build import build
 from bench.report.console import console
-from bench.report.html_page import html
 from bench.report.leaderboard import images_csv, leaderboards, to_csv, to_markdown
+from bench.report.page.html import html
 from bench.report.terminal import Live, print_results
 from bench.run.campaign import run_campaign
 from bench.run.engine import run_all

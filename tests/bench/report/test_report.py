@@ -15,15 +15,15 @@ from skimage import data
 from bench.common.errors import BenchError
 from bench.degradation import degrade, parse
 from bench.plan.request import Request, plan
-from bench.report import comparison
 from bench.report.build import build
-from bench.report.charts import make_charts
 from bench.report.columns import published_value
-from bench.report.comparison import comparison_figure
-from bench.report.generalisation import Point, cut_at_range, generalisation_figure
+from bench.report.figures import comparison
+from bench.report.figures.charts import make_charts
+from bench.report.figures.comparison import comparison_figure
+from bench.report.figures.generalisation import Point, cut_at_range, generalisation_figure
+from bench.report.figures.styles import styles
 from bench.report.leaderboard import TEXTS, leaderboards
-from bench.report.pictures import picture_strips
-from bench.report.styles import styles
+from bench.report.page.pictures import picture_strips
 from bench.run.engine import run_all
 from bench.run.one_cell import run_cell
 from bench.run.settings import Settings

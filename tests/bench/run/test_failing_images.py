@@ -8,9 +8,9 @@ from bench.common.errors import BenchError
 from bench.judge.verdict import judge
 from bench.plan.request import Request, plan
 from bench.report.columns import FILE, TERMINAL, columns, entry
-from bench.report.html_page import html
 from bench.report.leaderboard import leaderboards, to_markdown
-from bench.report.pictures import picture_strips
+from bench.report.page.html import html
+from bench.report.page.pictures import picture_strips
 from bench.run.campaign import run_campaign
 from bench.run.one_cell import run_cell
 from bench.run.settings import Settings

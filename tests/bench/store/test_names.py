@@ -16,9 +16,9 @@ from skimage import data, metrics
 
 from bench.degradation import degrade, parse
 from bench.plan.request import Request, plan
-from bench.report.html_page import html
 from bench.report.leaderboard import images_csv, leaderboards, to_csv
-from bench.report.pictures import picture_strips
+from bench.report.page.html import html
+from bench.report.page.pictures import picture_strips
 from bench.run.campaign import run_campaign
 from bench.run.settings import Settings
 from bench.store.records import Store

@@ -51,7 +51,7 @@ def scenes(tmp_path, monkeypatch):
     )  # fmt: skip
     known = {**datasets.available(), "scenes": made}
     monkeypatch.setattr(datasets, "available", lambda: known)
-    monkeypatch.setattr("bench.report.styles.RESOLUTION", 60)
+    monkeypatch.setattr("bench.report.figures.styles.RESOLUTION", 60)
     return made
 
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from bench.common.errors import BenchError
 from bench.degradation import KINDS
-from bench.report import styles
 from bench.report.columns import published_value
-from bench.report.comparison import comparison_figure
-from bench.report.generalisation import generalisation_figure
+from bench.report.figures import styles
+from bench.report.figures.comparison import comparison_figure
+from bench.report.figures.generalisation import generalisation_figure
+from bench.report.figures.styles import Style, wrapped
 from bench.report.leaderboard import Leaderboard
-from bench.report.styles import Style, wrapped
 from bench.score.metrics import shown
 from bench.store.records import distinct_slug
 

@@ -6,8 +6,8 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from bench.report.columns import published_value
+from bench.report.figures.styles import Style, wrapped
 from bench.report.leaderboard import Leaderboard
-from bench.report.styles import Style, wrapped
 from bench.score.metrics import METRICS, shown
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from bench.report.figures.styles import Style, wrapped
 from bench.report.leaderboard import Leaderboard
-from bench.report.styles import Style, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -10,10 +10,10 @@ from markupsafe import Markup
 
 from bench.judge import verified
 from bench.plan.cell import Failure
-from bench.report.charts import Chart
 from bench.report.columns import PAGE, columns, heading, text
+from bench.report.figures.charts import Chart
 from bench.report.leaderboard import Leaderboard
-from bench.report.pictures import ERROR_PEAK, SIDE, PictureStrip
+from bench.report.page.pictures import ERROR_PEAK, SIDE, PictureStrip
 from bench.score.metrics import shown
 
 

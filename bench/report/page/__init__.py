@@ -1,0 +1,1 @@
+"""The page of a report: its data, template, script and pictures."""
