@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from bench.judge.paired import Pair, cliques
 from bench.report.figures import styles
-from bench.studies.compare.statistics import Pair, cliques
 
 WIDTH = 3.5
 """Inches: one column of a paper."""

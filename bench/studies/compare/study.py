@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bench.common.errors import BenchError
 from bench.common.parsing import unknown
 from bench.common.tables import write_csv, write_table
+from bench.judge.paired import Pair, average_ranks, pairs
 from bench.plan.cell import Cell, Failure
 from bench.plan.request import Request, planned
 from bench.report.console import console
@@ -16,7 +17,6 @@ from bench.run.campaign import run_campaign
 from bench.run.settings import Settings
 from bench.score.metrics import shown
 from bench.store.records import Record, Store
-from bench.studies.compare.statistics import Pair, average_ranks, pairs
 from bench.studies.groups import Group, grouped
 from bench.studies.naming import stem
 from bench.studies.text_table import as_text, grid

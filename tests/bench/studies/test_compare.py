@@ -8,9 +8,9 @@ import pytest
 from scipy import stats
 
 from bench.cli.app import main
+from bench.judge.paired import Pair, average_ranks, cliques, holm, pairs
 from bench.plan.request import Request
 from bench.run.settings import Settings
-from bench.studies.compare.statistics import Pair, average_ranks, cliques, holm, pairs
 from bench.studies.compare.study import build
 
 

@@ -85,12 +85,27 @@ def pairs(scores: "Mapping[str, np.ndarray]", *, higher_is_better: bool) -> list
         In the order of the methods: each later one against each earlier one.
     """
     both = list(combinations(scores, 2))
-    tested = [_test(scores[b].mean(0) - scores[a].mean(0)) for a, b in both]
+    tested = [signed_rank(scores[b].mean(0) - scores[a].mean(0)) for a, b in both]
     corrected = holm(tested)
     return [
         _pair(b, a, scores[b] - scores[a], p, adjusted, higher_is_better=higher_is_better)
         for (a, b), p, adjusted in zip(both, tested, corrected, strict=True)
     ]
+
+
+def signed_rank(differences: "np.ndarray") -> float:
+    """Return the p-value of Wilcoxon's signed-rank test; NaN for fewer than two images, 1 for no difference at all.
+
+    Parameters
+    ----------
+    differences : ndarray, shape (images,)
+        Of the scores of two methods on the same images.
+    """
+    from scipy.stats import wilcoxon
+
+    if len(differences) < 2:
+        return math.nan
+    return float(wilcoxon(differences, zero_method="zsplit").pvalue) if differences.any() else 1.0
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -131,15 +146,6 @@ def cliques(order: Sequence[str], found: Sequence[Pair]) -> list[tuple[str, ...]
         if len(run) > 1 and not any(set(run) <= set(other) for other in runs):
             runs.append(run)
     return runs
-
-
-def _test(differences: "np.ndarray") -> float:
-    """Return the p-value of Wilcoxon's signed-rank test; NaN for fewer than two images, 1 for no difference at all."""
-    from scipy.stats import wilcoxon
-
-    if len(differences) < 2:
-        return math.nan
-    return float(wilcoxon(differences, zero_method="zsplit").pvalue) if differences.any() else 1.0
 
 
 def _pair(
