@@ -6,6 +6,7 @@ import methods
 from bench.judge.claims import AS_RUN, claimed
 from bench.judge.ledger import INPUTS, Claim, Published, published
 from bench.judge.tolerance import Tolerance, tolerance
+from bench.plan.protocol import Protocol
 from bench.store.results import PEAK_255_OF_UNIT, Result
 
 WORDS = ("reproduced", "above", "below", "undecided", "not comparable")
@@ -155,7 +156,6 @@ def _incomparable(result: Result, row: Published) -> str:
         return ""
     if own := _own_choices(result):
         return f"here {own}, as no published number"
-    clipped = result.rules.noisy != "float"
     inference = result.about["identity"].get("inference", {})
     if result.ensembled and (row.method, row.variant) != result.published_ensemble:
         return "here with self-ensemble, there without (worth 0.05 dB for DnCNN on Set12 at sigma 25)"
@@ -167,11 +167,25 @@ def _incomparable(result: Result, row: Published) -> str:
         return "here in tiles, which change what the method sees of an image"
     if "sigma" in inference:
         return f"here the method was told sigma {inference['sigma']:g}, whatever the noise"
+    return other_protocol(result.rules, row)
+
+
+def other_protocol(rules: Protocol, row: Published) -> str:
+    """Say what in the protocol of a published number is other than here; empty if nothing is, as far as it is stated.
+
+    Parameters
+    ----------
+    rules : Protocol
+        Of the measurement.
+    row : Published
+        The published number.
+    """
+    clipped = rules.noisy != "float"
     if row.protocol == "derived":
         return "the published value is derived or was read off a chart"
     if row.protocol == "other":
         return f"published under another protocol ({row.note})"
-    if row.protocol != "unstated" and (row.protocol == "sr") != (result.rules.crop == "scale"):
+    if row.protocol != "unstated" and (row.protocol == "sr") != (rules.crop == "scale"):
         return "a border as wide as the scale is left out in one of the two only (PROTOCOL=sr)"
     if clipped and row.protocol == "unstated":
         return "here the noisy image is clipped, and the source does not state its protocol"

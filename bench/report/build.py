@@ -34,7 +34,8 @@ def build(out: Path, pictures_each: int = 12, formats: Sequence[str] = ()) -> Pa
     """
     from bench.report.figures.charts import make_charts
     from bench.report.leaderboard import images_csv, leaderboards, to_csv, to_latex, to_markdown
-    from bench.report.page.html import html
+    from bench.report.page.details import board_data
+    from bench.report.page.html import html, later
     from bench.report.page.pictures import picture_strips
 
     store = Store(out / "runs")
@@ -49,6 +50,9 @@ def build(out: Path, pictures_each: int = 12, formats: Sequence[str] = ()) -> Pa
     write_whole(folder / "images.csv", images_csv(results))
     write_whole(folder / "report.md", to_markdown(boards))
     write_whole(folder / "report.tex", to_latex(boards))
+    for board in boards:
+        name = f"data/{board.anchor}"
+        write_whole(folder / f"{name}.js", later(name, board_data(board)))
     page = folder / "index.html"
     write_whole(page, html(boards, charts, strips, store.failures()))
     return page

@@ -35,6 +35,11 @@ class Leaderboard:
         return distinct_slug(f"{self.dataset}-{self.degradation}-{self.protocol}")
 
     @property
+    def section(self) -> str:
+        """A name for links to all boards of its images."""
+        return distinct_slug(self.dataset)
+
+    @property
     def noise(self) -> str:
         """The noise in words: `σ = 25`, `jpeg:10`, `own noise`."""
         if self.kind == "gaussian" and self.strength is not None:

@@ -1,9 +1,11 @@
-"""The page: one HTML file with everything inside."""
+"""The page: one HTML file, and beside it what is loaded when it is seen."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -12,9 +14,18 @@ from bench.judge import verified
 from bench.plan.cell import Failure
 from bench.report.columns import PAGE, columns, heading, text
 from bench.report.figures.charts import Chart
+from bench.report.figures.styles import styles
 from bench.report.leaderboard import Leaderboard
+from bench.report.page.matrix import GLYPHS, matrix
 from bench.report.page.pictures import ERROR_PEAK, SIDE, PictureStrip
 from bench.score.metrics import shown
+
+ASSETS = Path(__file__).parent / "assets"
+
+SCRIPTS = ("core.js", "table.js", "matrix.js", "board.js")
+"""In the order in which they are run."""
+
+SHEETS = ("page.css",)
 
 
 def html(
@@ -22,33 +33,109 @@ def html(
     charts: Sequence[Chart],
     strips: Mapping[str, Sequence[PictureStrip]],
     failures: Sequence[Failure],
+    inside: Mapping[str, Any] | None = None,
 ) -> str:
-    """Return the whole report as one HTML document."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
+    """Return the page as an HTML document.
+
+    Parameters
+    ----------
+    boards : sequence of Leaderboard
+        Its tables.
+    charts, strips : sequence of Chart, mapping
+        Its figures, and its pictures by the anchor of their board.
+    failures : sequence of Failure
+        What did not finish.
+    inside : mapping, optional
+        What would be loaded from files beside the page, by name, where it shall need none.
+    """
     entries = [entry for board in boards for entry in board.entries]
+    looks = styles(entry.result.label for entry in entries)
     verdicts = Counter(entry.verdict.title if entry.verdict else "not published" for entry in entries)
     machines = {
         (r.provenance["machine"], r.provenance["device"], r.provenance["commit"][:12])
         for entry in entries
         for r in entry.result.records
     }
-    return environment.get_template("page.html.j2").render(
-        boards=boards,
-        charts=[(chart, Markup(chart.svg)) for chart in charts],
-        strips=strips,
-        failures=failures,
-        verdicts=verdicts,
-        claimed=tuple(sorted(word for word in verdicts if "claim" in word)),
-        verified=verified.counts(verified.committed()),
-        states=verified.STATES,
-        machines=sorted(machines),
-        versions=entries[0].result.about["versions"],
-        side=SIDE,
-        error_peak=ERROR_PEAK,
-        units="; ".join(f"{metric.title} is in {metric.unit}" for metric in shown().values() if " " in metric.unit),
-        columns=partial(columns, PAGE),
-        heading=partial(heading, output=PAGE),
-        text=partial(text, missing="–"),
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            boards=boards,
+            matrix=matrix(boards),
+            looks=looks,
+            metrics=shown(),
+            glyphs=GLYPHS,
+            sheet=Markup("\n".join(_asset(name) for name in SHEETS)),
+            scripts=[Markup(_asset(name)) for name in SCRIPTS],
+            data=Markup(script_json(_data(boards))),
+            inside={name: Markup(script_json(content)) for name, content in (inside or {}).items()},
+            charts=[(chart, Markup(chart.svg)) for chart in charts],
+            strips=strips,
+            failures=failures,
+            verdicts=verdicts,
+            claimed=tuple(sorted(word for word in verdicts if "claim" in word)),
+            verified=verified.counts(verified.committed()),
+            states=verified.STATES,
+            machines=sorted(machines),
+            versions=entries[0].result.about["versions"] if entries else {},
+            side=SIDE,
+            error_peak=ERROR_PEAK,
+            units="; ".join(f"{metric.title} is in {metric.unit}" for metric in shown().values() if " " in metric.unit),
+            columns=partial(columns, PAGE),
+            heading=partial(heading, output=PAGE),
+            text=partial(text, missing="–"),
+        )
     )
+
+
+def script_json(content: Any) -> str:
+    """Return JSON that may stand inside a script element: no ``</script>`` ends it, no line separator breaks it."""
+    plain = json.dumps(content, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    return plain.replace("<", "\\u003c")
+
+
+def later(name: str, content: Any) -> str:
+    """Return the script that hands over what the page loads from a file beside it."""
+    return f"report.put({script_json(name)},{script_json(content)});\n"
+
+
+def _data(boards: Sequence[Leaderboard]) -> dict[str, Any]:
+    """Return what the script has to know from the beginning."""
+    looks = styles(entry.result.label for board in boards for entry in board.entries)
+    return {
+        "metrics": {
+            name: {
+                "title": look.title,
+                "unit": look.unit,
+                "digits": int("".join(filter(str.isdigit, look.form)) or 3),
+                "better": look.better,
+            }
+            for name, look in shown().items()
+        },
+        "looks": {label: [look.colour, look.marker] for label, look in looks.items()},
+        "boards": {
+            board.anchor: {
+                "title": f"{board.title}, {board.noise}, protocol {board.protocol}",
+                "reference": board.has_reference,
+                "methods": [entry.result.label for entry in board.entries],
+            }
+            for board in boards
+        },
+    }
+
+
+def _digits(form: str) -> int:
+    """Return the decimals of a form, as of ``".2f"``."""
+    return int("".join(filter(str.isdigit, form)) or 3)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(ASSETS), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+
+
+@cache
+def _asset(name: str) -> str:
+    return (ASSETS / name).read_text(encoding="utf-8")
