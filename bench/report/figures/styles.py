@@ -1,13 +1,17 @@
 """Styles of all figures: colour and marker of each method, themes, labels and files."""
 
 import io
+import re
 import textwrap
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import methods
 from bench.common.atomic import write_whole
 
 if TYPE_CHECKING:
@@ -15,12 +19,40 @@ if TYPE_CHECKING:
 
     from bench.degradation import Degradation
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#7f7f7f")
-"""Different for the colour-blind too (Okabe and Ito, without their yellow, which is too light for a line)."""
+HUES = (
+    ("#016ab8", "#117ed6", "#3194ed"),
+    ("#d05600", "#b04700", "#f06609"),
+    ("#14a56d", "#048d5c", "#07774d"),
+    ("#975de6", "#8347cf", "#ab73fd"),
+    ("#bd8702", "#a27300", "#896105"),
+    ("#03737d", "#018994", "#0d9fac"),
+    ("#d54194", "#bd2780", "#ed58aa"),
+    ("#7c7c7c", "#686868", "#909090"),
+)
+"""Blue, vermilion, green, violet, ochre, teal, magenta and grey in three shades, of relative luminance 0.14, 0.20 and
+0.28: each contrasts with white and with a dark page by 3:1 at least. The first shades of neighbours differ in lightness
+too, for the colour-blind."""
 
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-"""As many as differ when small. Their number and that of the colours have no common divisor, so that 56 methods
-look different."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
+"""As many as differ when small. Their number and that of the shades have no common divisor, so that 30 methods of one
+hue look different."""
+
+FAMILIES = (
+    (r"BF-|bfcnn", 3),
+    (r".*\b(with )?bias(es)?\b", 6),
+    (r"F?DnCNN", 0),
+    (r"BM3D", 1),
+    (r"FFDNet", 2),
+    (r"ADNet|ECNDNet", 4),
+    (r"NLM", 5),
+    (r"IRCNN", 6),
+    (r"Wavelet", 7),
+    (r"TV\b", 6),
+    (r"Gaussian", 4),
+    (r"Median", 3),
+    (r"Bilateral", 2),
+)
+"""The hue of the methods whose names begin so, in any case; others have one by the hash of their first word."""
 
 LABEL = 26
 """Letters of a line of a label."""
@@ -41,13 +73,50 @@ class Style:
 
 
 def style(index: int) -> Style:
-    """Return the style of the method of that number; numbers below 56 look different."""
-    return Style(COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)])
+    """Return the style of a thing that is no method, by its number; numbers below 240 look different."""
+    return _slot(index % len(HUES), index + index // len(HUES))
 
 
 def styles(labels: Iterable[str]) -> dict[str, Style]:
-    """Return a style for each label, in the order of the alphabet, so that it depends on nothing else."""
-    return {label: style(i) for i, label in enumerate(sorted(set(labels)))}
+    """Return the style of each method, by its label.
+
+    It belongs to the method, whatever stands beside it: a method and its variants have one hue, and differ in shade and
+    marker; its net for gray and that for colour images look alike. Only where two that are not registered happen to
+    look alike, the later in the alphabet takes the next look of that hue.
+    """
+    found: dict[str, Style] = {}
+    known = _registered()
+    names = {label: _without_colour(label) for label in labels}
+    for name in sorted(set(names.values()), key=lambda name: (name not in known, name)):
+        hue, first = _hue(name), known.get(name, _hash(name))
+        looks = [_slot(hue, first + step) for step in range(len(MARKERS) * len(HUES[hue]))]
+        found[name] = next((look for look in looks if look not in found.values()), looks[0])
+    return {label: found[name] for label, name in names.items()}
+
+
+def _slot(hue: int, place: int) -> Style:
+    return Style(HUES[hue][place % len(HUES[hue])], MARKERS[place % len(MARKERS)])
+
+
+@cache
+def _registered() -> dict[str, int]:
+    """Return the place of each registered method within its hue; nets that were trained here have none."""
+    names = sorted({_without_colour(label) for label in methods.labels() if "(own " not in label})
+    return {name: [other for other in names if _hue(other) == _hue(name)].index(name) for name in names}
+
+
+def _without_colour(label: str) -> str:
+    """Return the label of the same method for gray images: `CDnCNN-B` is `DnCNN-B`."""
+    return re.sub(r"^C(?=DnCNN|BM3D)", "", label)
+
+
+def _hue(name: str) -> int:
+    known = (hue for pattern, hue in FAMILIES if re.match(pattern, name, re.IGNORECASE))
+    return next(known, _hash(re.split(r"[ (@:]", name.lower())[0]) % len(HUES))
+
+
+def _hash(text: str) -> int:
+    return zlib.crc32(text.encode(errors="surrogatepass"))
 
 
 def wrapped(label: str) -> str:

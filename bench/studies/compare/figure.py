@@ -50,5 +50,5 @@ def save(ranks: Mapping[str, float], found: Sequence[Pair], title: str, path: Pa
             axes.plot(ranks[name], 0, looks[name].marker, color=looks[name].colour, ms=4, clip_on=False, zorder=3)
             side, shift = ("right", -0.06) if on_left else ("left", 0.06)
             text = f"{name} {ranks[name]:.2f}"
-            axes.text(edge + shift, height, text, ha=side, va="center", fontsize=6.5, color=looks[name].colour)
+            axes.text(edge + shift, height, text, ha=side, va="center", fontsize=6.5)
         styles.save(figure, path, ("png", "pdf"))

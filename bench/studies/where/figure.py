@@ -1,9 +1,11 @@
 """The figure of `make where`: error against the distance from a boundary, and one image with its error maps."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.report.figures import styles
+from bench.report.figures.styles import Style
 from bench.studies.where.table import NOISY
 from bench.studies.where.zones import DISTANCES, boundaries
 
@@ -42,6 +44,7 @@ def save(cell: "Cell", table: "pd.DataFrame", maps: "ErrorMaps", path: Path) -> 
     far = table[table["kind"] == "distance"]
     methods = [method for method in far["method"].unique() if method != NOISY]
     shown = methods[:2]
+    looks = styles.styles(methods)
     tall, wide = maps.clean.shape[:2]
     pictures = min(TALLEST, WIDTH / (1.2 + len(shown)) * tall / wide) + AROUND
     with styles.panels():
@@ -51,10 +54,10 @@ def save(cell: "Cell", table: "pd.DataFrame", maps: "ErrorMaps", path: Path) -> 
         upper.suptitle(f"{cell.dataset.title}, {styles.noise_title(cell.degradation)}", fontsize=8)
         compared = len(methods) > 1
         axes = upper.subplots(1, 3 if compared else 2)
-        _error(axes[0], far, methods)
+        _error(axes[0], far, looks)
         if compared:
-            _difference(axes[1], far, methods)
-        _shares(axes[-1], far, methods)
+            _difference(axes[1], far, looks)
+        _shares(axes[-1], far, looks)
         for one in axes:
             _by_distance(one)
         handles, names = axes[0].get_legend_handles_labels()
@@ -64,51 +67,61 @@ def save(cell: "Cell", table: "pd.DataFrame", maps: "ErrorMaps", path: Path) -> 
         styles.save(figure, path.with_suffix(""), ("png", "pdf"))
 
 
-def _error(axes: Any, far: "pd.DataFrame", methods: list[str]) -> None:
-    """MSE with the interval of its mean over images."""
-    for index, method in enumerate(methods):
-        _curve(axes, far[far["method"] == method], index, ("mse", "mse_low", "mse_high"), method)
+def _error(axes: Any, far: "pd.DataFrame", looks: Mapping[str, Style]) -> None:
+    """MSE, and for one method alone the interval of its mean over images.
+
+    Beside others it would mislead: the images differ by much more than the methods do on the same image.
+    """
+    for method, look in looks.items():
+        rows = far[far["method"] == method]
+        if len(looks) == 1:
+            _band(axes, rows, look, ("mse_low", "mse_high"))
+        _curve(axes, rows, look, "mse", method)
     axes.set_ylim(bottom=0)
     axes.set_title("error, mean over images")
     axes.set_ylabel("MSE (squared grey levels)")
 
 
-def _difference(axes: Any, far: "pd.DataFrame", methods: list[str]) -> None:
+def _difference(axes: Any, far: "pd.DataFrame", looks: Mapping[str, Style]) -> None:
     """PSNR in the same zone of the same images, less that of the first method."""
-    axes.axhline(0, color=styles.style(0).colour, linewidth=1)
-    for index, method in enumerate(methods[1:], 1):
+    (first, of_first), *others = looks.items()
+    axes.axhline(0, color=of_first.colour, linewidth=1)
+    for method, look in others:
         rows = far[far["method"] == method]
-        _curve(axes, rows, index, ("psnr_difference", "difference_low", "difference_high"), method)
-    axes.set_title(f"paired difference to {methods[0]}")
+        _band(axes, rows, look, ("difference_low", "difference_high"))
+        _curve(axes, rows, look, "psnr_difference", method)
+    axes.set_title(f"paired difference to {first}")
     axes.set_ylabel("PSNR difference (dB)")
 
 
-def _shares(axes: Any, far: "pd.DataFrame", methods: list[str]) -> None:
+def _shares(axes: Any, far: "pd.DataFrame", looks: Mapping[str, Style]) -> None:
     """Share of the squared error, on bars of the share of the pixels."""
-    pixels = far[far["method"] == methods[0]]
+    pixels = far[far["method"] == next(iter(looks))]
     axes.bar(_places(pixels), 100 * pixels["pixels_share"], width=0.86, color=BARS, linewidth=0)
-    step = min(0.2, 0.7 / len(methods))
-    for index, method in enumerate(methods):
+    step = min(0.2, 0.7 / len(looks))
+    for index, (method, look) in enumerate(looks.items()):
         rows = far[far["method"] == method]
         axes.plot(
-            [place + step * (index - (len(methods) - 1) / 2) for place in _places(rows)],
+            [place + step * (index - (len(looks) - 1) / 2) for place in _places(rows)],
             100 * rows["error_share"],
             linestyle="none",
-            marker=styles.style(index).marker,
+            marker=look.marker,
             markersize=2.6,
-            color=styles.style(index).colour,
+            color=look.colour,
         )
     axes.set_ylim(bottom=0)
     axes.set_title("share of the squared error")
     axes.set_ylabel("share of the image (%)")
 
 
-def _curve(axes: Any, rows: "pd.DataFrame", index: int, columns: tuple[str, str, str], label: str) -> None:
-    middle, low, high = columns
-    style = styles.style(index)
-    places = _places(rows)
-    axes.fill_between(places, rows[low], rows[high], color=style.colour, alpha=0.2, linewidth=0)
-    axes.plot(places, rows[middle], color=style.colour, linewidth=1, marker=style.marker, markersize=3, label=label)
+def _curve(axes: Any, rows: "pd.DataFrame", look: Style, column: str, label: str) -> None:
+    axes.plot(
+        _places(rows), rows[column], color=look.colour, linewidth=1, marker=look.marker, markersize=3, label=label
+    )
+
+
+def _band(axes: Any, rows: "pd.DataFrame", look: Style, ends: tuple[str, str]) -> None:
+    axes.fill_between(_places(rows), *(rows[end] for end in ends), color=look.colour, alpha=0.2, linewidth=0)
 
 
 def _places(rows: "pd.DataFrame") -> list[int]:

@@ -238,13 +238,6 @@ def test_only_what_was_published_in_the_unit_of_the_chart_is_a_ring():
     assert [published_value(entry, metric) for metric in ("psnr", "ssim", "mse")] == [60.0, 0.91, None]
 
 
-def test_methods_are_told_apart():
-    looks = styles(f"method {i}" for i in range(56))
-    assert len(set(looks.values())) == 56
-    few = styles(f"method {i}" for i in range(7))
-    assert len({look.colour for look in few.values()}) == len({look.marker for look in few.values()}) == 7
-
-
 def test_generalisation_is_open_and_dashed_outside_the_range(measured):
     boards = leaderboards(gather(measured))
     looks = styles(labels_of(boards))
