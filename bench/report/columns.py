@@ -60,6 +60,9 @@ class Column:
         Whether a table of these rows may have it; a file always does.
     short : str
         Its whole heading in the terminal, where room is scarce; empty: title and unit.
+    beside : tuple of str
+        Of a measured number or a difference: the metric of the verdict, and that of the ledger, whose published number
+        people read it beside.
     """
 
     name: str
@@ -72,6 +75,7 @@ class Column:
     outputs: tuple[str, ...] = OUTPUTS
     when: Callable[[Sequence[Entry]], bool] = bool
     short: str = ""
+    beside: tuple[str, str] = ("", "")
 
 
 def entry(result: Result) -> Entry:
@@ -109,7 +113,38 @@ def text(column: Column, row: Entry, missing: str) -> str:
     value = _value(column, row)
     if value is None:
         return "–" if column.value is None else missing
-    return format(value, column.form)
+    metric, published = column.beside
+    verdict = row.verdicts.get(metric)
+    if verdict is None or published not in ("", verdict.published.metric):
+        return format(value, column.form)
+    number = verdict.published
+    return beside(number.number + verdict.difference, number.value, column.form)[column.name.endswith("_difference")]
+
+
+def beside(measured: float, published: str, form: str = ".2f") -> tuple[str, str]:
+    """Return a measured number and its difference to a published one, as people read them side by side.
+
+    Both have the decimals of the published number, if it has more than the form; the difference is that of the two
+    numbers as they are shown.
+
+    Parameters
+    ----------
+    measured : float
+        In the unit of the published number.
+    published : str
+        As printed.
+    form : str
+        How such a number is printed by itself, with a fixed count of decimals: ``".2f"``.
+
+    Examples
+    --------
+    >>> beside(32.8544, "32.859"), beside(29.2346, "29.23"), beside(28.8449, "28.9")
+    (('32.854', '-0.005'), ('29.23', '+0.00'), ('28.84', '-0.06'))
+    """
+    decimals = max(len(published.partition(".")[2]), int(form.strip("+.f")))
+    text = f"{measured:.{decimals}f}"
+    difference = round(float(text) - float(published), decimals) + 0.0  # no minus before a zero
+    return text, f"{difference:+.{decimals}f}"
 
 
 def stored(column: Column, row: Entry) -> Any:
@@ -151,7 +186,7 @@ def _columns() -> Iterator[Column]:
     yield _filed("degradation", "request", lambda e: e.result.degradation)
     yield _filed("protocol", "request", lambda e: e.result.protocol)
     for name, metric in shown().items():
-        yield Column(name, metric.title, None, metric.unit, metric.form, metric.better)
+        yield Column(name, metric.title, None, metric.unit, metric.form, metric.better, beside=(name, name))
         yield _deviation(name)
         yield from _published(name)
     for name, metric in shown().items():
@@ -163,7 +198,7 @@ def _columns() -> Iterator[Column]:
     yield Column("self_error", "±", form=".2f")
     yield Column(
         "noise_psnr_peak_255_of_white_1", "noise, peak 255", lambda e: e.result.mean("noise_psnr") + PEAK_255_OF_UNIT,
-        "dB", ".2f", "high", when=_predicts_noise, short="peak 255",
+        "dB", ".2f", "high", when=_predicts_noise, short="peak 255", beside=("psnr", "psnr_noise_255"),
     )  # fmt: skip
     yield Column("told_sigma", "told sigma", form=".1f", outputs=(TERMINAL, MARKDOWN, PAGE), when=_unreferenced)
     yield Column("seconds", "s/image", form=".3g", better="low")
@@ -205,7 +240,8 @@ def _published(metric: str) -> Iterator[Column]:
     )  # fmt: skip
     yield Column(
         f"{metric}_difference", "difference", of(lambda v: v.difference),
-        form="+.3f", origin="ledger", short="diff", outputs=OUTPUTS if first else (FILE,),
+        form=shown()[metric].form, origin="ledger", short="diff", outputs=OUTPUTS if first else (FILE,),
+        beside=(metric, ""),
     )  # fmt: skip
     yield Column(
         f"{metric}_allowed", "allowed ±", of(lambda v: v.allowed),

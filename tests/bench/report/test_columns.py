@@ -3,6 +3,7 @@
 import csv
 import re
 from dataclasses import replace
+from decimal import Decimal
 from html.parser import HTMLParser
 from io import StringIO
 from types import SimpleNamespace
@@ -16,6 +17,8 @@ from rich.console import Console
 from bench.judge import verified
 from bench.plan.request import Request, plan
 from bench.report.build import build
+from bench.report.columns import columns, stored
+from bench.report.columns import text as cell_text
 from bench.report.console import console
 from bench.report.leaderboard import images_csv, leaderboards, to_csv, to_markdown
 from bench.report.page.html import html
@@ -312,3 +315,31 @@ def test_the_page_has_the_states_of_the_published_numbers(one_cell, photographs)
         of_it = [line["verdict"] for line in lines if line["variant"] == variant]
         (shown,) = (row for row in cells if row[:2] == [f"ADNet {variant}".strip(), "set12"])
         assert shown[2:4] == [str(len(of_it)), str(of_it.count("reproduced"))]
+
+
+@pytest.mark.parametrize("value", ["32.859", "32.86", "32.9", "33", "32.8501", "-0.004", "32.85"])
+@pytest.mark.parametrize("measured", [32.8546, 32.855, 32.845, 32.8499999, 32.8501, -0.0049, 100.004])
+def test_the_difference_is_that_of_the_numbers_as_they_are_shown(value, measured):
+    published = SimpleNamespace(metric="psnr", value=value, number=float(value))
+    verdict = SimpleNamespace(published=published, difference=measured - float(value), is_of_a_claim=False, allowed=0.1)
+    row = SimpleNamespace(verdicts={"psnr": verdict}, result=SimpleNamespace(mean=lambda name: measured))
+    names = ("psnr", "psnr_published", "psnr_difference")
+    by_name = {column.name: column for column in columns("file", [])}
+    texts = [cell_text(by_name[name], row, "") for name in names]
+    shown, paper, difference = map(Decimal, texts)
+    assert texts[1] == value
+    assert shown - paper == difference
+    assert abs(shown - Decimal(measured)) <= Decimal(10) ** shown.as_tuple().exponent / 2
+    assert -shown.as_tuple().exponent == max(2, -paper.as_tuple().exponent)
+    assert texts[2] != "-0.00"
+    assert stored(by_name["psnr_difference"], row) == pytest.approx(measured - float(value), abs=5e-5)
+
+
+def test_the_difference_of_a_published_noise_is_to_the_column_of_that_convention():
+    published = SimpleNamespace(metric="psnr_noise_255", value="60.123", number=60.123)
+    verdict = SimpleNamespace(published=published, difference=0.0006, is_of_a_claim=False)
+    row = SimpleNamespace(verdicts={"psnr": verdict}, result=SimpleNamespace(mean=lambda name: 60.1236 - 48.1308))
+    by_name = {column.name: column for column in columns("file", [])}
+    assert cell_text(by_name["psnr"], row, "") == "11.99"
+    assert cell_text(by_name["noise_psnr_peak_255_of_white_1"], row, "") == "60.124"
+    assert cell_text(by_name["psnr_difference"], row, "") == "+0.001"
