@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.common.atomic import ADVICE, write_whole
 from bench.common.errors import BenchError
+from bench.common.latex import latex_escaped
 
 ENDINGS = (".csv", ".md", ".tex", ".json")
 """Of the names of tables; each is a format."""
@@ -214,25 +215,6 @@ def latex_text(names: Sequence[str], rows: Iterable[Sequence[str]], right: Seque
     aligned = "".join("r" if one else "l" for one in right)
     body = [r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule"]
     return "\n".join([rf"\begin{{tabular}}{{{aligned}}}", *body, r"\end{tabular}"]) + "\n"
-
-
-def latex_escaped(text: str) -> str:
-    r"""Return a text as LaTeX prints it letter by letter.
-
-    Examples
-    --------
-    >>> latex_escaped("a_b: 5 % \\ ±1")
-    'a\\_b: 5 \\% \\textbackslash{} $\\pm$1'
-    """
-    return text.translate(_LATEX)
-
-
-_LATEX = str.maketrans(
-    {letter: f"\\{letter}" for letter in "&%$#_{}"}
-    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    | {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "\n": " "}
-    | {"±": r"$\pm$", "×": r"$\times$", "σ": r"$\sigma$", "–": "--"}
-)
 
 
 def _mapping(row: Any) -> Mapping[str, Any]:

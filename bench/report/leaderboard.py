@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bench.common.tables import csv_text, json_text, latex_escaped, latex_text, markdown_text
+from bench.common.latex import latex_escaped
+from bench.common.tables import csv_text, json_text, latex_text, markdown_text
 from bench.degradation import PAIRS
 from bench.judge.footnotes import PREDICTED_NOISE, SELF_SCORE, averaged, footnotes
 from bench.report.columns import FILE, MARKDOWN, Entry, best_first, columns, entry, heading, stored, text

@@ -227,4 +227,8 @@ def distinct_slug(text: str) -> str:
     ('bsd68-gaussian-25', False)
     """
     lossless = re.fullmatch(r"(folder )?[A-Za-z0-9.@=:,_-]{,73}", text)
-    return slug(text) if lossless else f"{slug(text)}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+    return (
+        slug(text)
+        if lossless
+        else f"{slug(text)}-{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:6]}"
+    )
