@@ -1,0 +1,119 @@
+"""BibTeX entries of what a report names: methods, datasets, metrics, tests, and this benchmark."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+
+from bench.common.latex import latex_escaped
+from bench.report.leaderboard import Leaderboard
+from bench.store.records import slug
+from bench.store.results import Result
+
+SOURCE = Path(__file__).with_name("references.bib")
+
+BENCHMARK, SSIM, WILCOXON, HOLM = "benchmark", "ssim", "wilcoxon", "holm"
+"""What is cited besides methods and datasets."""
+
+_ENTRY = re.compile(r"(?:^of (?P<of>.*)\n)?^(?P<text>@\w+\{(?P<key>[^,\s]+),\n(?:  .*\n)+\})$", re.MULTILINE)
+_FIELD = re.compile(r"^  (doi|eprint|howpublished) = \{(?:\\url\{)?(.*?)\}+,?$", re.MULTILINE)
+_ADDRESS = re.compile(r"[\s,;]*(?P<address>https?://[^\s,;]*[^\s,;.])")
+
+
+@dataclass(frozen=True)
+class Reference:
+    r"""An entry of a bibliography.
+
+    Attributes
+    ----------
+    key : str
+        What ``\cite`` takes.
+    text : str
+        The entry in BibTeX.
+    of : tuple of str
+        What it is the source of: ``"method median"``, ``"dataset set5*"``, ``"ssim"``.
+    addresses : tuple of str
+        DOI, arXiv number and address of its paper, one of which the `paper` of a method has.
+    """
+
+    key: str
+    text: str
+    of: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+
+
+def references(boards: Sequence[Leaderboard]) -> list[Reference]:
+    """Return the entries of all that leaderboards name, each once, in the order of their keys."""
+    results = [row.result for board in boards for row in board.entries]
+    found = [one for result in results for one in (*of_method(result), *of_dataset(result))]
+    found += [one for what in (BENCHMARK, SSIM, WILCOXON, HOLM) for one in of(what)]
+    return sorted({one.key: one for one in found}.values(), key=lambda one: one.key)
+
+
+def to_bibtex(boards: Sequence[Leaderboard]) -> str:
+    """Return the bibliography of leaderboards in BibTeX."""
+    return "\n\n".join(one.text for one in references(boards)) + "\n"
+
+
+def of_method(result: Result) -> list[Reference]:
+    """Return the entries of the method of a result; one made of its `paper` where the bibliography has none."""
+    return method_references(str(result.about.get("method", "")), str(result.about.get("paper", "")))
+
+
+def method_references(name: str, paper: str) -> list[Reference]:
+    """Return the entries of a method.
+
+    Parameters
+    ----------
+    name, paper : str
+        As its description has them. A variant, ``"dncnn-s@kair"``, is a method of the name before the @ too.
+    """
+    known = [one for one in listed() if _is_in(paper, one.addresses)]
+    known += [one for one in of(f"method {name.partition('@')[0]}") if one not in known]
+    return known or _made(name, paper)
+
+
+def of_dataset(result: Result) -> list[Reference]:
+    """Return the entries of the dataset of a result; none of a person's own images."""
+    return of(f"dataset {result.about['dataset']['name']}") if result.ledger else []
+
+
+def of(what: str) -> list[Reference]:
+    """Return the entries that name what they are the source of."""
+    return [one for one in listed() if any(fnmatchcase(what, pattern) for pattern in one.of)]
+
+
+@cache
+def listed() -> tuple[Reference, ...]:
+    """Return the entries of `references.bib`."""
+    return tuple(_read(SOURCE.read_text(encoding="utf-8")))
+
+
+def _read(text: str) -> Iterable[Reference]:
+    for found in _ENTRY.finditer(text):
+        of_it = tuple(filter(None, (found["of"] or "").split(", ")))
+        yield Reference(found["key"], found["text"], of_it, tuple(value for _, value in _FIELD.findall(found["text"])))
+
+
+def _is_in(paper: str, addresses: Sequence[str]) -> bool:
+    return any(re.search(rf"{re.escape(one)}(?![\w-])", paper, re.IGNORECASE) for one in addresses)
+
+
+def _made(name: str, paper: str) -> list[Reference]:
+    """Return an entry of what a method says of its paper, in the words that it says it in."""
+    found = _ADDRESS.search(paper)
+    address = found["address"] if found else ""
+    title = _ADDRESS.sub("", paper, count=1).strip(" ,;.")
+    fields = {"title": title or name, "howpublished": address}
+    if not (title or address):
+        return []
+    lines = [f"  {field} = {{{_bibtex_escaped(value)}}}" for field, value in fields.items() if value]
+    key = f"method-{slug(name)}"
+    return [Reference(key, f"@misc{{{key},\n" + ",\n".join(lines) + "\n}")]
+
+
+def _bibtex_escaped(text: str) -> str:
+    """Return a text as BibTeX hands it to LaTeX; it counts braces, also those after a backslash."""
+    return latex_escaped(text).replace(r"\{", r"\textbraceleft{}").replace(r"\}", r"\textbraceright{}")
