@@ -13,8 +13,10 @@ def command(
     out: options.Out = options.RESULTS,
 ) -> None:
     """Turn all finished cells into tables, charts and pictures (make report)."""
+    from functools import partial
+
     from bench.common.parsing import split
     from bench.report.build import build
 
-    page = build(out, pictures, split(format, "FORMAT"))
+    page = build(out, pictures, split(format, "FORMAT"), partial(typer.echo, err=True))
     typer.echo(f"report: {page}")

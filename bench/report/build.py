@@ -1,6 +1,6 @@
 """`make report`: all finished cells as one page, Markdown, LaTeX, CSV and charts. A function of the records."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.common.atomic import write_whole
@@ -9,7 +9,12 @@ from bench.store.records import Store
 from bench.store.results import current, gather
 
 
-def build(out: Path, pictures_each: int = 12, formats: Sequence[str] = ()) -> Path:
+def build(
+    out: Path,
+    pictures_each: int = 12,
+    formats: Sequence[str] = (),
+    warn: Callable[[str], None] = lambda line: None,
+) -> Path:
     """Write `report/` in an output folder from the records in its `runs/`.
 
     Parameters
@@ -21,6 +26,8 @@ def build(out: Path, pictures_each: int = 12, formats: Sequence[str] = ()) -> Pa
         easiest; 0 for all images.
     formats : sequence of str
         Of the files of charts, besides SVG and PDF: png.
+    warn : callable
+        Gets a line for each file in `runs/` that cannot be used.
 
     Returns
     -------
@@ -39,7 +46,9 @@ def build(out: Path, pictures_each: int = 12, formats: Sequence[str] = ()) -> Pa
     from bench.report.page.pictures import picture_strips
 
     store = Store(out / "runs")
-    results = current(gather(store.scores()))
+    results, failures = current(gather(store.scores(pictures=True))), store.failures()
+    for line in store.lines_left_out:
+        warn(line)
     if not results:
         raise BenchError(f"nothing to report: {store.folder} has no finished cell; run make bench first")
     folder = out / "report"
@@ -54,5 +63,5 @@ def build(out: Path, pictures_each: int = 12, formats: Sequence[str] = ()) -> Pa
         name = f"data/{board.anchor}"
         write_whole(folder / f"{name}.js", later(name, board_data(board)))
     page = folder / "index.html"
-    write_whole(page, html(boards, charts, strips, store.failures()))
+    write_whole(page, html(boards, charts, strips, failures))
     return page

@@ -81,6 +81,8 @@ def run_campaign(
     waiting = [cell for cell in cells if fresh or not finished(cell, store, settings)]
     for note in dict.fromkeys(_reasons(cells, waiting, store, fresh=fresh)):
         progress.note(note)
+    for line in store.lines_left_out:
+        progress.note(f"{line}; its cell runs again")
     saver = Saver(settings.save, cells) if settings.save else None
     if saver:
         waiting = _save_finished(cells, waiting, store, saver, progress)

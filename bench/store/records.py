@@ -10,15 +10,24 @@ from typing import Any
 
 from bench.common import provenance
 from bench.common.atomic import write_whole
-from bench.common.errors import BenchError
+from bench.common.errors import BenchError, one_line
 from bench.plan.cell import RECORD_FORMAT, Cell, Failure, describe
+from bench.plan.protocol import Protocol
 from bench.score.scorer import scored
 from bench.store import claims
 from bench.store.opened import Opened, opened_of
+from bench.store.parquet import decoded, encoded
+
+LINES = 20
+"""Of what is left out, those that are said one by one."""
+
+NEEDED = (
+    "key", "label", "net", "dataset", "degradation", "kind", "strength", "sigma", "random", "protocol", "seed",
+    "started", "seconds", "device", "runtime", "jobs", "threads",
+)  # fmt: skip
+"""What tables show of the provenance of a record."""
 
 ADVICE = "make room there or give OUT=another/folder; finished cells stay"
-METADATA = b"bench"
-"""Where a Parquet file's metadata holds the provenance."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +105,10 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.left_out: dict[Path, str] = {}
+        """Files that were found there and cannot be used, and why: one line each in `lines_left_out`."""
         self._found: dict[tuple[str, tuple[str, ...] | None], Path] = {}
+        self._sound: set[Path] = set()
 
     def path(self, cell: Cell, key: str = "") -> Path:
         """Return where a cell's record lies, or will, whose key is that of the cell or a longer one."""
@@ -114,17 +126,11 @@ class Store:
 
     def put(self, cell: Cell, record: Record) -> None:
         """Store a record; a failure noted for the cell is forgotten."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         rows = [{name: value for name, value in row.items() if name != "exact"} for row in record.images]
-        table = pa.Table.from_pylist(rows)
-        table = table.replace_schema_metadata({METADATA: json.dumps(record.provenance)})
-        sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd")
         path = self.path(cell, record.provenance.get("key", ""))
-        write_whole(path, sink.getvalue().to_pybytes(), advice=ADVICE)
+        write_whole(path, encoded(rows, record.provenance), advice=ADVICE)
         self._found[cell.key, cell.folders] = path
+        self.left_out.pop(path, None)
         self._failure_path(_asked(cell)).unlink(missing_ok=True)
 
     def get(self, cell: Cell, columns: Iterable[str] | None = None) -> Record:
@@ -150,25 +156,71 @@ class Store:
         """Return every finished record."""
         return sorted(self.folder.glob("*/*.parquet"))
 
-    def scores(self) -> list[Record]:
-        """Read every finished record without its pictures; those of an older format are left out."""
-        records = (self._read(path, score_columns()) for path in self.paths())
-        return [record for record in records if record.provenance["identity"].get("format") == RECORD_FORMAT]
+    def scores(self, *, pictures: bool = False) -> list[Record]:
+        """Read every finished record without its pictures; what cannot be read or is of another format is left out.
+
+        Parameters
+        ----------
+        pictures : bool
+            Whether a record is left out too where only its pictures are damaged.
+        """
+        return [record for path in self.paths() if (record := self._usable(path, pictures=pictures))]
 
     def failures(self) -> list[Failure]:
-        """Return every failure that was noted and not mended since."""
-        noted = [json.loads(path.read_text()) for path in sorted(self.folder.glob("failed/*.json"))]
-        return [Failure(entry["request"], entry["cause"]) for entry in noted if "request" in entry]
+        """Return every failure that was noted and not mended since; a note that cannot be read is left out."""
+        failures = []
+        for path in sorted(self.folder.glob("failed/*.json")):
+            try:
+                entry = json.loads(path.read_text(encoding="utf-8"))
+                if "request" in entry.keys():  # noqa: SIM118 - a list has none
+                    failures.append(Failure({k: str(v) for k, v in entry["request"].items()}, str(entry["cause"])))
+            except (OSError, ValueError, TypeError, KeyError, AttributeError):
+                self.left_out[path] = "it is no note of a failure"
+        return failures
+
+    @property
+    def lines_left_out(self) -> list[str]:
+        """What cannot be used, a line each, of many the first."""
+        lines = [f"left out {path}: {cause}" for path, cause in sorted(self.left_out.items())]
+        return lines[:LINES] + ([f"left out {len(lines) - LINES} more files of {self.folder}"] if lines[LINES:] else [])
+
+    def _usable(self, path: Path, *, pictures: bool) -> Record | None:
+        """Read a record without its pictures; None where it is left out."""
+        try:
+            rows, provenance = decoded(path, score_columns(), whole=pictures)
+            _check(rows, provenance)
+        except BenchError as error:
+            self.left_out[path] = str(error)
+            return None
+        return self._with_claims(Record(rows, provenance))
 
     def _read(self, path: Path, columns: Iterable[str] | None) -> Record:
-        record = read(path, columns)
-        return replace(record, provenance=claims.with_claims(self.folder, record.provenance))
+        return self._with_claims(read(path, columns))
+
+    def _with_claims(self, record: Record) -> Record:
+        try:
+            return replace(record, provenance=claims.with_claims(self.folder, record.provenance))
+        except BenchError as error:
+            self.left_out[claims.path_of(self.folder, record.provenance)] = str(error)
+            return record
+
+    def _is_sound(self, path: Path) -> bool:
+        """Whether a record can be read; what is damaged is left out, and its cell runs again."""
+        if path not in self._sound:
+            try:
+                decoded(path, score_columns())
+            except BenchError as error:
+                if path.exists():
+                    self.left_out[path] = str(error)
+                return False
+            self._sound.add(path)
+        return True
 
     def _record(self, cell: Cell) -> Path | None:
         """Return the record of a cell that holds now, or was put in before; None where there is none."""
         if cell.folders is None:
             path = self.path(cell)
-            return path if path.exists() else None
+            return path if self._is_sound(path) else None
         if (cell.key, cell.folders) not in self._found:
             for path in self._versions(cell):
                 if not opened_of(read(path, ("image",)).provenance).changed(cell.folders):
@@ -179,7 +231,7 @@ class Store:
     def _versions(self, cell: Cell) -> list[Path]:
         """Return the records of a cell whose method opened other files at other times, the last one first."""
         paths = self.path(cell).parent.glob(f"*_{cell.key}*.parquet")
-        return sorted(paths, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        return sorted(filter(self._is_sound, paths), key=lambda path: path.stat().st_mtime_ns, reverse=True)
 
     def _note(self, name: str, failure: Failure) -> None:
         text = json.dumps({"request": dict(failure.request), "cause": failure.cause}, indent=1)
@@ -197,15 +249,28 @@ def _asked(cell: Cell) -> str:
 
 def read(path: Path, columns: Iterable[str] | None = None) -> Record:
     """Read one record; `columns` leaves out what is not needed, as the images."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
-        file = pq.ParquetFile(path)
-        provenance = json.loads(file.schema_arrow.metadata[METADATA])
-        return Record(file.read(columns=None if columns is None else list(columns)).to_pylist(), provenance)
-    except (pa.ArrowException, KeyError, TypeError, OSError) as error:
+        return Record(*decoded(path, columns))
+    except BenchError as error:
         raise BenchError(f"record {path}: cannot be read ({error}); delete it and its cell runs again") from None
+
+
+def _check(rows: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any]) -> None:
+    """Raise `BenchError` where a file is no record that tables could show."""
+    identity = provenance.get("identity") if isinstance(provenance, dict) else None
+    found = identity.get("format") if isinstance(identity, dict) else None
+    if found != RECORD_FORMAT:
+        raise BenchError(f"its format is {found or 'unknown'}, and this version reads {RECORD_FORMAT}")
+    if lacking := [name for name in NEEDED if name not in provenance]:
+        raise BenchError(f"its provenance lacks {', '.join(lacking)}")
+    if not rows:
+        raise BenchError("it has no image")
+    if not {"image", "psnr", "seconds"} <= rows[0].keys() or not isinstance(rows[0]["image"], str):
+        raise BenchError("it lacks the scores of images")
+    try:
+        Protocol(**provenance["protocol"])
+    except (TypeError, BenchError) as error:
+        raise BenchError(f"its protocol is none of this version ({one_line(error)})") from None
 
 
 def score_columns() -> tuple[str, ...]:

@@ -138,13 +138,6 @@ def test_what_was_measured_again_shows_once(tmp_path, photographs):
     assert len(rows) == 2
 
 
-def test_a_damaged_record_says_so(runs):
-    path = next((runs / "runs").glob("*/*.parquet"))
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(BenchError, match=r"record .* cannot be read .* delete it and its cell runs again"):
-        build(runs)
-
-
 @pytest.fixture(scope="module")
 def measured(crops):
     """Return the records of two filters at three noise levels; the record says that Wavelet was trained on 0-20."""

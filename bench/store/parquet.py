@@ -1,0 +1,103 @@
+"""One record as a Parquet file with checksums of all it holds: what was damaged is told from what was measured."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.common.errors import BenchError, one_line
+
+METADATA = b"bench"
+"""Where a Parquet file's metadata holds the provenance."""
+
+SEAL = b"bench-sha256"
+"""Where it holds the SHA-256 of the footer, in which this digest is 64 zeros; the pages before it have a CRC each."""
+
+_SEALED = re.compile(SEAL + rb"..([0-9a-f]{64})", re.DOTALL)
+
+
+def encoded(rows: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any]) -> bytes:
+    """Return the rows of a record and its provenance as the bytes of a Parquet file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pylist([dict(row) for row in rows])
+    table = table.replace_schema_metadata({METADATA: json.dumps(provenance)})
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(sink, table.schema, compression="zstd", write_page_checksum=True) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata({SEAL: b"0" * 64})
+    content = sink.getvalue().to_pybytes()
+    start = len(content) - _footer_size(content)
+    place = next(_SEALED.finditer(content, start)).start(1)
+    digest = hashlib.sha256(content[start:]).hexdigest().encode()
+    return content[:place] + digest + content[place + 64 :]
+
+
+def decoded(
+    path: Path, columns: Iterable[str] | None = None, *, whole: bool = False
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Read a record; those from before there were checksums are read without.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    columns : iterable of str, optional
+        Leaves out what is not needed, as the images.
+    whole : bool
+        Whether what is left out is checked too; a few rows at a time, since images are large.
+
+    Returns
+    -------
+    rows, provenance
+
+    Raises
+    ------
+    BenchError
+        If it is no record, or damaged: the cause, without the path.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        _check_footer(path)
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            metadata = file.schema_arrow.metadata or {}
+            if METADATA not in metadata:
+                raise BenchError("a Parquet file of another program")
+            rows = file.read(columns=None if columns is None else list(columns)).to_pylist()
+            for _ in file.iter_batches(batch_size=8) if whole else ():
+                pass
+        return rows, json.loads(metadata[METADATA])
+    except (BenchError, pa.ArrowException, OSError, ValueError) as error:
+        raise BenchError(_printable(one_line(error))) from None
+
+
+def _check_footer(path: Path) -> None:
+    """Raise `BenchError` where the end of a file is not what was written."""
+    if not path.is_file():
+        raise BenchError("it is no file" if path.exists() else "there is no such file")
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(size - 8, 0))
+        length = _footer_size(file.read())
+        if not 0 < length <= size:
+            raise BenchError("it is no whole Parquet file" if size else "it is empty")
+        file.seek(size - length)
+        footer = file.read()
+    seal = _SEALED.search(footer)
+    if seal and seal[1] != hashlib.sha256(footer.replace(seal[1], b"0" * 64)).hexdigest().encode():
+        raise BenchError("its checksum does not match: it is damaged")
+
+
+def _printable(text: str) -> str:
+    """Return what a library says of damaged bytes, without those of them that it repeats."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def _footer_size(end: bytes) -> int:
+    """Return the bytes of a Parquet file's footer with its length and sign; 0 where there is none."""
+    return int.from_bytes(end[-8:-4], "little") + 8 if end[-4:] == b"PAR1" and len(end) >= 8 else 0

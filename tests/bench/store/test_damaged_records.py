@@ -1,0 +1,151 @@
+"""What is no record, or damaged, is named and left out; the rest is shown."""
+
+import json
+from dataclasses import replace
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from bench.cli.app import main
+from bench.common.errors import BenchError
+from bench.plan.request import Request, plan
+from bench.run.campaign import run_campaign
+from bench.store.parquet import decoded, encoded
+from bench.store.records import Store
+
+ROWS = [
+    {"image": f"{i}", "psnr": 29 + i / 7, "told_sigma": None if i else 25.0, "denoised": bytes(range(256)) * 4}
+    for i in range(3)
+]
+ABOUT = {"identity": {"format": 3}, "label": "DnCNN", "seed": 0}
+
+
+def test_no_bit_of_a_record_flips_unseen(tmp_path):
+    content, path = encoded(ROWS, ABOUT), tmp_path / "a.parquet"
+    path.write_bytes(content)
+    assert decoded(path) == (ROWS, ABOUT)
+    for place in range(0, len(content), 23):
+        path.write_bytes(content[:place] + bytes([content[place] ^ (1 << place % 8)]) + content[place + 1 :])
+        try:
+            assert decoded(path) == (ROWS, ABOUT), place  # what tells nothing, as the name of the writer
+        except BenchError:
+            continue
+
+
+def test_damaged_pixels_are_seen_where_only_scores_are_read(tmp_path):
+    path, pixels = tmp_path / "a.parquet", b"\x00\x01\x02\x03\x04\x05\x06\x07" * 4
+    rows = [{"image": "a", "psnr": 29.0, "denoised": pixels}]
+    content = encoded(rows, ABOUT)
+    place = content.index(pixels[:8])
+    path.write_bytes(content[:place] + b"\xff" + content[place + 1 :])
+    assert decoded(path, ("image", "psnr"))[0] == [{"image": "a", "psnr": 29.0}]
+    with pytest.raises(BenchError):
+        decoded(path, ("image", "psnr"), whole=True)
+
+
+def test_a_record_from_before_the_checksums_is_read(tmp_path):
+    table = pa.Table.from_pylist(ROWS).replace_schema_metadata({"bench": json.dumps(ABOUT)})
+    pq.write_table(table, tmp_path / "a.parquet", compression="zstd")
+    assert decoded(tmp_path / "a.parquet") == (ROWS, ABOUT)
+
+
+@pytest.fixture
+def store(tmp_path, photographs):
+    """Return a store with three records."""
+    store = Store(tmp_path / "out" / "runs")
+    assert not run_campaign(plan(Request("wavelet,median,gaussian", str(photographs), "25"))[0], store).failures
+    return store
+
+
+def damage(folder, good):
+    """Put beside a good record all that may lie there, and return the causes by the names of the files."""
+    content = good.read_bytes()
+    rows, about = decoded(good)
+    place = len(content) // 2
+    contents = {
+        "empty": b"",
+        "short": content[:-1],
+        "head": content[:100],
+        "text": b"PAR1 is no more than a word",
+        "flipped": content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :],
+        "old": encoded(rows, about | {"identity": about["identity"] | {"format": 2}}),
+        "bare": encoded(rows, {"identity": {"format": 3}}),
+        "list": encoded(rows, []),
+        "no images": encoded([{"psnr": 1.0}], about),
+        "newer": encoded(rows, about | {"protocol": about["protocol"] | {"flash": "on"}}),
+    }
+    for name, bad in contents.items():
+        (folder / f"{name}.parquet").write_bytes(bad)
+    pq.write_table(pa.table({"a": [1]}), folder / "foreign.parquet")
+    (folder / "folder.parquet").mkdir()
+    return {f"{name}.parquet" for name in (*contents, "foreign", "folder")}
+
+
+def test_what_is_no_record_is_named_and_left_out(store, capsys):
+    good = store.paths()
+    bad = damage(good[0].parent, good[0])
+    notes = store.folder / "failed"
+    notes.mkdir(exist_ok=True)
+    for name, text in {"cut": '{"request"', "list": "[1]", "none": '{"request": 1}', "bytes": "\xff"}.items():
+        (notes / f"{name}.json").write_text(text, encoding="latin-1")
+        bad.add(f"{name}.json")
+    again = Store(store.folder)
+    records = again.scores(pictures=True)
+    assert {record.provenance["label"] for record in records} == {"Wavelet", "Median", "Gaussian"}
+    assert len(records) == 3
+    assert again.failures() == []
+    assert {path.name for path in again.left_out} == bad
+    assert main(["report", "--out", str(store.folder.parent)]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == len(bad)
+    assert all(any(name in line for line in lines) for name in bad)
+    csv = (store.folder.parent / "report" / "leaderboard.csv").read_text()
+    assert csv.count("\n") == 4
+
+
+def test_a_folder_of_damaged_records_only_says_what_to_run(store, capsys):
+    for path in store.paths():
+        path.write_bytes(b"")
+    assert main(["report", "--out", str(store.folder.parent)]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 4
+    assert lines[-1].endswith("has no finished cell; run make bench first")
+
+
+def test_the_cell_of_a_damaged_record_runs_again(store, photographs, capsys):
+    before = {path.name: decoded(path, ("image", "psnr"))[0] for path in store.paths()}
+    good = store.paths()[0]
+    good.write_bytes(good.read_bytes()[:200])
+    words = ["run", "--method", "wavelet,median,gaussian", "--data", str(photographs), "--noise", "25"]
+    assert main([*words, "--out", str(store.folder.parent)]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"left out {good}: it is no whole Parquet file; its cell runs again" in printed
+    assert "2 of 3 cells are finished already" in printed
+    assert {path.name: decoded(path, ("image", "psnr"))[0] for path in store.paths()} == before
+
+
+def test_a_broken_note_of_claims_costs_no_record(store):
+    path = store.paths()[0]
+    (cell_key,) = {record.provenance["key"] for record in store.scores() if record.provenance["key"] in path.name}
+    note = store.folder / "claims" / f"{cell_key}.json"
+    note.parent.mkdir(exist_ok=True)
+    for text in ("{", "[]", '{"claims": 1}', "7"):
+        note.write_text(text)
+        again = Store(store.folder)
+        assert len(again.scores()) == 3
+        assert set(again.left_out) <= {note}
+        assert again.left_out or text == "[]"
+
+
+def test_records_replace_damaged_ones(store):
+    cell = replace(plan(Request("median", "builtin", "25"))[0][0], seed=7)
+    path = store.path(cell)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"PAR1")
+    assert not store.has(cell)
+    assert set(store.left_out) == {path}
+    record = store.scores()[0]
+    store.put(cell, replace(record, provenance=record.provenance | {"key": cell.key}))
+    assert store.has(cell)
+    assert not store.left_out
