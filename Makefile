@@ -15,7 +15,7 @@ override BENCH_GOALS := $(MAKECMDGOALS)
 override SHELL := /bin/sh
 override .SHELLFLAGS := -c
 override RUN := $(if $(strip $(VENV)),"$$VENV"/bin/python,$$PYTHON)
-override COMMANDS := bench report test check conform list speed train search explain export audit where segment selfscore noisy compare why verify citations
+override COMMANDS := bench report test check conform list speed train search explain export audit where segment selfscore noisy compare why verify citations site
 
 # Commands without a program of their own say here that they take no variable.
 override OTHERS := $(filter-out PYTHON VENV TESTS BENCH_MIRROR BENCH_CACHE BENCH_TRACEBACK,$(TYPED))
@@ -106,6 +106,7 @@ export:  ## Write networks as ONNX or TFLite files (METHOD, DATA, NOISE, FORMAT,
 audit:  ## Find test images in training sets and in other test sets (DATA, TABLE; results/audit/); LIMITS=1: which planted overlaps it finds
 verify:  ## Measure and judge every published number that can be measured (METHOD, DATA, BUDGET=1h; results/measured/verify.csv)
 citations:  ## Published numbers that later papers print otherwise, and the likeliest cause (TABLE; results/measured/citations.csv)
+site:  ## The public leaderboard as static files, measured beside published, from what is committed (TO; results/site/)
 compare:  ## Whether methods differ on the same images: intervals, tests, ranks (METHOD=a,b, DATA, NOISE, METRIC; results/compare/)
 why:  ## Why a number is not met: the choices that explain it (METHOD, DATA, NOISE, TARGET=29.41, METRIC, IMAGES; results/why/)
 where:  ## Where errors sit: near boundaries, inside regions, by class (METHOD, DATA, NOISE; results/where/)

@@ -17,7 +17,7 @@ from bench.common.paths import ROOT
 
 COMMANDS = (
     "run", "list", "conform", "report", "draws", "speed", "explain", "export", "train", "search", "audit", "where",
-    "segment", "selfscore", "noisy", "compare", "why", "verify", "citations", "test", "check", "clean",
+    "segment", "selfscore", "noisy", "compare", "why", "verify", "citations", "site", "test", "check", "clean",
 )  # fmt: skip
 """Each is the function `command` of the module of its name."""
 

@@ -36,6 +36,11 @@ class Leaderboard:
         return distinct_slug(f"{self.dataset}-{self.degradation}-{self.protocol}")
 
     @property
+    def target(self) -> str:
+        """Where a cell of the matrix leads."""
+        return self.anchor
+
+    @property
     def section(self) -> str:
         """A name for links to all boards of its images."""
         return distinct_slug(self.dataset)

@@ -16,6 +16,7 @@ from bench.report.columns import PAGE, columns, heading, text
 from bench.report.figures.charts import Chart
 from bench.report.figures.styles import styles
 from bench.report.leaderboard import Leaderboard
+from bench.report.page.marks import number, outlines
 from bench.report.page.matrix import GLYPHS, matrix
 from bench.report.page.pictures import ERROR_PEAK, SIDE, PictureStrip
 from bench.score.metrics import shown
@@ -57,7 +58,7 @@ def html(
         for r in entry.result.records
     }
     return (
-        _environment()
+        environment()
         .get_template("page.html.j2")
         .render(
             boards=boards,
@@ -65,10 +66,10 @@ def html(
             looks=looks,
             metrics=shown(),
             glyphs=GLYPHS,
-            sheet=Markup("\n".join(_asset(name) for name in SHEETS)),
-            scripts=[Markup(_asset(name)) for name in SCRIPTS],
-            data=Markup(script_json(_data(boards))),
-            inside={name: Markup(script_json(content)) for name, content in (inside or {}).items()},
+            sheet=assets(SHEETS),
+            scripts=[assets((name,)) for name in SCRIPTS],
+            data=_data(boards),
+            inside=inside or {},
             charts=[(chart, Markup(chart.svg)) for chart in charts],
             strips=strips,
             failures=failures,
@@ -112,7 +113,7 @@ def _data(boards: Sequence[Leaderboard]) -> dict[str, Any]:
             }
             for name, look in shown().items()
         },
-        "looks": {label: [look.colour, look.marker] for label, look in looks.items()},
+        "looks": {label: [look.colour, number(look)] for label, look in looks.items()},
         "boards": {
             board.anchor: {
                 "title": f"{board.title}, {board.noise}, protocol {board.protocol}",
@@ -130,12 +131,16 @@ def _digits(form: str) -> int:
 
 
 @cache
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
+def environment() -> jinja2.Environment:
+    """Return what fills the templates: everything is escaped, and `script` is for data within a script element."""
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(ASSETS), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
+    made.globals |= {"number": number, "outlines": outlines()}
+    made.filters["script"] = lambda content: Markup(script_json(content))
+    return made
 
 
-@cache
-def _asset(name: str) -> str:
-    return (ASSETS / name).read_text(encoding="utf-8")
+def assets(names: Sequence[str]) -> Markup:
+    """Return scripts or style sheets as they stand in the page."""
+    return Markup("\n".join((ASSETS / name).read_text(encoding="utf-8") for name in names))

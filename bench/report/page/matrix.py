@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import methods
 from bench.degradation import KINDS
@@ -43,11 +44,13 @@ class Row:
     family, colours, told : str
         What a person filters by: the file of `methods/` that it is from, its images, and how it comes to know sigma.
     style : Style, optional
-        How it looks in figures; None for a row of the ledger.
+        How it looks in figures; None where it is in none.
     cells : mapping
         The values of each metric by the anchor of the board.
     paper : str
         Its source.
+    measured : bool
+        Whether it was run; otherwise its numbers are the ledger's.
     """
 
     label: str
@@ -57,20 +60,21 @@ class Row:
     style: Style | None
     cells: Mapping[str, Mapping[str, Value]]
     paper: str = ""
-
-    @property
-    def measured(self) -> bool:
-        """Whether it was run; otherwise its numbers are the ledger's."""
-        return self.style is not None
+    measured: bool = True
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """Methods over boards."""
+    """Methods over boards, or over what has their `anchor`, `dataset`, `title`, `noise` and `protocol`."""
 
-    boards: tuple[Leaderboard, ...]
+    boards: tuple[Any, ...]
     rows: tuple[Row, ...]
     metrics: tuple[str, ...]
+
+    @property
+    def ranked(self) -> bool:
+        """Whether the methods of a column were measured alike, so that they have places."""
+        return any(value.rank for row in self.rows for cell in row.cells.values() for value in cell.values())
 
     def choices(self, name: str) -> list[str]:
         """Return the different values of an attribute of the rows, sorted: what a filter offers."""
@@ -182,4 +186,4 @@ def _ledger_rows(boards: Sequence[Leaderboard]) -> Iterator[Row]:
     for (method, variant), cells in sorted(found.items()):
         label = f"{method} ({variant})" if variant else method
         colours = tuple(sorted({c for _, c, _ in places}))
-        yield Row(label, "published", colours, "", None, cells, papers[method, variant])
+        yield Row(label, "published", colours, "", None, cells, papers[method, variant], measured=False)

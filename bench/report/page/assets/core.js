@@ -43,11 +43,10 @@ window.report = (() => {
 
   // The mark of a method beside its name, as figures have it.
   function mark(label) {
-    const [colour, marker] = report.data.looks[label] ?? ["currentColor", "o"];
-    const use = make("use", { href: `#mark-${markers.indexOf(marker)}` });
+    const [colour, number] = report.data.looks[label] ?? ["currentColor", 0];
+    const use = make("use", { href: `#mark-${number}` });
     return make("svg", { class: "mark", viewBox: "-6 -6 12 12", style: `color:${colour}`, "aria-hidden": "true" }, use);
   }
-  const markers = ["o", "s", "^", "D", "v", "P", "X"];
 
   function say(text) {
     document.querySelector(".toast")?.remove();

@@ -10,6 +10,8 @@
     head, place: Number(head.dataset.place), dataset: head.dataset.dataset, noise: head.dataset.noise,
   }));
 
+  const ranked = places[0]?.place === 2;
+
   function metric() {
     const chosen = field("metric")?.value ?? "psnr";
     box.classList.remove(...Object.keys(report.data.metrics));
@@ -48,6 +50,7 @@
         && is("family", row.dataset.family) && (!published || field("published")?.checked));
       if (row.hidden) continue;
       shown += 1;
+      if (!ranked) continue;
       const own = (place, head) => row.cells[place].dataset[`r_${head.dataset.reference ? chosen : "self_mse"}`];
       const ranks = seen.map(({ place, head }) => Number(own(place, head))).filter(Boolean);
       const cell = row.cells[1];
@@ -65,5 +68,5 @@
   controls.addEventListener("reset", () => setTimeout(change));
   controls.hidden = false;
   change();
-  report.sort(table, 1, "ascending");
+  if (ranked) report.sort(table, 1, "ascending");
 })();

@@ -1,0 +1,1 @@
+"""`make site`: the public leaderboard, made of what is committed, without any run."""
