@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from bench.cli.app import main
-from bench.judge.paired import Pair, average_ranks, cliques, holm, pairs
+from bench.judge.paired import Pair, average_ranks, cliques, holm, pairs, signed_rank
 from bench.plan.request import Request
 from bench.run.settings import Settings
 from bench.studies.compare.study import build
@@ -39,6 +39,12 @@ def test_the_p_value_is_exact_where_all_images_agree():
     assert pair.p == pytest.approx(2 / 2**12)
     assert not pair.tie
     assert pair.wins == 1
+
+
+@pytest.mark.parametrize("differences", [[1, 2, -2, 0, 3, 3, -1], [0, 0, 5], [1, 1, 1, -4], [-1, 2, 3, 4, 5, 6]])
+def test_the_p_value_of_few_images_is_that_of_scipy(differences):
+    theirs = stats.wilcoxon(differences, zero_method="zsplit", method=stats.PermutationMethod()).pvalue
+    assert signed_rank(np.array(differences, float)) == pytest.approx(theirs)
 
 
 def test_the_interval_covers_the_true_mean_and_the_power_is_what_it_says():
