@@ -16,7 +16,7 @@ OF_IMAGES = ("method", "dataset", "degradation", "protocol")
 """Columns of leaderboards that tables of images have too."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Leaderboard:
     """The results of one dataset, noise and protocol, best first: by PSNR, or by the self-supervised score."""
 

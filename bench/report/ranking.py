@@ -1,8 +1,9 @@
 """Best and second of a leaderboard: marked only where the images tell them from the rest."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from bench.judge.paired import LEVEL, holm, signed_rank
@@ -17,7 +18,8 @@ Mark = Literal["best", "second", "tied"]
 """``"tied"``: the first by its mean, where it is not the best, and those that the images do not tell from it."""
 
 
-def marks(board: Leaderboard, metric: str = "psnr") -> dict[str, Mark]:
+@lru_cache(maxsize=1024)  # terminal, page and papers ask for the same ones
+def marks(board: Leaderboard, metric: str = "psnr") -> Mapping[str, Mark]:
     """Return which methods of a leaderboard are marked, by label.
 
     The method of the best mean is held against each other one on the same images (Wilcoxon's signed-rank test,
@@ -34,53 +36,63 @@ def marks(board: Leaderboard, metric: str = "psnr") -> dict[str, Mark]:
 
     Returns
     -------
-    dict
+    mapping
         ``"best"``, ``"second"`` or ``"tied"``; methods without a mark are left out.
     """
     better = -1 if shown()[metric].better == "low" else 1
-    results = sorted(_comparable(board, metric), key=lambda result: -better * result.mean(metric))
-    if len(results) < 2:
+    scored = sorted(_comparable(board, metric), key=lambda one: -better * one.result.mean(metric))
+    if len(scored) < 2:
         return {}
-    ties = _tied_with_first(results, metric, better)
+    ties = _tied_with_first(scored, better)
     if ties:
-        return dict.fromkeys((result.label for result in (results[0], *ties)), "tied")
-    found: dict[str, Mark] = {results[0].label: "best"}
-    if len(results) > 2 and not _tied_with_first(results[1:], metric, better):
-        found[results[1].label] = "second"
+        return dict.fromkeys((one.result.label for one in (scored[0], *ties)), "tied")
+    found: dict[str, Mark] = {scored[0].result.label: "best"}
+    if len(scored) > 2 and not _tied_with_first(scored[1:], better):
+        found[scored[1].result.label] = "second"
     return found
 
 
-def _comparable(board: Leaderboard, metric: str) -> list[Result]:
+@dataclass(frozen=True)
+class _Scored:
+    """A result, and its score of each image, the mean over its seeds."""
+
+    result: Result
+    metric: str
+    images: Mapping[str, float]
+
+    def of_seeds(self, seeds: set[int]) -> Mapping[str, float]:
+        """Return the scores of some of its seeds."""
+        if set(self.result.seeds) == seeds:
+            return self.images
+        records = tuple(record for record in self.result.records if record.provenance["seed"] in seeds)
+        return replace(self.result, records=records).images(self.metric)
+
+
+def _comparable(board: Leaderboard, metric: str) -> list[_Scored]:
     """Return the results that have a finite value of each image of the board."""
-    scored = {row.result.label: (row.result, row.result.images(metric)) for row in board.entries}
-    images = max((of_it.keys() for _, of_it in scored.values()), key=len)
-    return [
-        result
-        for result, of_it in scored.values()
-        if of_it.keys() == images and not result.failed_images and all(map(math.isfinite, of_it.values()))
-    ]
+    scored = [_Scored(row.result, metric, row.result.images(metric)) for row in board.entries]
+    names = max((one.images.keys() for one in scored), key=len)
+    whole = [one for one in scored if one.images.keys() == names and not one.result.failed_images]
+    return [one for one in whole if all(map(math.isfinite, one.images.values()))]
 
 
-def _tied_with_first(results: Sequence[Result], metric: str, better: int) -> list[Result]:
-    """Return the later results that the images do not show to be worse than the first one."""
+def _tied_with_first(scored: Sequence[_Scored], better: int) -> list[_Scored]:
+    """Return the later ones that the images do not show to be worse than the first one."""
     import numpy as np
 
-    first, *others = results
-    gains = [better * _differences(first, other, metric) for other in others]
+    first, *others = scored
+    gains = [better * _differences(first, other) for other in others]
     p_values = holm([signed_rank(gain) for gain in gains])
     # The mean and most of the images must say the same: one image can lift a mean above those that win on all others.
     worse = [p < LEVEL and gain.mean() > 0 and np.median(gain) > 0 for p, gain in zip(p_values, gains, strict=True)]
     return [other for other, is_worse in zip(others, worse, strict=True) if not is_worse]
 
 
-def _differences(one: Result, other: Result, metric: str) -> "np.ndarray":
+def _differences(one: _Scored, other: _Scored) -> "np.ndarray":
     """Return the difference on each image, of the seeds that both have, or else of all."""
     import numpy as np
 
-    shared = set(one.seeds) & set(other.seeds) or {*one.seeds, *other.seeds}
-    first, second = (_of_seeds(result, shared).images(metric) for result in (one, other))
+    seeds = set(one.result.seeds), set(other.result.seeds)
+    shared = seeds[0] & seeds[1]
+    first, second = (scored.of_seeds(shared or mine) for scored, mine in zip((one, other), seeds, strict=True))
     return np.array([first[image] - second[image] for image in first])
-
-
-def _of_seeds(result: Result, seeds: set[int]) -> Result:
-    return replace(result, records=tuple(r for r in result.records if r.provenance["seed"] in seeds))

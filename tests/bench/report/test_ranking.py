@@ -1,9 +1,9 @@
 """Marks of best and second against p-values by hand: n of n images better has p = 2 / 2^n."""
 
-from types import SimpleNamespace
-
 import numpy as np
 
+from bench.report.columns import Entry
+from bench.report.leaderboard import Leaderboard
 from bench.report.ranking import marks
 from bench.store.records import Record
 from bench.store.results import Result
@@ -16,7 +16,9 @@ def result(label, values, *, seed=0, names=None, failed=(), metric="psnr"):
 
 
 def board(*results):
-    return SimpleNamespace(entries=[SimpleNamespace(result=one) for one in results])
+    return Leaderboard(
+        "set12", "Set12", "gaussian:25", "gaussian", 25, "standard", tuple(Entry(r, {}) for r in results)
+    )
 
 
 # Twelve images, and steps that differ from image to image, so that no two differences are equal.
