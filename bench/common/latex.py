@@ -3,6 +3,9 @@
 import unicodedata
 from functools import cache
 
+LONGEST = 16
+"""Letters of a word that a line is not broken in."""
+
 
 def latex_escaped(text: str) -> str:
     r"""Return a text as LaTeX prints it letter by letter, in ASCII, with no package and in any encoding of fonts.
@@ -22,6 +25,18 @@ def latex_escaped(text: str) -> str:
         while ligature in letters:
             letters = letters.replace(ligature, "{}".join(ligature))
     return letters
+
+
+def latex_breakable(text: str) -> str:
+    r"""Return a text as `latex_escaped` does, in which a line may end within a word of more than `LONGEST` letters too.
+
+    Examples
+    --------
+    >>> latex_breakable("abcdefghijklmnopqrs_t u")
+    'abcdefghijklmnop\\allowbreak{}qrs\\_t u'
+    """
+    words = ([word[i : i + LONGEST] for i in range(0, len(word), LONGEST)] for word in text.split(" "))
+    return " ".join(r"\allowbreak{}".join(map(latex_escaped, pieces)) for pieces in words)
 
 
 # Brackets and stars, since after a line of a table they would be read as its option.

@@ -40,10 +40,11 @@ def build(
         If no cell is finished, or there is no such format.
     """
     from bench.report.figures.charts import make_charts
-    from bench.report.leaderboard import images_csv, leaderboards, to_csv, to_latex, to_markdown
+    from bench.report.leaderboard import images_csv, leaderboards, to_csv, to_markdown
     from bench.report.page.details import board_data
     from bench.report.page.html import html, later
     from bench.report.page.pictures import picture_strips
+    from bench.report.paper.files import save
 
     store = Store(out / "runs")
     results, failures = current(gather(store.scores(pictures=True))), store.failures()
@@ -58,7 +59,7 @@ def build(
     write_whole(folder / "leaderboard.csv", to_csv(boards))
     write_whole(folder / "images.csv", images_csv(results))
     write_whole(folder / "report.md", to_markdown(boards))
-    write_whole(folder / "report.tex", to_latex(boards))
+    save(boards, folder / "paper")
     for board in boards:
         name = f"data/{board.anchor}"
         write_whole(folder / f"{name}.js", later(name, board_data(board)))

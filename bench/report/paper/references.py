@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 
-from bench.common.latex import latex_escaped
+from bench.common.latex import latex_breakable
 from bench.report.leaderboard import Leaderboard
 from bench.store.records import slug
 from bench.store.results import Result
@@ -55,6 +55,11 @@ def references(boards: Sequence[Leaderboard]) -> list[Reference]:
 def to_bibtex(boards: Sequence[Leaderboard]) -> str:
     """Return the bibliography of leaderboards in BibTeX."""
     return "\n\n".join(one.text for one in references(boards)) + "\n"
+
+
+def cited(found: Sequence[Reference]) -> str:
+    """Return the citation of entries in LaTeX, to stand after a word; empty where there are none."""
+    return rf"~\cite{{{','.join(one.key for one in found)}}}" if found else ""
 
 
 def of_method(result: Result) -> list[Reference]:
@@ -106,14 +111,14 @@ def _made(name: str, paper: str) -> list[Reference]:
     found = _ADDRESS.search(paper)
     address = found["address"] if found else ""
     title = _ADDRESS.sub("", paper, count=1).strip(" ,;.")
-    fields = {"title": title or name, "howpublished": address}
+    fields = {"title": f"{{{_bibtex_escaped(title or name)}}}", "howpublished": _bibtex_escaped(address)}
     if not (title or address):
         return []
-    lines = [f"  {field} = {{{_bibtex_escaped(value)}}}" for field, value in fields.items() if value]
+    lines = [f"  {field} = {{{value}}}" for field, value in fields.items() if value]
     key = f"method-{slug(name)}"
     return [Reference(key, f"@misc{{{key},\n" + ",\n".join(lines) + "\n}")]
 
 
 def _bibtex_escaped(text: str) -> str:
     """Return a text as BibTeX hands it to LaTeX; it counts braces, also those after a backslash."""
-    return latex_escaped(text).replace(r"\{", r"\textbraceleft{}").replace(r"\}", r"\textbraceright{}")
+    return latex_breakable(text).replace(r"\{", r"\textbraceleft{}").replace(r"\}", r"\textbraceright{}")
