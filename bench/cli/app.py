@@ -11,7 +11,7 @@ from pathlib import Path
 import typer
 from typer.exceptions import TyperException
 
-from bench.common.errors import BenchError, one_line
+from bench.common.errors import BenchError, one_line, visible
 from bench.common.interruption import interruptible
 from bench.common.paths import ROOT
 
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 traceback.print_exception(error)
             line, status = _explained(error)
             if not interruption.number:  # what it ended may have been missed
-                typer.echo(f"error: {line}", err=True)
+                typer.echo(f"error: {visible(line)}", err=True)
     if interruption.number or status == INTERRUPTED:
         typer.echo(interruption.line, err=True)
         status = interruption.status

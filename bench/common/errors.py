@@ -39,6 +39,20 @@ def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
+def visible(text: str) -> str:
+    r"""Return a text as one line that moves no cursor: control characters, turned writing and no-UTF-8 are spelled.
+
+    Examples
+    --------
+    >>> visible("a\x1b[2J\tb\n\u202ec"), visible("café [/b]")
+    ('a\\x1b[2J\\tb\\n\\u202ec', 'café [/b]')
+    """
+    return _UNSEEN.sub(lambda letter: letter[0].encode("unicode_escape").decode(), text)
+
+
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
 def last_line(printed: bytes) -> str:
     r"""Return the last line that a program has printed, as the end of a message; empty where there is none.
 

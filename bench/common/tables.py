@@ -4,13 +4,14 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.common.atomic import ADVICE, write_whole
-from bench.common.errors import BenchError
+from bench.common.errors import BenchError, visible
 from bench.common.latex import latex_escaped
 
 ENDINGS = (".csv", ".md", ".tex", ".json")
@@ -23,7 +24,8 @@ def csv_text(rows: Iterable[Any], *, columns: Sequence[str] = (), digits: int | 
     Parameters
     ----------
     rows : iterable of mapping or dataclass
-        A column is there if one row has it, in order of first appearance. NaN and None are empty fields.
+        A column is there if one row has it, in order of first appearance. NaN and None are empty fields. A text that
+        a spreadsheet would take for a formula has a `'` before it.
     columns : sequence of str
         Columns that come first, and are there without a row that has them.
     digits : int, optional
@@ -33,13 +35,15 @@ def csv_text(rows: Iterable[Any], *, columns: Sequence[str] = (), digits: int | 
     --------
     >>> csv_text([{"a": 1, "b": float("nan")}, {"a": 0.1234567, "c": "x, y"}], digits=3)
     'a,b,c\n1,,\n0.123,,"x, y"\n'
+    >>> csv_text([{"a": "=1+2", "b": "-0.5", "c": "-residual"}])
+    "a,b,c\n'=1+2,-0.5,'-residual\n"
     """
     flat = [_mapping(row) for row in rows]
     names = list(dict.fromkeys([*columns, *(name for row in flat for name in row)]))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([_field(row.get(name), digits) for name in names] for row in flat)
+    writer.writerow(map(_no_formula, names))
+    writer.writerows([_no_formula(_field(row.get(name), digits)) for name in names] for row in flat)
     return text.getvalue()
 
 
@@ -190,10 +194,25 @@ def markdown_text(names: Sequence[str], rows: Iterable[Sequence[str]], right: Se
     >>> markdown_text(["a|b", "c"], [["x", "1"]], [False, True])
     '| a\\|b | c |\n|---|---:|\n| x | 1 |\n'
     """
-    lines = [[text.replace("|", "\\|") for text in line] for line in (names, *rows)]
+    lines = [[markdown_escaped(text) for text in line] for line in (names, *rows)]
     texts = [f"| {' | '.join(line)} |" for line in lines]
     texts.insert(1, f"|{'|'.join('---:' if one else '---' for one in right)}|")
     return "\n".join(texts) + "\n"
+
+
+def markdown_escaped(text: str) -> str:
+    r"""Return a text as Markdown shows it letter by letter, on one line.
+
+    Examples
+    --------
+    >>> markdown_escaped("<b>*a*</b> my_net _x_ $y$"), markdown_escaped("# [a](b)"), markdown_escaped("-0.5")
+    ('\\<b\\>\\*a\\*\\</b\\> my_net \\_x\\_ \\$y\\$', '\\# \\[a\\](b)', '-0.5')
+    """
+    escaped = _MARKDOWN.sub(r"\\\g<0>", " ".join(visible(part) for part in text.splitlines()))
+    return escaped.replace("$", r"\$") if escaped.count("$") > 1 else escaped  # two would be a formula
+
+
+_MARKDOWN = re.compile(r"[\\`*\[\]<>|~]|&(?=#?\w+;)|(?<![^\W_])_|_(?![^\W_])|^[-+#](?=[-+#\s]|$)|(?<=^\d)[.)](?=\s)")
 
 
 def latex_text(names: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[bool]) -> str:
@@ -225,3 +244,15 @@ def _field(value: Any, digits: int | None) -> Any:
     if value is None or value != value:
         return ""
     return f"{value:.{digits}g}" if digits is not None and isinstance(value, float) else value
+
+
+def _no_formula(field: Any) -> Any:
+    """Return a field as no spreadsheet runs it, and as every reader takes it for one."""
+    if not isinstance(field, str):
+        return field
+    text = field.replace("\r", r"\r")  # which `csv` does not quote, and readers take for the end of a line
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+
+
+_FORMULA = re.compile(r"\s*[=+\-@＝＋－＠].|[\t\n]", re.DOTALL)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")

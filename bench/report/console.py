@@ -4,6 +4,8 @@ from typing import Any
 
 from rich.console import Console
 
+from bench.common.errors import visible
+
 
 def console(width: int = 120) -> Console:
     """Return the console for standard output; of that width in columns where it is no terminal."""
@@ -11,6 +13,14 @@ def console(width: int = 120) -> Console:
     return out if out.is_terminal else plain(width=width)
 
 
+class Plain(Console):
+    """A console that prints letters as they stand, and lets no name move the cursor."""
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        """Print texts as `bench.common.errors.visible` spells them, line by line."""
+        super().print(*("\n".join(map(visible, o.split("\n"))) if isinstance(o, str) else o for o in objects), **how)
+
+
 def plain(**how: Any) -> Console:
     """Return a console that prints letters as they stand: `set:b:` is no picture, `[red]` no colour."""
-    return Console(highlight=False, emoji=False, markup=False, **how)
+    return Plain(highlight=False, emoji=False, markup=False, **how)

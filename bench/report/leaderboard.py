@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bench.common.errors import visible
 from bench.common.latex import latex_escaped
-from bench.common.tables import csv_text, json_text, latex_text, markdown_text
+from bench.common.tables import csv_text, json_text, latex_text, markdown_escaped, markdown_text
 from bench.degradation import PAIRS
 from bench.judge.footnotes import PREDICTED_NOISE, SELF_SCORE, averaged, footnotes
 from bench.report.columns import FILE, MARKDOWN, Entry, best_first, columns, entry, heading, stored, text
@@ -122,13 +123,15 @@ def to_markdown(boards: Sequence[Leaderboard]) -> str:
     """Return the leaderboards as Markdown tables with the reasons of the verdicts under them."""
     parts = ["# Denoising benchmark\n"]
     for board in boards:
+        lines = [f"{row.result.label}: {v.reason}" for row in board.entries for v in row.explained]
+        lines += [*board.explanations, *(f"Note: {line}" for line in board.footnotes)]
+        title = markdown_escaped(f"{board.title}, {board.degradation}, protocol")
+        protocol = visible(board.protocol).replace("`", "'")
         parts += [
-            f"## {board.title}, {board.degradation}, protocol `{board.protocol}`\n",
-            f"{board.choices}.\n",
+            f"## {title} `{protocol}`\n",
+            f"{markdown_escaped(board.choices)}.\n",
             markdown_text(*_shown(board)),
-            *(f"- {row.result.label}: {v.reason}" for row in board.entries for v in row.explained),
-            *(f"- {line}" for line in board.explanations),
-            *(f"- Note: {line}" for line in board.footnotes),
+            *(f"- {markdown_escaped(line)}" for line in lines),
             "",
         ]
     return "\n".join(parts)

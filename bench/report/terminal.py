@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from bench.common.errors import visible
 from bench.judge.footnotes import PREDICTED_NOISE, SELF_SCORE, averaged, footnotes
 from bench.plan.cell import Cell, Failure
 from bench.report.columns import TERMINAL, Column, Entry, best_first, columns, entry, heading, text
@@ -115,7 +116,7 @@ class _Line(CellProgress):
 
 def failed(failure: Failure) -> None:
     """Print why something failed, on standard error, as one line."""
-    print(f"failed  {failure.title}: {failure.cause}", file=sys.stderr)  # noqa: T201
+    print(visible(f"failed  {failure.title}: {failure.cause}"), file=sys.stderr)  # noqa: T201
 
 
 def check(out: Console, colour: str, name: str, remark: str, *, passed: bool | None) -> None:

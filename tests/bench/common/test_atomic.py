@@ -1,3 +1,5 @@
+import csv
+import io
 import json
 import os
 import re
@@ -14,7 +16,7 @@ import pytest
 from bench.common import atomic
 from bench.common.atomic import check_writable, whole, write_whole
 from bench.common.errors import BenchError
-from bench.common.tables import csv_text, latex_text, write_csv, write_table
+from bench.common.tables import csv_text, latex_text, markdown_escaped, markdown_text, write_csv, write_table
 
 ROOT = Path(__file__).resolve().parents[3]
 WRITER = """
@@ -172,3 +174,35 @@ def test_what_cannot_be_written_is_known_before(tmp_path):
     for path in (tmp_path / "new" / "deep" / "t.csv", tmp_path / "file", tmp_path, Path("/dev/null")):
         check_writable(path)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+FORMULAS = ["=1+2", "+cmd|x", "-2+3", "@SUM(A1)", "\t=1", " =1", '=HYPERLINK("http://x","y")', "-a", "＝1"]
+
+
+def test_no_field_of_a_csv_file_is_a_formula():
+    text = csv_text([{"=name": formula} for formula in FORMULAS])
+    fields = [field for (field,) in csv.reader(io.StringIO(text, newline=""))]
+    assert fields == ["'=name", *(f"'{formula}" for formula in FORMULAS)]
+    assert csv_text([{"a": "x\r=1", "b": 2}]) == "a,b\nx\\r=1,2\n"  # one row, for whoever ends lines there
+    numbers = ["-0.5", "+0.01", "-1e-5", "-", "a=b", "", "29.23"]
+    assert csv_text([{"a": number} for number in numbers]).splitlines()[1:] == [n or '""' for n in numbers]
+
+
+@pytest.mark.parametrize(
+    "label",
+    ["<script>alert(1)</script>", "[a](javascript:x)", "`x`", "**b** __c__", "a|b", "&lt;", "~~x~~", "_x_", "# x",
+     "- x", "1. x", "\\", "a\\|b", "![x](y)", "a*b*c", "my_net_2", "x\ny", "été 中文"],
+)  # fmt: skip
+def test_markdown_shows_each_letter_as_it_stands(label):
+    """By another program's reading of Markdown, in a table and in a list."""
+    from html import unescape
+
+    from markdown_it import MarkdownIt
+
+    shown = " ".join(label.split())
+    reader = MarkdownIt("commonmark").enable("table").enable("strikethrough")
+    page = reader.render(markdown_text(["method"], [[label]], [False]))
+    (cell,) = re.findall(r"<td>(.*)</td>", page)
+    assert unescape(cell) == shown
+    assert "<" not in cell
+    assert unescape(reader.render(f"- {markdown_escaped(label)}\n")) == f"<ul>\n<li>{shown}</li>\n</ul>\n"
