@@ -90,6 +90,7 @@ def run_campaign(
         prepare_for(waiting)
     failed = set()
     progress.planned(len(cells), len(cells) - len(waiting))
+    progress.waiting(waiting, store, settings)
     start, stored, kept = time.perf_counter(), 0, len(cells) - len(waiting)
     CURRENT.keep(kept, len(cells))
     try:

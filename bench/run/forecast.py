@@ -45,8 +45,7 @@ def forecasts(cells: Sequence[Cell], store: Store, settings: Settings, *, fresh:
     """
     if settings.save:
         Saver(settings.save, cells)  # which refuses what could not be saved
-    records = store.scores()
-    rates, pixels = _seconds_a_pixel(records, settings), _pixels_of_sets(records)
+    seconds = expected_seconds(cells, store.scores(), settings)
     made = []
     for cell in cells:
         lacking = settings.save is not None and needs_floats(cell)
@@ -56,11 +55,17 @@ def forecasts(cells: Sequence[Cell], store: Store, settings: Settings, *, fresh:
         weights = cell.net.weights
         images = files.missing("data", cell.dataset.files)
         nets = files.missing("weights", (weights, *weights.beside) if weights else ())
-        if cell.data not in pixels:
-            pixels[cell.data] = math.nan if images else _pixels(cell)
-        seconds = rates.get(_way(cell.identity), math.nan) * pixels[cell.data]
-        made.append(Forecast(cell, finished=False, missing=(*images, *nets), seconds=seconds))
+        made.append(Forecast(cell, finished=False, missing=(*images, *nets), seconds=seconds[cell.key]))
     return made
+
+
+def expected_seconds(cells: Sequence[Cell], records: Sequence[Record], settings: Settings) -> dict[str, float]:
+    """Return the likely seconds of each cell, by its key; NaN where no record of its net is of this machine."""
+    rates, pixels = _seconds_a_pixel(records, settings), _pixels_of_sets(records)
+    for cell in cells:
+        if cell.data not in pixels and _way(cell.identity) in rates:
+            pixels[cell.data] = math.nan if files.missing("data", cell.dataset.files) else _pixels(cell)
+    return {cell.key: rates.get(_way(cell.identity), math.nan) * pixels.get(cell.data, math.nan) for cell in cells}
 
 
 def bytes_to_download(some: Sequence[Forecast]) -> tuple[int, int]:

@@ -1,9 +1,11 @@
 """How a campaign and its cells report their progress; these reporters say nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.plan.cell import Cell, Failure
+from bench.run.settings import Settings
+from bench.store.records import Store
 
 
 class CellProgress:
@@ -21,6 +23,9 @@ class Progress:
 
     def planned(self, total: int, finished: int) -> None:
         """Cells of the campaign, and how many of them have a record already."""
+
+    def waiting(self, cells: Sequence[Cell], store: Store, settings: Settings) -> None:
+        """Cells that will run, the store whose records say how long such ones took, and where they run."""
 
     def begin(self, cell: Cell) -> CellProgress:
         """Begin a cell; what is returned is told how it goes on."""

@@ -166,6 +166,12 @@ class Store:
         """
         return [record for path in self.paths() if (record := self._usable(path, pictures=pictures))]
 
+    def like(self, cells: Iterable[Cell], limit: int = 50) -> list[Record]:
+        """Read the last records of the methods of some cells, as `scores` does: what others took tells nothing."""
+        heads = tuple({slug(f"{replace(cell, method_name='').label} on ") for cell in cells})
+        paths = sorted((path for path in self.paths() if path.name.startswith(heads)), key=_written)
+        return [record for path in paths[-limit:] if (record := self._usable(path, pictures=False))]
+
     def failures(self) -> list[Failure]:
         """Return every failure that was noted and not mended since; a note that cannot be read is left out."""
         failures = []
@@ -239,6 +245,10 @@ class Store:
 
     def _failure_path(self, name: str) -> Path:
         return self.folder / "failed" / f"{name}.json"
+
+
+def _written(path: Path) -> int:
+    return path.stat().st_mtime_ns
 
 
 def _asked(cell: Cell) -> str:
