@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,27 @@ def decoded(
             for _ in file.iter_batches(batch_size=8) if whole else ():
                 pass
         return rows, json.loads(metadata[METADATA])
+    except (BenchError, pa.ArrowException, OSError, ValueError) as error:
+        raise BenchError(_printable(one_line(error))) from None
+
+
+def pixels(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Read name and pixels of a record's images one at a time, so that large images need the memory of one.
+
+    Raises
+    ------
+    BenchError
+        If the record cannot be read, as `decoded`.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        _check_footer(path)
+        with pq.ParquetFile(path, memory_map=True, page_checksum_verification=True) as file:
+            for batch in file.iter_batches(batch_size=1, columns=["image", "denoised"]):
+                for row in batch.to_pylist():
+                    yield row["image"], row["denoised"]
     except (BenchError, pa.ArrowException, OSError, ValueError) as error:
         raise BenchError(_printable(one_line(error))) from None
 
