@@ -15,7 +15,7 @@ override BENCH_GOALS := $(MAKECMDGOALS)
 override SHELL := /bin/sh
 override .SHELLFLAGS := -c
 override RUN := $(if $(strip $(VENV)),"$$VENV"/bin/python,$$PYTHON)
-override COMMANDS := bench report test check conform list speed train search explain export audit where segment selfscore noisy compare why verify citations site
+override COMMANDS := bench report test check conform list speed train search explain export audit where segment selfscore noisy compare compare-runs top why verify citations site
 
 # Commands without a program of their own say here that they take no variable.
 override OTHERS := $(filter-out PYTHON VENV TESTS BENCH_MIRROR BENCH_CACHE BENCH_TRACEBACK,$(TYPED))
@@ -28,10 +28,10 @@ endif
 
 help:  ## Explain the commands (the default)
 	@echo "Commands:"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ \
-	  line = sprintf("  make %-9s", $$1); count = split($$2, word, " "); \
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ \
+	  line = sprintf("  make %-12s", $$1); count = split($$2, word, " "); \
 	  for (i = 1; i <= count; i++) { \
-	    if (length(line " " word[i]) > 80) { print line; line = sprintf("%16s", "") } line = line " " word[i] } \
+	    if (length(line " " word[i]) > 80) { print line; line = sprintf("%19s", "") } line = line " " word[i] } \
 	  print line }'
 	@echo
 	@echo "Variables (each a comma list, or all):"
@@ -108,6 +108,8 @@ verify:  ## Measure and judge every published number that can be measured (METHO
 citations:  ## Published numbers that later papers print otherwise, and the likeliest cause (TABLE; results/measured/citations.csv)
 site:  ## The public leaderboard as static files, measured beside published, from what is committed (TO; results/site/)
 compare:  ## Whether methods differ on the same images: intervals, tests, ranks (METHOD=a,b, DATA, NOISE, METRIC; results/compare/)
+compare-runs:  ## What changed between two folders of results: cells, numbers, verdicts, versions (A=folder, B=folder, TABLE)
+top:  ## Rank what was measured and what was published of a dataset, with protocol and source (DATA, NOISE, METRIC, TABLE)
 why:  ## Why a number is not met: the choices that explain it (METHOD, DATA, NOISE, TARGET=29.41, METRIC, IMAGES; results/why/)
 where:  ## Where errors sit: near boundaries, inside regions, by class (METHOD, DATA, NOISE; results/where/)
 segment:  ## What a segmentation network makes of denoised images (METHOD, DATA, NOISE, SEGMENTER, IMAGES; results/segment/)

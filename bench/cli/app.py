@@ -17,7 +17,8 @@ from bench.common.paths import ROOT
 
 COMMANDS = (
     "run", "list", "conform", "report", "draws", "speed", "explain", "export", "train", "search", "audit", "where",
-    "segment", "selfscore", "noisy", "compare", "why", "verify", "citations", "site", "test", "check", "clean",
+    "segment", "selfscore", "noisy", "compare", "compare-runs", "top", "why", "verify", "citations", "site",
+    "test", "check", "clean",
 )  # fmt: skip
 """Each is the function `command` of the module of its name."""
 
@@ -34,7 +35,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for _name in COMMANDS:
-    _module = import_module(f"bench.cli.{_name}")
+    _module = import_module(f"bench.cli.{_name.replace('-', '_')}")
     app.command(_name, short_help=(_module.__doc__ or "").strip())(_module.command)
 
 

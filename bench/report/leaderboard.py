@@ -92,15 +92,16 @@ def leaderboards(results: Iterable[Result]) -> list[Leaderboard]:
 
 def to_csv(boards: Sequence[Leaderboard]) -> str:
     """Return the leaderboards as CSV, one row a result."""
-    return csv_text(_filed(boards))
+    return csv_text(rows_of_results(boards))
 
 
 def to_json(boards: Sequence[Leaderboard]) -> str:
     """Return the leaderboards as JSON, one object a result, with the names and values of the CSV."""
-    return json_text(_filed(boards))
+    return json_text(rows_of_results(boards))
 
 
-def _filed(boards: Sequence[Leaderboard]) -> list[dict[str, Any]]:
+def rows_of_results(boards: Sequence[Leaderboard]) -> list[dict[str, Any]]:
+    """Return what files hold of each result, by the names of the columns."""
     entries = [row for board in boards for row in board.entries]
     there = columns(FILE, entries)
     return [{column.name: stored(column, row) for column in there} for row in entries]
@@ -108,6 +109,11 @@ def _filed(boards: Sequence[Leaderboard]) -> list[dict[str, Any]]:
 
 def images_csv(results: Iterable[Result]) -> str:
     """Return every score of every image and seed as CSV."""
+    return csv_text(rows_of_images(results))
+
+
+def rows_of_images(results: Iterable[Result]) -> list[dict[str, Any]]:
+    """Return every score of every image and seed, by the names of the columns."""
     flat = []
     for row in map(entry, results):
         head = {c.name: stored(c, row) for c in columns(FILE, [row]) if c.name in OF_IMAGES}
@@ -116,7 +122,7 @@ def images_csv(results: Iterable[Result]) -> str:
             runtime = {"runtime": replace(row.result, records=(record,)).runtime}
             for image in record.images:
                 flat.append(head | seed | {name: image.get(name) for name in score_columns()} | runtime)
-    return csv_text(flat)
+    return flat
 
 
 def to_markdown(boards: Sequence[Leaderboard]) -> str:

@@ -137,6 +137,19 @@ class Store:
         """Read the record of a finished cell, with what is claimed of it."""
         return self._read(self._record(cell) or self.path(cell), columns)
 
+    def finished(self) -> list[Record]:
+        """Read every finished record as `scores` does.
+
+        Raises
+        ------
+        BenchError
+            If there is none.
+        """
+        if records := self.scores():
+            return records
+        damaged = f"; {len(self.left_out)} files there cannot be used" if self.left_out else ""
+        raise BenchError(f"{self.folder}: has no finished cell{damaged}; run make bench first, or name another folder")
+
     def claim(self, cell: Cell, rows: Sequence[Mapping[str, str]] | None = None) -> None:
         """Note what a cell, finished or not, is held against (`bench.store.claims.note`)."""
         claims.note(self.folder, cell, rows, ADVICE)
@@ -249,6 +262,11 @@ class Store:
 
 def _written(path: Path) -> int:
     return path.stat().st_mtime_ns
+
+
+def store_of(folder: Path) -> Store:
+    """Return the store of a folder that a person names: an output folder, or the `runs` in it."""
+    return Store(folder if folder.name == "runs" and not (folder / "runs").is_dir() else folder / "runs")
 
 
 def _asked(cell: Cell) -> str:
