@@ -65,6 +65,7 @@ help:  ## Explain the commands (the default)
 	@echo "  SAVE=folder         noisy and denoised images as files (bench)"
 	@echo "  OUT=folder          of all that is written (default results)"
 	@echo "  PICTURES=n          images a report shows for each noise; 0: all"
+	@echo "  ONE_FILE=1          a report's page that needs no other file (few pictures)"
 	@echo "  CHANGE='steps=2000 depth=8 features=[16,24]"
 	@echo "          schedule=[[0.6,0.1],[0.8,0.1]] options.weight=0.1'"
 	@echo "          NAME=mine (train)"
@@ -93,7 +94,7 @@ $(COMMANDS): setup
 	@$(RUN) -m bench.cli.make $@
 
 bench:  ## Measure METHOD on DATA with NOISE, beside the published numbers
-report:  ## Turn all finished runs into a page, tables and charts (PICTURES, FORMAT=png; results/report/)
+report:  ## Turn all finished runs into a page, tables and charts (PICTURES, ONE_FILE, FORMAT=png; results/report/)
 test:  ## Prove the code and the published numbers (TESTS=tests/bench for a part)
 check:  ## Format, lint, types, who may import whom, and each row of the ledger
 conform:  ## Check that a method of any origin keeps the contract (METHOD, WEIGHTS, MEGAPIXELS); without METHOD, hold PSNR, SSIM, BM3D and bicubic of packages against what is right (TABLE)

@@ -14,6 +14,8 @@ def build(
     pictures_each: int = 12,
     formats: Sequence[str] = (),
     warn: Callable[[str], None] = lambda line: None,
+    *,
+    one_file: bool = False,
 ) -> Path:
     """Write `report/` in an output folder from the records in its `runs/`.
 
@@ -28,11 +30,13 @@ def build(
         Of the files of charts, besides SVG and PDF: png.
     warn : callable
         Gets a line for each file in `runs/` that cannot be used.
+    one_file : bool
+        The page needs no other file, and has pictures of few images.
 
     Returns
     -------
     Path
-        The page `index.html`, which needs no other file.
+        The page `index.html`, with what it loads beside it.
 
     Raises
     ------
@@ -43,7 +47,7 @@ def build(
     from bench.report.leaderboard import images_csv, leaderboards, to_csv, to_markdown
     from bench.report.page.details import board_data
     from bench.report.page.html import html, later
-    from bench.report.page.pictures import picture_strips
+    from bench.report.page.pictures import pictures
     from bench.report.paper.files import save
 
     store = Store(out / "runs")
@@ -55,14 +59,15 @@ def build(
     folder = out / "report"
     boards = leaderboards(results)
     charts = make_charts(boards, folder / "charts", formats)
-    strips = picture_strips(store, boards, pictures_each)
     write_whole(folder / "leaderboard.csv", to_csv(boards))
     write_whole(folder / "images.csv", images_csv(results))
     write_whole(folder / "report.md", to_markdown(boards))
     save(boards, folder / "paper")
-    for board in boards:
-        name = f"data/{board.anchor}"
-        write_whole(folder / f"{name}.js", later(name, board_data(board)))
+    data = {f"data/{board.anchor}": board_data(board) for board in boards}
+    if not one_file:
+        for name, content in data.items():
+            write_whole(folder / f"{name}.js", later(name, content))
+    shown = pictures(store, boards, pictures_each, folder, one_file=one_file)
     page = folder / "index.html"
-    write_whole(page, html(boards, charts, strips, failures))
+    write_whole(page, html(boards, charts, shown, failures, data if one_file else None))
     return page

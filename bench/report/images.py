@@ -111,7 +111,9 @@ class _Denoised:
                         return content
                 self._pixels = pixels(self.path)
         except BenchError as error:
-            raise BenchError(f"record {self.path}: cannot be read ({error}); delete it and its cell runs again") from None
+            raise BenchError(
+                f"record {self.path}: cannot be read ({error}); delete it and its cell runs again"
+            ) from None
         raise BenchError(f"record {self.path}: has no image {name}; delete it and its cell runs again")
 
 

@@ -18,21 +18,21 @@ from bench.report.figures.styles import styles
 from bench.report.leaderboard import Leaderboard
 from bench.report.page.marks import number, outlines
 from bench.report.page.matrix import GLYPHS, matrix
-from bench.report.page.pictures import ERROR_PEAK, SIDE, PictureStrip
+from bench.report.page.pictures import COLOURS, SIDE, Pictures, viewer_data
 from bench.score.metrics import shown
 
 ASSETS = Path(__file__).parent / "assets"
 
-SCRIPTS = ("core.js", "table.js", "matrix.js", "board.js")
+SCRIPTS = ("core.js", "table.js", "matrix.js", "board.js", "crop_scores.js", "pixels.js", "pan_zoom.js", "viewer.js")
 """In the order in which they are run."""
 
-SHEETS = ("page.css",)
+SHEETS = ("page.css", "viewer.css")
 
 
 def html(
     boards: Sequence[Leaderboard],
     charts: Sequence[Chart],
-    strips: Mapping[str, Sequence[PictureStrip]],
+    pictures: Mapping[str, Pictures],
     failures: Sequence[Failure],
     inside: Mapping[str, Any] | None = None,
 ) -> str:
@@ -42,7 +42,7 @@ def html(
     ----------
     boards : sequence of Leaderboard
         Its tables.
-    charts, strips : sequence of Chart, mapping
+    charts, pictures : sequence of Chart, mapping
         Its figures, and its pictures by the anchor of their board.
     failures : sequence of Failure
         What did not finish.
@@ -71,7 +71,8 @@ def html(
             data=_data(boards),
             inside=inside or {},
             charts=[(chart, Markup(chart.svg)) for chart in charts],
-            strips=strips,
+            pictures=pictures,
+            viewer=viewer_data(boards, pictures),
             failures=failures,
             verdicts=verdicts,
             claimed=tuple(sorted(word for word in verdicts if "claim" in word)),
@@ -80,7 +81,7 @@ def html(
             machines=sorted(machines),
             versions=entries[0].result.about["versions"] if entries else {},
             side=SIDE,
-            error_peak=ERROR_PEAK,
+            error_colours=COLOURS,
             units="; ".join(f"{metric.title} is in {metric.unit}" for metric in shown().values() if " " in metric.unit),
             columns=partial(columns, PAGE),
             heading=partial(heading, output=PAGE),

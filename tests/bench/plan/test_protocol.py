@@ -14,8 +14,8 @@ from bench.judge.verdict import judge
 from bench.plan.protocol import CHOICES, PROTOCOLS, Protocol, protocol
 from bench.plan.request import Request, plan, planned
 from bench.report.leaderboard import leaderboards
+from bench.report.page import pictures as report_pictures
 from bench.report.page.html import html
-from bench.report.page.pictures import picture_strips
 from bench.run.images import degraded, pictures
 from bench.run.one_cell import Settings, run_cell
 from bench.store.records import Record, Store, described
@@ -267,13 +267,18 @@ def test_tables_never_mix_a_protocol_of_one_s_own(tmp_path, colour, photographs)
         "standard+gray=bt601": 2,
         "standard+crop=4+noisy=uint8": 2,
     }
-    strips = picture_strips(store, boards, 1)
-    text = html(boards, [], strips, [])
+    shown = report_pictures.pictures(store, boards, 1, tmp_path)
+    text = html(boards, [], shown, [])
     for board in boards:
         assert f"protocol {board.protocol}</h3>" in text
         assert text.count(f'id="{board.anchor}"') == 1
     assert "scored on Y of BT.601 from 16 to 235" in text
-    assert all(len(strip.outputs) == 2 for (strip,) in strips.values())  # gray pictures too
+    for board in boards:
+        (strip,) = shown[board.anchor].strips
+        assert [panel.title for panel in strip.panels][:2] == ["clean", "noisy"]
+        assert len(strip.panels) == 4
+        mode = "L" if "gray" in board.protocol else "RGB"
+        assert {Image.open(tmp_path / panel.source).mode for panel in strip.panels} == {mode}
 
 
 def test_no_published_number_is_of_a_protocol_of_one_s_own(one_cell):

@@ -10,7 +10,7 @@ from bench.plan.request import Request, plan
 from bench.report.columns import FILE, TERMINAL, columns, entry
 from bench.report.leaderboard import leaderboards, to_markdown
 from bench.report.page.html import html
-from bench.report.page.pictures import picture_strips
+from bench.report.page.pictures import pictures
 from bench.run.campaign import run_campaign
 from bench.run.one_cell import run_cell
 from bench.run.settings import Settings
@@ -114,4 +114,4 @@ def test_a_mended_image_is_measured(damaged, tmp_path):
     again = run_campaign(cells, Store(tmp_path / "runs"), CPU)
     assert len(gather(again.records())[0].records) == 1
     boards = leaderboards(gather(again.records()))
-    assert "3 of 6" in html(boards, (), picture_strips(Store(tmp_path / "runs"), boards, 0), ())
+    assert "3 of 6" in html(boards, (), pictures(Store(tmp_path / "runs"), boards, 0, tmp_path), ())

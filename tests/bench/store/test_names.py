@@ -18,7 +18,7 @@ from bench.degradation import degrade, parse
 from bench.plan.request import Request, plan
 from bench.report.leaderboard import images_csv, leaderboards, to_csv
 from bench.report.page.html import html
-from bench.report.page.pictures import picture_strips
+from bench.report.page.pictures import pictures
 from bench.run.campaign import run_campaign
 from bench.run.settings import Settings
 from bench.store.records import Store
@@ -107,7 +107,7 @@ def test_a_folder_that_changed_between_two_runs_is_two_sets(tmp_path, method_fil
     assert rows["mine", after] == pytest.approx(np.mean(expected), abs=1e-3)
     store = Store(out / "runs")
     boards = leaderboards(current(gather(store.scores())))
-    page = html(boards, (), picture_strips(store, boards, 1), ())  # with the pictures of the images that lie there now
+    page = html(boards, (), pictures(store, boards, 1, out), ())  # with the pictures of the images that lie there now
     assert page.count('alt="x, clean"') + page.count('alt="y, clean"') == 1
     assert len(set(re.findall(r'<h2 id="(folder[^"]+)"', page))) == 2
 
