@@ -29,7 +29,7 @@ def build(
     formats : sequence of str
         Of the files of charts, besides SVG and PDF: png.
     warn : callable
-        Gets a line for each file in `runs/` that cannot be used.
+        Gets a line for each record and each file of a study that cannot be used.
     one_file : bool
         The page needs no other file, and has pictures of few images.
 
@@ -48,6 +48,7 @@ def build(
     from bench.report.page.details import board_data
     from bench.report.page.html import html, later
     from bench.report.page.pictures import pictures
+    from bench.report.page.sections.build import make_sections
     from bench.report.paper.files import save
 
     store = Store(out / "runs")
@@ -63,11 +64,12 @@ def build(
     write_whole(folder / "images.csv", images_csv(results))
     write_whole(folder / "report.md", to_markdown(boards))
     save(boards, folder / "paper")
+    studies = make_sections(out, boards, warn, one_file=one_file)
     data = {f"data/{board.anchor}": board_data(board) for board in boards}
     if not one_file:
         for name, content in data.items():
             write_whole(folder / f"{name}.js", later(name, content))
     shown = pictures(store, boards, pictures_each, folder, one_file=one_file)
     page = folder / "index.html"
-    write_whole(page, html(boards, charts, shown, failures, data if one_file else None))
+    write_whole(page, html(boards, charts, shown, failures, studies.data | data if one_file else None, studies.sections))
     return page

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.plan.cell import Cell
-from bench.store.records import slug
+from bench.report.page.again import again_of
+from bench.store.records import Record, described, slug
+from bench.store.results import gather
 
 
 def stem(folder: Path, title: Sequence[str], cells: Iterable[Cell], **others: object) -> Path:
@@ -32,6 +34,11 @@ def stem(folder: Path, title: Sequence[str], cells: Iterable[Cell], **others: ob
     question = {"cells": [_question(cell) for cell in cells], **others}
     digest = hashlib.sha256(json.dumps(question, sort_keys=True, default=str).encode()).hexdigest()[:8]
     return folder / f"{slug('-'.join(filter(None, title)))}-{digest}"
+
+
+def command(study: str, cells: Iterable[Cell], **others: object) -> str:
+    """Return what is typed to ask the question of some cells again; `others` as for `again_of`."""
+    return again_of(study, gather(Record([], described(cell) | {"started": ""}) for cell in cells), **others)
 
 
 def _question(cell: Cell) -> list[Any]:

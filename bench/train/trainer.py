@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.common import devices, provenance
+from bench.common.atomic import write_whole
 from bench.common.errors import BenchError, one_line
 from bench.common.parsing import unknown
 from bench.store.records import slug
@@ -91,6 +92,9 @@ def train_and_store(
     colour = "gray" if data.held_out[0][1].shape[1] == 1 else "rgb"
     more = {"colour": colour, **surroundings()}
     weights = store(trained, to / name, place, data.identity, more)
+    # The report shows how trainings went, and those of an output folder may have their weights anywhere.
+    text = weights.with_suffix(".json").read_text(encoding="utf-8")
+    write_whole(session.checkpoint.with_suffix(".json"), text)
     yield f"weights: {_size(weights)}, record: {weights.with_suffix('.json').name}"
     for other in trained.by_products:
         named = other.recipe.weights_name + ("" if "kind" in other.about else f"-{recipe.noise}")

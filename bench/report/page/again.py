@@ -1,6 +1,7 @@
 """What a person types to measure a result again."""
 
 import shlex
+from collections.abc import Iterable
 
 import datasets
 import methods
@@ -22,6 +23,37 @@ def again(result: Result) -> str:
     str
         As ``make bench METHOD=dncnn-s DATA=set12 NOISE=25``.
     """
+    return again_of("bench", [result])
+
+
+def again_of(command: str, results: Iterable[Result], **more: object) -> str:
+    """Return the make line that asks the same of several results at once.
+
+    Parameters
+    ----------
+    command : str
+        Such as ``"where"``.
+    results : iterable of Result
+        As for `again`.
+    **more
+        What else is typed, by its name in small letters; nothing is said of what is empty.
+
+    Examples
+    --------
+    >>> again_of("compare", [], metric="ssim", images=0)
+    'make compare METRIC=ssim'
+    """
+    typed: dict[str, dict[str, None]] = {"METHOD": {}}
+    for result in results:
+        for name, word in _words(result).items():
+            typed.setdefault(name, {}).update({word: None} if word else {})
+    texts = {name: ",".join(words) for name, words in typed.items()}
+    texts |= {name.upper(): str(value) for name, value in more.items() if value}
+    return " ".join([f"make {command}", *(f"{name}={shlex.quote(text)}" for name, text in texts.items() if text)])
+
+
+def _words(result: Result) -> dict[str, str]:
+    """Return what is typed of a result, by the name of the variable; empty where it is as usual."""
     about, own = result.about, result.about.get("own", {})
     inference = about.get("inference", {})
     known = methods.available().get(about["method"])
@@ -32,7 +64,7 @@ def again(result: Result) -> str:
     ]
     method = own.get("command") or (own.get("method", "") if own.get("code") else "") or about["method"]
     rules, usual = result.rules, _usual_protocol(about["dataset"]["name"])
-    words = {
+    return {
         "METHOD": ":".join(filter(None, (method, ",".join(options)))),
         "DATA": own.get("dataset") or about["dataset"]["word"],
         "NOISE": result.noise if "=" not in result.noise else result.degradation,
@@ -46,7 +78,6 @@ def again(result: Result) -> str:
         "OUTPUT": _unless(inference.get("output"), ""),
         "RANGE": _unless(about["dataset"].get("white"), None),
     }
-    return " ".join(["make bench", *(f"{name}={shlex.quote(word)}" for name, word in words.items() if word)])
 
 
 def _usual_protocol(dataset: str) -> str:

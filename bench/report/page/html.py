@@ -19,14 +19,25 @@ from bench.report.leaderboard import Leaderboard
 from bench.report.page.marks import number, outlines
 from bench.report.page.matrix import GLYPHS, matrix
 from bench.report.page.pictures import COLOURS, SIDE, Pictures, viewer_data
+from bench.report.page.sections.content import Section
 from bench.score.metrics import shown
 
 ASSETS = Path(__file__).parent / "assets"
 
-SCRIPTS = ("core.js", "table.js", "matrix.js", "board.js", "crop_scores.js", "pixels.js", "pan_zoom.js", "viewer.js")
+SCRIPTS = (
+    "core.js",
+    "table.js",
+    "matrix.js",
+    "board.js",
+    "crop_scores.js",
+    "pixels.js",
+    "pan_zoom.js",
+    "viewer.js",
+    "sections.js",
+)
 """In the order in which they are run."""
 
-SHEETS = ("page.css", "viewer.css")
+SHEETS = ("page.css", "viewer.css", "sections.css")
 
 
 def html(
@@ -35,6 +46,7 @@ def html(
     pictures: Mapping[str, Pictures],
     failures: Sequence[Failure],
     inside: Mapping[str, Any] | None = None,
+    sections: Sequence[Section] = (),
 ) -> str:
     """Return the page as an HTML document.
 
@@ -48,6 +60,8 @@ def html(
         What did not finish.
     inside : mapping, optional
         What would be loaded from files beside the page, by name, where it shall need none.
+    sections : sequence of Section
+        What stands below the leaderboards.
     """
     entries = [entry for board in boards for entry in board.entries]
     looks = styles(entry.result.label for entry in entries)
@@ -74,6 +88,7 @@ def html(
             pictures=pictures,
             viewer=viewer_data(boards, pictures),
             failures=failures,
+            sections=sections,
             verdicts=verdicts,
             claimed=tuple(sorted(word for word in verdicts if "claim" in word)),
             verified=verified.counts(verified.committed()),

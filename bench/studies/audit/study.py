@@ -16,6 +16,7 @@ from bench.judge.audit_findings import Finding, summary, write
 from bench.plan import fingerprint
 from bench.plan.cell import Failure
 from bench.plan.resolve import dataset_words, known_dataset
+from bench.store.study_files import write_about
 from bench.studies.naming import stem
 from datasets import Dataset
 
@@ -75,6 +76,8 @@ def build(data: str, out: Path, table: Path | None = None) -> Iterator[str | Fai
     path = Path(f"{stem(out / 'audit', title, (), read=read)}.csv")
     for file in filter(None, (path, table)):
         write(findings, file)
+    names = "all datasets that were there" if everything else ", ".join(title)
+    write_about(path.with_suffix(""), names, f"make audit DATA={'all' if everything else ','.join(title)}")
     yield from summary(findings, {found.dataset: len(found) for found in galleries})
     yield f"{len(findings)} findings in {table or path}"
 

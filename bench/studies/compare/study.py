@@ -17,8 +17,9 @@ from bench.run.campaign import run_campaign
 from bench.run.settings import Settings
 from bench.score.metrics import shown
 from bench.store.records import Record, Store
+from bench.store.study_files import write_about
 from bench.studies.groups import Group, grouped
-from bench.studies.naming import stem
+from bench.studies.naming import command, stem
 from bench.studies.text_table import as_text, grid
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ def build(
         everything += rows
         path = stem(out / "compare", tuple(group.about.values()), group.cells, metric=metric)
         write_csv(Path(f"{path}.csv"), rows, digits=6)
+        title = f"{group.first.dataset.title}, {group.first.degradation}, protocol {group.first.protocol.name}"
+        write_about(path, title, command("compare", group.cells, metric="" if metric == "psnr" else metric))
         yield f"\n{where}\n{printable(scores, ranks[where], found, metric)}"
         if len(scores) > 2:
             from bench.studies.compare.figure import save

@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.report.figures import styles
-from bench.score.metrics import decibels
+from bench.studies.explain.squares import around, psnr, reach_of
 
 if TYPE_CHECKING:
     import numpy as np
 
     from bench.studies.explain.explanation import Explanation
-    from bench.studies.explain.filters import Filter
 
 WIDTH = 7.16
 """Inches: two columns of a paper."""
@@ -19,8 +18,6 @@ NARROWEST = 1.0
 """Inches of a column; with many pixels the figure becomes wider."""
 HEAD, AROUND = 0.2, 0.5
 """Inches of the heading, and above and below the panels of a row."""
-MOST_REACH = 20
-"""Pixels that are shown on each side of a filter's pixel, at most."""
 
 
 def save(explanations: "Sequence[Explanation]", path: Path) -> None:
@@ -31,7 +28,7 @@ def save(explanations: "Sequence[Explanation]", path: Path) -> None:
     columns = len(first.filters) + 3
     width = max(WIDTH, columns * NARROWEST)
     height = HEAD + (width / columns + AROUND) * len(explanations)
-    reach = _reach([found for explanation in explanations for found in explanation.filters])
+    reach = reach_of([found for explanation in explanations for found in explanation.filters])
     with styles.panels():
         figure, panels = plt.subplots(
             len(explanations), columns, squeeze=False, figsize=(width, height),
@@ -57,11 +54,12 @@ def _row(figure: Any, axes: Any, explanation: "Explanation", reach: int) -> None
     axes[0].set_title("\nnoisy")  # of two lines, as the others
     axes[0].set_ylabel(str(explanation.cell.degradation) if sigma is None else f"σ = {sigma:g}", labelpad=2)
     _picture(axes[1], explanation.denoised, explanation, reach)
-    axes[1].set_title(f"\ndenoised, {_psnr(explanation):.2f} dB")
-    for index, (panel, found) in enumerate(zip(axes[2:-1], explanation.filters, strict=True)):
+    axes[1].set_title(f"\ndenoised, {psnr(explanation):.2f} dB")
+    squares = [around(found, reach) for found in explanation.filters]
+    most = max(float(np.abs(square).max()) for square in squares) or 1.0  # one scale a row, so that they compare
+    for index, (panel, found, square) in enumerate(zip(axes[2:-1], explanation.filters, squares, strict=True)):
         colour = styles.style(index).colour
-        shown = _around(found, reach)
-        _signed(figure, panel, shown, float(np.abs(shown).max()) or 1.0)
+        _signed(figure, panel, square, most)
         name = found.pixel.kind if found.pixel.kind != "given" else f"{found.pixel.y},{found.pixel.x}"
         panel.set_title(f"{name}: sum {found.total:.3f}\nradius {found.radius:.1f} px", color=colour)
         for spine in panel.spines.values():
@@ -106,45 +104,11 @@ def _signed(figure: Any, axes: Any, values: "np.ndarray", most: float, *, beyond
     right.set_horizontalalignment("right")
 
 
-def _reach(filters: "Sequence[Filter]") -> int:
-    """Return how many pixels around its pixel hold 99 % of the squared weights of every filter."""
-    for reach in range(4, MOST_REACH):
-        if all((_around(found, reach) ** 2).sum() >= 0.99 * (_around(found, None) ** 2).sum() for found in filters):
-            return reach
-    return MOST_REACH
-
-
-def _around(found: "Filter", reach: int | None) -> "np.ndarray":
-    """Return a filter's weights, summed over the input channels, as a square around its pixel.
-
-    What the image's border cuts off is 0. With no `reach`, all weights as they are.
-    """
-    import numpy as np
-
-    weights = found.weights.sum(axis=0)
-    if reach is None:
-        return weights
-    square = np.zeros((2 * reach + 1, 2 * reach + 1), weights.dtype)
-    top, left = found.pixel.y - reach - found.top, found.pixel.x - reach - found.left
-    up, aside = max(0, -top), max(0, -left)
-    part = weights[max(0, top) : top + len(square), max(0, left) : left + len(square)]
-    square[up : up + part.shape[0], aside : aside + part.shape[1]] = part
-    return square
-
-
 def _largest(image: "np.ndarray") -> "np.ndarray":
     """Return of each pixel the channel of the largest magnitude."""
     import numpy as np
 
     return np.take_along_axis(image, np.abs(image).argmax(axis=2)[..., None], axis=2)[..., 0]
-
-
-def _psnr(explanation: "Explanation") -> float:
-    import numpy as np
-
-    output = np.rint(np.clip(explanation.denoised.astype(np.float64), 0, 1) * 255)
-    error = np.mean((output - explanation.clean * 255) ** 2)
-    return decibels(float(error))
 
 
 def _number(number: float) -> str:

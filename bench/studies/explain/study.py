@@ -10,10 +10,12 @@ from bench.common.tables import write_csv
 from bench.plan.cell import Cell, Failure
 from bench.plan.request import Request, planned
 from bench.run.isolated import apart
+from bench.store.study_files import write_about
 from bench.studies.explain.explanation import explain, rows
 from bench.studies.explain.pixels import read_pixels
+from bench.studies.explain.squares import filters_shown
 from bench.studies.groups import by_dataset
-from bench.studies.naming import stem
+from bench.studies.naming import command, stem
 
 
 def build(request: Request, image: str, pixel: str, out: Path, device: str = "cpu") -> Iterator[str | Failure]:
@@ -51,6 +53,10 @@ def build(request: Request, image: str, pixel: str, out: Path, device: str = "cp
             save(done, Path(f"{path}.png"))
             about = {"method": label, "dataset": name}
             write_csv(Path(f"{path}.csv"), (about | row for one in done for row in rows(one)), digits=6)
+            ask = command("explain", shown, image=done[0].image)
+            typed = command("explain", shown, image=done[0].image, pixel=";".join(f"{y},{x}" for y, x in pixels))
+            title = f"{label} on {shown[0].dataset.title}, image {done[0].image}"
+            write_about(path, title, typed, method=label, filters=filters_shown(done, ask))
             yield from dict.fromkeys(f"{label}: {line}" for explanation in done for line in explanation.notes)
             if any(f.locally_linear is False for explanation in done for f in explanation.filters):
                 yield f"{label} is not piecewise linear: its filters are derivatives, and f(y) - J y is no constant"

@@ -22,8 +22,9 @@ from bench.run.campaign import run_campaign
 from bench.run.images import spread
 from bench.run.settings import Settings
 from bench.store.records import Store
+from bench.store.study_files import write_about
 from bench.studies.groups import by_dataset, grouped, unusable
-from bench.studies.naming import stem
+from bench.studies.naming import command, stem
 from bench.studies.segment.evaluation import compare, scheme, summary
 from bench.studies.segment.segmenters import Segmenter, fitting, load
 from bench.studies.segment.table import Methods, Row, median_image, over_seeds, printable
@@ -87,6 +88,8 @@ def build(
             continue
         rows = [{**group.about, "segmenter": net.path.stem, **row} for row in rows]
         write_csv(Path(f"{path}.csv"), rows, digits=6)
+        typed = command("segment", group.cells, segmenter=segmenter and net.path.name, images=images, image=image)
+        write_about(path, text.strip().partition("\n")[0], typed)
         everything += rows
         yield text
         yield f"{path}.csv (and .png)"

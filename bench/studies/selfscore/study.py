@@ -24,8 +24,9 @@ from bench.run.noise_level import sigma_for
 from bench.run.settings import Settings
 from bench.score.metrics import psnr
 from bench.score.self_score import SelfScore, difference, held_out, reach, score
+from bench.store.study_files import write_about
 from bench.studies.groups import Group, check_whole, grouped
-from bench.studies.naming import stem
+from bench.studies.naming import command, stem
 from bench.studies.selfscore.agreement import CLEAR, agreement
 from bench.studies.text_table import as_text, grid
 
@@ -76,6 +77,8 @@ def build(
             continue
         path = stem(out / "selfscore", tuple(group.about.values()), group.cells, images=images, side=side)
         write_csv(Path(f"{path}.csv"), rows)
+        title = f"{group.first.dataset.title}, {group.first.degradation}, protocol {group.first.protocol.name}"
+        write_about(path, title, command("selfscore", group.cells, images=images, side=side))
         everything += rows
         yield f"\n{', '.join(group.about.values())}\n{printable(rows)}"
         yield f"{path}.csv"

@@ -17,8 +17,9 @@ from bench.report.terminal import Live
 from bench.run.campaign import run_campaign
 from bench.run.settings import Settings
 from bench.store.records import Store
+from bench.store.study_files import write_about
 from bench.studies.groups import by_dataset, check_whole, grouped, unusable
-from bench.studies.naming import stem
+from bench.studies.naming import command, stem
 from bench.studies.where.errors import by_part, error_maps
 from bench.studies.where.table import median_image, printable, summary
 from datasets import Dataset
@@ -64,11 +65,13 @@ def build(
             write_csv(Path(f"{path}.csv"), means.to_dict("records"), digits=6)
             (maps,) = error_maps(group.methods, store, [median_image(parts)])
             save(group.first, means, maps, Path(f"{path}.png"))
+            title = f"{group.first.dataset.title}, {noise}, protocol {protocol}"
+            write_about(path, title, command("where", group.cells))
         except (BenchError, ValueError) as error:
             yield Failure(group.about, one_line(error))
             continue
         everything += [{**group.about, **{str(k): v for k, v in row.items()}} for row in means.to_dict("records")]
-        yield f"\n{group.first.dataset.title}, {noise}, protocol {protocol}\n{printable(means)}"
+        yield f"\n{title}\n{printable(means)}"
         yield f"{name}, {noise}: {path}.csv (and -images.csv, .png, .pdf)"
     if table is not None and everything:
         write_table(table, everything, digits=6)
