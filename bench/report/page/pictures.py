@@ -26,7 +26,7 @@ viewer has all."""
 EMBEDDED = 3
 """Images of a leaderboard in a page that needs no other file."""
 
-SCALES = (5, 10, 20, 40, 80, 160)
+SCALES = (5, 10, 15, 20, 30, 40, 60, 80, 120)
 """Grey levels at the ends of a scale of errors."""
 
 COLOURS = ("053061", "2166ac", "92c5de", "f7f7f7", "f4a582", "b2182b", "67001f")

@@ -1,4 +1,5 @@
 import base64
+import itertools
 import json
 import re
 import shutil
@@ -218,7 +219,7 @@ def node(script, argument):
     program = shutil.which("node")
     if not program:
         pytest.skip("node is not installed, which runs the page's JavaScript here")
-    modules = "".join((ASSETS / name).read_text() for name in ("crop_scores.js", "pixels.js"))
+    modules = "".join((ASSETS / name).read_text() for name in ("crop_scores.js", "pixels.js", "pan_zoom.js"))
     text = f"globalThis.report = {{}};\n{modules}\nconst given = {json.dumps(argument)};\n{script}"
     run = subprocess.run([program, "-"], input=text, capture_output=True, text=True, check=True, timeout=60)
     return json.loads(run.stdout)
@@ -271,3 +272,43 @@ def test_script_and_files_have_the_same_colours_of_errors(gray, tmp_path):
     script = """console.log(JSON.stringify(Array.from({ length: 255 }, (_, i) =>
       report.pixels.colour(given, (i - 127) / 127))));"""
     assert np.abs(np.array(node(script, COLOURS)) - palette).max() <= 1
+
+
+ZOOM = """
+globalThis.devicePixelRatio = given.dots;
+const pane = (width, height) => ({ width, height, getBoundingClientRect: () => ({ left: 0, top: 0 }) });
+const canvas = pane(...given.pane), view = report.panZoom(() => {}), said = [];
+const at = () => view.point(canvas, { clientX: given.mouse[0], clientY: given.mouse[1] });
+const say = () => {
+  const place = view.place(canvas), { x, y } = at();
+  said.push({ ...place, scale: view.scale(canvas), mouse: [x, y] });
+};
+view.show(...given.image);
+say();
+view.zoom(1, canvas, at());
+for (let i = 0; i < 9; i++) { view.step(1, canvas, at()); say(); }
+view.pan(1e6, -1e6, canvas);
+say();
+for (let i = 0; i < 9; i++) view.step(-1, canvas);
+say();
+console.log(JSON.stringify(said));
+"""
+
+
+@pytest.mark.parametrize("dots", [1, 1.5, 2])
+def test_zoom_goes_in_whole_pixels_about_the_pointer_and_stays_in_the_image(dots):
+    image, pane, mouse = (600, 400), (1000, 500), (300, 120)
+    whole, *zoomed, corner, again = node(ZOOM, {"dots": dots, "image": image, "pane": pane, "mouse": mouse})
+    unit = round(dots + 0.01)  # dots of the screen that a pixel has at 1:1: 1, 2, 2
+    fits = min(pane[0] / image[0], pane[1] / image[1])
+    assert whole["k"] == pytest.approx(fits if fits < 1 or unit == 2 else 1)
+    assert (whole["x"] + image[0] * whole["k"] / 2) == pytest.approx(pane[0] / 2, abs=1)
+    assert [step["scale"] for step in zoomed] == [2, 3, 4, 5, 6, 7, 8, 8, 8]
+    for before, after in itertools.pairwise(zoomed):
+        assert after["k"] == after["scale"] * unit
+        assert (after["x"], after["y"]) == (round(after["x"]), round(after["y"]))
+        # The pixel below the pointer stays there, to a dot of rounding.
+        assert after["mouse"] == pytest.approx(before["mouse"], abs=1.01 / before["k"] + 1.01 / after["k"])
+    # Far to the right and up: the image's upper right corner is that of the pane.
+    assert (corner["x"] + image[0] * corner["k"], corner["y"]) == (pane[0], 0)
+    assert again == whole

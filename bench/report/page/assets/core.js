@@ -29,6 +29,12 @@ window.report = (() => {
     return wanted.get(name).promise;
   }
 
+  // Let go of what a file held, which is large; it is loaded again when it is wanted again.
+  function forget(name) {
+    arrived.delete(name);
+    wanted.delete(name);
+  }
+
   // Make an element: attributes by name, functions as listeners, children as text or elements.
   function make(tag, attributes = {}, ...children) {
     const svg = ["svg", "g", "line", "path", "circle", "rect", "text", "title", "use", "polyline"].includes(tag);
@@ -89,5 +95,5 @@ window.report = (() => {
 
   const data = JSON.parse(document.getElementById("data").textContent);
   theme();
-  return { data, put, want, make, mark, say, copy };
+  return { data, put, want, forget, make, mark, say, copy };
 })();

@@ -43,7 +43,7 @@
   const cropButton = toggle("Crop", "Draw a crop (c)", () => setCropping(!state.cropping));
   const clearButton = press("No crop", "Remove the crop (x)", clearCrop);
   const copyButton = press("Copy crop", "Copy the crop as PNG (k)", copyCrop);
-  const range = make("input", { type: "range", min: 0, max: 1000, "aria-label": "Slider between the two pictures", input: () => { state.divider = range.value / 1000; redraw(); } });
+  const range = make("input", { type: "range", min: 0, max: 1000, step: 10, "aria-label": "Slider between the two pictures", input: () => { state.divider = range.value / 1000; redraw(); } });
   const stage = make("div", { class: "stage" }), legend = make("div", { class: "legend" }), table = make("div", { class: "scores" });
   const spoken = make("p", { class: "spoken soft", role: "status" });
   const bar = make("div", { class: "bar" },
@@ -61,7 +61,7 @@
     make("div", { class: "head" }, title, press("✕", "Close (Esc)", () => dialog.close())), bar, stage,
     make("div", { class: "under", tabindex: 0, role: "region", "aria-label": "Scale, scores and keys" }, legend, table, spoken, help));
   document.body.append(dialog);
-  dialog.addEventListener("keydown", typed);
+  document.addEventListener("keydown", (event) => { if (dialog.open) typed(event); });  // wherever the focus is
   dialog.addEventListener("close", closed);
   new ResizeObserver(() => { if (dialog.open) { arrange(); redraw(); } }).observe(stage);
 
@@ -107,7 +107,7 @@
     state.image = (state.image + by + count) % count;
     state.crop = null;
     load();
-    layout();
+    setMode(state.mode);
     speak(image().name);
   }
 
@@ -141,7 +141,7 @@
   }
   function code(i) {
     const name = image().files[i];
-    if (name) return want(name);
+    if (name) return want(name).finally(() => report.forget(name));
     const strips = [...document.querySelectorAll(`[data-board="${CSS.escape(state.board)}"][data-image="${state.image}"]`)];
     return Promise.resolve(strips[0].querySelector(`a[data-panel="${i}"] img`).src.split(",")[1]);
   }
