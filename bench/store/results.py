@@ -134,6 +134,8 @@ class Result:
         """Return the mean over the seeds for each image."""
         missing = float("nan")
         seeds = [{row["image"]: row.get(metric, missing) for row in record.images} for record in self.records]
+        if len(seeds) == 1:
+            return seeds[0]
         return {name: fmean(seed[name] for seed in seeds) for name in seeds[0] if all(name in seed for seed in seeds)}
 
     def only(self, image: str) -> "Result":

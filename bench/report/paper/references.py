@@ -62,12 +62,13 @@ def cited(found: Sequence[Reference]) -> str:
     return rf"~\cite{{{','.join(one.key for one in found)}}}" if found else ""
 
 
-def of_method(result: Result) -> list[Reference]:
+def of_method(result: Result) -> tuple[Reference, ...]:
     """Return the entries of the method of a result; one made of its `paper` where the bibliography has none."""
     return method_references(str(result.about.get("method", "")), str(result.about.get("paper", "")))
 
 
-def method_references(name: str, paper: str) -> list[Reference]:
+@cache
+def method_references(name: str, paper: str) -> tuple[Reference, ...]:
     """Return the entries of a method.
 
     Parameters
@@ -77,17 +78,18 @@ def method_references(name: str, paper: str) -> list[Reference]:
     """
     known = [one for one in listed() if _is_in(paper, one.addresses)]
     known += [one for one in of(f"method {name.partition('@')[0]}") if one not in known]
-    return known or _made(name, paper)
+    return tuple(known or _made(name, paper))
 
 
-def of_dataset(result: Result) -> list[Reference]:
+def of_dataset(result: Result) -> tuple[Reference, ...]:
     """Return the entries of the dataset of a result; none of a person's own images."""
-    return of(f"dataset {result.about['dataset']['name']}") if result.ledger else []
+    return of(f"dataset {result.about['dataset']['name']}") if result.ledger else ()
 
 
-def of(what: str) -> list[Reference]:
+@cache
+def of(what: str) -> tuple[Reference, ...]:
     """Return the entries that name what they are the source of."""
-    return [one for one in listed() if any(fnmatchcase(what, pattern) for pattern in one.of)]
+    return tuple(one for one in listed() if any(fnmatchcase(what, pattern) for pattern in one.of))
 
 
 @cache

@@ -19,6 +19,9 @@ from bench.store.records import slug
 ONE_COLUMN, TWO_COLUMNS = 234.0, 496.0
 """Widths in points that CVPR and IEEE have both; a table of one column is `table`, one of two `table*`."""
 
+LABELS_OF_ONE, LABELS_OF_TWO = 105.0, 150.0
+"""Points that names of methods have at most, in lines of their own where they are longer."""
+
 _LETTER, _GAP = 4.4, 6.0
 """Points of a letter at 8 pt, a wide one, and between two columns."""
 
@@ -76,11 +79,10 @@ def _colour(board: Leaderboard) -> str:
 def _layouts(boards: Sequence[Leaderboard], metrics: Sequence[str]) -> Iterator[_Layout]:
     """Split columns into tables that are as wide as two columns of a page at most, between datasets where they can."""
     natural = max(_label_width(row) for board in boards for row in board.entries)
-    one = _width(boards, metrics) + min(natural, 0.45 * ONE_COLUMN)
-    if one <= ONE_COLUMN:
-        yield _Layout(boards, min(natural, 0.45 * ONE_COLUMN), ONE_COLUMN)
+    if _width(boards, metrics) <= ONE_COLUMN - min(natural, LABELS_OF_ONE):
+        yield _Layout(boards, min(natural, LABELS_OF_ONE), ONE_COLUMN)
         return
-    methods = min(natural, 0.3 * TWO_COLUMNS)
+    methods = min(natural, LABELS_OF_TWO)
     room, part = TWO_COLUMNS - methods, list[Leaderboard]()
     for _, group in groupby(boards, lambda board: board.dataset):
         columns = list(group)

@@ -90,7 +90,7 @@ def test_a_method_of_ones_own_is_cited_by_what_it_says():
         r"  howpublished = {https://x.y/a\_b}",
         "}",
     ]
-    assert method_references("mine", "") == []
+    assert method_references("mine", "") == ()
     # An address that another one begins with is another paper.
     assert method_references("mine", "https://doi.org/10.1109/TIP.2017.26622061")[0].key == "method-mine"
     assert method_references("mine", "after https://arxiv.org/abs/1608.03981.")[0].key == "zhang2017dncnn"
