@@ -55,10 +55,9 @@ def texts(boards: Sequence[Leaderboard]) -> dict[str, str]:
 
 def _example(names: Sequence[str], figures: Sequence[str]) -> str:
     """Return the example with its tables, and with the first of the figures."""
-    parts = [f"Numbers are in Table~\\ref{{tab:{names[0]}}}" + (" and those after it." if names[1:] else ".")] * bool(
-        names
-    )
-    parts += [rf"\input{{tables/{name}}}" for name in names]
+    parts = [rf"\input{{tables/{name}}}" for name in names]
+    if names:
+        parts.insert(0, rf"Numbers are in Table~\ref{{tab:{names[0]}}}{' and those after it' if names[1:] else ''}.")
     if figures:
         shown = rf"\includegraphics[width=\columnwidth]{{figures/{figures[0]}}}"
         parts += [r"\begin{figure}[t]", r"\centering", shown, r"\end{figure}"]

@@ -93,9 +93,14 @@ def _compared(results: Sequence[Result]) -> Iterator[str]:
         size = len(result.records[0].images) + len(result.about.get("failed_images", ()))
         sizes[_dataset(result)] = max(size, sizes.get(_dataset(result), 0))
     named = [f"{name}{keys}" for name, keys in methods.items()]
-    on = [f"{name}{keys} ({sizes[name]} image{'s' * (sizes[name] > 1)})" for name, keys in datasets.items()]
+    on = [f"{name}{keys}{_count(name, sizes[name])}" for name, keys in datasets.items()]
     verb = "compare" if len(named) > 1 else "measure"
     yield f"we {verb} {_list(named)} on {_list(on)} with denoising-bench{_cite(of(BENCHMARK))}"
+
+
+def _count(name: str, images: int) -> str:
+    """Say how many images a set has, where its name does not."""
+    return "" if re.search(r"\d [a-z ]*images\b", name) else f" ({images} image{'s' * (images > 1)})"
 
 
 def _noise(results: Sequence[Result]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.common.latex import latex_breakable
 from bench.report.leaderboard import Leaderboard
-from bench.store.records import slug
+from bench.store.records import distinct_slug
 from bench.store.results import Result
 
 SOURCE = Path(__file__).with_name("references.bib")
@@ -82,8 +82,9 @@ def method_references(name: str, paper: str) -> tuple[Reference, ...]:
 
 
 def of_dataset(result: Result) -> tuple[Reference, ...]:
-    """Return the entries of the dataset of a result; none of a person's own images."""
-    return of(f"dataset {result.about['dataset']['name']}") if result.ledger else ()
+    """Return the entries of the dataset of a result, or of the set that it is a part of; none of own images."""
+    about = result.about["dataset"]
+    return of(f"dataset {about.get('noise_name') or about['name']}") if result.ledger else ()
 
 
 @cache
@@ -117,7 +118,7 @@ def _made(name: str, paper: str) -> list[Reference]:
     if not (title or address):
         return []
     lines = [f"  {field} = {{{value}}}" for field, value in fields.items() if value]
-    key = f"method-{slug(name)}"
+    key = "method-" + re.sub("[^a-z0-9-]", "-", distinct_slug(name))
     return [Reference(key, f"@misc{{{key},\n" + ",\n".join(lines) + "\n}")]
 
 

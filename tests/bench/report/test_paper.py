@@ -8,6 +8,7 @@ from statistics import fmean
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from bench.judge.claims import claimed
 from bench.judge.ledger import ledger
@@ -178,6 +179,16 @@ def test_the_paragraph_states_the_protocol_of_one_request():
     assert r"DnCNN-S~\cite{zhang2017dncnn} on Set12~\cite{zhang2017dncnn}" in in_latex
 
 
+def test_a_part_of_a_set_is_cited_as_the_whole_and_own_images_are_not():
+    part = {"name": "set5:baby", "title": "Set5, 1 of 5 images", "noise_name": "set5", "ledger": ["set5:baby", "rgb"]}
+    own = {"name": "folder set5", "title": "folder set5", "noise_name": "", "ledger": None}
+    about = result("a").about["dataset"]
+    boards = leaderboards([result("a", TWELVE[:1], dataset=about | part), result("a", dataset=about | own)])
+    assert "We measure a on folder set5 (12 images) and Set5, 1 of 5 images [bevilacqua2012set5] with" in (
+        paragraph.to_text(boards)
+    )
+
+
 def test_what_differs_between_results_is_said_of_each_alone():
     own = {"name": "bsd68", "title": "BSD68"}
     results = [
@@ -207,6 +218,15 @@ def test_what_differs_between_results_is_said_of_each_alone():
     noise = "additive white Gaussian noise of standard deviation σ"
     assert f"For Set12, {noise} = 15 is added, images from 0 to 255." in said
     assert f"For BSD68, {noise} = 25 and 50 is added, images from 0 to 255." in said
+
+
+def test_images_without_a_reference_have_a_paragraph_alone(tmp_path):
+    save(leaderboards([result("a", [np.nan] * 3, noise="pairs", name="rni6", title="RNI6")]), tmp_path)
+    assert not list(tmp_path.glob("tables/*"))
+    assert "ref{" not in (tmp_path / "example.tex").read_text()
+    said = (tmp_path / "method.txt").read_text()
+    assert "The noisy images are those of the dataset." in said
+    assert not any(word in said for word in ("PSNR", "Outputs", "Wilcoxon", "seed"))
 
 
 @pytest.fixture
@@ -263,6 +283,8 @@ def test_the_example_compiles(names, hostile, tmp_path):
         *(result("DnCNN-S", noise=f"gaussian:{sigma}", paper=DNCNN, net=net) for sigma in (15, 25, 50)),
         *(result(f"method {i}", TWELVE + i, name=f"set{n}", title=f"Set {n}") for i in range(3) for n in range(14)),
     ]
+    (tmp_path / "figures").mkdir()
+    Image.new("L", (64, 48)).save(tmp_path / "figures" / "psnr.pdf")
     save(leaderboards(plain) if names == "plain" else hostile, tmp_path)
     for command in ("pdflatex", "bibtex", "pdflatex", "pdflatex"):
         options = ["-interaction=nonstopmode", "-halt-on-error"] if command == "pdflatex" else []
@@ -274,5 +296,6 @@ def test_the_example_compiles(names, hostile, tmp_path):
     wide = [float(points) for points in re.findall(r"Overfull \\hbox \(([\d.]+)pt too wide\)", log)]
     assert not [points for points in wide if points > 2]
     assert "undefined" not in log
+    assert "figures/psnr.pdf" in log
     assert "Warning--" not in done.stdout
     assert (tmp_path / "example.pdf").stat().st_size > 20_000

@@ -91,6 +91,7 @@ def test_a_method_of_ones_own_is_cited_by_what_it_says():
         "}",
     ]
     assert method_references("mine", "") == ()
+    assert len({method_references(name, "a paper")[0].key for name in ("木", "火", "./a.py", "a-py")}) == 4
     # An address that another one begins with is another paper.
     assert method_references("mine", "https://doi.org/10.1109/TIP.2017.26622061")[0].key == "method-mine"
     assert method_references("mine", "after https://arxiv.org/abs/1608.03981.")[0].key == "zhang2017dncnn"
