@@ -3,8 +3,8 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
+from weakref import WeakKeyDictionary
 
 from bench.judge.paired import LEVEL, holm, signed_rank
 from bench.report.leaderboard import Leaderboard
@@ -18,7 +18,6 @@ Mark = Literal["best", "second", "tied"]
 """``"tied"``: the first by its mean, where it is not the best, and those that the images do not tell from it."""
 
 
-@lru_cache(maxsize=1024)  # terminal, page and papers ask for the same ones
 def marks(board: Leaderboard, metric: str = "psnr") -> Mapping[str, Mark]:
     """Return which methods of a leaderboard are marked, by label.
 
@@ -39,6 +38,17 @@ def marks(board: Leaderboard, metric: str = "psnr") -> Mapping[str, Mark]:
     mapping
         ``"best"``, ``"second"`` or ``"tied"``; methods without a mark are left out.
     """
+    found = _FOUND.setdefault(board, {})
+    if metric not in found:
+        found[metric] = _marks(board, metric)
+    return found[metric]
+
+
+_FOUND: WeakKeyDictionary[Leaderboard, dict[str, Mapping[str, Mark]]] = WeakKeyDictionary()
+"""What was found for leaderboards that are still there: page and papers ask for the same."""
+
+
+def _marks(board: Leaderboard, metric: str) -> Mapping[str, Mark]:
     better = -1 if shown()[metric].better == "low" else 1
     scored = sorted(_comparable(board, metric), key=lambda one: -better * one.result.mean(metric))
     if len(scored) < 2:
