@@ -1,6 +1,7 @@
-"""The embedded set: natural photographs that ship inside the scikit-image package."""
+"""The embedded sets: natural photographs that ship inside the scikit-image package."""
 
 import importlib.util
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,14 +25,21 @@ _FILES = {
 }
 
 
+_COLOURED = ("astronaut.png", "chelsea.png", "coffee.png", "motorcycle_left.png", "rocket.jpg")
+
+
+def _rgb_256(image: "np.ndarray") -> "np.ndarray":
+    return centre_crop(image[..., :3], 256, 256)
+
+
 def _gray_256(image: "np.ndarray") -> "np.ndarray":
     return centre_crop(to_gray(image), 256, 256)
 
 
-def _files() -> tuple[File, ...]:
+def _files(names: Iterable[str]) -> tuple[File, ...]:
     package = importlib.util.find_spec("skimage")
     folder = Path(package.origin).parent / "data" if package and package.origin else Path("skimage/data")
-    return tuple(File(f"skimage/{name}", digest, local=str(folder / name)) for name, digest in _FILES.items())
+    return tuple(File(f"skimage/{name}", _FILES[name], local=str(folder / name)) for name in names)
 
 
 DATASETS = (
@@ -39,10 +47,20 @@ DATASETS = (
         name="builtin",
         title="builtin",
         colour="gray",
-        images=whole(_files()),
+        images=whole(_files(_FILES)),
         source="package scikit-image (skimage.data)",
         licence="BSD-3-Clause and public domain, see skimage/data in scikit-image",
         convert=_gray_256,
         conversion="MATLAB rgb2gray, centre crop 256x256",
+    ),
+    Dataset(
+        name="builtin-rgb",
+        title="builtin, colour",
+        colour="rgb",
+        images=whole(_files(_COLOURED)),
+        source="package scikit-image (skimage.data)",
+        licence="BSD-3-Clause and public domain, see skimage/data in scikit-image",
+        convert=_rgb_256,
+        conversion="centre crop 256x256",
     ),
 )

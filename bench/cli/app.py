@@ -17,7 +17,7 @@ from bench.common.paths import ROOT
 
 COMMANDS = (
     "run", "list", "conform", "report", "draws", "speed", "explain", "export", "train", "search", "audit", "where",
-    "segment", "selfscore", "noisy", "compare", "compare-runs", "top", "why", "verify", "citations", "site",
+    "segment", "selfscore", "noisy", "compare", "compare-runs", "top", "why", "verify", "citations", "site", "demo",
     "test", "check", "clean",
 )  # fmt: skip
 """Each is the function `command` of the module of its name."""

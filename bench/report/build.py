@@ -49,7 +49,7 @@ def build(
     from bench.report.page.html import html, later
     from bench.report.page.pictures import pictures
     from bench.report.page.sections.build import make_sections
-    from bench.report.paper.files import save
+    from bench.report.paper.files import save, texts
 
     store = Store(out / "runs")
     results, failures = current(gather(store.scores(pictures=True))), store.failures()
@@ -65,11 +65,13 @@ def build(
     write_whole(folder / "report.md", to_markdown(boards))
     save(boards, folder / "paper")
     studies = make_sections(out, boards, warn, one_file=one_file)
-    data = {f"data/{board.anchor}": board_data(board) for board in boards}
+    data = {f"data/{board.anchor}": board_data(board) | {"texts": texts([board])} for board in boards}
+    data["data/paper"] = {"texts": texts(boards)}
     if not one_file:
         for name, content in data.items():
             write_whole(folder / f"{name}.js", later(name, content))
     shown = pictures(store, boards, pictures_each, folder, one_file=one_file)
     page = folder / "index.html"
-    write_whole(page, html(boards, charts, shown, failures, studies.data | data if one_file else None, studies.sections))
+    inside = studies.data | data if one_file else None
+    write_whole(page, html(boards, charts, shown, failures, inside, studies.sections))
     return page

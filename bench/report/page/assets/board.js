@@ -37,8 +37,10 @@
 
   for (const button of document.querySelectorAll("button[data-copy]")) {
     button.addEventListener("click", async () => {
-      const found = await want(button.dataset.board ? `data/${button.dataset.board}` : "data/paper");
-      report.copy(found.texts[button.dataset.copy]);
+      try {
+        const found = await want(`data/${button.dataset.board ?? "paper"}`);
+        await report.copy(found.texts[button.dataset.copy]);
+      } catch (error) { report.say(error.message); }
     });
   }
 
