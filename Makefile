@@ -26,7 +26,23 @@ endif
 .DEFAULT_GOAL := help
 .PHONY: help setup clean $(COMMANDS)
 
-help:  ## Explain the commands (the default)
+override INSTALL = [ -z "$$VENV" ] || { [ -e "$$VENV/.ready" ] && \
+	  [ -z "$$(find requirements.txt constraints.txt -newer "$$VENV/.ready")" ]; } || { $$PYTHON -m venv "$$VENV" && \
+	  $(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt && \
+	  touch "$$VENV/.ready"; }
+
+# `make help bench` explains one command, and runs none.
+override ASKED := $(if $(filter help,$(MAKECMDGOALS)),$(filter-out help,$(MAKECMDGOALS)))
+ifneq ($(ASKED),)
+.PHONY: $(ASKED)
+help:
+	@$(INSTALL)
+	@$(RUN) -m bench.cli.make help
+$(ASKED):
+	@:
+else
+
+help:  ## Explain the commands (the default), or one: make help bench
 	@echo "Commands:"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ \
 	  line = sprintf("  make %-12s", $$1); count = split($$2, word, " "); \
@@ -62,6 +78,7 @@ help:  ## Explain the commands (the default)
 	@echo "Others:"
 	@echo "  DRY_RUN=1           what would run, download, and how long it takes"
 	@echo "  TABLE=file.csv      the table as a file: .csv, .md, .tex or .json"
+	@echo "  JSON=1              JSON on standard output, all else on standard error"
 	@echo "  SAVE=folder         noisy and denoised images as files (bench)"
 	@echo "  OUT=folder          of all that is written (default results)"
 	@echo "  PICTURES=n          images a report shows for each noise; 0: all"
@@ -83,15 +100,17 @@ help:  ## Explain the commands (the default)
 	@echo
 	@echo "Try:  make bench      (no download, three methods on ten photographs)"
 	@echo "      make bench METHOD=dncnn DATA=bsd68"
+	@echo "      make help bench         (all that it takes)"
+endif
 
+ifeq ($(ASKED),)
 setup:  ## Install the pinned packages into VENV (.venv)
-	@[ -z "$$VENV" ] || { [ -e "$$VENV/.ready" ] && \
-	  [ -z "$$(find requirements.txt constraints.txt -newer "$$VENV/.ready")" ]; } || { $$PYTHON -m venv "$$VENV" && \
-	  $(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt && \
-	  touch "$$VENV/.ready"; }
+	@$(INSTALL)
 
+# At Ctrl-C the command has said what is kept, and make, which is interrupted too, needs to add no "Error 130".
 $(COMMANDS): setup
-	@$(RUN) -m bench.cli.make $@
+	@hit=; trap 'hit=1' INT; $(RUN) -m bench.cli.make $@ || { status=$$?; [ "$$hit" ] || exit $$status; }
+endif
 
 bench:  ## Measure METHOD on DATA with NOISE, beside the published numbers
 report:  ## Turn all finished runs into a page, tables and charts (PICTURES, ONE_FILE, FORMAT=png; results/report/)
@@ -118,5 +137,7 @@ segment:  ## What a segmentation network makes of denoised images (METHOD, DATA,
 selfscore:  ## Rank methods without a reference, and hold that against PSNR (METHOD, DATA, NOISE, SIGMA; results/selfscore/)
 noisy:  ## Write noisy images for another program (DATA, NOISE, SEED, PROTOCOL, FORMAT, TO); METHOD=outputs:folder scores it
 
+ifeq ($(ASKED),)
 clean:  ## Remove runs, report, figures, exports and caches (not .venv, not downloads)
 	@$$PYTHON -m bench.cli.clean
+endif

@@ -36,7 +36,7 @@ def load_results(folder: str | Path = "results", *, images: bool = False) -> "pd
         ``psnr_published`` ...                the published number, where the ledger has one
         ``psnr_claimed`` ...                  what a person claims (CLAIM)
         ``psnr_difference, psnr_allowed`` ... measured minus published, and what chance alone explains
-        ``verdict, source``                   on the PSNR (``ssim_verdict`` ... on the others); where the number stands
+        ``verdict, source``                   on the PSNR (``ssim_verdict, mse_verdict``); where the number stands
         ``warnings, notes``                   a likely fault; how things were understood
         ===================================== ======================================================================
 

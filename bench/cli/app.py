@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from os import environ
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
@@ -14,6 +15,7 @@ from typer.exceptions import TyperException
 from bench.common.errors import BenchError, one_line, visible
 from bench.common.interruption import interruptible
 from bench.common.paths import ROOT
+from bench.common.version import version
 
 COMMANDS = (
     "run", "list", "conform", "report", "draws", "speed", "explain", "export", "train", "search", "audit", "where",
@@ -34,6 +36,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"denoising-bench {version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
+    """Compare image denoisers with each other and with what their papers print."""
+
+
 for _name in COMMANDS:
     _module = import_module(f"bench.cli.{_name.replace('-', '_')}")
     app.command(_name, short_help=(_module.__doc__ or "").strip())(_module.command)

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from bench.cli import options
+
 
 def command(
     what: Annotated[
@@ -17,14 +19,21 @@ def command(
         ),
     ] = "",
     data: Annotated[str, typer.Option(help="All that datasets say of themselves.")] = "",
+    json: options.Json = False,
 ) -> None:
     """Say which methods, datasets, degradations and protocols there are (make list)."""
     from bench.cli.printing import print_warnings
-    from bench.cli.registry_tables import FILTERS, show
+    from bench.cli.registry_tables import FILTERS, checked, show
     from bench.common.parsing import split
 
     print_warnings()
     of_methods = split(method, "METHOD")
     filters = [word for word in of_methods if word in FILTERS]
     words = [*split(what, "WHAT"), *(word for word in of_methods if word not in FILTERS), *split(data, "DATA")]
-    show(words or ["methods" if filters else "all"], filters)
+    words = checked(words or ["methods" if filters else "all"])
+    if json:
+        from bench.cli.registry_json import described
+
+        typer.echo(described(words, filters))
+    else:
+        show(words, filters)

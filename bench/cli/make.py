@@ -14,8 +14,10 @@ from typing import Any
 import typer
 
 from bench.cli.app import BAD_INPUT, COMMANDS, app, main
+from bench.cli.help import explained
 from bench.common.errors import BenchError
 from bench.common.interruption import leave
+from bench.common.parsing import unknown
 
 EVERYWHERE = ("PYTHON", "VENV", "BENCH_MIRROR", "BENCH_CACHE", "BENCH_TRACEBACK")
 """Variables that no command minds: those of the Makefile, and those that the harness reads from its environment."""
@@ -84,6 +86,8 @@ def variables(command: str) -> dict[str, Any]:
 def run(command: str) -> int:
     """Run a command of make with the variables that were typed, and return the exit status."""
     typed = {name: os.environ.get(name, "") for name in os.environ.get("BENCH_TYPED", "").split()}
+    if command == "help":
+        return _help([goal for goal in os.environ.get("BENCH_GOALS", "").split() if goal != "help"])
     return _run(command, typed, os.environ.get("BENCH_GOALS", "").split())
 
 
@@ -94,7 +98,7 @@ def run_words(words: Sequence[str]) -> int:
     """
     command, *typed = words or ["help"]
     if command == "help":
-        return main(["--help"])
+        return _help(typed)
     if not _is_command(command) or not all(_VARIABLE.match(word) for word in typed):
         return main([RENAMED.get(command, command), *typed])
     given = dict(word.split("=", 1) for word in typed)
@@ -115,6 +119,28 @@ def _run(command: str, typed: Mapping[str, str], goals: Sequence[str]) -> int:
         if os.environ.get(name) and name not in typed:
             typer.echo(f"note: {name} of the environment does not count; type make {command} {name}=...", err=True)
     return main(program_arguments)
+
+
+def _help(commands: Sequence[str]) -> int:
+    """Explain some commands, or the program."""
+    if not commands:
+        return main(["--help"])
+    for number, command in enumerate(commands):
+        if command == "setup":
+            typer.echo(explained(command, "Install the pinned packages into VENV (.venv).", {}))
+            continue
+        if not _is_command(command):
+            known = [name for name in _names() if name not in RENAMED.values()]
+            typer.echo(f"error: {unknown('command', command, known)}", err=True)
+            return BAD_INPUT
+        does = typer.main.get_command(app).commands[RENAMED.get(command, command)].help  # type: ignore[attr-defined]
+        does = re.sub(r" \(make [\w-]+\)", "", " ".join((does or "").split()))
+        typer.echo("\n" * bool(number) + explained(command, does, variables(command)))
+    return 0
+
+
+def _names() -> list[str]:
+    return [*RENAMED, *COMMANDS]
 
 
 def _is_command(goal: str) -> bool:

@@ -97,6 +97,7 @@ Table = Annotated[
     Path | None,
     typer.Option(dir_okay=False, callback=_table, help="Write the table here too: .csv, .md, .tex or .json."),
 ]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and all else on standard error.")]
 Save = Annotated[
     Path | None,
     typer.Option(

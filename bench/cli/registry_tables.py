@@ -17,7 +17,8 @@ from datasets import Dataset
 from methods import Method, Net
 from methods.description import names
 
-_PARTS = ("methods", "datasets", "noise", "protocols")
+PARTS = ("methods", "datasets", "noise", "protocols")
+"""The registries."""
 
 FILTERS: Mapping[str, Callable[[Method, Net], bool]] = {
     "gray": lambda method, net: net.colour in ("gray", "any"),
@@ -34,20 +35,37 @@ WIDTH = 80
 """Columns of the tables where standard output is no terminal."""
 
 
+def checked(words: Sequence[str]) -> list[str]:
+    """Return the words, each a registry, a method, a dataset or ``"all"``.
+
+    Raises
+    ------
+    BenchError
+        If one is none of these.
+    """
+    known = (*PARTS, "all", *methods.available(), *datasets.available())
+    for word in words:
+        if word not in known:
+            raise unknown("list", word, (*known, *FILTERS))
+    return list(words)
+
+
+def chosen_nets(method: Method, filters: Sequence[str]) -> tuple[Net, ...]:
+    """Return the nets of a method for which all filters hold."""
+    return tuple(net for net in method.nets if all(FILTERS[word](method, net) for word in filters))
+
+
 def show(words: Sequence[str], filters: Sequence[str] = ()) -> None:
     """Print the registries, some of them, or all that a method or a dataset says of itself.
 
     Parameters
     ----------
     words : sequence of str
-        Registries, methods and datasets; ``"all"`` for all registries.
+        Registries, methods and datasets, as `checked` returns them; ``"all"`` for all registries.
     filters : sequence of str
         Of `FILTERS`: only methods for which all of them hold.
     """
     known, sets = methods.available(), datasets.available()
-    for word in words:
-        if word not in (*_PARTS, "all", *known, *sets):
-            raise unknown("list", word, (*_PARTS, "all", *known, *sets, *FILTERS))
     out = console(WIDTH)
     for word in words:
         if word in sets:
@@ -58,8 +76,8 @@ def show(words: Sequence[str], filters: Sequence[str] = ()) -> None:
             out.print()
             out.print(_weights(known[word]))
             out.print()
-        for part in _PARTS if word == "all" else (word,):
-            if part in _PARTS:
+        for part in PARTS if word == "all" else (word,):
+            if part in PARTS:
                 out.print(_methods(filters) if part == "methods" else _TABLES[part]())
                 out.print()
 
@@ -99,8 +117,7 @@ def _methods(filters: Sequence[str]) -> Table:
     grid = _grid("METHOD", "what it is", "colour", "sigma")
     families: dict[str, list[tuple[Method, tuple[Net, ...]]]] = {}
     for method in methods.available().values():
-        nets = tuple(net for net in method.nets if all(FILTERS[word](method, net) for word in filters))
-        if nets:
+        if nets := chosen_nets(method, filters):
             families.setdefault(method.name.partition("@")[0], []).append((method, nets))
     if not families:
         raise BenchError(f"METHOD={','.join(filters)}: no method is all of these at once")

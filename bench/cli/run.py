@@ -33,19 +33,20 @@ def command(
     save: options.Save = None,
     out: options.Out = options.RESULTS,
     dry_run: options.DryRun = False,
+    json: options.Json = False,
 ) -> None:
     """Measure methods on datasets and print them beside the published numbers (make bench)."""
     from dataclasses import replace
 
     from bench.cli.printing import print_warnings
     from bench.common.atomic import write_whole
-    from bench.common.tables import ending
+    from bench.common.tables import ending, json_text
     from bench.judge.claims import claims, remark
     from bench.plan.cell import understood
     from bench.plan.request import Request, planned
     from bench.report import terminal
     from bench.report.console import console
-    from bench.report.leaderboard import TEXTS, leaderboards
+    from bench.report.leaderboard import TEXTS, leaderboards, to_json
     from bench.run.campaign import run_campaign
     from bench.run.forecast import forecasts
     from bench.store.records import Store
@@ -58,7 +59,7 @@ def command(
     plan = planned(Request(*words))
     claimed = claims(claim, plan.cells) if claim else {}
     store = Store(out / "runs")
-    screen = console()
+    screen = console(stderr=json)
     live = terminal.Live(screen)
     for line in filter(None, (*plan.remarks, remark(claim, claimed))):
         screen.print(line, style="dim", markup=False)
@@ -67,15 +68,22 @@ def command(
             live.note(line)
         for failure in plan.failures:
             terminal.failed(failure)
-        terminal.print_forecasts(screen, forecasts(plan.cells, store, settings, fresh=fresh))
+        found = forecasts(plan.cells, store, settings, fresh=fresh)
+        terminal.print_forecasts(screen, found)
+        if json:
+            typer.echo(json_text([forecast.row for forecast in found]), nl=False)
         raise typer.Exit(0 if not plan.failures else 1 if plan.cells else 2)
     for cell in plan.cells:
         store.claim(cell, claimed.get(cell.key))
     done = run_campaign(plan.cells, store, settings, live, plan.failures, fresh=fresh)
     results = gather(done.records())
-    if results:
+    for line in store.lines_left_out:
+        typer.echo(line, err=True)
+    if json:
+        typer.echo(to_json(leaderboards(results)), nl=False)
+    elif results:
         terminal.print_results(screen, results)
-        if table is not None:
-            write_whole(table, TEXTS[ending(table)](leaderboards(results)))
+    if results and table is not None:
+        write_whole(table, TEXTS[ending(table)](leaderboards(results)))
     if done.failures or any(result.failed_images for result in results):
         raise typer.Exit(1 if results else 2)

@@ -7,10 +7,10 @@ from rich.console import Console
 from bench.common.errors import visible
 
 
-def console(width: int = 120) -> Console:
-    """Return the console for standard output; of that width in columns where it is no terminal."""
-    out = plain()
-    return out if out.is_terminal else plain(width=width)
+def console(width: int = 120, *, stderr: bool = False) -> Console:
+    """Return the console for standard output, or error; of that width in columns where it is no terminal."""
+    out = plain(stderr=stderr)
+    return out if out.is_terminal else plain(width=width, stderr=stderr)
 
 
 class Plain(Console):

@@ -28,6 +28,13 @@ class Forecast:
     seconds: float = math.nan
     """Its likely time without the download, by the records of its net on this machine; NaN where there is none."""
 
+    @property
+    def row(self) -> dict[str, Any]:
+        """Return it as a row of a table."""
+        size, unknown = bytes_to_download([self])
+        download = {"download_bytes": math.nan if unknown else size, "files_to_download": len(self.missing)}
+        return dict(self.cell.request) | {"finished": self.finished, "seconds": self.seconds} | download
+
 
 def forecasts(cells: Sequence[Cell], store: Store, settings: Settings, *, fresh: bool = False) -> list[Forecast]:
     """Say of each cell what a campaign would do; nothing is started, downloaded or written.

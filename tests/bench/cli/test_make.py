@@ -1,8 +1,11 @@
 """`make` hands its variables over as they were typed, and a command takes a variable or says that it does not."""
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -251,3 +254,54 @@ def test_clean_removes_what_commands_write_and_nothing_else(monkeypatch, tmp_pat
         check=False,
     )
     assert done.returncode == 0
+
+
+def test_help_explains_one_command_and_runs_none(tmp_path, capsys):
+    program = tmp_path / "python"
+    program.write_text(f'#!/bin/sh\necho "$@" >> "{tmp_path}/calls"\n')
+    program.chmod(0o755)
+    for words in (["help", "bench"], ["help", "clean", "setup"], ["bench", "help"], ["help", "x", "y"]):
+        command = ["make", "--file", str(ROOT / "Makefile"), *words, "VENV=", f"PYTHON={program}"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert (done.stdout, done.stderr) == ("", "")
+        assert (tmp_path / "calls").read_text() == "-m bench.cli.make help\n"
+        (tmp_path / "calls").unlink()
+    for command in (*make.COMMANDS, "bench", "setup"):
+        assert make.run_words(["help", command]) == 0
+        printed = capsys.readouterr().out
+        assert printed.startswith(f"make {command}: ")
+        assert max(map(len, printed.splitlines())) <= 80
+        takes = {} if command == "setup" else make.variables(command)
+        assert [
+            line.split()[0].removesuffix("=1") for line in printed.splitlines() if line[:2] == "  " != line[2:4]
+        ] == list(takes)
+    assert make.run_words(["help", "benhc"]) == 2
+    assert capsys.readouterr().err == "error: unknown command 'benhc': did you mean bench?\n"
+
+
+@pytest.mark.parametrize("group", [True, False])
+def test_make_adds_nothing_at_ctrl_c(tmp_path, group):
+    """A terminal interrupts make and all that it started; who interrupts the program alone hears of make too."""
+    program = tmp_path / "python"
+    program.write_text(f'#!/bin/sh\ntrap "exit 130" INT\necho $$ > "{tmp_path}/pid"\nsleep 20 2> /dev/null & wait\n')
+    program.chmod(0o755)
+    command = ["make", "--file", str(ROOT / "Makefile"), "list", "VENV=", f"PYTHON={program}"]
+    made = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True,
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # fmt: skip
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text().strip():
+        time.sleep(0.02)
+    if group:
+        os.killpg(made.pid, signal.SIGINT)
+    else:
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGINT)
+    _, said = made.communicate(timeout=20)
+    assert (made.returncode, "Error" in said) == ((-signal.SIGINT, False) if group else (2, True))
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(made.pid, signal.SIGKILL)  # the one that slept
+
+
+def test_the_version_stands_in_one_place(capsys):
+    assert main(["--version"]) == 0
+    printed = capsys.readouterr().out
+    cited = next(line.split()[1] for line in (ROOT / "CITATION.cff").read_text().splitlines() if line[:8] == "version:")
+    assert printed == f"denoising-bench {cited}\n"
