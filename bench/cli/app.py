@@ -44,11 +44,28 @@ def _print_version(asked: bool) -> None:
         raise typer.Exit
 
 
+def _print_completion(shell: str) -> None:
+    from bench.cli.complete import script
+
+    if shell:
+        typer.echo(script(shell, sys.executable), nl=False)
+        raise typer.Exit
+
+
 @app.callback()
 def _program(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say the version.")
     ] = False,
+    show_completion: Annotated[
+        str,
+        typer.Option(
+            callback=_print_completion,
+            is_eager=True,
+            help="Print what makes a shell complete `bench`: bash, zsh, fish. "
+            'In ~/.bashrc: eval "$(python -m bench --show-completion bash)"',
+        ),
+    ] = "",
 ) -> None:
     """Compare image denoisers with each other and with what their papers print."""
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import typer
 
+from bench.cli import complete
 from bench.cli.app import BAD_INPUT, COMMANDS, app, main
 from bench.cli.help import explained
 from bench.common.errors import BenchError
@@ -96,6 +97,10 @@ def run_words(words: Sequence[str]) -> int:
 
     They may be those that make takes, ``bench METHOD=dncnn DATA=bsd68``, or options, ``run --method dncnn``.
     """
+    if complete.ASKED in os.environ:
+        found = complete.words(os.environ[complete.ASKED], _typed_names(), {name: variables(name) for name in _names()})
+        typer.echo("\n".join(found))
+        return 0
     command, *typed = words or ["help"]
     if command == "help":
         return _help(typed)
@@ -130,8 +135,7 @@ def _help(commands: Sequence[str]) -> int:
             typer.echo(explained(command, "Install the pinned packages into VENV (.venv).", {}))
             continue
         if not _is_command(command):
-            known = [name for name in _names() if name not in RENAMED.values()]
-            typer.echo(f"error: {unknown('command', command, known)}", err=True)
+            typer.echo(f"error: {unknown('command', command, _typed_names())}", err=True)
             return BAD_INPUT
         does = typer.main.get_command(app).commands[RENAMED.get(command, command)].help  # type: ignore[attr-defined]
         does = re.sub(r" \(make [\w-]+\)", "", " ".join((does or "").split()))
@@ -141,6 +145,11 @@ def _help(commands: Sequence[str]) -> int:
 
 def _names() -> list[str]:
     return [*RENAMED, *COMMANDS]
+
+
+def _typed_names() -> list[str]:
+    """Return the commands by the names that make has for them."""
+    return [name for name in _names() if name not in RENAMED.values()]
 
 
 def _is_command(goal: str) -> bool:
