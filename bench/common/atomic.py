@@ -11,6 +11,10 @@ from bench.common.errors import BenchError
 ADVICE = "make room there, or name another folder"
 
 
+ROOM = 2**16
+"""Bytes that there must be room for before work is done for a file."""
+
+
 def write_whole(path: Path, content: bytes | str, *, advice: str = ADVICE) -> None:
     """Write a file; a reader sees the whole of it, or what was there before.
 
@@ -60,7 +64,9 @@ def check_writable(path: Path, *, advice: str = ADVICE) -> None:
             return  # a pipe or a device
         target = path.resolve()
         places = target.parents if target.is_file() else (target, *target.parents)
-        tempfile.TemporaryFile(dir=next(place for place in places if place.exists())).close()
+        with tempfile.TemporaryFile(dir=next(place for place in places if place.exists())) as file:
+            file.write(bytes(ROOM))  # a full disk has room for a name
+            file.flush()
     except OSError as error:
         raise BenchError(f"cannot write {path} ({error.strerror}); {advice}") from None
 

@@ -71,7 +71,8 @@ def decoded(
             rows = file.read(columns=None if columns is None else list(columns)).to_pylist()
             for _ in file.iter_batches(batch_size=8) if whole else ():
                 pass
-        return rows, json.loads(metadata[METADATA])
+        about = json.loads(metadata[METADATA])
+        return rows, _spelled(about) if rb"\ud" in metadata[METADATA] else about
     except (BenchError, pa.ArrowException, OSError, ValueError) as error:
         raise BenchError(_printable(one_line(error))) from None
 
@@ -95,6 +96,15 @@ def pixels(path: Path) -> Iterator[tuple[str, bytes]]:
                     yield row["image"], row["denoised"]
     except (BenchError, pa.ArrowException, OSError, ValueError) as error:
         raise BenchError(_printable(one_line(error))) from None
+
+
+def _spelled(value: Any) -> Any:
+    """Return what JSON holds with letters in it that are no UTF-8, as no table, page or figure could write, spelled."""
+    if isinstance(value, dict):
+        return {_spelled(name): _spelled(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_spelled(one) for one in value]
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
 def _check_footer(path: Path) -> None:

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -206,3 +207,11 @@ def test_markdown_shows_each_letter_as_it_stands(label):
     assert unescape(cell) == shown
     assert "<" not in cell
     assert unescape(reader.render(f"- {markdown_escaped(label)}\n")) == f"<ul>\n<li>{shown}</li>\n</ul>\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+def test_a_full_disk_is_said_before_anything_is_done(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda dir: Path("/dev/full").open("wb"))  # noqa: SIM115
+    with pytest.raises(BenchError, match=r"cannot write .*t\.csv \(No space left on device\); make room there"):
+        check_writable(tmp_path / "t.csv")
+    assert not list(tmp_path.iterdir())

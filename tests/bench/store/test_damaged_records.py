@@ -50,6 +50,13 @@ def test_a_record_from_before_the_checksums_is_read(tmp_path):
     assert decoded(tmp_path / "a.parquet") == (ROWS, ABOUT)
 
 
+def test_letters_that_are_no_utf8_are_spelled(tmp_path):
+    odd = {"identity": {"caf\udce9": ["\ud800x", "𝒳", "\\ud800"]}, "label": "caf\udce9"}
+    (tmp_path / "a.parquet").write_bytes(encoded(ROWS, odd))
+    _, about = decoded(tmp_path / "a.parquet")
+    assert about == {"identity": {r"caf\udce9": [r"\ud800x", "𝒳", r"\ud800"]}, "label": r"caf\udce9"}
+
+
 @pytest.fixture
 def store(tmp_path, photographs):
     """Return a store with three records."""
