@@ -12,6 +12,7 @@ from rich.table import Column
 from rich.text import Text
 
 from bench.common.errors import visible
+from bench.common.interruption import CURRENT
 from bench.plan.cell import Cell, Failure
 from bench.run.forecast import expected_seconds
 from bench.run.progress import CellProgress
@@ -100,9 +101,9 @@ class Live(CampaignProgress):
             failed(failure)
 
     def ended(self, cells: int, seconds: float) -> None:
-        """Take the progress line away, and say how long it took."""
+        """Take the progress lines away, and say how long it took; an interruption has a line of its own."""
         self.bar.stop()
-        if cells > 1:
+        if cells > 1 and not CURRENT.number:
             self.out.print(f"{cells} cells in {seconds:.0f} s", style="dim")
 
     def _ended(self, key: str, seconds: float = math.nan) -> str:

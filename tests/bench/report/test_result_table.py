@@ -9,6 +9,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from bench.common.interruption import CURRENT
 from bench.plan.cell import Failure
 from bench.plan.request import Request, plan
 from bench.report.live import Live
@@ -166,3 +167,11 @@ def test_the_first_cell_of_several_is_forecast_by_earlier_records(tmp_path, phot
     (record,) = store.scores()
     assert live.left.seconds() == pytest.approx(2 * record.provenance["seconds"]["total"], abs=0.05)
     assert live.remaining().startswith(", about ")
+
+
+def test_an_interrupted_campaign_says_nothing_of_its_own(monkeypatch):
+    for number, lines in ((0, ["2 cells in 3 s"]), (2, [])):
+        screen = StringIO()
+        monkeypatch.setattr(CURRENT, "number", number)
+        Live(Console(file=screen, width=80)).ended(2, 3.0)
+        assert screen.getvalue().splitlines() == lines
