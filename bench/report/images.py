@@ -101,9 +101,9 @@ class _Denoised:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._pixels: Iterator[tuple[str, bytes]] = iter(())
+        self._pixels: Iterator[tuple[str, memoryview]] = iter(())
 
-    def image(self, name: str) -> bytes:
+    def image(self, name: str) -> memoryview:
         try:
             for _ in range(2):  # from the beginning again, should the order be another one
                 for image, content in self._pixels:

@@ -15,6 +15,9 @@ METADATA = b"bench"
 SEAL = b"bench-sha256"
 """Where it holds the SHA-256 of the footer, in which this digest is 64 zeros; the pages before it have a CRC each."""
 
+AT_A_TIME = 4_000_000
+"""Bytes of images that are read at a time."""
+
 _SEALED = re.compile(SEAL + rb"..([0-9a-f]{64})", re.DOTALL)
 
 
@@ -26,7 +29,9 @@ def encoded(rows: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any]) ->
     table = pa.Table.from_pylist([dict(row) for row in rows])
     table = table.replace_schema_metadata({METADATA: json.dumps(provenance)})
     sink = pa.BufferOutputStream()
-    with pq.ParquetWriter(sink, table.schema, compression="zstd", write_page_checksum=True) as writer:
+    # A page ends after the image that fills it, not after 1024 of them: who reads large images needs the memory of one.
+    how: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True, "write_batch_size": 1}
+    with pq.ParquetWriter(sink, table.schema, **how) as writer:
         writer.write_table(table)
         writer.add_key_value_metadata({SEAL: b"0" * 64})
     content = sink.getvalue().to_pybytes()
@@ -77,8 +82,8 @@ def decoded(
         raise BenchError(_printable(one_line(error))) from None
 
 
-def pixels(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Read name and pixels of a record's images one at a time, so that large images need the memory of one.
+def pixels(path: Path) -> Iterator[tuple[str, memoryview]]:
+    """Read name and pixels of a record's images one after another, a few in memory: one, where they are large.
 
     Raises
     ------
@@ -91,9 +96,12 @@ def pixels(path: Path) -> Iterator[tuple[str, bytes]]:
     try:
         _check_footer(path)
         with pq.ParquetFile(path, memory_map=True, page_checksum_verification=True) as file:
-            for batch in file.iter_batches(batch_size=1, columns=["image", "denoised"]):
-                for row in batch.to_pylist():
-                    yield row["image"], row["denoised"]
+            groups = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
+            size = sum(group.total_byte_size for group in groups) / max(1, file.metadata.num_rows)
+            few = max(1, int(AT_A_TIME / max(1, size)))
+            for batch in file.iter_batches(batch_size=few, columns=["image", "denoised"]):
+                names, denoised = batch.column("image").to_pylist(), batch.column("denoised")
+                yield from ((name, memoryview(denoised[i].as_buffer())) for i, name in enumerate(names))
     except (BenchError, pa.ArrowException, OSError, ValueError) as error:
         raise BenchError(_printable(one_line(error))) from None
 

@@ -11,6 +11,7 @@ from bench.report.images import board_images, chosen
 from bench.report.leaderboard import leaderboards
 from bench.run.engine import run_all
 from bench.run.settings import Settings
+from bench.store.parquet import encoded, pixels
 from bench.store.records import Store
 from bench.store.results import gather
 
@@ -85,3 +86,16 @@ def test_pixels_that_cannot_be_read_are_one_line(runs):
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(BenchError, match=r"record .*\.parquet: cannot be read .*; delete it and its cell runs again"):
         list(board_images(runs, [board], 0)[board.anchor])
+
+
+def test_large_images_are_read_one_at_a_time(tmp_path):
+    import pyarrow as pa
+
+    path = tmp_path / "large.parquet"
+    draw = np.random.default_rng(0)
+    path.write_bytes(encoded([{"image": str(i), "denoised": draw.bytes(8_000_000)} for i in range(6)], {}))
+    begin, most = pa.total_allocated_bytes(), 0
+    for i, (name, content) in enumerate(pixels(path)):
+        assert (name, len(content)) == (str(i), 8_000_000)
+        most = max(most, pa.total_allocated_bytes() - begin)
+    assert most < 3.5 * 8_000_000  # the image, its page and the one before
