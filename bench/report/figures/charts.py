@@ -1,27 +1,29 @@
-"""Charts of each dataset: drawn once, as SVG for the page, PDF for a paper, and in other formats that are asked for."""
+"""Charts of a report: each is drawn as SVG for the page and PDF, and in both widths of a paper."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.common.atomic import write_whole
 from bench.common.errors import BenchError
-from bench.degradation import KINDS
-from bench.report.columns import published_value
+from bench.judge import verified
+from bench.judge.tolerance import MARGINS
 from bench.report.figures import styles
 from bench.report.figures.comparison import comparison_figure
-from bench.report.figures.generalisation import generalisation_figure
-from bench.report.figures.styles import Style, wrapped
+from bench.report.figures.cost import cost_figure, usual
+from bench.report.figures.differences import differences_figure, of_run, of_table
+from bench.report.figures.levels import levels_figure
+from bench.report.figures.paired import paired_figure
+from bench.report.figures.styles import COLUMN, WIDE, Style
 from bench.report.leaderboard import Leaderboard
-from bench.score.metrics import shown
+from bench.score.metrics import METRICS, shown
 from bench.store.records import distinct_slug
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-MAX_POINTS = 400
 
 FORMATS = ("svg", "pdf", "png")
 """Files that a chart may be; the first two always are written."""
@@ -29,25 +31,64 @@ FORMATS = ("svg", "pdf", "png")
 RESOLUTION = 200
 """Dots an inch of a PNG."""
 
+GROUPS = 6
+"""Datasets, protocols and kinds of noise that have charts of their own: those of the most results."""
+
 
 @dataclass(frozen=True)
 class Chart:
-    """A drawn chart: where it belongs, what it shows, its SVG, and whether it takes the whole width of the page."""
+    """A drawn chart.
+
+    Attributes
+    ----------
+    dataset, protocol : str
+        Where it belongs; empty: to the whole report.
+    kind : str
+        ``"differences"``, ``"committed"``, ``"levels"``, ``"paired"``, ``"metrics"`` or ``"cost"``.
+    title, description : str
+        What it shows, in a line, and how it is read.
+    svg : str
+        An element that stands in a page.
+    wide : bool
+        Whether it takes the whole width of the page.
+    """
 
     dataset: str
     protocol: str
+    kind: str
     title: str
+    description: str
     svg: str
     wide: bool = False
 
 
-def make_charts(boards: Sequence[Leaderboard], folder: Path, formats: Sequence[str] = ()) -> list[Chart]:
-    """Draw the charts of every dataset, and save each in a folder as SVG and PDF.
+@dataclass(frozen=True)
+class Drawing:
+    """A chart that is not drawn yet: `draw` takes the width in inches, and returns None where there is nothing to show.
 
-    For each dataset, protocol and kind of noise: PSNR gained against sigma where there are several, with the published
-    value as an open ring; where a method was run outside the range that it was trained on, PSNR against sigma within
-    and outside that range; the PSNR of every image with the mean and the published value; every metric. Further
-    `formats` are of `FORMATS`.
+    `stem` is the name of its files; the rest is as `Chart` has it.
+    """
+
+    stem: str
+    dataset: str
+    protocol: str
+    kind: str
+    title: str
+    description: str
+    draw: "Callable[[float], Figure | None]"
+
+
+def make_charts(boards: Sequence[Leaderboard], folder: Path, formats: Sequence[str] = ()) -> list[Chart]:
+    """Draw the charts of a report, and save each in a folder as SVG and PDF.
+
+    Parameters
+    ----------
+    boards : sequence of Leaderboard
+        All of the report.
+    folder : Path
+        Of the files.
+    formats : sequence of str
+        Further ones, of `FORMATS`.
 
     Raises
     ------
@@ -57,89 +98,124 @@ def make_charts(boards: Sequence[Leaderboard], folder: Path, formats: Sequence[s
     for name in formats:
         if name not in FORMATS:
             raise BenchError(f"FORMAT={name}: charts are saved as {', '.join(FORMATS)}")
-    *others, last = (metric.title for metric in shown().values())
-    compared = (
-        f"{', '.join(others)} and {last}: mean, 95 % interval of the mean over the images, ring the published value"
-    )
-    scored = [board for board in boards if board.has_reference]
     charts = []
     with styles.charts():
-        for (dataset, protocol, kind), group in groupby(scored, key=lambda b: (b.dataset, b.protocol, b.kind)):
-            members = list(group)
-            labels = (row.result.label for board in scored if board.dataset == dataset for row in board.entries)
-            label_styles = styles.styles(labels)
-            stem = distinct_slug(f"{dataset}-{protocol}{'' if kind == 'gaussian' else f'-{kind}'}")
-            rising = [board for board in members if board.strength is not None]
-            figures = {
-                "psnr": ("PSNR against noise", _curves(rising, label_styles) if len(rising) > 1 else None),
-                "generalisation": (
-                    "PSNR within and outside the training range", generalisation_figure(rising, label_styles)
-                ),
-                "images": ("PSNR of each image", _images(members, label_styles)),
-                "metrics": (compared, comparison_figure(members, label_styles)),
-            }  # fmt: skip
-            for name, (title, figure) in figures.items():
-                if figure is not None:
-                    path = folder / f"{stem}-{name}"
-                    styles.save(figure, path, list(dict.fromkeys(["svg", "pdf", *formats])), RESOLUTION)
-                    svg = path.with_name(f"{path.name}.svg").read_text(encoding="utf-8")
-                    title = f"{members[0].title}: {title}"
-                    charts.append(Chart(dataset, protocol, title, svg[svg.index("<svg") :], wide=name == "metrics"))
+        for drawing in drawings(boards):
+            path = folder / drawing.stem
+            if _save(drawing, WIDE, path, list(dict.fromkeys(["svg", "pdf", *formats]))):
+                svg = path.with_name(f"{path.name}.svg").read_text(encoding="utf-8")
+                about = drawing.dataset, drawing.protocol, drawing.kind, drawing.title, drawing.description
+                charts.append(Chart(*about, svg, wide=True))
     return charts
 
 
-def _curves(boards: Sequence[Leaderboard], label_styles: Mapping[str, Style]) -> "Figure":
-    """PSNR gained over the noisy input, so that methods that lie close stay apart."""
-    import matplotlib.pyplot as plt
+def paper_figures(boards: Sequence[Leaderboard], folder: Path, drawn: Path | None = None) -> list[Path]:
+    """Save every chart at one and at two columns' width of a paper, in letters of 8 pt, as PDF and SVG.
 
-    lines: dict[str, list[tuple[float, float, float]]] = {}  # strength, gain, and what the published value gains
-    for board in boards:
-        for entry in board.entries:
-            noisy, paper = entry.result.mean("noisy_psnr"), published_value(entry, "psnr")
-            gains = entry.result.mean("psnr") - noisy, math.nan if paper is None else paper - noisy
-            lines.setdefault(entry.result.label, []).append((board.strength or 0.0, *gains))
-    figure, axes = plt.subplots(figsize=(6.4, max(3.8, 0.9 + 0.26 * len(lines))), layout="constrained")
-    for label in sorted(lines, key=lambda label: lines[label][-1], reverse=True):  # the legend in the order of the ends
-        style = label_styles[label]
-        strengths, gain, published = zip(*lines[label], strict=True)
-        axes.plot(strengths, gain, color=style.colour, marker=style.marker, ms=4.5, label=label)
-        axes.plot(strengths, published, "o", ms=9, mfc="none", mec=style.colour, mew=1)
-    if any(math.isfinite(published) for line in lines.values() for *_, published in line):
-        axes.plot([], [], "o", ms=9, mfc="none", mec="0.4", label="published")
-    kind = boards[0].kind
-    what = "noise σ (0–255 scale)" if kind == "gaussian" else f"{kind}:{next(iter(KINDS[kind].parameters))}"
-    axes.set(xlabel=what, ylabel="PSNR gain over the noisy input (dB)")
-    axes.set_xticks(sorted({board.strength or 0.0 for board in boards}))
-    axes.grid(visible=True, axis="both", linewidth=0.5)
-    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-    return figure
+    Parameters
+    ----------
+    boards : sequence of Leaderboard
+        All of the report.
+    folder : Path
+        Of the files.
+    drawn : Path, optional
+        Where `make_charts` put those of the same leaderboards: its charts are as wide as two columns, and are copied.
+
+    Returns
+    -------
+    list of Path
+        The PDFs.
+    """
+    made = []
+    with styles.charts():
+        for drawing in drawings(boards):
+            narrow, wide = (folder / f"{drawing.stem}-{name}" for name in ("one-column", "two-columns"))
+            if not _save(drawing, COLUMN, narrow, ("pdf", "svg")):
+                continue
+            if drawn is None:
+                _save(drawing, WIDE, wide, ("pdf", "svg"))
+            for ending in ("pdf", "svg") if drawn else ():
+                assert drawn is not None
+                content = (drawn / f"{drawing.stem}.{ending}").read_bytes()
+                write_whole(wide.with_name(f"{wide.name}.{ending}"), content)
+            made += [path.with_name(f"{path.name}.pdf") for path in (narrow, wide)]
+    return made
 
 
-def _images(boards: Sequence[Leaderboard], label_styles: Mapping[str, Style]) -> "Figure":
-    """PSNR of every image as a dot, the mean as a diamond, the published mean as a line."""
-    import matplotlib.pyplot as plt
-    import numpy as np
-    import seaborn as sns
+def _save(drawing: Drawing, width: float, path: Path, formats: Sequence[str]) -> bool:
+    """Draw a chart and save it; False where there is nothing to draw."""
+    figure = drawing.draw(width)
+    if figure is None:
+        return False
+    styles.save(figure, path, formats, RESOLUTION, title=drawing.title, description=drawing.description)
+    return True
 
-    rng = np.random.default_rng(0)
-    height = 0.9 + sum(0.34 * len(board.entries) + 0.25 for board in boards)
-    figure, grid = plt.subplots(
-        len(boards), 1, figsize=(6.4, height), sharex=True, squeeze=False, layout="constrained",
-        gridspec_kw={"height_ratios": [len(board.entries) + 0.5 for board in boards]},
+
+def without_charts(boards: Sequence[Leaderboard]) -> list[str]:
+    """Return the titles of the datasets that have no charts of their own, since others have more results."""
+    shown_titles = {group[0].title for group in _groups(boards)}
+    return list(dict.fromkeys(b.title for b in boards if b.has_reference and b.title not in shown_titles))
+
+
+def drawings(boards: Sequence[Leaderboard]) -> Iterator[Drawing]:
+    """Yield what there is to draw: measured minus published, then the charts of each dataset."""
+    looks = styles.styles(row.result.label for board in boards for row in board.entries)
+    for metric in MARGINS:
+        rows = of_run(boards, metric)
+        yield Drawing(
+            f"differences-{metric}", "", "", "differences", f"{shown()[metric].title}: measured minus published",
+            "Each judged number of this run: the band is what chance allows, colour and marker are the verdict.",
+            partial(differences_figure, rows, metric),
+        )  # fmt: skip
+    yield Drawing(
+        "differences-committed", "", "", "committed", "PSNR: measured minus published, all committed measurements",
+        "Each published PSNR of results/measured/verify.csv, a row a method and set: the band is what chance allows, "
+        "colour and marker are the verdict, hollow where the cause of a difference is known; at the end how many are "
+        "reproduced.",
+        partial(differences_figure, of_table(verified.committed()), "psnr"),
     )  # fmt: skip
-    for axes, board in zip(grid[:, 0], boards, strict=True):
-        for place, entry in enumerate(board.entries):
-            colour, mean = label_styles[entry.result.label].colour, entry.result.mean("psnr")
-            values = list(entry.result.images("psnr").values())[:MAX_POINTS]
-            heights = rng.uniform(place - 0.18, place + 0.18, len(values))  # so that few dots hide each other
-            axes.plot(values, heights, "o", color=colour, ms=3, mew=0, alpha=0.55)
-            axes.plot(mean, place, "D", ms=6, mfc=colour, mec="black", mew=0.8, zorder=5)
-            paper = published_value(entry, "psnr")
-            if paper is not None:
-                axes.plot([paper, paper], [place - 0.36, place + 0.36], color="black", linewidth=1.4, zorder=4)
-        axes.set_ylim(len(board.entries) - 0.5, -0.5)
-        axes.set_yticks(range(len(board.entries)), [wrapped(entry.result.label) for entry in board.entries], fontsize=8)
-        axes.set_title(board.noise, loc="left", fontsize=9)
-        sns.despine(ax=axes, left=True)
-    grid[-1, 0].set_xlabel("PSNR (dB)\ndots: images, diamond: mean, bar: published mean")
-    return figure
+    for group in _groups(boards):
+        yield from _of_group(group, looks)
+
+
+def _groups(boards: Sequence[Leaderboard]) -> list[list[Leaderboard]]:
+    """Return the leaderboards by dataset, protocol and kind of noise: the groups of the most results, in order."""
+    scored = [board for board in boards if board.has_reference]
+    groups = [list(group) for _, group in groupby(scored, key=lambda b: (b.dataset, b.protocol, b.kind))]
+    most = sorted(groups, key=lambda group: -sum(len(board.entries) for board in group))[:GROUPS]
+    return [group for group in groups if group in most]
+
+
+def _of_group(boards: Sequence[Leaderboard], looks: Mapping[str, Style]) -> Iterator[Drawing]:
+    """Yield the charts of the leaderboards of one dataset, protocol and kind of noise."""
+    first = boards[0]
+    stem = distinct_slug(f"{first.dataset}-{first.protocol}{'' if first.kind == 'gaussian' else f'-{first.kind}'}")
+
+    def drawing(kind: str, title: str, description: str, draw: "Callable[[float], Figure | None]") -> Drawing:
+        about = first.dataset, first.protocol, kind, f"{first.title}: {title}"
+        return Drawing(f"{stem}-{kind}", *about, description, draw)
+
+    yield drawing(
+        "levels", "PSNR against noise",
+        "PSNR, and its gain over the noisy input; dashed and open outside the range that a net was trained on; a ring "
+        "is a published number.",
+        lambda width: levels_figure(boards, looks, width),
+    )  # fmt: skip
+    yield drawing(
+        "paired", "paired differences to the best",
+        "A dot is an image: its PSNR less that of the best method on the same image; the line is the 95 % interval of "
+        "the mean, which stands at the end.",
+        lambda width: paired_figure(boards, looks, width),
+    )  # fmt: skip
+    *others, last = (metric.title for metric in shown().values())
+    yield drawing(
+        "metrics", f"{', '.join(others)} and {last}",
+        "Mean over the images; the line is the 95 % interval of the paired difference to the first method; a ring is a "
+        "published number.",
+        lambda width: comparison_figure(boards, looks, width, tuple(METRICS) if width >= WIDE else ("psnr",)),
+    )  # fmt: skip
+    yield drawing(
+        "cost", f"quality against cost, {usual(boards).noise}",
+        "PSNR against seconds an image (of one machine), multiply-accumulates and parameters; dashed the Pareto front.",
+        lambda width: cost_figure(boards, looks, width),
+    )  # fmt: skip

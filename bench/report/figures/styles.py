@@ -3,6 +3,7 @@
 import io
 import re
 import textwrap
+import warnings
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import methods
 from bench.common.atomic import write_whole
+from bench.report.figures.svg import accessible
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,6 +55,15 @@ FAMILIES = (
     (r"Bilateral", 2),
 )
 """The hue of the methods whose names begin so, in any case; others have one by the hash of their first word."""
+
+INK, SOFT, LINE, BAND, BACK = "#1c1e21", "#62676d", "#dcdfe3", "#f6f7f9", "#ffffff"
+"""Text, lesser text, grid, areas and background: a page that is dark has others in their place (`svg.VARIABLES`)."""
+
+COLUMN, WIDE = 3.5, 7.16
+"""Inches: one and two columns of a paper."""
+
+LETTERS = 8
+"""Points of all text of a chart, at those widths."""
 
 LABEL = 26
 """Letters of a line of a label."""
@@ -124,6 +135,18 @@ def wrapped(label: str) -> str:
     return textwrap.fill(label, LABEL)
 
 
+def literal(text: str) -> str:
+    r"""Return a text as a figure can show it: no control characters, no halves of characters.
+
+    Examples
+    --------
+    >>> literal("a\x00b\udc80\nc$_{$")
+    'a\ufffdb\\udc80\nc$_{$'
+    """
+    whole = text.encode(errors="backslashreplace").decode()
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in whole)
+
+
 def noise_title(noise: "Degradation") -> str:
     """Return how the heading of a figure says the noise."""
     return f"σ = {noise.sigma:g}" if noise.sigma is not None and noise.additive_gaussian else str(noise)
@@ -131,12 +154,21 @@ def noise_title(noise: "Degradation") -> str:
 
 @contextmanager
 def charts() -> Iterator[None]:
-    """Draw charts in the block: a light grid, text of SVG files that stays text."""
-    import seaborn as sns
-
-    with _theme({}):
-        rc = {"svg.fonttype": "none", "svg.hashsalt": "charts", "axes.grid.axis": "x", "pdf.fonttype": 42}
-        sns.set_theme(context="paper", style="whitegrid", font_scale=1.1, rc=rc)
+    """Draw charts in the block: a light grid, one size of letters, text of SVG files that stays text."""
+    sizes = dict.fromkeys(
+        ("font.size", "axes.titlesize", "axes.labelsize", "xtick.labelsize", "ytick.labelsize", "legend.fontsize",
+         "legend.title_fontsize", "figure.titlesize"), LETTERS,
+    )  # fmt: skip
+    inks = dict.fromkeys(("text.color", "axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor"), INK)
+    greys = dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), SOFT)
+    thin = dict.fromkeys(("axes.linewidth", "xtick.major.width", "ytick.major.width", "grid.linewidth"), 0.6)
+    rest = {
+        "axes.grid": True, "axes.grid.axis": "x", "grid.color": LINE, "axes.axisbelow": True, "axes.facecolor": "none",
+        "axes.spines.top": False, "axes.spines.right": False, "axes.titlelocation": "left", "axes.titlepad": 4,
+        "xtick.major.size": 2.5, "ytick.major.size": 2.5, "legend.frameon": False, "legend.handlelength": 1.8,
+        "font.sans-serif": ["DejaVu Sans"], "svg.fonttype": "none", "svg.hashsalt": "charts",
+    }  # fmt: skip
+    with _theme(sizes | inks | greys | thin | rest):
         yield
 
 
@@ -144,30 +176,41 @@ def charts() -> Iterator[None]:
 def panels() -> Iterator[None]:
     """Draw panels of pictures in the block: small letters and thin lines, for two columns of a paper."""
     thin: dict[Any, Any] = dict.fromkeys(("axes.linewidth", "xtick.major.width", "ytick.major.width"), 0.5)
-    with _theme({"font.size": 7, "axes.titlesize": 7, "axes.titlepad": 3, "pdf.fonttype": 42, **thin}):
+    with _theme({"font.size": 7, "axes.titlesize": 7, "axes.titlepad": 3, **thin}):
         yield
 
 
 @contextmanager
 def _theme(rc: dict[Any, Any]) -> Iterator[None]:
+    """Set what all figures share: fonts that publishers take, and text that is no formula, as names are not."""
     import matplotlib as mpl
 
     mpl.use("Agg")
-    with mpl.rc_context(rc):
+    with mpl.rc_context({"pdf.fonttype": 42, "text.parse_math": False, **rc}):
         yield
 
 
-def save(figure: "Figure", path: Path, formats: Sequence[str], resolution: int | None = None) -> None:
+def save(
+    figure: "Figure",
+    path: Path,
+    formats: Sequence[str],
+    resolution: int | None = None,
+    *,
+    title: str = "",
+    description: str = "",
+) -> None:
     """Save a figure and close it.
 
     Parameters
     ----------
     path : Path
-        Of the files, without ending.
+        Of the files, without ending; the ids of an SVG begin with its name.
     formats : sequence of str
         Their endings: ``"svg"``, ``"pdf"``, ``"png"``.
     resolution : int, optional
         Dots an inch of a PNG; `RESOLUTION` otherwise.
+    title, description : str
+        Of an SVG, for those who do not see it.
 
     Raises
     ------
@@ -175,10 +218,20 @@ def save(figure: "Figure", path: Path, formats: Sequence[str], resolution: int |
         If a file cannot be written.
     """
     import matplotlib.pyplot as plt
+    from matplotlib.text import Text
 
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        text.set_text(literal(text.get_text()))
     for name in formats:
-        content = io.BytesIO()
-        figure.savefig(content, format=name, dpi=resolution or RESOLUTION, metadata=_UNDATED[name])
+        buffer = io.BytesIO()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box stands for it
+            back = "none" if name == "svg" else figure.get_facecolor()
+            figure.savefig(buffer, format=name, dpi=resolution or RESOLUTION, metadata=_UNDATED[name], facecolor=back)
         figure.set_layout_engine("none")  # it took long, and holds for the other formats
-        write_whole(path.with_name(f"{path.name}.{name}"), content.getvalue())
+        content = buffer.getvalue()
+        if name == "svg":
+            content = accessible(content, path.name, literal(title), literal(description)).encode()
+        write_whole(path.with_name(f"{path.name}.{name}"), content)
     plt.close(figure)

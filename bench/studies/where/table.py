@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from bench.report.figures.comparison import half_interval
+from bench.judge.paired import half_interval
 from bench.studies.text_table import as_text, grid
 from bench.studies.where.zones import NEAR
 
