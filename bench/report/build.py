@@ -59,7 +59,7 @@ def build(
         raise BenchError(f"nothing to report: {store.folder} has no finished cell; run make bench first")
     folder = out / "report"
     boards = leaderboards(results)
-    charts = make_charts(boards, folder / "charts", formats)
+    charts = make_charts(boards, folder / "charts", formats, store)
     write_whole(folder / "leaderboard.csv", to_csv(boards))
     write_whole(folder / "images.csv", images_csv(results))
     write_whole(folder / "report.md", to_markdown(boards))

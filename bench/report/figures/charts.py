@@ -1,7 +1,8 @@
 """Charts of a report: each is drawn as SVG for the page and PDF, and in both widths of a paper."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -15,12 +16,14 @@ from bench.report.figures import styles
 from bench.report.figures.comparison import comparison_figure
 from bench.report.figures.cost import cost_figure, usual
 from bench.report.figures.differences import differences_figure, of_run, of_table
+from bench.report.figures.histograms import IMAGES, MOST, histograms, histograms_figure
 from bench.report.figures.levels import levels_figure
 from bench.report.figures.paired import paired_figure
 from bench.report.figures.styles import COLUMN, WIDE, Style
+from bench.report.images import board_images
 from bench.report.leaderboard import Leaderboard
 from bench.score.metrics import METRICS, shown
-from bench.store.records import distinct_slug
+from bench.store.records import Store, distinct_slug
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,7 +47,7 @@ class Chart:
     dataset, protocol : str
         Where it belongs; empty: to the whole report.
     kind : str
-        ``"differences"``, ``"committed"``, ``"levels"``, ``"paired"``, ``"metrics"`` or ``"cost"``.
+        ``"differences"``, ``"committed"``, ``"levels"``, ``"paired"``, ``"metrics"``, ``"cost"`` or ``"histograms"``.
     title, description : str
         What it shows, in a line, and how it is read.
     svg : str
@@ -78,7 +81,9 @@ class Drawing:
     draw: "Callable[[float], Figure | None]"
 
 
-def make_charts(boards: Sequence[Leaderboard], folder: Path, formats: Sequence[str] = ()) -> list[Chart]:
+def make_charts(
+    boards: Sequence[Leaderboard], folder: Path, formats: Sequence[str] = (), store: Store | None = None
+) -> list[Chart]:
     """Draw the charts of a report, and save each in a folder as SVG and PDF.
 
     Parameters
@@ -89,6 +94,8 @@ def make_charts(boards: Sequence[Leaderboard], folder: Path, formats: Sequence[s
         Of the files.
     formats : sequence of str
         Further ones, of `FORMATS`.
+    store : Store, optional
+        Where the images of the leaderboards lie; without it there are no histograms.
 
     Raises
     ------
@@ -100,7 +107,7 @@ def make_charts(boards: Sequence[Leaderboard], folder: Path, formats: Sequence[s
             raise BenchError(f"FORMAT={name}: charts are saved as {', '.join(FORMATS)}")
     charts = []
     with styles.charts():
-        for drawing in drawings(boards):
+        for drawing in drawings(boards, store):
             path = folder / drawing.stem
             if _save(drawing, WIDE, path, list(dict.fromkeys(["svg", "pdf", *formats]))):
                 svg = path.with_name(f"{path.name}.svg").read_text(encoding="utf-8")
@@ -109,7 +116,9 @@ def make_charts(boards: Sequence[Leaderboard], folder: Path, formats: Sequence[s
     return charts
 
 
-def paper_figures(boards: Sequence[Leaderboard], folder: Path, drawn: Path | None = None) -> list[Path]:
+def paper_figures(
+    boards: Sequence[Leaderboard], folder: Path, drawn: Path | None = None, store: Store | None = None
+) -> list[Path]:
     """Save every chart at one and at two columns' width of a paper, in letters of 8 pt, as PDF and SVG.
 
     Parameters
@@ -120,6 +129,8 @@ def paper_figures(boards: Sequence[Leaderboard], folder: Path, drawn: Path | Non
         Of the files.
     drawn : Path, optional
         Where `make_charts` put those of the same leaderboards: its charts are as wide as two columns, and are copied.
+    store : Store, optional
+        As for `make_charts`.
 
     Returns
     -------
@@ -128,7 +139,7 @@ def paper_figures(boards: Sequence[Leaderboard], folder: Path, drawn: Path | Non
     """
     made = []
     with styles.charts():
-        for drawing in drawings(boards):
+        for drawing in drawings(boards, store):
             narrow, wide = (folder / f"{drawing.stem}-{name}" for name in ("one-column", "two-columns"))
             if not _save(drawing, COLUMN, narrow, ("pdf", "svg")):
                 continue
@@ -157,7 +168,7 @@ def without_charts(boards: Sequence[Leaderboard]) -> list[str]:
     return list(dict.fromkeys(b.title for b in boards if b.has_reference and b.title not in shown_titles))
 
 
-def drawings(boards: Sequence[Leaderboard]) -> Iterator[Drawing]:
+def drawings(boards: Sequence[Leaderboard], store: Store | None = None) -> Iterator[Drawing]:
     """Yield what there is to draw: measured minus published, then the charts of each dataset."""
     looks = styles.styles(row.result.label for board in boards for row in board.entries)
     for metric in MARGINS:
@@ -175,7 +186,7 @@ def drawings(boards: Sequence[Leaderboard]) -> Iterator[Drawing]:
         partial(differences_figure, of_table(verified.committed()), "psnr"),
     )  # fmt: skip
     for group in _groups(boards):
-        yield from _of_group(group, looks)
+        yield from _of_group(group, looks, store)
 
 
 def _groups(boards: Sequence[Leaderboard]) -> list[list[Leaderboard]]:
@@ -186,7 +197,7 @@ def _groups(boards: Sequence[Leaderboard]) -> list[list[Leaderboard]]:
     return [group for group in groups if group in most]
 
 
-def _of_group(boards: Sequence[Leaderboard], looks: Mapping[str, Style]) -> Iterator[Drawing]:
+def _of_group(boards: Sequence[Leaderboard], looks: Mapping[str, Style], store: Store | None) -> Iterator[Drawing]:
     """Yield the charts of the leaderboards of one dataset, protocol and kind of noise."""
     first = boards[0]
     stem = distinct_slug(f"{first.dataset}-{first.protocol}{'' if first.kind == 'gaussian' else f'-{first.kind}'}")
@@ -203,7 +214,7 @@ def _of_group(boards: Sequence[Leaderboard], looks: Mapping[str, Style]) -> Iter
     )  # fmt: skip
     yield drawing(
         "paired", "paired differences to the best",
-        "A dot is an image: its PSNR less that of the best method on the same image; the line is the 95 % interval of "
+        "A stroke is an image: its PSNR less that of the best method on the same image; the line is the 95 % interval of "
         "the mean, which stands at the end.",
         lambda width: paired_figure(boards, looks, width),
     )  # fmt: skip
@@ -219,3 +230,21 @@ def _of_group(boards: Sequence[Leaderboard], looks: Mapping[str, Style]) -> Iter
         "PSNR against seconds an image (of one machine), multiply-accumulates and parameters; dashed the Pareto front.",
         lambda width: cost_figure(boards, looks, width),
     )  # fmt: skip
+    if store is not None:
+        yield from _of_pixels(usual(boards), looks, store, drawing)
+
+
+def _of_pixels(
+    board: Leaderboard, looks: Mapping[str, Style], store: Store, drawing: Callable[..., Drawing]
+) -> Iterator[Drawing]:
+    """Yield the histograms of a leaderboard, where its images are to be had."""
+    best = replace(board, entries=board.entries[:MOST])
+    deviation = math.sqrt(board.entries[0].result.mean("noisy_mse"))
+    found = histograms(board_images(store, [best], IMAGES)[board.anchor], deviation)
+    if found is not None:
+        yield drawing(
+            "histograms", f"noise, residuals and errors, {board.noise}",
+            f"Densities over the pixels of {IMAGES} images at most: of the noise (filled) and of what each method took "
+            "away, and of the error that each left, on a logarithmic axis; dashed the normal curve of Gaussian noise.",
+            lambda width: histograms_figure(board, found, looks, width),
+        )  # fmt: skip

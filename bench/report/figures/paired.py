@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST, PANELS = 16, 6
+MOST, PANELS = 16, 4
 """Methods of a panel, and panels of a figure."""
 
-DOTS = 400
-"""Images of a row that are drawn."""
+STROKES = 60
+"""Images of a row that are drawn: of more, so many from the lowest difference to the highest."""
 
 
 def differences(result: Result, best: Result, metric: str) -> list[float]:
@@ -43,7 +43,7 @@ def spread(items: Sequence[Leaderboard], most: int) -> list[Leaderboard]:
 def paired_figure(
     boards: Sequence[Leaderboard], looks: Mapping[str, Style], width: float = WIDE, metric: str = "psnr"
 ) -> "Figure | None":
-    """Draw a panel a leaderboard: for each method a dot an image, the mean difference and its 95 % interval.
+    """Draw a panel a leaderboard: for each method a stroke an image, the mean difference and its 95 % interval.
 
     Parameters
     ----------
@@ -80,11 +80,8 @@ def paired_figure(
 
 
 def _panel(axes: "Axes", board: Leaderboard, looks: Mapping[str, Style], metric: str, letters: int) -> None:
-    import numpy as np
-
     entries = board.entries[:MOST]
     best, unit = entries[0].result, shown()[metric].unit
-    rng = np.random.default_rng(0)
     gained = {entry.result.label: differences(entry.result, best, metric) for entry in entries}
     means = {label: fmean(values) for label, values in gained.items() if values}
     end = reach([value for values in list(gained.values())[1:] for value in values], 0.0) or 1.0
@@ -95,9 +92,7 @@ def _panel(axes: "Axes", board: Leaderboard, looks: Mapping[str, Style], metric:
     for height, (label, values) in enumerate(gained.items()):
         look = looks[label]
         if height and values:
-            dots = np.clip(values[:: math.ceil(len(values) / DOTS)], *far)
-            spots = rng.uniform(height - 0.26, height + 0.26, len(dots))  # so that few dots hide each other
-            axes.plot(dots, spots, "o", color=look.colour, ms=2.2, mew=0, alpha=0.5, zorder=2)
+            axes.plot(*_strokes(values, height, far), color=look.colour, lw=0.9, alpha=0.6, zorder=2)
         if label in means:
             mean, half = means[label], half_interval(values)
             place = min(max(mean, far[0]), far[1])
@@ -111,3 +106,12 @@ def _panel(axes: "Axes", board: Leaderboard, looks: Mapping[str, Style], metric:
     more = len(board.entries) - len(entries)
     name = f"{shown()[metric].title} less that of the best{f' ({unit})' if unit else ''}"
     axes.set_xlabel(name + (f"\n{more} more are left out" if more else ""))
+
+
+def _strokes(values: Sequence[float], height: int, far: tuple[float, float]) -> tuple[list[float], list[float]]:
+    """Return one line of upright strokes, at the values or at the ends of the axis."""
+    some = sorted(values)
+    if len(some) > STROKES:
+        some = [some[round(place * (len(some) - 1) / (STROKES - 1))] for place in range(STROKES)]
+    places = [min(max(value, far[0]), far[1]) for value in some]
+    return [x for place in places for x in (place, place, math.nan)], [height - 0.3, height + 0.3, math.nan] * len(some)

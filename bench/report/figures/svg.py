@@ -19,6 +19,9 @@ VARIABLES = {
 """Colours that a page sets by a CSS variable, in light and dark; elsewhere the SVG has its own."""
 
 _ID = re.compile(r"url\(#([^)]*)\)")
+_LONG = re.compile(r"(-?\d+\.\d\d)\d+")
+"""A number of more decimals than are seen: a hundredth of a point."""
+
 _FONT = re.compile(r"font-family: [^;]*")
 
 
@@ -65,6 +68,9 @@ def _in_page(element: ElementTree.Element, prefix: str) -> None:
         element.attrib["id"] = f"{prefix}-{element.attrib['id']}"
     if HREF in element.attrib:
         element.attrib[HREF] = element.attrib[HREF].replace("#", f"#{prefix}-", 1)
+    for name in ("d", "x", "y", "transform"):
+        if name in element.attrib:
+            element.attrib[name] = _LONG.sub(r"\1", element.attrib[name])
     for name in ("clip-path", "style"):
         if name in element.attrib:
             text = _ID.sub(rf"url(#{prefix}-\1)", element.attrib[name])

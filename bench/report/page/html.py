@@ -13,7 +13,7 @@ from markupsafe import Markup
 from bench.judge import verified
 from bench.plan.cell import Failure
 from bench.report.columns import PAGE, columns, heading, text
-from bench.report.figures.charts import Chart
+from bench.report.figures.charts import Chart, without_charts
 from bench.report.figures.styles import styles
 from bench.report.leaderboard import Leaderboard
 from bench.report.page.marks import number, outlines
@@ -87,6 +87,7 @@ def html(
             charts=[(chart, Markup(chart.svg)) for chart in charts],
             pictures=pictures,
             viewer=viewer_data(boards, pictures),
+            without_charts=without_charts(boards),
             failures=failures,
             sections=sections,
             verdicts=verdicts,

@@ -3,6 +3,7 @@
 import csv
 import math
 from collections import Counter
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +15,7 @@ from bench.report.figures import comparison, differences
 from bench.report.figures.comparison import comparison_figure
 from bench.report.figures.cost import cost_figure, pareto
 from bench.report.figures.differences import differences_figure, of_run, of_table
+from bench.report.figures.histograms import histograms, histograms_figure
 from bench.report.figures.levels import Point, cut_at_range, levels_figure
 from bench.report.figures.paired import paired_figure
 from bench.report.figures.parts import VERDICTS
@@ -227,15 +229,24 @@ def test_paired_differences_are_to_the_best_on_the_same_images():
     assert rows_of(axes) == ["b", "a", "c"]
     means = [-0.7, -0.75]
     assert [text.get_text() for text in axes.texts] == ["best", "−0.700", "−0.750"]
-    dots = [line for line in axes.lines if line.get_alpha() == 0.5]
-    assert [sorted(line.get_xdata()) for line in dots] == [pytest.approx([-1.0, -0.4]), pytest.approx([-2.0, 0.5])]
-    assert all(abs(y - place) < 0.5 for place, line in enumerate(dots, 1) for y in line.get_ydata())
+    strokes = [line for line in axes.lines if line.get_alpha()]
+    assert [list(line.get_xdata()[::3]) for line in strokes] == [pytest.approx([-1, -0.4]), pytest.approx([-2, 0.5])]
+    assert all(np.nanmax(abs(line.get_ydata() - place)) < 0.5 for place, line in enumerate(strokes, 1))
     bars = [line.get_xdata() for line in axes.lines if line.get_linewidth() == 1 and len(line.get_xdata()) == 2]
     low, high = axes.get_xlim()
     for mean, deviation, (start, end) in zip(means, (0.6, 2.5), bars[1:], strict=True):
         # Two images: t = 12.7062 for one degree of freedom, and the deviation of the mean is half their distance.
         half = 12.7062 * deviation / 2
         assert (start, end) == pytest.approx((max(low, mean - half), min(high, mean + half)), rel=1e-4)
+
+
+def test_of_many_images_some_are_drawn_from_the_lowest_to_the_highest():
+    gains = np.random.default_rng(0).normal(-1, 0.2, 500)
+    boards = boards_of(record("a", 25, np.full(500, 30.0)), record("b", 25, 30.0 + gains))
+    (axes,) = paired_figure(boards, looks_of(boards)).axes
+    (strokes,) = [line.get_xdata()[::3] for line in axes.lines if line.get_alpha()]
+    assert len(strokes) == 60
+    assert np.quantile(strokes, (0, 0.5, 1)) == pytest.approx(np.quantile(gains, (0, 0.5, 1)), abs=0.02)
 
 
 def test_an_image_that_one_lacks_and_a_seed_that_one_lacks_are_no_difference():
@@ -332,3 +343,51 @@ def test_cost_is_of_one_machine_and_names_what_has_no_count():
 def test_seconds_that_are_not_known_are_none():
     boards = boards_of(*(record(label, 25, [30.0], seconds=math.nan) for label in "ab"))
     assert cost_figure(boards, looks_of(boards)) is None
+
+
+# Histograms
+
+
+def images_of(clean, noise, errors):
+    """Return an image whose methods leave these errors."""
+    outputs = tuple((clean + error).astype(np.uint8) for error in errors)
+    return SimpleNamespace(clean=clean.astype(np.uint8), noisy=(clean + noise).astype(np.float32), outputs=outputs)
+
+
+def test_histograms_are_densities_of_noise_residual_and_error():
+    rng = np.random.default_rng(1)
+    clean = rng.integers(60, 180, (400, 500, 1)).astype(float)
+    errors = [rng.integers(-3, 4, clean.shape), rng.integers(-30, 31, clean.shape)]
+    noise = rng.normal(0, 20, clean.shape)
+    found = histograms([images_of(clean, noise, errors)] * 2, 20.0)
+    width = found.edges[1] - found.edges[0]
+    middles = (found.edges[1:] + found.edges[:-1]) / 2
+    assert (found.edges[0], found.edges[-1], width) == (-80.5, 80.5, 1)
+    # Of 200,000 samples the highest bin has 4,000: three deviations are 5 % of it.
+    normal = np.exp(-(middles**2) / 800) / (20 * np.sqrt(2 * np.pi))
+    assert found.noise == pytest.approx(normal, abs=0.05 * normal.max())
+    assert [density.sum() * width for density in found.errors] == pytest.approx([1, 1])
+    assert found.errors[0][abs(middles) < 5].sum() * width == pytest.approx(1)
+    assert (found.errors[1] @ middles**2) * width == pytest.approx((61**2 - 1) / 12, rel=0.01)  # even over -30 to 30
+    residual = noise - errors[1]
+    assert (found.residuals[1] @ middles**2) * width == pytest.approx((residual**2).mean(), rel=0.02)
+    assert not np.allclose(found.residuals[0], found.residuals[1], rtol=0.1)
+
+
+def test_histograms_need_noise_and_clean_images():
+    clean = np.full((8, 8, 1), 99.0)
+    assert histograms([], 25.0) is None
+    assert histograms([images_of(clean, 0, [])], 0.0) is None
+    assert histograms([SimpleNamespace(clean=None)], 25.0) is None
+
+
+def test_the_normal_curve_is_that_of_gaussian_noise_only():
+    rng = np.random.default_rng(1)
+    clean = np.full((64, 64, 1), 99.0)
+    found = histograms([images_of(clean, rng.normal(0, 25, clean.shape), [rng.integers(-3, 4, clean.shape)])], 25.0)
+    boards = boards_of(record("a", 25, [30.0]))
+    for kind, peaks in (("gaussian", [1 / (25 * np.sqrt(2 * np.pi))]), ("poisson", [])):
+        left, right = histograms_figure(replace(boards[0], kind=kind), found, looks_of(boards)).axes
+        curves = [line for line in left.lines if line.get_linestyle() == "--"]
+        assert [max(line.get_ydata()) for line in curves] == pytest.approx(peaks)
+        assert [line.get_color() for line in right.lines] == [styles("a")["a"].colour]
