@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,23 @@ def one_cell():
         return cell
 
     return make
+
+
+@pytest.fixture
+def reported():
+    """Return a function: the one section that a report has of what a study left, with a command that make takes."""
+    from bench.cli.make import arguments
+    from bench.report.page.sections.build import make_sections
+
+    def section(out: Path, study: str):
+        (one,) = (found for found in make_sections(out, (), pytest.fail).sections if found.anchor == study)
+        for part in one.parts:
+            program, command, *words = shlex.split(part.command)
+            assert (program, command) == ("make", {"training": "train"}.get(study, study))
+            arguments(command, dict(word.split("=", 1) for word in words))
+        return one
+
+    return section
 
 
 @pytest.fixture

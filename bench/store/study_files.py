@@ -62,6 +62,17 @@ def read_about(stem: Path) -> About:
     return About(title, command, content)
 
 
+def without_machine(images: str) -> str:
+    """Return a word on DATA without whose machine it is: of a path the last four parts.
+
+    Examples
+    --------
+    >>> without_machine("bsd68"), without_machine("/home/ada/data/lab/2024/scans")
+    ('bsd68', 'data/lab/2024/scans')
+    """
+    return "/".join(Path(images).parts[-4:])
+
+
 def json_of(path: Path) -> dict[str, Any]:
     """Read a JSON object.
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import datasets
 import methods
+from bench.degradation.parsing import GROUPS
 from bench.store.results import Result
 
 
@@ -47,6 +48,9 @@ def again_of(command: str, results: Iterable[Result], **more: object) -> str:
     for result in results:
         for name, word in _words(result).items():
             typed.setdefault(name, {}).update({word: None} if word else {})
+    for name, noises in GROUPS.items():
+        if set(noises) == set(typed.get("NOISE", ())):
+            typed["NOISE"] = {name: None}
     texts = {name: ",".join(words) for name, words in typed.items()}
     texts |= {name.upper(): str(value) for name, value in more.items() if value}
     return " ".join([f"make {command}", *(f"{name}={shlex.quote(text)}" for name, text in texts.items() if text)])

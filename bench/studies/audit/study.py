@@ -5,6 +5,7 @@ hold, and copies of a test image that differ.
 """
 
 import math
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from bench.judge.audit_findings import Finding, summary, write
 from bench.plan import fingerprint
 from bench.plan.cell import Failure
 from bench.plan.resolve import dataset_words, known_dataset
-from bench.store.study_files import write_about
+from bench.store.study_files import without_machine, write_about
 from bench.studies.naming import stem
 from datasets import Dataset
 
@@ -76,8 +77,9 @@ def build(data: str, out: Path, table: Path | None = None) -> Iterator[str | Fai
     path = Path(f"{stem(out / 'audit', title, (), read=read)}.csv")
     for file in filter(None, (path, table)):
         write(findings, file)
+    typed = "all" if everything else ",".join(map(_typed, dataset_words(data)))
     names = "all datasets that were there" if everything else ", ".join(title)
-    write_about(path.with_suffix(""), names, f"make audit DATA={'all' if everything else ','.join(title)}")
+    write_about(path.with_suffix(""), names, f"make audit DATA={shlex.quote(typed)}")
     yield from summary(findings, {found.dataset: len(found) for found in galleries})
     yield f"{len(findings)} findings in {table or path}"
 
@@ -170,6 +172,12 @@ def _chosen(requested: Sequence[str]) -> Iterator[tuple[str, Dataset | Exception
         # A validation set is held out, too.
         held_out = isinstance(dataset, Dataset) and (dataset.role == "test" or dataset.name.endswith("-val"))
         yield name, dataset, word.startswith(TRAINING) or not held_out
+
+
+def _typed(word: str) -> str:
+    """Return a word on DATA without whose machine it is: of a path the last four parts."""
+    training, name = (TRAINING, word.removeprefix(TRAINING)) if word.startswith(TRAINING) else ("", word)
+    return training + (name if name in datasets.available() else without_machine(name))
 
 
 def _is_here(dataset: Dataset) -> bool:

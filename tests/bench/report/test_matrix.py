@@ -9,7 +9,7 @@ import pytest
 from bench.judge.ledger import ledger
 from bench.plan.request import Request, plan
 from bench.report.leaderboard import leaderboards
-from bench.report.page.again import again
+from bench.report.page.again import again, again_of
 from bench.report.page.details import board_data
 from bench.report.page.html import html, later, script_json
 from bench.report.page.matrix import UNSTATED, matrix
@@ -52,6 +52,15 @@ def test_what_is_typed_again_is_the_same_cell(words):
     typed = {name.lower(): word for name, word in typed.items()}
     cells, _ = plan(Request(**typed | {"tile": int(typed.get("tile", 0))}))
     assert cell.key in {one.key for one in cells}
+
+
+def test_all_noises_of_a_group_are_one_word():
+    cells, _ = plan(Request("median", "builtin", "rdn-grid"))
+    results = [Result((Record([], described(cell)),)) for cell in cells]
+    assert again_of("bench", results) == "make bench METHOD=median DATA=builtin NOISE=rdn-grid"
+    several = again_of("where", results[:2])
+    typed = dict(word.split("=", 1) for word in shlex.split(several)[2:])
+    assert {c.key for c in plan(Request("median", "builtin", typed["NOISE"]))[0]} == {c.key for c in cells[:2]}
 
 
 def test_the_matrix_has_each_mean_its_place_and_each_published_number(records):

@@ -93,7 +93,7 @@ def test_bars_join_the_longest_runs_of_ties():
     assert cliques(["a", "b", "c", "d"], found) == [("a", "b"), ("b", "c", "d")]
 
 
-def test_the_command_compares_what_ran_on_the_same_noisy_images(photographs, tmp_path, capsys):
+def test_the_command_compares_what_ran_on_the_same_noisy_images(photographs, tmp_path, capsys, reported):
     out, table = tmp_path / "out", tmp_path / "all.csv"
     words = ["compare", "--method", "gaussian,median,tv", "--data", str(photographs), "--noise", "15,50"]
     assert main([*words, "--seed", "0,1", "--table", str(table), "--out", str(out), "--device", "cpu"]) == 0
@@ -107,6 +107,12 @@ def test_the_command_compares_what_ran_on_the_same_noisy_images(photographs, tmp
     assert "mean rank of each method" in said
     assert "minus Gaussian" in said
     assert len(list((out / "compare").glob("*.png"))) == 2
+    shown = {(f"{part.title}"): part.tables[0].rows for part in reported(out, "compare").parts}
+    for row in rows:
+        (title,) = (title for title in shown if f", {row['degradation']}, protocol {row['protocol']}" in title)
+        (pair,) = (p for p in shown[title] if p[:2] == (row["method"], row["against"]))
+        assert float(pair[2]) == pytest.approx(float(row["difference"]), rel=1e-3)
+        assert (pair[-1] == "tie") == (row["tie"] == "True")
 
 
 def test_what_cannot_be_compared_is_one_line(photographs, tmp_path):

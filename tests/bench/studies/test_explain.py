@@ -1,4 +1,6 @@
 import csv
+import json
+import math
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from bench.cli.app import app
 from bench.common.errors import BenchError
 from bench.plan.cell import Failure
 from bench.plan.request import Request
+from bench.report.page.sections.build import make_sections
 from bench.run.wrappers import padded
 from bench.studies.explain import explanation
 from bench.studies.explain.explanation import explain, rows
@@ -211,7 +214,7 @@ def test_a_pixel_that_is_none(text):
         read_pixels(text)
 
 
-def test_a_figure_and_a_table_for_each_method(tmp_path, photographs, own_weights):
+def test_a_figure_and_a_table_for_each_method(tmp_path, photographs, own_weights, reported):
     request = Request("dncnn", str(photographs), "10,50", weights=own_weights(bias=True))
     (line,) = build(request, "", "20,30;5,9", tmp_path)
     (table,) = (tmp_path / "explain").glob("folder-photographs-camera-*.csv")
@@ -228,6 +231,23 @@ def test_a_figure_and_a_table_for_each_method(tmp_path, photographs, own_weights
         assert picture.width == int(7.16 * 300)
         assert len(np.unique(np.asarray(picture.convert("L")))) > 100
     assert table.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+    (part,) = reported(tmp_path, "explain").parts
+    assert part.command.endswith("PIXEL='20,30;5,9'")
+    written = json.loads(table.with_suffix(".json").read_text())["filters"]
+    assert [one["noise"] for one in written["rows"]] == ["gaussian:10", "gaussian:50"]
+    for shown, numbers in zip([f for one in written["rows"] for f in one["filters"]], found, strict=True):
+        weights = np.array(shown["weights"])
+        side = math.isqrt(len(weights))
+        assert side * side == len(weights)
+        # A square has 99 % of the squared weights of its filter, or all within 20 pixels.
+        assert 0.99 <= (weights**2).sum() / float(numbers["filter_norm"]) ** 2 <= 1.001
+        assert shown["sum"] == pytest.approx(float(numbers["sum_of_weights"]), abs=1e-4)
+    # What another question about the same image adds is shown together with it.
+    list(build(request, "", "7,8", tmp_path))
+    parts = reported(tmp_path, "explain").parts
+    (name,) = (part.filters for part in parts if part.filters)
+    data = make_sections(tmp_path, (), pytest.fail).data[name]
+    assert [{(f["y"], f["x"]) for f in one["filters"]} for one in data["rows"]] == [{(20, 30), (5, 9), (7, 8)}] * 2
 
 
 class Rounded(nn.Module):

@@ -88,7 +88,7 @@ def levels(method_file):
     return method_file("def denoise(noisy, sigma, level=100.0):\n    return noisy * 0 + level / 255\n", "levels")
 
 
-def test_table_file_and_figure(tmp_path, scenes, segmenter, levels):
+def test_table_file_and_figure(tmp_path, scenes, segmenter, levels, reported):
     texts, failures = ran(
         tmp_path, f"{levels},{levels}:level=200,median", "scenes", "40", table=tmp_path / "all" / "table.csv"
     )
@@ -108,6 +108,10 @@ def test_table_file_and_figure(tmp_path, scenes, segmenter, levels):
     assert float(rows[4]["mean_iou"]) == 1
     assert float(rows[0]["mean_iou"]) < float(rows[3]["mean_iou"]) <= 1
     assert [row["images"] for row in rows] == ["5"] * 5
+    (part,) = reported(tmp_path / "out", "segment").parts
+    shown = dict(zip(part.tables[0].heads, part.tables[0].rows[1], strict=True))
+    assert (shown["Images"], float(shown["dark"])) == ("levels", pytest.approx(100 * dark, abs=0.06))
+    assert "SEGMENTER=segmenter@own-scenes.safetensors" in part.command
     with Image.open(file.with_suffix(".png")) as figure:
         assert figure.size[0] > 6 * 1.7 * 60  # noisy, three methods, clean, truth
         colours = {colour for _, colour in figure.convert("RGB").getcolors(figure.size[0] * figure.size[1])}

@@ -180,7 +180,7 @@ def test_ffdnet_scores_best_when_told_about_the_truth(published_files, tmp_path)
     assert float(last["kendall"]) > 0.8
 
 
-def test_psnr_is_that_of_the_records_and_what_cannot_run_is_named(tmp_path, photographs, one_cell):
+def test_psnr_is_that_of_the_records_and_what_cannot_run_is_named(tmp_path, photographs, one_cell, reported):
     from bench.run.one_cell import run_cell
 
     request = Request("median,no-such", str(photographs), "25", seed="0,1")
@@ -192,3 +192,10 @@ def test_psnr_is_that_of_the_records_and_what_cannot_run_is_named(tmp_path, phot
         record = run_cell(one_cell("median", photographs, seed=seed))
         assert float(row["psnr"]) == pytest.approx(record.mean("psnr"), abs=6e-4)
         assert row["seed"] == seed
+    parts = reported(tmp_path, "selfscore").parts
+    assert [part.command.endswith("SEED=1") for part in parts] == [False, True]
+    assert [fields[0] for fields in parts[0].tables[0].rows] == [
+        row["method"]
+        for row in csv.DictReader((tmp_path / "all.csv").open())
+        if row["seed"] == "0" and row["self_rank"]
+    ]

@@ -201,7 +201,7 @@ def test_a_method_is_held_against_the_first_in_the_same_images(stored):
     assert (row["difference_low"], row["difference_high"]) == pytest.approx((7 - 12.706, 7 + 12.706), abs=1e-3)
 
 
-def test_missing_cells_run_and_tables_and_a_figure_are_written(labelled, tmp_path):
+def test_missing_cells_run_and_tables_and_a_figure_are_written(labelled, tmp_path, reported):
     request = Request("median,gaussian", "drawn", "25", seed="0,1")
     tables, files = build(request, tmp_path, ONE)
     assert "near: at least half of the annotators have a boundary within 2 px" in tables
@@ -223,6 +223,10 @@ def test_missing_cells_run_and_tables_and_a_figure_are_written(labelled, tmp_pat
     assert path.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
     by_image = Path(f"{path.with_suffix('')}-images.csv").read_text().splitlines()
     assert len(by_image) == 1 + 2 * 12 * 3
+    (part,) = reported(tmp_path, "where").parts
+    assert f"{float(whole['psnr']):.2f}" in next(r for r in part.tables[0].rows if r[:2] == ("all", "Median"))
+    assert part.command.startswith("make where METHOD=median,gaussian DATA=")
+    assert part.command.endswith(" NOISE=25 SEED=0,1")
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/*")}
     assert len(list(build(request, tmp_path, ONE))) == 2
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/*")} == before

@@ -290,7 +290,7 @@ def test_held_out_images_are_spread():
     assert spread(8, 3) == [0, 1, 2] or len(set(spread(8, 3))) <= 3
 
 
-def test_from_images_to_a_method(tmp_path, photographs_to_train, monkeypatch):
+def test_from_images_to_a_method(tmp_path, photographs_to_train, monkeypatch, reported):
     short = recipe_for(
         "dncnn", str(photographs_to_train), "25", "steps=3,batch=2,depth=3,features=4,held_out=1,patch=16", "x"
     )
@@ -299,6 +299,9 @@ def test_from_images_to_a_method(tmp_path, photographs_to_train, monkeypatch):
     (record,) = (tmp_path / "weights").glob("*.json")
     said = json.loads(record.read_text())
     assert (said["steps"], said["trained"], said["recipe"]["images"]) == (3, [25, 25], str(photographs_to_train))
+    (part,) = reported(tmp_path, "training").parts
+    assert part.tables[0].rows[0][:3] == (said["label"], "25", "3")
+    assert str(tmp_path) not in str(part)
     (method,) = trained(methods.available(), tmp_path / "weights")
     assert (method.name, method.nets[0].trained) == ("dncnn@own-x", (25, 25))
     monkeypatch.setattr("bench.plan.resolve.methods.available", lambda: {method.name: method})

@@ -52,7 +52,7 @@ def words(crops, out, *more):
     return ["search", *base, "--out", str(out), *more]
 
 
-def test_a_person_searches_trains_the_best_and_measures_it(crops, tmp_path):
+def test_a_person_searches_trains_the_best_and_measures_it(crops, tmp_path, reported):
     out = tmp_path / "out"
     result = CliRunner().invoke(app, words(crops, out, "--name", "tiny", "--seed", "5"), catch_exceptions=False)
     assert result.exit_code == 0
@@ -68,6 +68,8 @@ def test_a_person_searches_trains_the_best_and_measures_it(crops, tmp_path):
     best = record["best"]
     assert f"best: {best['number']:3d} of 4" in result.output
     assert Image.open(out / "search/tiny.png").size[0] > 1000
+    (part,) = reported(out, "search").parts
+    assert [row[0] for row in part.tables[0].rows if row[-1] == "best"] == [str(best["number"])]
     # The recipe of the best trains in the four stages of MWRCANet, and METHOD finds the weights.
     short = recipe_for(str(out / "search/tiny.toml"), "", "", "steps=2", "")
     assert (short.weights_name, short.programme) == ("searched@own-tiny", "mwrcanet")

@@ -1,21 +1,18 @@
-"""Sections that set leaderboards beside each other: real noise, the grid of noise with a mean, radiographs."""
+"""Sections that set leaderboards beside each other: real noise, and the grid of noise with a mean."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
 from bench.degradation import PAIRS, parse
 from bench.report.columns import Entry, published_value
-from bench.report.figures.styles import styles
 from bench.report.leaderboard import Leaderboard
 from bench.report.page.again import again_of
 from bench.report.page.sections.colours import shade
-from bench.report.page.sections.content import Cell, Field, Figure, Part, Section, Table
+from bench.report.page.sections.content import Cell, Field, Part, Section, Table
 from bench.report.page.sections.files import Answer
-from bench.report.page.sections.plot import Axis, Series, plot
 from bench.report.page.sections.studies import agreement, number
-from bench.score.metrics import shown
-from datasets.chest import DATASETS as CHEST
 
 
 def real_noise(boards: Sequence[Leaderboard], scored: Sequence[Answer]) -> Section | None:
@@ -67,7 +64,7 @@ def _real(boards: Sequence[Leaderboard], scored: Sequence[Answer], protocol: str
         title=f"protocol {protocol}",
         tables=(Table(tuple(heads), tuple(zip(labels, *columns, strict=True))),),
         remarks=tuple(remarks),
-        command=_again(boards),
+        command=asked(boards),
     )
 
 
@@ -113,27 +110,30 @@ def _mean_and_deviation(board: Leaderboard) -> tuple[float, float] | None:
 def _grids(places: Mapping[tuple[float, float], Leaderboard]) -> Part:
     first = next(iter(places.values()))
     labels = list(dict.fromkeys(entry.result.label for board in places.values() for entry in board.entries))
-    tables = []
-    for metric, title in (("psnr", "image"), ("noise_psnr", "noise")):
-        noisy = {place: board.entries[0].result.mean("noisy_psnr") for place, board in places.items()}
-        of: dict[str, dict[tuple[float, float], float]] = {"noisy input": noisy} if metric == "psnr" else {}
-        for label in labels:
-            of[label] = {
+    grids = {"noisy input: image": {place: b.entries[0].result.mean("noisy_psnr") for place, b in places.items()}}
+    for label in labels:
+        for metric, what in (("psnr", "image"), ("noise_psnr", "noise")):
+            grids[f"{label}: {what}"] = {
                 place: entry.result.mean(metric)
                 for place, board in places.items()
                 for entry in board.entries
                 if entry.result.label == label
             }
-        known = [value for values in of.values() for value in values.values() if math.isfinite(value)]
-        tables += [
-            _grid(values, f"{label}: {title}", (min(known), max(known))) for label, values in of.items() if known
-        ]
+    tables = [_grid(values, caption, _span(grids, caption)) for caption, values in grids.items()]
     return Part(
         title=f"{first.title}, protocol {first.protocol}",
         remarks=("One scale of colours for all grids of the image, and one for all of the noise.",),
         tables=tuple(tables),
-        command=_again(places.values()),
+        command=asked(places.values()),
     )
+
+
+def _span(grids: Mapping[str, Mapping[Any, float]], caption: str) -> tuple[float, float]:
+    """Return the least and the most number of all grids that show the same as one."""
+    what = caption.rpartition(": ")[2]
+    of_it = [values for other, values in grids.items() if other.endswith(f": {what}")]
+    known = [value for values in of_it for value in values.values() if math.isfinite(value)] or [0.0]
+    return min(known), max(known)
 
 
 def _grid(values: Mapping[tuple[float, float], float], caption: str, span: tuple[float, float]) -> Table:
@@ -152,60 +152,6 @@ def _coloured(value: float, span: tuple[float, float]) -> Field:
     return Cell(f"{value:.2f}", *shade((value - low) / (high - low) if high > low else 0.5))
 
 
-def chest(boards: Sequence[Leaderboard], triples: Mapping[str, Figure]) -> Section | None:
-    """Return the section of radiographs: every metric by images and noise, and pictures.
-
-    Parameters
-    ----------
-    boards : sequence of Leaderboard
-        All.
-    triples : mapping
-        Clean, noisy and denoised by the anchor of the board.
-    """
-    names = {dataset.name for dataset in CHEST}
-    parts = []
-    of_chest = [board for board in boards if board.has_reference and _whole(board) in names]
-    for protocol, group in groupby(sorted(of_chest, key=lambda b: b.protocol), key=lambda b: b.protocol):
-        members = sorted(group, key=lambda b: (_side(b), b.dataset, b.kind, b.strength or 0.0))
-        figures = [figure for metric in shown() if (figure := _by_board(members, metric))]
-        figures += [triples[board.anchor] for board in members if board.anchor in triples]
-        parts.append(Part(f"protocol {protocol}", figures=tuple(figures), command=_again(members)))
-    sentence = "Radiographs of the chest: each metric by the size of the images and the noise."
-    return Section("chest", "Chest radiographs", sentence, parts) if parts else None
-
-
-def _whole(board: Leaderboard) -> str:
-    about = board.entries[0].result.about["dataset"]
-    return str(about.get("noise_name") or about["name"])
-
-
-def _side(board: Leaderboard) -> int:
-    """Return the shorter side of most of the images, in pixels."""
-    sides = sorted(min(row["height"], row["width"]) for row in board.entries[0].result.records[0].images)
-    return int(sides[len(sides) // 2])
-
-
-def _by_board(boards: Sequence[Leaderboard], metric: str) -> Figure | None:
-    look = shown()[metric]
-    names = [f"{_side(board)} px, {board.noise}" for board in boards]
-    labels = list(dict.fromkeys(entry.result.label for board in boards for entry in board.entries))
-    looks, series = styles(labels), []
-    for label in labels:
-        points = [
-            (place, entry.result.mean(metric), f"{label}, {boards[place].title}, {boards[place].noise}: "
-             f"{entry.result.mean(metric):{look.form}}")
-            for place, board in enumerate(boards)
-            for entry in board.entries
-            if entry.result.label == label
-        ]  # fmt: skip
-        series.append(Series(label, looks[label], points))
-    unit = f" ({look.unit})" if look.unit else ""
-    axis = Axis(f"{look.title}{unit}", log=look.better == "low")
-    svg = plot(
-        f"{look.title} of the methods by images and noise", Axis("shorter side, noise", names=names), axis, series
-    )
-    return Figure(f"{look.title}.", svg, legend=tuple(one.key for one in series)) if svg else None
-
-
-def _again(boards: Iterable[Leaderboard]) -> str:
+def asked(boards: Iterable[Leaderboard]) -> str:
+    """Return what is typed to measure all of some leaderboards again."""
     return again_of("bench", (entry.result for board in boards for entry in board.entries))

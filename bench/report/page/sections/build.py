@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.report.leaderboard import Leaderboard
 from bench.report.page.sections import boards as of_boards
-from bench.report.page.sections import explain, search, studies, training
+from bench.report.page.sections import chest, explain, search, studies, training
 from bench.report.page.sections.content import Section
 from bench.report.page.sections.files import StudyFiles
 
@@ -46,7 +46,7 @@ def make_sections(
     found = (
         of_boards.real_noise(boards, scored),
         of_boards.grid(boards),
-        of_boards.chest(boards, {}),
+        chest.chest(files, boards),
         studies.self_score(files, scored),
         studies.compare(files),
         studies.where(files),

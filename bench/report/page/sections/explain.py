@@ -35,7 +35,11 @@ def explain(files: StudyFiles) -> Section | None:
                 for row in answer.rows
             )  # fmt: skip
             table = files.shown(Table(heads, rows, words=2), f"explain-{answer.path.stem}")
-            parts.append(files.part(answer, tables=(table,), filters=name if name and place == 0 else ""))
+            parts.append(
+                files.part(
+                    answer, "Filters and net bias.", tables=(table,), filters=name if name and place == 0 else ""
+                )
+            )
     sentence = (
         "The linear filters that a network is equivalent to at a pixel of a noisy image; those of one row have one "
         "scale of colours."
@@ -46,26 +50,25 @@ def explain(files: StudyFiles) -> Section | None:
 def _filters(files: StudyFiles, answers: Sequence[Answer]) -> dict[str, Any] | None:
     """Return the filters of one image and network of all answers, a row a noise, as the page loads them."""
     rows: dict[str, dict[str, Any]] = {}
-    ask = image = ""
-    window: list[int] = []
+    shown: dict[str, Any] = {}
     for answer in answers:
+        content = answer.about.content.get("filters")
+        if not content:
+            continue
         try:
-            if content := answer.about.content.get("filters"):
-                for row in _checked(content):
-                    known = rows.setdefault(row["noise"], {**row, "filters": []})
-                    places = {(one["y"], one["x"]) for one in known["filters"]}
-                    known["filters"] += [one for one in row["filters"] if (one["y"], one["x"]) not in places]
-                ask, image = str(content["ask"]), str(content["image"])
-                window = [int(value) for value in content["window"]]
+            checked, window = list(_checked(content)), [int(value) for value in content["window"]]
+            if len(window) != 4:
+                raise ValueError("its window is no rectangle")
+            shown = {"ask": str(content["ask"]), "image": str(content["image"]), "window": window}
         except (KeyError, TypeError, ValueError) as error:
-            files.leave_out(
-                answer.path.with_suffix(".json"), f"it holds no filters that can be shown ({one_line(error)})"
-            )
-    return (
-        {"ask": ask, "image": image, "window": window, "rows": list(rows.values())}
-        if rows and len(window) == 4
-        else None
-    )
+            cause = f"it holds no filters that can be shown ({one_line(error)})"
+            files.leave_out(answer.path.with_suffix(".json"), cause)
+            continue
+        for row in checked:
+            known = rows.setdefault(row["noise"], {**row, "filters": []})
+            places = {(one["y"], one["x"]) for one in known["filters"]}
+            known["filters"] += [one for one in row["filters"] if (one["y"], one["x"]) not in places]
+    return shown | {"rows": list(rows.values())} if rows else None
 
 
 def _checked(content: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

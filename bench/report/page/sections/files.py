@@ -1,11 +1,12 @@
 """The files that studies left in an output folder, as sections show them: read, checked, copied beside the page."""
 
 import base64
+import io
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_from_bytes
 
 from bench.common.atomic import write_whole
@@ -14,6 +15,9 @@ from bench.report.page.html import later
 from bench.report.page.sections.content import Cell, Figure, Part, Table
 from bench.store.records import distinct_slug
 from bench.store.study_files import About, read_about, table_of
+
+if TYPE_CHECKING:
+    import numpy as np
 
 LONG = 40
 """Rows from which on a table is loaded when it is opened."""
@@ -87,9 +91,9 @@ class StudyFiles:
         """Say that a file is left out, and why."""
         self.warn(f"left out {path}: {cause}")
 
-    def part(self, answer: Answer, **content: Any) -> Part:
+    def part(self, answer: Answer, caption: str = "", **content: Any) -> Part:
         """Return the part of an answer: its title, command and files, and its picture where there is one."""
-        picture = self.picture(answer.path.with_suffix(".png"), answer.about.title)
+        picture = self.picture(answer.path.with_suffix(".png"), caption)
         return Part(
             title=answer.about.title,
             command=answer.about.command,
@@ -97,7 +101,7 @@ class StudyFiles:
             **content | {"figures": (*content.get("figures", ()), *([picture] if picture else []))},
         )
 
-    def picture(self, path: Path, caption: str, *, sharp: bool = False) -> Figure | None:
+    def picture(self, path: Path, caption: str) -> Figure | None:
         """Return a figure of a study (PNG), copied beside the page; None where there is none that can be read."""
         from PIL import Image
 
@@ -110,7 +114,18 @@ class StudyFiles:
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
             self.leave_out(path, "it is no picture that can be read")
             return None
-        return Figure(caption, address=self.kept(path), width=width, height=height, sharp=sharp)
+        # Figures of studies have 300 dots an inch, about two for one of a screen.
+        return Figure(caption, address=self._copied(path), width=width // 2, height=height // 2)
+
+    def tile(self, name: str, pixels: "np.ndarray", caption: str) -> Figure:
+        """Return a picture (H, W, C), uint8, as a figure whose pixels stay sharp; `name` is that of its file."""
+        from PIL import Image
+
+        content = io.BytesIO()
+        Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(content, "PNG")
+        height, width = pixels.shape[:2]
+        address = self._beside(self.folder / "studies" / "pictures" / f"{name}.png", content.getvalue())
+        return Figure(caption, address=address, width=width, height=height, sharp=True)
 
     def put(self, name: str, content: Any) -> str:
         """Write what the page loads when it is wanted; return its name."""
@@ -133,15 +148,14 @@ class StudyFiles:
             if path.is_file() and path.suffix in (".csv", ".png") and path not in self._written:
                 path.unlink()
 
-    def kept(self, path: Path) -> str:
-        """Return the address of a picture (PNG) beside the page, or within it."""
-        if self.one_file:
-            return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
-        return self._copied(path)
-
     def _copied(self, path: Path) -> str:
-        target = self.folder / "studies" / path.parent.name / path.name
-        self._write(target, path.read_bytes())
+        return self._beside(self.folder / "studies" / path.parent.name / path.name, path.read_bytes())
+
+    def _beside(self, target: Path, content: bytes) -> str:
+        """Write a file beside the page, or keep a picture within it; return its address."""
+        if self.one_file:
+            return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+        self._write(target, content)
         return "/".join(quote_from_bytes(os.fsencode(part)) for part in target.relative_to(self.folder).parts)
 
     def _write(self, path: Path, content: bytes) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup, escape
 
-from bench.report.figures.styles import MARKERS, Style
+from bench.report.figures.styles import Style
+from bench.report.page.marks import number
 from bench.report.page.sections.content import Key
 
 WIDTH, HEIGHT = 440, 280
@@ -25,11 +26,11 @@ class Series:
     style: Style
     points: Sequence[tuple[float, float, str]]
     line: bool = True
-    marks: bool = True
+    marks: int = 1000  # of its points, so many have a mark at most
     key: Key = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "key", Key(self.label, self.style.colour, MARKERS.index(self.style.marker)))
+        object.__setattr__(self, "key", Key(self.label, self.style.colour, number(self.style)))
 
 
 @dataclass(frozen=True)
@@ -82,12 +83,12 @@ def plot(title: str, x: Axis, y: Axis, series: Sequence[Series], *, width: int =
 
 
 def _drawn(one: Series, points: Sequence[tuple[float, float, str]]) -> str:
-    parts = [f'<g style="color:{escape(one.style.colour)}">']
+    parts = [f'<g style="color:{escape(one.style.colour)}"><title>{escape(one.label)}</title>']
     if one.line and len(points) > 1:
-        path = " ".join(f"{a:g},{b:g}" for a, b, _ in _thinned(points))
+        path = " ".join(f"{a:g},{b:g}" for a, b, _ in _thinned(points, MOST))
         parts.append(f'<polyline points="{path}" fill="none" stroke="currentColor" stroke-width="1.5"/>')
     if one.marks:
-        for a, b, said in points:
+        for a, b, said in _thinned(points, one.marks):
             use = f'<use href="#mark-{one.key.mark}"/>'
             parts.append(f'<g transform="translate({a:g} {b:g})"><title>{escape(said)}</title>{use}</g>')
     return "".join([*parts, "</g>"])
@@ -104,9 +105,9 @@ def _drawable(points: Sequence[tuple[float, float, str]], x: Axis, y: Axis) -> l
     return [point for point in points if good(point[0], x) and good(point[1], y)]
 
 
-def _thinned(points: Sequence[tuple[float, float, str]]) -> Sequence[tuple[float, float, str]]:
-    """Return at most about `MOST` points, the last one among them."""
-    step = -(-len(points) // MOST)
+def _thinned(points: Sequence[tuple[float, float, str]], most: int) -> Sequence[tuple[float, float, str]]:
+    """Return about so many points at most, the last one among them."""
+    step = -(-len(points) // most)
     return points if step == 1 else [*points[:-1:step], points[-1]]
 
 

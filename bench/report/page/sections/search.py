@@ -1,6 +1,8 @@
 """The section of searches: the networks that were tried, by cost and PSNR."""
 
+import shlex
 from collections.abc import Mapping, Sequence
+from itertools import pairwise, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ from bench.report.figures.styles import Style, style
 from bench.report.page.sections.content import Figure, Part, Section, Table
 from bench.report.page.sections.files import StudyFiles
 from bench.report.page.sections.plot import Axis, Series, plot
-from bench.store.study_files import json_of
+from bench.store.study_files import json_of, without_machine
 
 
 def search(files: StudyFiles) -> Section | None:
@@ -47,27 +49,36 @@ def _searched(files: StudyFiles, path: Path) -> Part:
         said = [f"{one['number']}: {_genes(one['genes'])}, {value:,.0f} {title}, {score:.2f} dB"
                 for one, value, score in zip(candidates, costs[name], psnr, strict=True)]  # fmt: skip
         points = list(zip(costs[name], psnr, said, strict=True))
-        front = Series("Pareto front", Style("#7c7c7c", "o"), [points[i] for i in fronts[name]], marks=False)
+        front = Series("Pareto front", Style("#7c7c7c", "o"), _stairs([points[i] for i in fronts[name]]), marks=0)
         of_block = {b: [p for p, one in zip(points, candidates, strict=True) if one["genes"]["block"] == b]
                     for b in blocks}  # fmt: skip
         series = [Series(block, style(k), of_block[block], line=False) for k, block in enumerate(blocks)]
         svg = plot(f"PSNR against {title}", Axis(title), Axis("held-out PSNR (dB)"), [front, *series])
         if svg:
             figures.append(Figure(f"PSNR against {title}.", svg, legend=tuple(one.key for one in series)))
-    heads = ("Number", "of", "Network", "parameters", "MAC a pixel", "PSNR dB", "on a front", "best")
+    heads = ("Number", "Network", "changed from", "parameters", "MAC a pixel", "PSNR dB", "on a front", "best")
     rows = tuple(
-        (str(one["number"]), "–" if one["parent"] is None else str(one["parent"]), _genes(one["genes"]),
+        (str(one["number"]), _genes(one["genes"]), "–" if one["parent"] is None else str(one["parent"]),
          f"{costs['parameters'][i]:.0f}", f"{costs['macs_per_megapixel'][i]:.0f}", f"{psnr[i]:.2f}",
          "yes" if any(i in front for front in fronts.values()) else "", "best" if one["number"] == best else "")
         for i, one in enumerate(candidates)
     )  # fmt: skip
+    images = without_machine(str(recipe["images"]))
+    words = {"METHOD": recipe["name"], "DATA": images, "NOISE": recipe["noise"], "SEED": setting["seed"],
+             "CHANGE": f"steps={setting['steps']} population={setting['population']}"}  # fmt: skip
     return Part(
-        title=f"{recipe['images']}, {recipe['noise']}, {setting['steps']} steps each, seed {setting['seed']}",
-        remarks=(f"{len(candidates)} candidates; of: the one that it was changed from",),
-        tables=(files.shown(Table(heads, rows), f"search-{path.stem}"),),
+        title=f"{images}, {recipe['noise']}, {setting['steps']} steps each, seed {setting['seed']}",
+        remarks=(f"{len(candidates)} candidates",),
+        tables=(files.shown(Table(heads, rows, words=2), f"search-{path.stem}"),),
         figures=tuple(figures),
-        command=f"make search METHOD={recipe['name']} SEED={setting['seed']} CHANGE=steps={setting['steps']}",
+        command=" ".join(["make search", *(f"{name}={shlex.quote(str(word))}" for name, word in words.items())]),
     )
+
+
+def _stairs(points: Sequence[tuple[float, float, str]]) -> list[tuple[float, float, str]]:
+    """Return the line that no candidate lies above: the best score for each cost."""
+    corners = [(after[0], before[1], "") for before, after in pairwise(points)]
+    return [point for pair in zip_longest(points, corners) for point in pair if point]
 
 
 def _genes(genes: Mapping[str, Any]) -> str:

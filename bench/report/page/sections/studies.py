@@ -6,15 +6,11 @@ from typing import Any
 
 from bench.common.errors import BenchError
 from bench.judge.audit_findings import Finding, summary
-from bench.report.figures.styles import Style, styles
+from bench.report.figures.styles import styles
 from bench.report.page.sections.content import Figure, Part, Section, Table
 from bench.report.page.sections.files import Answer, StudyFiles
 from bench.report.page.sections.plot import Axis, Series, plot
-
-NOISY = "noisy input"
-"""How studies call the noisy images in a column of methods."""
-
-_INPUT = Style("#7c7c7c", "o")
+from bench.score.metrics import shown
 
 
 def where(files: StudyFiles) -> Section | None:
@@ -28,7 +24,8 @@ def where(files: StudyFiles) -> Section | None:
         against = next((row["against"] for row in answer.rows if row.get("against")), "")
         remark = f"difference: to {against} in the same part of the same images" if against else ""
         shown = (files.shown(table, f"where-{answer.path.stem}"),)
-        return files.part(answer, tables=shown, figures=_by_distance(answer.rows), remarks=(remark,) if remark else ())
+        caption = "Error by distance from a boundary, and where it sits in one image."
+        return files.part(answer, caption, tables=shown, remarks=(remark,) if remark else ())
 
     return _section(
         files, ("where", words, numbers), part, "Where errors sit",
@@ -51,22 +48,6 @@ def _where_row(row: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _by_distance(rows: Iterable[Mapping[str, Any]]) -> tuple[Figure, ...]:
-    far = [row for row in rows if row["kind"] == "distance"]
-    names = list(dict.fromkeys(row["part"] for row in far))
-    methods = list(dict.fromkeys(row["method"] for row in far if row["method"] != NOISY))
-    looks = styles(methods)
-    series = [
-        Series(m, looks[m], [(names.index(r["part"]), r["mse"], f"{m}, {r['part']} px: {r['mse']:.4g}")
-                             for r in far if r["method"] == m])
-        for m in methods
-    ]  # fmt: skip
-    axes = Axis("distance from a boundary (pixels)", names=names), Axis("MSE (squared grey levels)")
-    svg = plot("Error by distance from a boundary", *axes, series)
-    caption = "Mean squared error by distance from the nearest boundary."
-    return (Figure(caption, svg, legend=tuple(one.key for one in series)),) if svg else ()
-
-
 def segment(files: StudyFiles) -> Section | None:
     """Return the section of what `make segment` left."""
 
@@ -80,7 +61,10 @@ def segment(files: StudyFiles) -> Section | None:
         )  # fmt: skip
         remark = f"segmented by {answer.rows[0].get('segmenter') or 'a network that the table does not name'}"
         table = Table(heads, rows, "Under each class its intersection over union, in percent.")
-        return files.part(answer, tables=(files.shown(table, f"segment-{answer.path.stem}"),), remarks=(remark,))
+        shown = (files.shown(table, f"segment-{answer.path.stem}"),)
+        return files.part(
+            answer, "One image in every version, and the classes seen in it.", tables=shown, remarks=(remark,)
+        )
 
     return _section(
         files, ("segment", ("input",), ("psnr", "mean_iou", "accuracy")), part, "Segmentation",
@@ -100,9 +84,12 @@ def compare(files: StudyFiles) -> Section | None:
              number(row["p_corrected"], ".2g"), "tie" if row["tie"] == "True" else "yes")
             for row in answer.rows
         )  # fmt: skip
-        remark = f"{answer.rows[0]['metric']} on the same {answer.rows[0]['images']:.0f} images"
+        metric = shown().get(answer.rows[0]["metric"])
+        remark = (
+            f"{metric.title if metric else answer.rows[0]['metric']} on the same {answer.rows[0]['images']:.0f} images"
+        )
         table = files.shown(Table(heads, rows, words=2), f"compare-{answer.path.stem}")
-        return files.part(answer, tables=(table,), remarks=(remark,))
+        return files.part(answer, "Mean ranks, 1 the best.", tables=(table,), remarks=(remark,))
 
     return _section(
         files, ("compare", ("method", "against", "metric", "tie"), numbers), part, "Paired differences",
@@ -122,13 +109,13 @@ def self_score(files: StudyFiles, answers: Sequence[Answer]) -> Section | None:
 
     def part(answer: Answer) -> Part:
         rows = [row for row in answer.rows if row["method"] != "agreement"]
-        shown = tuple(
+        ranked = tuple(
             (row["method"],
              *(number(row[k], ".2f") for k in ("self_score", "standard_error", "behind", "behind_error")),
              number(row["self_rank"], ".0f"), number(row["psnr"], ".2f"), number(row["rank"], ".0f"))
             for row in rows
         )  # fmt: skip
-        table = files.shown(Table(heads, shown), f"selfscore-{answer.path.stem}")
+        table = files.shown(Table(heads, ranked), f"selfscore-{answer.path.stem}")
         remarks = (f"{rows[0]['images']:.0f} images", *agreement(answer)) if rows else ()
         return files.part(answer, tables=(table,), figures=_scatter(rows), remarks=remarks)
 

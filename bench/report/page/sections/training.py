@@ -1,8 +1,8 @@
 """The section of trainings: loss and score of held-out images by steps and minutes."""
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from bench.common.errors import BenchError, one_line
@@ -12,14 +12,18 @@ from bench.report.page.sections.content import Figure, Part, Section, Table
 from bench.report.page.sections.files import StudyFiles
 from bench.report.page.sections.plot import Axis, Series, plot
 from bench.report.page.sections.studies import number
-from bench.store.study_files import json_of
+from bench.store.study_files import json_of, without_machine
 from methods import trained_here
+
+MARKS = 8
+"""Of a curve, at most: they tell the networks of one method apart."""
 
 
 @dataclass(frozen=True)
 class Curve:
     """How a network was trained: a row a validation, of one or several stages after one another."""
 
+    weights: str  # their digest
     label: str
     unit: str  # of its scores
     images: str
@@ -30,12 +34,12 @@ class Curve:
     score: float
     steps: int
     seconds: float
-    command: str
+    record: str  # where its training record lies
 
 
 def training(files: StudyFiles, boards: Sequence[Leaderboard]) -> Section | None:
     """Return the section of how networks were trained: those of the leaderboards, and those of the output folder."""
-    curves = list(dict.fromkeys((*_of_boards(boards), *_of_folder(files))))
+    curves = {curve.weights: curve for curve in (*_of_folder(files), *_of_boards(boards))}.values()
     groups: dict[tuple[str, str], list[Curve]] = {}
     for curve in sorted(curves, key=lambda c: (c.images, c.unit, c.label, c.noise)):
         groups.setdefault((curve.images, curve.unit), []).append(curve)
@@ -50,10 +54,10 @@ def _of_boards(boards: Sequence[Leaderboard]) -> Iterator[Curve]:
     used = {str(one["sha256"]) for one in weights if one and one.get("record")}
     if used:
         known, _ = trained_here.records()
-        for content in known.values():
+        for path, content in known.items():
             if content.get("sha256") in used:
                 try:
-                    yield curve_of(content)
+                    yield curve_of(content, f"methods/weights/{path.name}")
                 except (KeyError, TypeError, ValueError, AttributeError):
                     continue  # make list names a record that cannot be used
 
@@ -62,15 +66,22 @@ def _of_folder(files: StudyFiles) -> Iterator[Curve]:
     for path in files.of("training"):
         if path.suffix == ".json":
             try:
-                yield curve_of(json_of(path))
+                yield curve_of(json_of(path), f"results/training/{path.name}")
             except (BenchError, KeyError, TypeError, ValueError, AttributeError) as error:
                 files.leave_out(path, f"it is no training record ({one_line(error)})")
         elif path.suffix != ".ckpt":
             files.leave_out(path, "it is nothing that make train writes")
 
 
-def curve_of(record: Mapping[str, Any]) -> Curve:
-    """Return the curve that a training record tells of; stages whose score is no PSNR are left to their own network.
+def curve_of(record: Mapping[str, Any], path: str) -> Curve:
+    """Return the curve that a training record tells of; stages that have another score than the whole are left out.
+
+    Parameters
+    ----------
+    record : mapping
+        What `make train` leaves.
+    path : str
+        Where it lies, as a person types it.
 
     Raises
     ------
@@ -78,9 +89,9 @@ def curve_of(record: Mapping[str, Any]) -> Curve:
         If it is no training record.
     """
     recipe = record["recipe"]
-    stages, scores = [], []
+    stages = []
     step = seconds = 0.0
-    unit = "% mean IoU" if "held_out_mean_iou" in record else "dB"
+    score, unit = ("held_out_mean_iou", "% mean IoU") if "held_out_mean_iou" in record else ("held_out_psnr", "dB")
     for stage in record.get("stages") or _stages(record["history"]):
         rows = stage["history"]
         if stage.get("unit", unit) == unit and rows:
@@ -88,24 +99,30 @@ def curve_of(record: Mapping[str, Any]) -> Curve:
                 (step + float(r["step"]), seconds + float(r["seconds"]), float(r["loss"]), float(r["psnr"]))
                 for r in rows
             ))  # fmt: skip
-            scores.append(float(rows[-1]["psnr"]))
         step += float(stage.get("steps", rows[-1]["step"] if rows else 0))
         seconds += float(stage.get("seconds", rows[-1]["seconds"] if rows else 0))
     if not stages:
         raise ValueError("it has no validation")
     return Curve(
-        str(record["label"]), unit, str(recipe["images"]), str(recipe["noise"]), tuple(stages),
-        float(record.get("held_out_psnr", record.get("held_out_mean_iou", scores[-1]))), int(record["steps"]),
-        float(record["seconds"]), f"make train RECORD={Path(str(record['weights'])).stem}.json NAME=again",
-    )  # fmt: skip
+        weights=str(record["sha256"]),
+        label=str(record["label"]),
+        unit=unit,
+        images=without_machine(str(recipe["images"])),
+        noise=str(recipe["noise"]),
+        stages=tuple(stages),
+        score=float(record[score]),
+        steps=int(record["steps"]),
+        seconds=float(record["seconds"]),
+        record=path,
+    )
 
 
 def _stages(history: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the stages of one history: steps and seconds of its rows go on from stage to stage."""
+    """Return the stages of one history, as older records have them: each begins with its rows from 0."""
     rows: dict[Any, list[Mapping[str, Any]]] = {}
     for row in history:
         rows.setdefault(row.get("stage"), []).append(row)
-    return [{"history": of_it, "steps": 0, "seconds": 0} for of_it in rows.values()]
+    return [{"history": of_it} for of_it in rows.values()]
 
 
 def _curves(files: StudyFiles, images: str, unit: str, curves: Sequence[Curve]) -> Part:
@@ -118,7 +135,7 @@ def _curves(files: StudyFiles, images: str, unit: str, curves: Sequence[Curve]) 
         for x, along, divided in ((0, "steps", 1.0), (1, "minutes", 60.0)):
             series = [
                 Series(name, looks[name], [(r[x] / divided, r[y], f"{name}: {r[y]:.4g} after {r[0]:.0f} steps")
-                                           for r in stage], marks=len(stage) == 1)
+                                           for r in stage], marks=MARKS)
                 for name, curve in zip(names, curves, strict=True)
                 for stage in curve.stages
             ]  # fmt: skip
@@ -126,11 +143,12 @@ def _curves(files: StudyFiles, images: str, unit: str, curves: Sequence[Curve]) 
             legend = {one.key: None for one in series} if (x, y) == (0, 3) else {}
             if svg:
                 figures.append(Figure(f"{axis.title} against {along}.", svg, legend=tuple(legend)))
-    heads = ("Network", "Noise", "steps", "minutes", f"held-out {unit}", "Trained again by")
+    heads = ("Network", "Noise", "steps", "minutes", f"held-out {unit}", "Record")
     rows = tuple(
         (curve.label, curve.noise, str(curve.steps), number(curve.seconds / 60, ".1f"), number(curve.score, ".2f"),
-         curve.command)
+         curve.record)
         for curve in curves
     )  # fmt: skip
     table = files.shown(Table(heads, rows, words=2), f"training-{images}-{unit}")
-    return Part(f"Trained on {images}", tables=(table,), figures=tuple(figures))
+    again = f"make train RECORD={shlex.quote(curves[0].record)} NAME=again"
+    return Part(f"Trained on {images}", tables=(table,), figures=tuple(figures), command=again)
