@@ -43,7 +43,7 @@ def build(
     BenchError
         If no cell is finished, or there is no such format.
     """
-    from bench.report.figures.charts import make_charts
+    from bench.report.figures.charts import make_charts, paper_figures
     from bench.report.leaderboard import images_csv, leaderboards, to_csv, to_markdown
     from bench.report.page.details import board_data
     from bench.report.page.html import html, later
@@ -63,6 +63,7 @@ def build(
     write_whole(folder / "leaderboard.csv", to_csv(boards))
     write_whole(folder / "images.csv", images_csv(results))
     write_whole(folder / "report.md", to_markdown(boards))
+    paper_figures(boards, folder / "paper" / "figures", folder / "charts", store)
     save(boards, folder / "paper")
     studies = make_sections(out, boards, warn, one_file=one_file)
     data = {f"data/{board.anchor}": board_data(board) | {"texts": texts([board])} for board in boards}

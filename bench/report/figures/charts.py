@@ -126,7 +126,7 @@ def paper_figures(
     boards : sequence of Leaderboard
         All of the report.
     folder : Path
-        Of the files.
+        Of the files; those of an earlier report that are none of this one go.
     drawn : Path, optional
         Where `make_charts` put those of the same leaderboards: its charts are as wide as two columns, and are copied.
     store : Store, optional
@@ -150,6 +150,10 @@ def paper_figures(
                 content = (drawn / f"{drawing.stem}.{ending}").read_bytes()
                 write_whole(wide.with_name(f"{wide.name}.{ending}"), content)
             made += [path.with_name(f"{path.name}.pdf") for path in (narrow, wide)]
+    for old in folder.glob("*.pdf"):
+        if old not in made:  # of an earlier report
+            old.unlink()
+            old.with_suffix(".svg").unlink(missing_ok=True)
     return made
 
 
@@ -179,7 +183,7 @@ def drawings(boards: Sequence[Leaderboard], store: Store | None = None) -> Itera
             partial(differences_figure, rows, metric),
         )  # fmt: skip
     yield Drawing(
-        "differences-committed", "", "", "committed", "PSNR: measured minus published, all committed measurements",
+        "published-committed", "", "", "committed", "PSNR: measured minus published, all committed measurements",
         "Each published PSNR of results/measured/verify.csv, a row a method and set: the band is what chance allows, "
         "colour and marker are the verdict, hollow where the cause of a difference is known; at the end how many are "
         "reproduced.",
@@ -214,8 +218,8 @@ def _of_group(boards: Sequence[Leaderboard], looks: Mapping[str, Style], store: 
     )  # fmt: skip
     yield drawing(
         "paired", "paired differences to the best",
-        "A stroke is an image: its PSNR less that of the best method on the same image; the line is the 95 % interval of "
-        "the mean, which stands at the end.",
+        "A stroke is an image: its PSNR less that of the best method on the same image; the line is the 95 % interval "
+        "of the mean, which stands at the end.",
         lambda width: paired_figure(boards, looks, width),
     )  # fmt: skip
     *others, last = (metric.title for metric in shown().values())

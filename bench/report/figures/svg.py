@@ -18,6 +18,7 @@ VARIABLES = {
 }
 """Colours that a page sets by a CSS variable, in light and dark; elsewhere the SVG has its own."""
 
+_LINK = re.compile(r"(?:url\(|href=\")#([^)\"]*)")
 _ID = re.compile(r"url\(#([^)]*)\)")
 _LONG = re.compile(r"(-?\d+\.\d\d)\d+")
 """A number of more decimals than are seen: a hundredth of a point."""
@@ -49,8 +50,9 @@ def accessible(content: bytes, prefix: str, title: str, description: str) -> str
     for definitions in root.findall(f"{{{SVG}}}defs"):
         for rule in definitions.findall(f"{{{SVG}}}style"):
             definitions.remove(rule)
+    linked = set(_LINK.findall(content.decode()))
     for element in root.iter():
-        _in_page(element, prefix)
+        _in_page(element, prefix, linked)
     root.attrib |= {
         "id": prefix, "role": "img", "aria-labelledby": f"{prefix}-title {prefix}-desc",
         "stroke-linejoin": "round", "stroke-linecap": "butt",
@@ -62,15 +64,18 @@ def accessible(content: bytes, prefix: str, title: str, description: str) -> str
     return ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
-def _in_page(element: ElementTree.Element, prefix: str) -> None:
-    """Change ids, links, fonts and colours of an element."""
-    if "id" in element.attrib:
-        element.attrib["id"] = f"{prefix}-{element.attrib['id']}"
+def _in_page(element: ElementTree.Element, prefix: str, linked: set[str]) -> None:
+    """Change links, fonts and colours of an element, and leave out ids that nothing links to and space between tags."""
+    name = element.attrib.pop("id", "")
+    if name in linked:
+        element.attrib["id"] = f"{prefix}-{name}"
+    element.text = element.text if element.text and element.text.strip() else None
+    element.tail = None
     if HREF in element.attrib:
         element.attrib[HREF] = element.attrib[HREF].replace("#", f"#{prefix}-", 1)
     for name in ("d", "x", "y", "transform"):
         if name in element.attrib:
-            element.attrib[name] = _LONG.sub(r"\1", element.attrib[name])
+            element.attrib[name] = " ".join(_LONG.sub(r"\1", element.attrib[name]).split())
     for name in ("clip-path", "style"):
         if name in element.attrib:
             text = _ID.sub(rf"url(#{prefix}-\1)", element.attrib[name])
