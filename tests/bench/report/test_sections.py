@@ -444,7 +444,32 @@ def test_networks_of_the_leaderboards_have_their_training(of_method, tmp_path):
     said = []
     (section,) = make_sections(tmp_path, boards, said.append).sections
     assert len(section.parts[0].tables[0].rows) == 1
-    assert [line.split(": ")[1].split(" (")[0] for line in said] == ["it is no training record"]
+    assert [line.split(": ")[1].split(" (")[0] for line in said] == ["it tells of no training"]
+
+
+def test_a_training_that_is_not_over_shows_how_far_it_came(tmp_path):
+    torch = pytest.importorskip("torch")
+    folder = tmp_path / "training"
+    folder.mkdir()
+    rows = [
+        {"step": 10, "loss": 2.0, "psnr": 25.5, "seconds": 60.0},
+        {"step": 20, "loss": 1.0, "psnr": 26.5, "seconds": 150},
+    ]
+    state = {"history": rows, "step": 23, "steps": 90, "best_score": 26.5, "seconds": 180.0}
+    torch.save(state, folder / "net-7.5.ckpt")
+    torch.save(state | {"history": []}, folder / "begun.ckpt")
+    torch.save([1], folder / "list.ckpt")
+    (folder / "torn.ckpt").write_bytes(b"PK")
+    (folder / "mwr.siamese.sealed").write_bytes(b"")
+    said = []
+    (section,) = make_sections(tmp_path, (), said.append).sections
+    ((label, _, steps, minutes, score, _),) = section.parts[0].tables[0].rows
+    assert (label, steps, minutes, score) == ("net-7.5, 23 of 90 steps", "23", "3.0", "26.50")
+    assert [line.removeprefix(f"left out {folder}/").partition(":")[0] for line in said] == ["list.ckpt", "torn.ckpt"]
+    record = next(r for p, r in trained_here.records()[0].items() if p.name.startswith("dncnn@own-small"))
+    (folder / "net-7.5.json").write_text(json.dumps(record))  # it is over now
+    (section,) = make_sections(tmp_path, (), said.append).sections
+    assert [row[0] for row in section.parts[0].tables[0].rows] == [record["label"]]
 
 
 def test_files_beside_a_page_are_tables(tmp_path):

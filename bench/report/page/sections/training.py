@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from bench.common.errors import BenchError, one_line
@@ -29,12 +30,12 @@ class Curve:
     images: str
     noise: str
     # Step and seconds since the beginning, loss, score; a list a stage.
-    stages: tuple[tuple[tuple[float, float, float, float], ...], ...]
+    stages: tuple[tuple[tuple[float, ...], ...], ...]
     # What was reached, and what it took.
     score: float
     steps: int
     seconds: float
-    record: str  # where its training record lies
+    record: str  # where its training record lies; empty while there is none
 
 
 def training(files: StudyFiles, boards: Sequence[Leaderboard]) -> Section | None:
@@ -63,14 +64,50 @@ def _of_boards(boards: Sequence[Leaderboard]) -> Iterator[Curve]:
 
 
 def _of_folder(files: StudyFiles) -> Iterator[Curve]:
-    for path in files.of("training"):
-        if path.suffix == ".json":
-            try:
+    there = files.of("training")
+    finished = tuple(f"{path.stem}." for path in there if path.suffix == ".json")
+    for path in there:
+        try:
+            if path.suffix == ".json":
                 yield curve_of(json_of(path), f"results/training/{path.name}")
-            except (BenchError, KeyError, TypeError, ValueError, AttributeError) as error:
-                files.leave_out(path, f"it is no training record ({one_line(error)})")
-        elif path.suffix != ".ckpt":
-            files.leave_out(path, "it is nothing that make train writes")
+            elif path.suffix == ".ckpt" and not path.name.startswith(finished):
+                yield from unfinished(path)
+            elif path.suffix not in (".ckpt", ".sealed"):
+                files.leave_out(path, "it is nothing that make train writes")
+        except (BenchError, KeyError, TypeError, ValueError, AttributeError) as error:
+            files.leave_out(path, f"it tells of no training ({one_line(error)})")
+
+
+def unfinished(path: Path) -> Iterator[Curve]:
+    """Give the curve of a training that goes on from a checkpoint; none where nothing was validated yet.
+
+    Raises
+    ------
+    BenchError, KeyError, TypeError, ValueError
+        If it is no checkpoint.
+    """
+    import pickle
+
+    import torch
+
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
+        raise BenchError(f"it cannot be read: {type(error).__name__}") from None
+    rows = [tuple(float(row[name]) for name in ("step", "seconds", "loss", "psnr")) for row in state["history"]]
+    if rows:
+        yield Curve(
+            weights=path.name,
+            label=f"{path.stem}, {state['step']} of {state['steps']} steps",
+            unit="dB",
+            images="images that the checkpoint does not name",
+            noise="–",
+            stages=(tuple(rows),),
+            score=float(state["best_score"]),
+            steps=int(state["step"]),
+            seconds=float(state["seconds"]),
+            record="",
+        )
 
 
 def curve_of(record: Mapping[str, Any], path: str) -> Curve:
@@ -150,5 +187,6 @@ def _curves(files: StudyFiles, images: str, unit: str, curves: Sequence[Curve]) 
         for curve in curves
     )  # fmt: skip
     table = files.shown(Table(heads, rows, words=2), f"training-{images}-{unit}")
-    again = f"make train RECORD={shlex.quote(curves[0].record)} NAME=again"
+    records = [curve.record for curve in curves if curve.record]
+    again = f"make train RECORD={shlex.quote(records[0])} NAME=again" if records else ""
     return Part(f"Trained on {images}", tables=(table,), figures=tuple(figures), command=again)
