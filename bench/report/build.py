@@ -41,7 +41,7 @@ def build(
     Raises
     ------
     BenchError
-        If no cell is finished, or there is no such format.
+        If no cell is finished and no study left anything, or there is no such format.
     """
     from bench.report.figures.charts import make_charts, paper_figures
     from bench.report.leaderboard import images_csv, leaderboards, to_csv, to_markdown
@@ -55,24 +55,25 @@ def build(
     results, failures = current(gather(store.scores(pictures=True))), store.failures()
     for line in store.lines_left_out:
         warn(line)
-    if not results:
-        raise BenchError(f"nothing to report: {store.folder} has no finished cell; run make bench first")
     folder = out / "report"
     boards = leaderboards(results)
+    sections = make_sections(out, boards, warn, one_file=one_file)
+    if not (results or sections.sections):
+        raise BenchError(f"nothing to report: {store.folder} has no finished cell; run make bench first")
     charts = make_charts(boards, folder / "charts", formats, store)
     write_whole(folder / "leaderboard.csv", to_csv(boards))
     write_whole(folder / "images.csv", images_csv(results))
     write_whole(folder / "report.md", to_markdown(boards))
-    paper_figures(boards, folder / "paper" / "figures", folder / "charts", store)
-    save(boards, folder / "paper")
-    studies = make_sections(out, boards, warn, one_file=one_file)
+    if boards:  # a report of studies alone has nothing for a paper
+        paper_figures(boards, folder / "paper" / "figures", folder / "charts", store)
+        save(boards, folder / "paper")
     data = {f"data/{board.anchor}": board_data(board) | {"texts": texts([board])} for board in boards}
-    data["data/paper"] = {"texts": texts(boards)}
+    data["data/paper"] = {"texts": texts(boards) if boards else {}}
     if not one_file:
         for name, content in data.items():
             write_whole(folder / f"{name}.js", later(name, content))
     shown = pictures(store, boards, pictures_each, folder, one_file=one_file)
     page = folder / "index.html"
-    inside = studies.data | data if one_file else None
-    write_whole(page, html(boards, charts, shown, failures, inside, studies.sections))
+    inside = sections.data | data if one_file else None
+    write_whole(page, html(boards, charts, shown, failures, inside, sections.sections))
     return page

@@ -13,6 +13,7 @@ from PIL import Image
 
 from bench.common.errors import BenchError
 from bench.judge.audit_findings import OVERLAP, Finding, write
+from bench.report.build import build
 from bench.report.figures.styles import style
 from bench.report.images import BoardImage
 from bench.report.leaderboard import leaderboards
@@ -242,6 +243,15 @@ def test_the_same_files_give_the_same_page(tmp_path):
 def test_nothing_is_there_where_nothing_was_left(tmp_path):
     assert make_sections(tmp_path, (), pytest.fail).sections == ()
     assert not (tmp_path / "report").exists()
+
+
+def test_studies_alone_make_a_report(tmp_path):
+    with pytest.raises(BenchError, match="nothing to report"):
+        build(tmp_path)
+    leave(tmp_path, "compare")
+    text = build(tmp_path).read_text()
+    assert '<h2 id="compare">' in text
+    assert "make bench METHOD=" in text  # what a person types to measure
 
 
 def test_what_was_asked_comes_back(tmp_path):
