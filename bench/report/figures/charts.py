@@ -1,7 +1,7 @@
 """Charts of a report: each is drawn as SVG for the page and PDF, and in both widths of a paper."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
@@ -20,6 +20,7 @@ from bench.report.figures.histograms import IMAGES, MOST, histograms, histograms
 from bench.report.figures.levels import levels_figure
 from bench.report.figures.paired import paired_figure
 from bench.report.figures.styles import COLUMN, WIDE, Style
+from bench.report.figures.svg import alone
 from bench.report.images import board_images
 from bench.report.leaderboard import Leaderboard
 from bench.score.metrics import METRICS, shown
@@ -52,6 +53,8 @@ class Chart:
         What it shows, in a line, and how it is read.
     svg : str
         An element that stands in a page.
+    file : str
+        Name of the file of it, which stands beside a page.
     wide : bool
         Whether it takes the whole width of the page.
     """
@@ -62,6 +65,7 @@ class Chart:
     title: str
     description: str
     svg: str
+    file: str = ""
     wide: bool = False
 
 
@@ -110,9 +114,12 @@ def make_charts(
         for drawing in drawings(boards, store):
             path = folder / drawing.stem
             if _save(drawing, WIDE, path, list(dict.fromkeys(["svg", "pdf", *formats]))):
-                svg = path.with_name(f"{path.name}.svg").read_text(encoding="utf-8")
+                file = path.with_name(f"{path.name}.svg")
+                svg = file.read_text(encoding="utf-8")
+                write_whole(file, alone(svg))
                 about = drawing.dataset, drawing.protocol, drawing.kind, drawing.title, drawing.description
-                charts.append(Chart(*about, svg, wide=True))
+                charts.append(Chart(*about, svg, file.name, wide=True))
+    _tidy(folder, {Path(chart.file).stem for chart in charts})
     return charts
 
 
@@ -150,11 +157,15 @@ def paper_figures(
                 content = (drawn / f"{drawing.stem}.{ending}").read_bytes()
                 write_whole(wide.with_name(f"{wide.name}.{ending}"), content)
             made += [path.with_name(f"{path.name}.pdf") for path in (narrow, wide)]
-    for old in folder.glob("*.pdf"):
-        if old not in made:  # of an earlier report
-            old.unlink()
-            old.with_suffix(".svg").unlink(missing_ok=True)
+    _tidy(folder, {path.stem for path in made})
     return made
+
+
+def _tidy(folder: Path, stems: Collection[str]) -> None:
+    """Remove the charts of an earlier report that are none of this one."""
+    for old in [path for ending in FORMATS for path in folder.glob(f"*.{ending}")]:
+        if old.stem not in stems:
+            old.unlink()
 
 
 def _save(drawing: Drawing, width: float, path: Path, formats: Sequence[str]) -> bool:

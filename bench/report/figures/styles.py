@@ -155,6 +155,8 @@ def noise_title(noise: "Degradation") -> str:
 @contextmanager
 def charts() -> Iterator[None]:
     """Draw charts in the block: a light grid, one size of letters, text of SVG files that stays text."""
+    import seaborn as sns
+
     sizes = dict.fromkeys(
         ("font.size", "axes.titlesize", "axes.labelsize", "xtick.labelsize", "ytick.labelsize", "legend.fontsize",
          "legend.title_fontsize", "figure.titlesize"), LETTERS,
@@ -163,12 +165,13 @@ def charts() -> Iterator[None]:
     greys = dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), SOFT)
     thin = dict.fromkeys(("axes.linewidth", "xtick.major.width", "ytick.major.width", "grid.linewidth"), 0.6)
     rest = {
-        "axes.grid": True, "axes.grid.axis": "x", "grid.color": LINE, "axes.axisbelow": True, "axes.facecolor": "none",
+        "axes.grid.axis": "x", "grid.color": LINE, "axes.facecolor": "none",
         "axes.spines.top": False, "axes.spines.right": False, "axes.titlelocation": "left", "axes.titlepad": 4,
         "xtick.major.size": 2.5, "ytick.major.size": 2.5, "legend.frameon": False, "legend.handlelength": 1.8,
         "font.sans-serif": ["DejaVu Sans"], "svg.fonttype": "none", "svg.hashsalt": "charts",
     }  # fmt: skip
-    with _theme(sizes | inks | greys | thin | rest):
+    seaborn = sns.plotting_context("paper") | sns.axes_style("whitegrid")
+    with _theme(seaborn | sizes | inks | greys | thin | rest):
         yield
 
 

@@ -18,6 +18,12 @@ VARIABLES = {
 }
 """Colours that a page sets by a CSS variable, in light and dark; elsewhere the SVG has its own."""
 
+DARK = {
+    "--ink": "#e6e8ea", "--soft": "#a7adb4", "--line": "#373d43", "--band": "#1d2125", "--back": "#14171a",
+    "--good": "#6fcf97", "--above": "#78bdf0", "--below": "#f2a65a",
+}  # fmt: skip
+"""Those colours on a dark page."""
+
 _LINK = re.compile(r"(?:url\(|href=\")#([^)\"]*)")
 _ID = re.compile(r"url\(#([^)]*)\)")
 _LONG = re.compile(r"(-?\d+\.\d\d)\d+")
@@ -62,6 +68,13 @@ def accessible(content: bytes, prefix: str, title: str, description: str) -> str
         named.text, named.tail = text, "\n"
         root.insert(place, named)
     return ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def alone(svg: str) -> str:
+    """Return an SVG as a file of its own: where it is shown on a dark page, its colours are those of dark pages."""
+    dark = ";".join(f"{name}:{colour}" for name, colour in DARK.items())
+    start = svg.index(">", svg.index("<svg")) + 1
+    return f"{svg[:start]}<style>@media(prefers-color-scheme:dark){{:root{{{dark}}}}}</style>{svg[start:]}"
 
 
 def _in_page(element: ElementTree.Element, prefix: str, linked: set[str]) -> None:

@@ -1,11 +1,14 @@
 """The page: one HTML file, and beside it what is loaded when it is seen."""
 
+import base64
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 from markupsafe import Markup
@@ -15,6 +18,7 @@ from bench.plan.cell import Failure
 from bench.report.columns import PAGE, columns, heading, text
 from bench.report.figures.charts import Chart, without_charts
 from bench.report.figures.styles import styles
+from bench.report.figures.svg import alone
 from bench.report.leaderboard import Leaderboard
 from bench.report.page.marks import number, outlines
 from bench.report.page.matrix import GLYPHS, matrix
@@ -84,7 +88,7 @@ def html(
             scripts=[assets((name,)) for name in SCRIPTS],
             data=_data(boards),
             inside=inside or {},
-            charts=[(chart, Markup(chart.svg)) for chart in charts],
+            charts=[(chart, _source(chart, embedded=inside is not None), _size(chart)) for chart in charts],
             pictures=pictures,
             viewer=viewer_data(boards, pictures),
             without_charts=without_charts(boards),
@@ -104,6 +108,19 @@ def html(
             text=partial(text, missing="–"),
         )
     )
+
+
+def _source(chart: Chart, *, embedded: bool) -> str:
+    """Return the address of a chart: a file beside the page, or the chart itself."""
+    if not embedded:
+        return f"charts/{quote(chart.file)}"
+    return "data:image/svg+xml;base64," + base64.b64encode(alone(chart.svg).encode()).decode()
+
+
+def _size(chart: Chart) -> tuple[float, float]:
+    """Return width and height of a chart, in points."""
+    _, _, width, height = map(float, re.search(r'viewBox="([^"]*)"', chart.svg)[1].split())  # type: ignore[index]
+    return width, height
 
 
 def script_json(content: Any) -> str:
