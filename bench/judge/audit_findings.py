@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
 from itertools import groupby, product
 from pathlib import Path
 
@@ -138,7 +139,8 @@ def overlap_footnotes(
     >>> overlap_footnotes(["kodak24"], {"DnCNN-S": ["train400"]})
     []
     """
-    findings = list(_of_parts(read(), datasets, parts))
+    wholes = dict.fromkeys(parts[name][0] if name in parts else name for name in datasets)
+    findings = list(_of_parts((f for name in wholes for f in _by_set().get(name, ())), datasets, parts))
     sizes = _sizes(datasets) | {name: len(images) for name, (_, images) in parts.items()}
     overlaps, shared = [], []
     for (problem, a, b), group in _pairs(findings):
@@ -160,6 +162,15 @@ def overlap_footnotes(
             shown = f"share scenes ({len(mine)} of {sizes.get(a, 0)} images, {len(theirs)} of {sizes.get(b, 0)})"
         shared.append(f"{a} and {b} {shown}: do not average them as independent")
     return [*overlaps, *shared]
+
+
+@cache
+def _by_set() -> dict[str, list[Finding]]:
+    """Return the findings by their first set of images."""
+    found: dict[str, list[Finding]] = {}
+    for finding in read():
+        found.setdefault(finding.dataset_a, []).append(finding)
+    return found
 
 
 def _of_parts(findings: Iterable[Finding], datasets: Sequence[str], parts: Mapping[str, Part]) -> Iterator[Finding]:

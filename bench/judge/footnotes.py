@@ -72,8 +72,9 @@ def _of_images(results: Sequence[Result]) -> list[str]:
 def _parts(results: Sequence[Result]) -> dict[str, Part]:
     """Return which set the parts of sets are of, and which images they have."""
     wholes = {result.dataset: str(result.about["dataset"].get("noise_name", "")) for result in results}
-    images = {result.dataset: result.images("seconds").keys() for result in results}
-    return {name: (whole, images[name]) for name, whole in wholes.items() if whole not in ("", name)}
+    parts = {name: whole for name, whole in wholes.items() if whole not in ("", name)}
+    images = {result.dataset: result.images("seconds").keys() for result in results if result.dataset in parts}
+    return {name: (whole, images[name]) for name, whole in parts.items()}
 
 
 def _estimates(results: Sequence[Result]) -> list[str]:

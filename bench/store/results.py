@@ -2,8 +2,9 @@
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from statistics import fmean, stdev
 from typing import Any
 
@@ -130,8 +131,17 @@ class Result:
         means = [record.mean(metric) for record in self.records]
         return stdev(means) if len(means) > 1 else math.nan
 
-    def images(self, metric: str) -> dict[str, float]:
+    def images(self, metric: str) -> Mapping[str, float]:
         """Return the mean over the seeds for each image."""
+        if metric not in self._images:
+            self._images[metric] = self._of_images(metric)
+        return self._images[metric]
+
+    @cached_property
+    def _images(self) -> dict[str, Mapping[str, float]]:
+        return {}
+
+    def _of_images(self, metric: str) -> Mapping[str, float]:
         missing = float("nan")
         seeds = [{row["image"]: row.get(metric, missing) for row in record.images} for record in self.records]
         if len(seeds) == 1:
