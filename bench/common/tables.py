@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def csv_text(rows: Iterable[Any], *, columns: Sequence[str] = (), digits: int | 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(map(_no_formula, names))
-    writer.writerows([_no_formula(_field(row.get(name), digits)) for name in names] for row in flat)
+    writer.writerows([_field(row.get(name), digits) for name in names] for row in flat)
     return text.getvalue()
 
 
@@ -243,13 +244,14 @@ def _mapping(row: Any) -> Mapping[str, Any]:
 def _field(value: Any, digits: int | None) -> Any:
     if value is None or value != value:
         return ""
-    return f"{value:.{digits}g}" if digits is not None and isinstance(value, float) else value
+    if isinstance(value, float):
+        return value if digits is None else f"{value:.{digits}g}"
+    return _no_formula(value) if isinstance(value, str) else value
 
 
-def _no_formula(field: Any) -> Any:
+@lru_cache(maxsize=10_000)
+def _no_formula(field: str) -> str:
     """Return a field as no spreadsheet runs it, and as every reader takes it for one."""
-    if not isinstance(field, str):
-        return field
     text = field.replace("\r", r"\r")  # which `csv` does not quote, and readers take for the end of a line
     return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
 

@@ -5,9 +5,13 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.common.errors import BenchError, one_line
+
+if TYPE_CHECKING:
+    from pyarrow import DataType, Table
+    from pyarrow.parquet import ParquetFile
 
 METADATA = b"bench"
 """Where a Parquet file's metadata holds the provenance."""
@@ -73,8 +77,8 @@ def decoded(
             metadata = file.schema_arrow.metadata or {}
             if METADATA not in metadata:
                 raise BenchError("a Parquet file of another program")
-            rows = file.read(columns=None if columns is None else list(columns)).to_pylist()
-            for _ in file.iter_batches(batch_size=8) if whole else ():
+            rows = _rows(file.read(columns=None if columns is None else list(columns)))
+            for _ in file.iter_batches(batch_size=_few(file)) if whole else ():
                 pass
         about = json.loads(metadata[METADATA])
         return rows, _spelled(about) if rb"\ud" in metadata[METADATA] else about
@@ -96,14 +100,33 @@ def pixels(path: Path) -> Iterator[tuple[str, memoryview]]:
     try:
         _check_footer(path)
         with pq.ParquetFile(path, memory_map=True, page_checksum_verification=True) as file:
-            groups = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
-            size = sum(group.total_byte_size for group in groups) / max(1, file.metadata.num_rows)
-            few = max(1, int(AT_A_TIME / max(1, size)))
-            for batch in file.iter_batches(batch_size=few, columns=["image", "denoised"]):
+            for batch in file.iter_batches(batch_size=_few(file), columns=["image", "denoised"]):
                 names, denoised = batch.column("image").to_pylist(), batch.column("denoised")
                 yield from ((name, memoryview(denoised[i].as_buffer())) for i, name in enumerate(names))
     except (BenchError, pa.ArrowException, OSError, ValueError) as error:
         raise BenchError(_printable(one_line(error))) from None
+
+
+def _few(file: "ParquetFile") -> int:
+    """Return how many rows of a record are in memory at a time."""
+    groups = [file.metadata.row_group(i) for i in range(file.num_row_groups)]
+    size = sum(group.total_byte_size for group in groups) / max(1, file.metadata.num_rows)
+    return max(1, int(AT_A_TIME / max(1, size)))
+
+
+def _rows(table: "Table") -> list[dict[str, Any]]:
+    """Return a table as its method `to_pylist` does, which takes ten times as long for numbers."""
+    columns = [
+        column.to_numpy().tolist() if _is_number(column.type) and not column.null_count else column.to_pylist()
+        for column in table.columns
+    ]
+    return [dict(zip(table.column_names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _is_number(kind: "DataType") -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind))
 
 
 def _spelled(value: Any) -> Any:

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +51,14 @@ class Record:
 
     def mean(self, column: str) -> float:
         """Return the mean of a column over the images; NaN where one of them has no value."""
-        values: list[Any] = [row.get(column) for row in self.images]
-        return float("nan") if None in values else sum(values) / len(values)
+        if column not in self._means:
+            values: list[Any] = [row.get(column) for row in self.images]
+            self._means[column] = float("nan") if None in values else sum(values) / len(values)
+        return self._means[column]
+
+    @cached_property
+    def _means(self) -> dict[str, float]:
+        return {}
 
 
 def described(cell: Cell, opened: Opened = Opened()) -> dict[str, Any]:  # noqa: B008 - frozen
