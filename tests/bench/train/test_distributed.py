@@ -127,7 +127,8 @@ def test_two_processes_by_command_go_on_after_a_kill(two_processes):
     assert second == ""
     places = (two_processes / "out", two_processes / "w")
     names = sorted(path.name for place in places for path in place.rglob("*") if path.is_file())
-    assert names == ["dncnn@own-25.ckpt", "dncnn@own-25.json", "dncnn@own-25.safetensors"]
+    # The record lies beside the weights, and with the results, where the report finds it.
+    assert names == ["dncnn@own-25.ckpt", "dncnn@own-25.json", "dncnn@own-25.json", "dncnn@own-25.safetensors"]
     record = json.loads((two_processes / "w" / "dncnn@own-25.json").read_text())
     assert (record["steps"], record["processes"], record["threads"]) == (6, 2, 1)
     assert [row["step"] for row in record["history"]] == [1, 2, 3, 6]
