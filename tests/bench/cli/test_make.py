@@ -261,7 +261,16 @@ def test_help_explains_one_command_and_runs_none(tmp_path, capsys):
     program.write_text(f'#!/bin/sh\necho "$@" >> "{tmp_path}/calls"\n')
     program.chmod(0o755)
     for words in (["help", "bench"], ["help", "clean", "setup"], ["bench", "help"], ["help", "x", "y"]):
-        command = ["make", "--file", str(ROOT / "Makefile"), *words, "VENV=", f"PYTHON={program}"]
+        # Within make test, make would tell which folder it enters.
+        command = [
+            "make",
+            "--no-print-directory",
+            "--file",
+            str(ROOT / "Makefile"),
+            *words,
+            "VENV=",
+            f"PYTHON={program}",
+        ]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
         assert (done.stdout, done.stderr) == ("", "")
         assert (tmp_path / "calls").read_text() == "-m bench.cli.make help\n"
