@@ -48,7 +48,7 @@ def pytest_collection_modifyitems(config, items):
 
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     for item in items:
-        if item.get_closest_marker("slow") is None:
+        if item.get_closest_marker("slow") is None and item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(str(item.path)))
     if not torch.cuda.is_available():
         left_out = [item for item in items if item.get_closest_marker("gpu")]
