@@ -1,7 +1,7 @@
 """A small report, and Chromium that opens it: both are made once for all tests of this folder."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,43 +73,49 @@ def _study(out: Path) -> None:
     write_about(out / "explain" / "one", "Filters", "make explain METHOD=bf-dncnn@0-10", filters=filters)
 
 
-@pytest.fixture(scope="package")
-def _drawn_once() -> Iterator[None]:
-    """Both reports have the charts that the first one drew, and no figures for papers: these take most of the time."""
+@pytest.fixture(scope="session")
+def build_once() -> Callable[..., Path]:
+    """Return `build` with the charts that its first call drew and no figures for papers, which take most of the time.
+
+    They are put in place for the building alone, so that no other test has them.
+    """
     draw, kept = charts.make_charts, []
 
     def drawn(*words):
         kept.extend(() if kept else draw(*words))
         return kept
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(charts, "make_charts", drawn)
-        patch.setattr(charts, "paper_figures", lambda *_, **__: [])
-        yield
+    def made(out: Path, **how: bool) -> Path:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(charts, "make_charts", drawn)
+            patch.setattr(charts, "paper_figures", lambda *_, **__: [])
+            return build.build(out, **how)
+
+    return made
 
 
-@pytest.fixture(scope="package")
-def out(tmp_path_factory, _drawn_once) -> Path:
+@pytest.fixture(scope="session")
+def out(tmp_path_factory, build_once) -> Path:
     """Return an output folder with a report, as `make report` writes it."""
     made = tmp_path_factory.mktemp("a person's") / "results"
     _records(made)
     _study(made)
-    build.build(made)
+    build_once(made)
     return made
 
 
-@pytest.fixture(scope="package")
-def alone(out, tmp_path_factory) -> Path:
+@pytest.fixture(scope="session")
+def alone(out, tmp_path_factory, build_once) -> Path:
     """Return the page of `ONE_FILE=1` in a folder where nothing else is."""
     shutil.copytree(out / "runs", (folder := tmp_path_factory.mktemp("one")) / "runs")
     shutil.copytree(out / "explain", folder / "explain")
-    page = build.build(folder, one_file=True)
+    page = build_once(folder, one_file=True)
     return page.rename(tmp_path_factory.mktemp("alone") / "index.html")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator:
-    """Return the system's Chromium, headless."""
+    """Return the system's Chromium, headless; it ends with the module, and its event loop with it."""
     api = pytest.importorskip("playwright.sync_api", reason="pip install -r requirements.txt for playwright")
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if program is None:
