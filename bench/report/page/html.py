@@ -142,7 +142,7 @@ def _data(boards: Sequence[Leaderboard]) -> dict[str, Any]:
             name: {
                 "title": look.title,
                 "unit": look.unit,
-                "digits": int("".join(filter(str.isdigit, look.form)) or 3),
+                "digits": _digits(look.form),
                 "better": look.better,
             }
             for name, look in shown().items()

@@ -1,6 +1,6 @@
 """The matrix of the page: methods over (dataset, noise), with the ledger's rows of methods that were not run."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,7 @@ import methods
 from bench.degradation import KINDS
 from bench.judge.ledger import INPUTS, ledger
 from bench.judge.verdict import other_protocol
+from bench.plan.protocol import Protocol
 from bench.report.columns import Entry, published_value
 from bench.report.figures.styles import Style, styles
 from bench.report.leaderboard import Leaderboard
@@ -163,27 +164,47 @@ def _told(entry: Entry) -> str:
 
 
 def _ledger_rows(boards: Sequence[Leaderboard]) -> Iterator[Row]:
-    """Yield what was published on these boards of methods that were not run, the reference row of each."""
-    places: dict[tuple[str, str, str], Leaderboard] = {}
-    run: set[tuple[str, str]] = set()
+    """Yield what was published on these boards of methods that did not run there."""
+    places: dict[tuple[str, str, str], tuple[str, Protocol]] = {}
     for board in boards:
         result = board.entries[0].result
         if result.ledger and board.has_reference and board.kind in KINDS:
-            places.setdefault((*result.ledger, board.degradation), board)
-        run |= {tuple(e.result.published_as) for e in board.entries if e.result.published_as}  # type: ignore[misc]
-    found: dict[tuple[str, str], dict[str, dict[str, Value]]] = {}
-    papers: dict[tuple[str, str], str] = {}
+            places.setdefault((*result.ledger, board.degradation), (board.anchor, result.rules))
+    ran = {(board.anchor, *(entry.result.published_as or ())) for board in boards for entry in board.entries}
+    yield from published_rows(places, ran, tuple(shown()))
+
+
+def published_rows(
+    places: Mapping[tuple[str, str, str], tuple[str, Protocol]],
+    ran: Collection[tuple[str, ...]],
+    metrics: Sequence[str],
+) -> Iterator[Row]:
+    """Yield rows of the ledger's means that were made under the same rules, the reference row of each.
+
+    Parameters
+    ----------
+    places : mapping
+        For dataset, colour and degradation as the ledger has them: the anchor of a column, and its rules.
+    ran : collection of tuple
+        Anchor, method and variant of what was measured, which is left out.
+    metrics : sequence of str
+        Those of the matrix.
+    """
+    found: dict[str, dict[str, dict[str, Value]]] = {}
+    colours: dict[str, set[str]] = {}
+    papers: dict[str, str] = {}
     for row in ledger():
-        place = places.get((row.dataset, row.colour, row.degradation))
-        if place is None or row.image or row.metric not in shown() or row.method in INPUTS:
+        anchor, rules = places.get((row.dataset, row.colour, row.degradation), ("", None))
+        if rules is None or row.image or row.metric not in metrics or row.method in INPUTS:
             continue
-        names = row.method, row.variant
-        if names not in run and not other_protocol(place.entries[0].result.rules, row):
-            papers.setdefault(names, row.source)
-            of_metric = found.setdefault(names, {}).setdefault(place.anchor, {})
-            remark = UNSTATED if row.protocol == "unstated" else ""
-            of_metric.setdefault(row.metric, Value(row.number, row.value, 0, verdict=remark))
-    for (method, variant), cells in sorted(found.items()):
-        label = f"{method} ({variant})" if variant else method
-        colours = tuple(sorted({c for _, c, _ in places}))
-        yield Row(label, "published", colours, "", None, cells, papers[method, variant], measured=False)
+        if (anchor, row.method, row.variant) in ran or other_protocol(rules, row):
+            continue
+        label = f"{row.method} {row.variant}".strip()
+        papers.setdefault(label, row.source)
+        colours.setdefault(label, set()).add(row.colour)
+        remark = UNSTATED if row.protocol == "unstated" else ""
+        cell = found.setdefault(label, {}).setdefault(anchor, {})
+        cell.setdefault(row.metric, Value(row.number, row.value, 0, verdict=remark))
+    for label in sorted(found, key=str.casefold):
+        seen = tuple(sorted(colours[label]))
+        yield Row(label, "published", seen, "", None, found[label], papers[label], measured=False)

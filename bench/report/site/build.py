@@ -11,10 +11,11 @@ import methods
 from bench.common.atomic import write_whole
 from bench.common.tables import csv_text
 from bench.degradation import parse
-from bench.judge.ledger import INPUTS, Published, ledger
+from bench.judge.ledger import Published, ledger
 from bench.judge.verified import STATES, sentence, state
+from bench.plan.protocol import PROTOCOLS
 from bench.report.page.html import assets, environment
-from bench.report.page.matrix import GLYPHS, UNSTATED, Matrix, Row, Value
+from bench.report.page.matrix import GLYPHS, Matrix, Row, Value, published_rows
 from bench.report.site.history import Change, history, key
 from bench.score.metrics import shown
 from bench.store.records import distinct_slug
@@ -128,7 +129,7 @@ def build(rows: Sequence[Mapping[str, Any]], table: Path, folder: Path) -> Path:
             sentence=sentence(Counter(number.state for number in numbers)),
             without=[name for name, method in methods.available().items() if not _published(method) & measured],
             metrics={name: look for name, look in shown().items() if name in RANKED},
-            glyphs=GLYPHS,
+            glyphs=GLYPHS | {"explained": "∗"},
             looks={},
             sheet=assets(("page.css",)),
             scripts=[assets((name,)) for name in SCRIPTS],
@@ -159,26 +160,13 @@ def matrix(numbers: Sequence[Number]) -> Matrix:
         cell.setdefault(row["metric"], _value(number))
         colours.setdefault(number.name, set()).add(row["colour"])
         papers.setdefault(number.name, row["paper"])
-    others: dict[str, dict[str, dict[str, Value]]] = {}
-    for published in ledger():
-        found = places.get((published.dataset, published.colour, published.degradation))
-        name = f"{published.method} {published.variant}".strip()
-        if found is None or published.image or published.metric not in RANKED or published.method in INPUTS:
-            continue
-        if name not in rows and published.protocol in ("standard", "float", "unstated"):
-            remark = UNSTATED if published.protocol == "unstated" else ""
-            value = Value(published.number, published.value, 0, verdict=remark)
-            others.setdefault(name, {}).setdefault(found.anchor, {}).setdefault(published.metric, value)
-            colours.setdefault(name, set()).add(published.colour)
-            papers.setdefault(name, published.source)
-
-    def made(cells: Mapping[str, Mapping[str, Mapping[str, Value]]], *, here: bool) -> list[Row]:
-        return [
-            Row(name, "", tuple(sorted(colours[name])), "", None, cells[name], papers[name], measured=here)
-            for name in sorted(cells, key=lambda name: (-_known(cells[name]), name.casefold()))
-        ]
-
-    return Matrix(tuple(places.values()), (*made(rows, here=True), *made(others, here=False)), RANKED)
+    made = [
+        Row(name, "", tuple(sorted(colours[name])), "", None, rows[name], papers[name])
+        for name in sorted(rows, key=lambda name: (-_known(rows[name]), name.casefold()))
+    ]
+    ran = {(board.anchor, n.row["method"], n.row["variant"]) for board in places.values() for n in ranked}
+    columns = {place: (board.anchor, PROTOCOLS["standard"]) for place, board in places.items()}
+    return Matrix(tuple(places.values()), (*made, *published_rows(columns, ran, RANKED)), RANKED)
 
 
 def _known(cells: Mapping[str, Mapping[str, Value]]) -> int:

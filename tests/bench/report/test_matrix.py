@@ -83,8 +83,18 @@ def test_the_matrix_has_each_mean_its_place_and_each_published_number(records):
     clipped = [r for r in ledger() if (r.dataset, r.degradation, r.protocol) == ("bsd68", "gaussian:25", "clipped")]
     assert clipped
     stated = {(r.method, r.variant) for r in ledger() if r.dataset == "bsd68" and r.protocol != "clipped"}
-    only_clipped = {f"{r.method} ({r.variant})" for r in clipped if (r.method, r.variant) not in stated}
+    only_clipped = {f"{r.method} {r.variant}".strip() for r in clipped if (r.method, r.variant) not in stated}
     assert not only_clipped & away.keys()  # no number of another protocol stands on this board
+
+
+def test_a_method_that_ran_on_one_set_only_has_its_published_number_on_the_other(records):
+    median = [r for r in records if r.provenance["label"] == "Median"]
+    as_bm3d = [as_dataset(r, "bsd68", net=r.provenance["net"] | {"published": ["BM3D", ""]}) for r in median]
+    others = [as_dataset(r, "set12") for r in records if r.provenance["label"] != "Median"]
+    boards = {board.anchor: board.dataset for board in leaderboards(gather([*as_bm3d, *others]))}
+    (row,) = (r for r in matrix(leaderboards(gather([*as_bm3d, *others]))).rows if r.label == "BM3D")
+    assert {boards[anchor] for anchor in row.cells} == {"set12"}
+    assert row.colours == ("gray",)
 
 
 def test_a_method_that_ran_is_no_row_of_the_ledger(records):
