@@ -41,10 +41,15 @@ def csv_text(rows: Iterable[Any], *, columns: Sequence[str] = (), digits: int | 
     """
     flat = [_mapping(row) for row in rows]
     names = list(dict.fromkeys([*columns, *(name for row in flat for name in row)]))
+    return csv_lines(names, ([row.get(name) for name in names] for row in flat), digits)
+
+
+def csv_lines(names: Sequence[str], rows: Iterable[Iterable[Any]], digits: int | None = None) -> str:
+    """Return rows of values as CSV, as `csv_text` does of mappings; one row is in memory at a time."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(map(_no_formula, names))
-    writer.writerows([_field(row.get(name), digits) for name in names] for row in flat)
+    writer.writerows([_field(value, digits) for value in row] for row in rows)
     return text.getvalue()
 
 

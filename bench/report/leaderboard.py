@@ -1,12 +1,12 @@
 """Leaderboards: results by dataset and noise, best first, as CSV, JSON, Markdown and LaTeX."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.common.errors import visible
 from bench.common.latex import latex_escaped
-from bench.common.tables import csv_text, json_text, latex_text, markdown_escaped, markdown_text
+from bench.common.tables import csv_lines, csv_text, json_text, latex_text, markdown_escaped, markdown_text
 from bench.degradation import PAIRS
 from bench.judge.footnotes import PREDICTED_NOISE, SELF_SCORE, averaged, footnotes
 from bench.report.columns import FILE, MARKDOWN, Entry, best_first, columns, entry, heading, stored, text
@@ -109,20 +109,27 @@ def rows_of_results(boards: Sequence[Leaderboard]) -> list[dict[str, Any]]:
 
 def images_csv(results: Iterable[Result]) -> str:
     """Return every score of every image and seed as CSV."""
-    return csv_text(rows_of_images(results))
+    return csv_lines(*_of_images(results))
 
 
 def rows_of_images(results: Iterable[Result]) -> list[dict[str, Any]]:
     """Return every score of every image and seed, by the names of the columns."""
-    flat = []
-    for row in map(entry, results):
-        head = {c.name: stored(c, row) for c in columns(FILE, [row]) if c.name in OF_IMAGES}
-        for record in row.result.records:
-            seed = {"seed": record.provenance["seed"]}
-            runtime = {"runtime": replace(row.result, records=(record,)).runtime}
-            for image in record.images:
-                flat.append(head | seed | {name: image.get(name) for name in score_columns()} | runtime)
-    return flat
+    names, rows = _of_images(results)
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _of_images(results: Iterable[Result]) -> tuple[list[str], Iterator[list[Any]]]:
+    """Return the names of the columns of images, and their rows."""
+    scores = score_columns()
+
+    def rows() -> Iterator[list[Any]]:
+        for row in map(entry, results):
+            head = [stored(c, row) for c in columns(FILE, [row]) if c.name in OF_IMAGES]
+            for record in row.result.records:
+                first, last = [*head, record.provenance["seed"]], [replace(row.result, records=(record,)).runtime]
+                yield from (first + [image.get(name) for name in scores] + last for image in record.images)
+
+    return [*OF_IMAGES, "seed", *scores, "runtime"], rows()
 
 
 def to_markdown(boards: Sequence[Leaderboard]) -> str:

@@ -38,6 +38,9 @@ RESOLUTION = 200
 GROUPS = 6
 """Datasets, protocols and kinds of noise that have charts of their own: those of the most results."""
 
+RESULTS = 400
+"""Those of all groups together: a chart of many methods takes long to draw."""
+
 
 @dataclass(frozen=True)
 class Chart:
@@ -208,8 +211,15 @@ def _groups(boards: Sequence[Leaderboard]) -> list[list[Leaderboard]]:
     """Return the leaderboards by dataset, protocol and kind of noise: the groups of the most results, in order."""
     scored = [board for board in boards if board.has_reference]
     groups = [list(group) for _, group in groupby(scored, key=lambda b: (b.dataset, b.protocol, b.kind))]
-    most = sorted(groups, key=lambda group: -sum(len(board.entries) for board in group))[:GROUPS]
+    most: list[list[Leaderboard]] = []
+    for group in sorted(groups, key=_size, reverse=True)[:GROUPS]:
+        if not most or sum(map(_size, most)) + _size(group) <= RESULTS:
+            most.append(group)
     return [group for group in groups if group in most]
+
+
+def _size(boards: Sequence[Leaderboard]) -> int:
+    return sum(len(board.entries) for board in boards)
 
 
 def _of_group(boards: Sequence[Leaderboard], looks: Mapping[str, Style], store: Store | None) -> Iterator[Drawing]:

@@ -65,7 +65,7 @@ def test_the_matrix_is_filtered_and_says_how_much_is_left(opened, until):
 
     form.get_by_label("published numbers of").check()
     everything = column(page, 0)
-    assert "DnCNN (S)" in everything
+    assert "DnCNN S" in everything
     form.get_by_label("Family").select_option("published")
     assert set(column(page, 0)) == set(everything) - set(names)
 
