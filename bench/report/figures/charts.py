@@ -38,7 +38,7 @@ RESOLUTION = 200
 GROUPS = 6
 """Datasets, protocols and kinds of noise that have charts of their own: those of the most results."""
 
-RESULTS = 400
+RESULTS = 250
 """Those of all groups together: a chart of many methods takes long to draw."""
 
 

@@ -139,3 +139,14 @@ def test_datasets_of_the_most_results_have_charts_and_the_others_are_named():
     ]
     assert without_charts(boards) == ["Set 0", "Set 1"]
     assert {drawing.dataset for drawing in drawings(boards)} == {"", *(f"set {i}" for i in range(2, GROUPS + 2))}
+
+
+def test_groups_of_many_results_have_charts_until_all_have_their_number(monkeypatch):
+    monkeypatch.setattr("bench.report.figures.charts.RESULTS", 4)
+    boards = [
+        replace(board, dataset=f"set {place}", title=f"Set {place}")
+        for place, methods in enumerate(["ab", "abc", "a", "abcde"])
+        for board in boards_of(*(record(name, 25, [30.0]) for name in methods))
+    ]
+    assert without_charts(boards) == ["Set 0", "Set 1", "Set 2"]  # the largest has its charts, however large
+    assert without_charts(boards[:3]) == ["Set 0"]  # three, then what still fits: one
