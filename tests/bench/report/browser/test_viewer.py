@@ -152,3 +152,33 @@ def test_the_viewer_has_no_serious_finding(viewer, findings):
         if key:
             viewer.keyboard.press(key)
     assert not findings(viewer)
+
+
+def test_two_fingers_zoom_and_one_pans(viewer):
+    viewer.get_by_role("button", name="1:1").click()
+    pane = viewer.locator("#viewer canvas").first
+    assert pane.evaluate("(canvas) => getComputedStyle(canvas).touchAction") == "none"
+    box = pane.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    hands = viewer.context.new_cdp_session(viewer)
+
+    def touch(kind: str, *places: tuple[float, float]) -> None:
+        points = [{"x": left, "y": top, "id": finger} for finger, (left, top) in enumerate(places)]
+        hands.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        viewer.evaluate(DRAWN)
+
+    touch("touchStart", (x - 10, y))
+    touch("touchStart", (x - 10, y), (x + 10, y))
+    for apart in (20, 40, 80):
+        touch("touchMove", (x - apart, y), (x + apart, y))
+    touch("touchEnd")
+    assert viewer.locator("#viewer output").inner_text() == "8:1"  # eight times as far apart
+    before = drawn(viewer)
+    touch("touchStart", (x, y))
+    touch("touchMove", (x - 20, y))
+    touch("touchMove", (x - 40, y))
+    touch("touchEnd")
+    after = drawn(viewer)
+    assert viewer.locator("#viewer output").inner_text() == "8:1"
+    assert np.array_equal(after[:, :-40], before[:, 40:])
+    assert not np.array_equal(after, before)
