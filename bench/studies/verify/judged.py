@@ -81,6 +81,7 @@ class Judged:
             "cause": self.cause,
             "with": self.cell.label,
             "protocol": self.cell.protocol.name,
+            "tried": self.tried,
             "seeds": " ".join(map(str, self.result.seeds)),
             "key": memory.earlier(self.cell),
         }
