@@ -29,8 +29,14 @@ channel of the training images. The network may only be called: it may be compil
 Validation = Callable[["Run", "Sequence[Pair]"], float]
 """``validation(run, held_out)`` gives the score of the weights that would be stored; higher is better."""
 
-VALIDATE_EVERY = 20.0
-"""Seconds between validations, a checkpoint each."""
+LOOKS = 25
+"""Validations of a run, about, a checkpoint each: the held-out images are looked at after steps, not by the clock."""
+
+LOOK_COST = 0.1
+"""Share of the work of the steps that a validation may take, or there are fewer."""
+
+CHECKPOINT_EVERY = 20.0
+"""Seconds between checkpoints."""
 
 CHECK_EVERY = 50
 """Steps between checks of the loss, which stop a run that has diverged before the next validation."""
@@ -54,6 +60,8 @@ class Run:
     plan: list[tuple[int, float, int]] = field(default_factory=list)
     seconds: float = 0.0  # training time so far, also that before a kill
     history: list[dict[str, float]] = field(default_factory=list)  # a row a validation
+    looked: int = 0  # the step of the last validation
+    losses: "list[Tensor]" = field(default_factory=list)  # of the steps since then
     # The weights with the highest score on the held-out images, and that score.
     best: "dict[str, Tensor]" = field(default_factory=dict)
     best_score: float = -math.inf
@@ -111,31 +119,35 @@ def train(recipe: Recipe, given: Inputs, session: Session, stage: str = "") -> R
         _restore(run, state)
     run.model = distributed.data_parallel(run.model, device)
     noise, check = parse(recipe.noise), DivergenceCheck(device)
-    losses: list[Tensor] = []
     resumed = started = time.perf_counter()
+    every = _look_every(recipe, given.held_out)
     budget = Budget(session.budget if state is None else 0.0, recipe.steps, device, started)
     replay = session.replays.get(stage)
     if replay and run.step == 0:
         run.plan_steps(replay.plan.get(0, run.steps))
     while run.step < (replay.steps if replay else run.steps):
-        losses.append(step(run, recipe, given.images, noise, criterion))
+        run.losses.append(step(run, recipe, given.images, noise, criterion))
         run.step += 1
-        if run.step % CHECK_EVERY == 0 and check.diverged(losses[-1]):
+        if run.step % CHECK_EVERY == 0 and check.diverged(run.losses[-1]):
             raise diverged(math.nan, run.step, session.checkpoint)
         now = time.perf_counter()
         if replay:
             validate, stop, steps = replay.decisions(run.step, run.steps)
         else:
             over = bool(session.budget) and now - started > session.budget
-            due = over or now - resumed > VALIDATE_EVERY
-            steps = budget.steps(run.step, run.steps, first=not run.plan)
-            validate, stop, steps = distributed.broadcast_numbers(due, over, steps)
+            stop, steps = distributed.broadcast_numbers(over, budget.steps(run.step, run.steps, first=not run.plan))
+            validate = stop or run.step - run.looked >= max(every, steps // LOOKS)
         run.plan_steps(steps)
-        if validate or run.step >= run.steps:
+        validate = validate or run.step >= run.steps
+        if validate or now - resumed > CHECKPOINT_EVERY:
             run.seconds += now - resumed
             if distributed.rank() == 0:
-                _validate(run, recipe, losses, given.held_out, validation, session, last=bool(stop))
-            losses.clear()
+                _look(run, recipe, given.held_out, validation if validate else None, session, last=bool(stop))
+            if validate:
+                run.looked = run.step
+                run.losses.clear()
+            if distributed.rank() == 0:
+                checkpoint.save(session.checkpoint, checkpoint_of(run, session.identity))
             resumed = time.perf_counter()
         if stop:
             break
@@ -209,30 +221,36 @@ def _compiled(network: "nn.Module", device: str, budget: float) -> Any:
         return network
 
 
-def _validate(
+def _look_every(recipe: Recipe, held_out: "Sequence[Pair]") -> int:
+    """Return after how many steps a validation takes `LOOK_COST` of their work: of pixels, forwards and backwards."""
+    pixels = sum(noisy.shape[-2] * noisy.shape[-1] for _, noisy in held_out)
+    return math.ceil(pixels / (LOOK_COST * 3 * recipe.batch * recipe.patch**2))
+
+
+def _look(
     run: Run,
     recipe: Recipe,
-    losses: "Sequence[Tensor]",
     held_out: "Sequence[Pair]",
-    validation: Validation,
+    validation: Validation | None,
     session: Session,
     *,
     last: bool,
 ) -> None:
-    """Score the held-out images, keep the best weights, write a checkpoint; stop a run that has diverged."""
+    """Say how a run goes, and stop one that has diverged; with a validation, keep the weights that are the best."""
     import torch
 
-    loss = float(torch.stack(list(losses)).mean())
+    loss = float(torch.stack(run.losses).mean())
     if not math.isfinite(loss):
         raise diverged(loss, run.step, session.checkpoint)
-    score = validation(run, held_out)
-    if score > run.best_score:
-        run.best_score = score
-        run.best = {name: value.detach().clone() for name, value in run.weights().items()}
+    if validation is not None:
+        score = validation(run, held_out)
+        if score > run.best_score:
+            run.best_score = score
+            run.best = {name: value.detach().clone() for name, value in run.weights().items()}
+        run.history.append({"step": run.step, "loss": loss, "psnr": score, "seconds": run.seconds})
+    score = run.history[-1]["psnr"] if run.history else math.nan
     speed = run.step * recipe.batch / run.seconds if run.seconds else math.nan
     left = 0.0 if last else (run.steps - run.step) * run.seconds / run.step
-    run.history.append({"step": run.step, "loss": loss, "psnr": score, "seconds": run.seconds})
-    checkpoint.save(session.checkpoint, checkpoint_of(run, session.identity))
     session.report(Progress(run.step, run.steps, loss, score, speed, run.seconds, left))
 
 
@@ -245,10 +263,14 @@ def validation_psnr(run: Run, held_out: "Sequence[Pair]") -> float:
 
 def checkpoint_of(run: Run, identity: str) -> dict[str, Any]:
     """Return what a checkpoint holds of a run."""
+    import torch
+
     return {
         "identity": identity,
         "network": run.network.state_dict(),
         "optimiser": run.optimiser.state_dict(),
+        "looked": run.looked,
+        "losses": torch.stack(run.losses) if run.losses else None,
         **{name: getattr(run, name) for name in _PLAIN},
     }
 
@@ -261,4 +283,7 @@ def _restore(run: Run, state: Mapping[str, Any]) -> None:
     run.optimiser.load_state_dict(state["optimiser"])
     for name in _PLAIN:
         setattr(run, name, state[name])
+    run.looked = state.get("looked", run.step)  # checkpoints were once written at validations alone
+    losses = state.get("losses")
+    run.losses = [] if losses is None else list(losses)
     run.plan = [(step, share, steps) for step, share, steps in run.plan]

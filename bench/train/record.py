@@ -111,6 +111,9 @@ def differences(recorded: RecordedTraining, data: str, device: str) -> Iterator[
         yield "not as then: the record has no number of threads; JOBS says it"
     elif torch.get_num_threads() != recorded.threads:
         yield f"not as then: {torch.get_num_threads()} threads, were {recorded.threads}; JOBS says it"
+    here = provenance.machine()
+    if device == "cpu" and then.get("processor") != here:
+        yield f"not as then: the processor is {here}, was {then.get('processor', 'not recorded')}; bits may differ"
     if then.get("processes", 1) != 1:
         yield f"not as then: one process, were {then['processes']}, each of which drew its own patches"
     for name, replay in recorded.replays.items():
@@ -199,7 +202,9 @@ def surroundings() -> dict[str, Any]:
     """Return what a record says of this process, on which the bits of a training depend."""
     import torch
 
-    return {"threads": torch.get_num_threads(), "processes": distributed.size()}
+    return {
+        "threads": torch.get_num_threads(), "processes": distributed.size(), "processor": provenance.machine(),
+    }  # fmt: skip
 
 
 def _rounded(value: Any) -> Any:

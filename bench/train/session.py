@@ -7,13 +7,13 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Progress:
-    """How a run goes, at a validation."""
+    """How a run goes, at a checkpoint."""
 
     # Steps done, and in all.
     step: int
     steps: int
     loss: float  # mean since the validation before
-    score: float  # mean over the held-out images, with the weights that would be stored
+    score: float  # of the last validation: mean over the held-out images, with the weights that would be stored
     # Speed, training time so far (without validation), and what is left of it.
     patches_per_second: float
     seconds: float
@@ -24,7 +24,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Replay:
-    """What the clock decided in a finished training, which is to be trained again."""
+    """When a finished training did what, which is to be trained again."""
 
     steps: int  # steps that were done
     plan: Mapping[int, int] = field(default_factory=dict)  # after so many steps a budget planned for so many in all
@@ -47,4 +47,4 @@ class Session:
     budget: float = 0.0
     # By the name of the stage, ``""`` where there is one; empty: the clock decides.
     replays: Mapping[str, Replay] = field(default_factory=dict)
-    report: Callable[[Progress], None] = lambda progress: None  # called with the `Progress` at every validation
+    report: Callable[[Progress], None] = lambda progress: None  # called with the `Progress` at every checkpoint

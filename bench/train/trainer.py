@@ -1,5 +1,6 @@
 """`make train`: train a method by its recipe, and put the weights where METHOD=name@own finds them."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
@@ -111,10 +112,10 @@ def train_and_store(
 def progress_line(progress: Progress) -> str:
     """Say how a run goes, in a line."""
     left = time.strftime("%H:%M:%S", time.gmtime(progress.left))
+    held_out = "" if math.isnan(progress.score) else f"held-out {progress.score:.2f} {progress.unit}  "
     return (
         f"{progress.stage and progress.stage + ': '}step {progress.step}/{progress.steps}  loss {progress.loss:.4g}  "
-        f"held-out {progress.score:.2f} {progress.unit}  "
-        f"{progress.patches_per_second:.0f} patches/s  left {left}"
+        f"{held_out}{progress.patches_per_second:.0f} patches/s  left {left}"
     )
 
 

@@ -56,10 +56,9 @@ Results = Mapping[str, StageResult]
 def train_stages(stages: Sequence[Stage], session: Session, inputs: Callable[[Stage, Results], Inputs]) -> Results:
     """Train stages one after another, each when those before it are over.
 
-    A stage hands on its last weights, not those that were best on the held-out images: when these are looked at depends
-    on the clock, and a run shall end as another one of the same recipe. A stage that is over is sealed, so that the
-    same command again does not train a network on which others rest already. The last one is not: it goes on from its
-    checkpoint.
+    A stage hands on its last weights, not those that were best on the held-out images. A stage that is over is sealed,
+    so that the same command again does not train a network on which others rest already. The last one is not: it goes
+    on from its checkpoint.
 
     Parameters
     ----------

@@ -149,7 +149,7 @@ def test_a_run_that_was_killed_in_any_stage_ends_as_one_that_was_not(tmp_path, s
         left[0] -= 1
         return original(*words)
 
-    monkeypatch.setattr(loop, "VALIDATE_EVERY", 0.0)  # a checkpoint after each step
+    monkeypatch.setattr(loop, "CHECKPOINT_EVERY", 0.0)  # a checkpoint after each step
     monkeypatch.setattr(loop, "step", dying)
     with pytest.raises(Killed):
         ran(asked, stock, held, tmp_path / "cut.ckpt")

@@ -181,7 +181,7 @@ def test_a_run_that_was_killed_in_any_stage_ends_as_one_that_was_not(
         left[0] -= 1
         return original(*words)
 
-    monkeypatch.setattr(loop, "VALIDATE_EVERY", 0.0)  # a checkpoint after each step
+    monkeypatch.setattr(loop, "CHECKPOINT_EVERY", 0.0)  # a checkpoint after each step
     monkeypatch.setattr(loop, "step", dying)
     with pytest.raises(Killed):
         trained_by(stock, held, tmp_path / "cut")

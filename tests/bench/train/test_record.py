@@ -37,13 +37,10 @@ def test_another_recipe_does_not_overwrite(crops, built, tmp_path):
 
 
 def test_a_training_repeated_from_its_record(crops, built, tmp_path, monkeypatch):
-    # As a budget leaves it: a schedule that was planned three times, validations by the clock, and an end before the
-    # plan's.
-    plan, validations = {5: 40, 12: 31, 20: 25}, iter(step in (4, 9, 17) for step in range(1, 1000))
+    # As a budget leaves it: a schedule that was planned three times, and an end before the recipe's.
+    plan = {5: 40, 12: 31, 20: 25}
     monkeypatch.setattr(loop.Budget, "steps", lambda self, step, planned, first: plan.get(step, planned))
-    monkeypatch.setattr(
-        loop.distributed, "broadcast_numbers", lambda validate, stop, steps: (next(validations), 0, steps)
-    )
+    monkeypatch.setattr(loop, "_look_every", lambda recipe, held_out: 7)
     change = f"{SMALL},steps=60,cosine=true,warm_up=10,rate=0.02,average=0.5"
     first, _ = built(recipe_for("dncnn", str(crops["gray"]), "25", change), budget=100.0)
     monkeypatch.undo()
@@ -52,9 +49,9 @@ def test_a_training_repeated_from_its_record(crops, built, tmp_path, monkeypatch
     assert first["plan"] == [
         [step, pytest.approx(share, abs=1e-4), steps] for (step, steps), share in zip(plan.items(), shares, strict=True)
     ]
-    assert (first["steps"], [row["step"] for row in first["history"]]) == (25, [4, 9, 17, 25])
+    assert (first["steps"], [row["step"] for row in first["history"]]) == (25, [7, 14, 21, 25])
     assert (first["threads"], first["processes"]) == (1, 1)
-    monkeypatch.setattr(loop, "VALIDATE_EVERY", 0.0)  # the clock says nothing any more
+    monkeypatch.setattr(loop, "CHECKPOINT_EVERY", 0.0)  # the clock says nothing any more
     again = read_record(tmp_path / "w" / "dncnn@own-25.json", "again")
     second, lines = built(again.recipe, recorded=again)
     assert second["sha256"] == first["sha256"]
@@ -74,7 +71,7 @@ def test_a_training_that_its_budget_ended_is_repeated_to_the_same_step(crops, bu
     monkeypatch.setattr(
         loop.distributed,
         "broadcast_numbers",
-        lambda validate, stop, planned: ((now := next(steps)) == 17, now == 17, planned),
+        lambda stop, planned: (next(steps) == 17, planned),
     )
     first, _ = built(recipe_for("dncnn", str(crops["gray"]), "25", f"{SMALL},steps=60"), budget=100.0)
     monkeypatch.undo()
@@ -128,18 +125,22 @@ def test_a_repetition_goes_on_after_a_kill(crops, built, tmp_path, monkeypatch):
 def test_what_is_not_as_then_is_said(crops, built, tmp_path):
     record, _ = built(recipe_for("dncnn", str(crops["gray"]), "25", f"{SMALL},steps=1"))
     path = tmp_path / "w" / "dncnn@own-25.json"
-    changed = {**record, "threads": 3, "processes": 2, "versions": {**record["versions"], "torch": "1.0"}}
+    versions = {**record["versions"], "torch": "1.0"}
+    changed = {**record, "threads": 3, "processor": "another", "processes": 2, "versions": versions}
     path.write_text(json.dumps(changed))
     lines = list(differences(read_record(path, "b"), "other", "cpu"))
-    assert [line.partition(":")[0] for line in lines] == ["not as then"] * 4
-    for line, cause in zip(lines, ("the images of", "was 1.0", "1 threads, were 3", "were 2"), strict=True):
+    assert [line.partition(":")[0] for line in lines] == ["not as then"] * 5
+    for line, cause in zip(
+        lines, ("the images of", "was 1.0", "1 threads, were 3", "was another", "were 2"), strict=True
+    ):
         assert cause in line
-    del changed["threads"], changed["plan"]
+    del changed["threads"], changed["plan"], changed["processor"]
     path.write_text(json.dumps({**changed, "steps": 7, "device": devices.title("cpu")}))
     old = read_record(path, "b")
     assert old.replays[""].plan == {0: 7}
     said = " ".join(differences(old, record["data"], "cpu"))
     assert "no number of threads" in said
+    assert "was not recorded" in said  # of the processor
     assert "does not say when its budget became 7 steps" in said
 
 

@@ -216,7 +216,7 @@ def test_a_run_that_was_killed_ends_as_one_that_was_not(tmp_path, scenes, monkey
         left -= 1
         return original(*words)
 
-    monkeypatch.setattr(loop, "VALIDATE_EVERY", 0.0)  # a checkpoint after each step
+    monkeypatch.setattr(loop, "CHECKPOINT_EVERY", 0.0)  # a checkpoint after each step
     monkeypatch.setattr(loop, "step", dying)
     for steps in (2, 4, 4, 3):  # which ends once in each stage
         left = steps
