@@ -106,7 +106,7 @@ class Load:
 
         def run(noisy: "Tensor", sigma: float | None) -> "Tensor":
             network.to(noisy.device)
-            with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):
+            with torch.inference_mode():
                 return network(noisy.clone(), sigma)
 
         run.notes = (*(notes(weights) if weights else ()), *subnormal.zeroed(network))  # type: ignore[attr-defined]

@@ -103,7 +103,7 @@ def _denoiser(model: Any, tensors: Mapping[str, Any], path: Path) -> Denoise:
                 f"weights {path}: take {_colour(model.input_channels)} images, got {_colour(channels)} ones"
             )
         model.to(noisy.device)
-        with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):
+        with torch.inference_mode():
             if not takes_map:
                 return torch.cat([model(image[None]) for image in noisy])
             if sigma is None:

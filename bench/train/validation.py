@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from bench.common.float32 import exact
 from bench.run.images import spread
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ def held_out_numbers(held_out: int, of: int) -> list[int]:
     return spread(min(held_out, max(1, of // 4)), of)
 
 
+@exact()
 def held_out_psnr(
     network: "nn.Module",
     held_out: "Sequence[Pair]",

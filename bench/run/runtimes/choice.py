@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.common import subnormal
 from bench.common.errors import BenchError, one_line
+from bench.common.float32 import exact
 from bench.common.parsing import unknown
 from bench.run.runtimes.cost import Cost, count
 from bench.run.runtimes.memory import pixel_limits
@@ -158,7 +159,8 @@ def prepare(
 
 def plain(denoise: Callable[..., Any]) -> Runner:
     """Return a method that is no network of PyTorch as it is, one image at a time."""
-    return Runner(denoise, runtime_of(denoise), 1, 0, notes=notes_of(denoise))
+    run = exact()(lambda noisy, sigma: denoise(noisy, sigma))
+    return Runner(run, runtime_of(denoise), 1, 0, notes=notes_of(denoise))
 
 
 def notes_of(denoise: Callable[..., Any]) -> list[str]:

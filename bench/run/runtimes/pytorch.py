@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bench.common.errors import BenchError
+from bench.common.float32 import exact
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -36,11 +37,10 @@ def run_pytorch(
         raise BenchError("PRECISION=tf32: only NVIDIA GPUs have it, and this runs on the CPU; use fp32 or bf16")
     network = network.to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # missing in its stubs
-    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
-    torch.backends.cudnn.allow_tf32 = precision == "tf32"
     half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
     forward = torch.compile(network, dynamic=True) if compiled else network
 
+    @exact(tf32=precision == "tf32")
     def run(noisy: "Tensor", sigma: float | None) -> "Tensor":
         # Autocast, not weights and input cast as a whole: a residual network then still subtracts in fp32.
         with torch.inference_mode(), torch.autocast(torch.device(device).type, half, enabled=half is not None):

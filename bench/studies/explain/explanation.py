@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.common.errors import BenchError
+from bench.common.float32 import exact
 from bench.plan.cell import Cell
 from bench.run.wrappers import padded
 from bench.studies.explain.filters import Filter, filter_at, linear_part
@@ -51,6 +52,7 @@ class Explanation:
         return _ratio(self.bias, self.denoised)
 
 
+@exact()
 def explain(cell: Cell, image: str = "", wanted: Sequence[tuple[int, int]] = (), device: str = "cpu") -> Explanation:
     """Find the filters and the net bias of a cell's network at one image, for the pixels wanted or those of `choose`.
 

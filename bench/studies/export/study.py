@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from bench.common.atomic import whole, write_whole
 from bench.common.errors import BenchError, one_line
+from bench.common.float32 import exact
 from bench.common.parsing import unknown
 from bench.plan.cell import Cell, Failure
 from bench.plan.request import Request, planned
@@ -88,6 +89,7 @@ def _target(cell: Cell, kind: str, precision: str, to: str, out: Path) -> Path:
     return folder / f"{name}.{kind}"
 
 
+@exact()
 def export(cell: Cell, kind: str, path: Path, precision: str = "fp32") -> str:
     """Write a cell's network to a file, and return a line that says how far it is from the network.
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bench.common.errors import BenchError
+from bench.common.float32 import exact
 from bench.plan.cell import Cell
 from bench.run.images import Picture, degraded, pictures
 from bench.run.wrappers import padded
@@ -179,6 +180,7 @@ def version(name: str, cell: Cell, picture: Picture, denoised: bytes | None = No
     return levels.astype(np.float32) / 255
 
 
+@exact()
 def segmented(segmenter: "nn.Module", image: "np.ndarray", device: str = "cpu") -> "Tensor":
     """Return the class of each pixel (H, W) of an image (H, W, C), 1.0 = white, in main memory."""
     import torch

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.common import devices, provenance
 from bench.common.errors import BenchError
+from bench.common.float32 import exact
 from bench.plan.cell import Cell
 from bench.plan.request import Request, plan
 from bench.run.images import degraded, pictures
@@ -87,6 +88,7 @@ def forward(methods: str, data: str, device: str = "cpu") -> Iterator[Row]:
         yield apart(cell, _forward, cell, device)
 
 
+@exact()
 def _forward(cell: Cell, device: str) -> Row:
     """Time one network's forward pass."""
     import torch
@@ -131,6 +133,7 @@ def _first_image(cell: Cell) -> "Tensor":
     return torch.from_numpy(noisy[:height, :width]).permute(2, 0, 1)[None].contiguous()
 
 
+@exact()
 def plain_loop(cell: Cell, device: str = "cpu") -> dict[str, float]:
     """Run a network cell as most published code does, and return the PSNR of each image.
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from bench.common.errors import BenchError
+from bench.common.float32 import exact
 from bench.plan.resolve import dataset_words, known_dataset
 from bench.run.wrappers import padded
 from bench.studies.segment.evaluation import Scheme, confusion, mean_iou, scheme
@@ -174,7 +175,7 @@ def held_out_iou(classes: Scheme) -> "Validation":
         network = run.network.eval()
         multiple = int(getattr(network, "size_multiple", 1))
         counts = []
-        with torch.inference_mode():
+        with torch.inference_mode(), exact():
             for labels, clean in held_out:
                 logits = padded(
                     lambda image, _: functional_call(network, run.weights(), (image,)), multiple, "reflect"

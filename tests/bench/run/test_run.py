@@ -210,3 +210,15 @@ def test_what_is_likely_false_stands_in_the_record(one_cell, photographs, method
     lines = record.provenance["warnings"]
     assert len(lines) == bool(warning)
     assert all(line.startswith(warning) for line in lines)
+
+
+def test_a_method_of_ones_own_that_lets_tf32_in_runs_in_exact_float32(one_cell, photographs, method_file):
+    path = method_file(
+        "import torch\n"
+        "torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True\n"
+        "def denoise(noisy, sigma):\n"
+        "    on = torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32\n"
+        "    return noisy * (0.5 if on else 1.0)\n"
+    )
+    record = run_cell(one_cell(str(path), photographs, protocol="clipped"), CPU)
+    assert rows(record) == pytest.approx(rows(record, "noisy_psnr"), abs=1e-5)
