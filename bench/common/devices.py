@@ -57,6 +57,14 @@ def synchronise(device: str) -> None:
         torch.cuda.synchronize(device)
 
 
+def free_memory(device: str) -> int:
+    """Return the bytes that a GPU still has: those of nobody, and those that PyTorch keeps here and does not use."""
+    import torch
+
+    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return int(torch.cuda.mem_get_info(device)[0]) + unused
+
+
 def reset_peak_memory(device: str) -> None:
     """Start measuring the peak of memory anew."""
     provenance.reset_peak_memory()

@@ -9,9 +9,10 @@ from bench.common import files, subnormal
 from bench.common.errors import BenchError
 from bench.plan.cell import Cell
 from bench.run.conventions import understood
+from bench.run.fitting import fitted
 from bench.run.runtimes.choice import Runner, plain, prepare
 from bench.run.settings import Settings
-from bench.run.wrappers import Tiles, checked, ensembled, padded, tiled
+from bench.run.wrappers import Tiles, checked, ensembled, padded
 
 if TYPE_CHECKING:
     from bench.run.wrappers import Run
@@ -88,7 +89,7 @@ def arranged(run: Callable[..., Any], denoise: Callable[..., Any], cell: Cell, r
         twice = not cell.method.processes  # a program takes its time
         watched = twice and not isinstance(denoise, torch.nn.Module)
         run = understood(run, returns, runner.notes, runner.warnings, multiple=multiple, twice=twice, watched=watched)
-    run = padded(tiled(checked(run), tiles), multiple, padding)
+    run = padded(fitted(checked(run), tiles, runner.notes), multiple, padding)
     return ensembled(run) if cell.inference.ensemble == 8 else run
 
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 STRIP = 100_000
 """Pixels scored at a time on the CPU: its caches hold so many, and a large image needs little memory."""
 
+STRIP_ON_GPU = 4_000_000
+"""Pixels of all images and channels scored at a time on a GPU, which take 8 bytes each in some 12 arrays."""
+
 PEAK = 255.0
 LEAST_MSE = 1 / 12
 """Squared grey levels that PSNR counts at least: the variance of rounding to 8 bit. Below it images differ by less than
@@ -123,7 +126,8 @@ def shown() -> dict[str, Shown]:
 def _strips(reference: "Tensor", image: "Tensor", overlap: int) -> "Iterator[tuple[Tensor, Tensor]]":
     """Cut both images into strips of rows, in float64; neighbours share `overlap` rows."""
     height, width = reference.shape[-2:]
-    step = max(1, STRIP // width) if reference.device.type == "cpu" else height
+    on_cpu = reference.device.type == "cpu"
+    step = max(1, STRIP // width if on_cpu else STRIP_ON_GPU * height // reference.numel())
     for top in range(0, height - overlap, step):
         rows = slice(top, min(top + step + overlap, height))
         yield reference[..., rows, :].double(), image[..., rows, :].double()

@@ -153,7 +153,7 @@ def prepare(
     elif runtime not in ("auto", "torch"):
         raise BenchError(f"BACKEND={runtime} runs on the CPU only, got DEVICE={device}; use BACKEND=torch")
     run = run_pytorch(network, device, precision, compiled=compiled)
-    limits = pixel_limits("torch" if device == "cpu" else "cuda", cost.bytes_per_pixel, memory)
+    limits = pixel_limits("torch" if device == "cpu" else "cuda", cost.bytes_per_pixel, memory, device)
     return Runner(run, "torch compiled" if compiled else "torch", 64, *limits, 1, cost, fallback, notes=notes)
 
 

@@ -96,3 +96,17 @@ def test_mistakes():
         run(DnCNN(4, 1, 8), torch.rand(1, 1, 32, 32), "onnx")
     with pytest.raises(BenchError, match="runs on the CPU only"):
         prepare(DnCNN(4, 1, 8), channels=1, device="cuda:0", runtime="onnxruntime", sigma=0.1, threads=1)
+
+
+def test_the_memory_of_a_gpu_is_that_of_the_cells_own_and_of_pytorchs_cache(monkeypatch):
+    from bench.run.runtimes.memory import SCORING, WORKSPACE, pixel_limits
+
+    gib, asked = 2**30, []
+    numbers = {"mem_get_info": (3 * gib, 80 * gib), "memory_reserved": 9 * gib, "memory_allocated": 2 * gib}
+    for name, number in numbers.items():
+        monkeypatch.setattr(torch.cuda, name, lambda device, number=number: asked.append(device) or number)
+    monkeypatch.setattr("bench.run.runtimes.memory.MOST_PIXELS", {"cuda": 10**12})
+    _, most = pixel_limits("cuda", 1000, 0, "cuda:1")  # 3 GiB of nobody and 7 GiB that PyTorch keeps
+    assert most == int((0.9 * 10 - SCORING) * gib / (1000 * WORKSPACE))
+    assert pixel_limits("cuda", 1000, 4, "cuda:1")[1] == int((0.9 * 4 - SCORING) * gib / (1000 * WORKSPACE))
+    assert set(asked) == {"cuda:1"}
