@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     import numpy as np
 
 _PAGE = "http://host.robots.ox.ac.uk/pascal/VOC/voc2012"
+_HOST = "https://thor.robots.ox.ac.uk/pascal/VOC/voc2012"
 _FILE = File(
     "VOC2012/VOCtrainval_11-May-2012.tar",
     md5="6cd6e144f989b92b3379bac3b3de84fd",
-    url=f"{_PAGE}/VOCtrainval_11-May-2012.tar",
+    url=f"{_HOST}/VOCtrainval_11-May-2012.tar",
     bytes=1_999_639_040,
 )
 _INSIDE = "VOCdevkit/VOC2012"

@@ -50,6 +50,11 @@ class Weights:
         """Where a person gets it by hand: nowhere, every file has an address."""
         return ""
 
+    @property
+    def bytes(self) -> int:
+        """Its size: not stated."""
+        return 0
+
 
 @dataclass(frozen=True)
 class Net:

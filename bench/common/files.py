@@ -5,8 +5,8 @@ import os
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from urllib.parse import quote
 
+from bench.common.download import DownloadError, download
 from bench.common.errors import BenchError
 from datasets import File
 from methods import Weights
@@ -143,10 +143,6 @@ def _download_all(kind: str, owner: str, files: Sequence[Source], advance: Calla
 
 
 def _download(kind: str, owner: str, file: Source) -> Path:
-    import pooch
-    import requests
-
-    pooch.get_logger().setLevel("ERROR")
     place = cache_folder() / kind / file.path
     if not file.url:
         raise _by_hand(kind, owner, file)
@@ -158,30 +154,14 @@ def _download(kind: str, owner: str, file: Source) -> Path:
             f"package {package} on PyPI and put it in {place.parent}"
         )
     try:
-        pooch.retrieve(
-            quote(file.url, safe=":/="),
-            known_hash=file.checksum or None,
-            path=place.parent,
-            fname=place.name,
-            downloader=pooch.HTTPDownloader(timeout=20),
-        )
-    except requests.RequestException as error:
-        cause = _root(error)
+        download(file.url, place, file.bytes, file.checksum)
+    except DownloadError as error:
         otherwise = ", or use DATA=builtin, which needs no download" if kind == "data" else ""
         searched = ", ".join(f"{m}{'' if m.is_dir() else ' (no such folder)'}" for m in mirrors()) or "not set"
         raise BenchError(
-            f"{owner}: {file.path} is in no folder of this machine and cannot be downloaded from {file.url} ({cause}); "
+            f"{owner}: {file.path} is in no folder of this machine and cannot be downloaded from {file.url} ({error}); "
             f"put it in {place.parent}, or name a folder that has {kind}/{file.path} in BENCH_MIRROR (now {searched})"
             f"{otherwise}"
-        ) from None
-    except ValueError:
-        raise BenchError(
-            f"{owner}: the download of {file.url} does not have the expected {file.checksum[:20]}...; "
-            f"try again, or put a good copy in {place.parent}"
-        ) from None
-    except OSError as error:
-        raise BenchError(
-            f"{owner}: cannot write {place} ({error.strerror}); set BENCH_CACHE to another folder"
         ) from None
     return place
 
@@ -192,15 +172,3 @@ def _by_hand(kind: str, owner: str, file: Source) -> BenchError:
         f"{owner}: {file.path} is in no folder of this machine and cannot be downloaded; {where} and put it in "
         f"{(cache_folder() / kind / file.path).parent}, or name a folder that has {kind}/{file.path} in BENCH_MIRROR"
     )
-
-
-def _root(error: BaseException) -> str:
-    import requests
-
-    if isinstance(error, requests.HTTPError) and error.response is not None:
-        return f"HTTP {error.response.status_code}"
-    if isinstance(error, requests.Timeout):
-        return "no answer"
-    if isinstance(error, requests.ConnectionError):
-        return "no connection"
-    return type(error).__name__
