@@ -7,7 +7,6 @@ Whatever the code does - end the process, crash, hang, print without end, take a
 import math
 import multiprocessing
 import os
-import pickle
 import signal
 import sys
 import time
@@ -19,6 +18,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from bench.common import child_main, provenance
+from bench.common.answers import RefusedAnswer, read_answer
 from bench.common.errors import BenchError, last_line
 
 T = TypeVar("T")
@@ -48,7 +48,8 @@ class ChildProcess:
     Parameters
     ----------
     build : callable
-        Like all functions and arguments it goes to the process through `cloudpickle`.
+        Like all functions and arguments it goes to the process through `cloudpickle`. What comes back is data alone
+        (`bench.common.answers`).
     *arguments
         Its arguments.
     timeout : float
@@ -106,6 +107,9 @@ class ChildProcess:
         try:
             self.connection.send_bytes(cloudpickle.dumps((function, arguments)))
             reply = self._reply()
+        except RefusedAnswer as error:
+            self.close()
+            raise ChildEndedError(f"{error}; it was ended") from None
         except (EOFError, OSError):
             reason = self._end_of_process()
             self.close()
@@ -144,9 +148,9 @@ class ChildProcess:
             if self.prints in ready and not self._read_prints():
                 sources.remove(self.prints)
             if self.connection in ready:
-                reply = pickle.loads(self.connection.recv_bytes())
+                content = self.connection.recv_bytes(int(self.memory * GIB))
                 self._read_rest()
-                return reply
+                return read_answer(content)
             if self.process.sentinel in ready:
                 raise EOFError
             if not ready and time.monotonic() >= end:

@@ -123,7 +123,7 @@ def _finish(runner: Runner) -> dict[str, Any]:
 
 def _description(runner: Runner) -> Runner:
     """Return what a runner says of itself."""
-    return replace(runner, run=None, clock=time.perf_counter, finish=dict)  # type: ignore[arg-type]
+    return replace(runner, run=None, clock=None, finish=None)  # type: ignore[arg-type] # functions stay where they are
 
 
 def _run(runner: Runner, pixels: "np.ndarray", sigma: float | None, device: str) -> tuple[Any, ...]:

@@ -1,6 +1,7 @@
 """`make explain`: what a network does at a pixel, as a figure and a table a method."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bench.common import devices
@@ -11,7 +12,7 @@ from bench.plan.cell import Cell, Failure
 from bench.plan.request import Request, planned
 from bench.run.isolated import apart
 from bench.store.study_files import write_about
-from bench.studies.explain.explanation import explain, rows
+from bench.studies.explain.explanation import Explanation, explain, rows
 from bench.studies.explain.pixels import read_pixels
 from bench.studies.explain.squares import filters_shown
 from bench.studies.groups import by_dataset
@@ -43,7 +44,7 @@ def build(request: Request, image: str, pixel: str, out: Path, device: str = "cp
             done = []
             for cell in members:
                 try:
-                    done.append(apart(cell, explain, cell, image, pixels, device))
+                    done.append(replace(apart(cell, _explain, cell, image, pixels, device), cell=cell))
                 except (BenchError, ValueError) as error:
                     yield Failure(cell.request, one_line(error))
             if not done:
@@ -61,6 +62,11 @@ def build(request: Request, image: str, pixel: str, out: Path, device: str = "cp
             if any(f.locally_linear is False for explanation in done for f in explanation.filters):
                 yield f"{label} is not piecewise linear: its filters are derivatives, and f(y) - J y is no constant"
             yield f"{label} on {name}, image {done[0].image}, {done[0].window}: {path}.png (and .pdf, .csv)"
+
+
+def _explain(cell: Cell, image: str, pixels: Sequence[tuple[int, int]], device: str) -> Explanation:
+    """Return an explanation without its cell, which no process sends back."""
+    return replace(explain(cell, image, pixels, device), cell=None)  # type: ignore[arg-type]
 
 
 def _figures(cells: Sequence[Cell]) -> dict[str, list[Cell]]:

@@ -233,3 +233,24 @@ def _gone(pid: int) -> bool:
             return True
         time.sleep(0.02)
     return False
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "b\"cos\\nsystem\\n(S'touch ran'\\ntR.\"",
+        "b\"cbench.adapters.command\\n_run\\n(]S'touch'aS'ran'aS'.'F9.0tR.\"",
+        "pickle.dumps(pickle.Pickler)",
+        "b'no pickle'",
+        "b''",
+    ],
+)
+def test_an_answer_runs_nothing_here(method_file, one_cell, photographs, answer, monkeypatch, tmp_path):
+    """A method can write what it likes into the pipe of its process."""
+    monkeypatch.chdir(tmp_path)
+    forged = f"import cloudpickle, pickle\ndumps, answer = cloudpickle.dumps, {answer}\n"
+    body = "cloudpickle.dumps = lambda value: answer"
+    path = method_file(denoise(body, forged))
+    said = cause(one_cell(str(path), photographs))
+    assert "which is no plain data" in said or "its answer is damaged" in said
+    assert not (tmp_path / "ran").exists()
