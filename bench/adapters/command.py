@@ -22,6 +22,7 @@ from bench.adapters.conventions import RECOGNISE
 from bench.adapters.description import Denoise
 from bench.common.errors import BenchError, last_line
 from bench.common.files import sha256
+from bench.common.process_limits import limit_memory
 from methods import Method, Net
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class Load:
 
     `path` is the program or the script that an interpreter runs, and `command` the words beside it. In `folders` lies
     what they may open besides. `limit` is in seconds an image; where it is 0, `timeout` holds, which is that of all
-    methods, and 0 for no end.
+    methods, and 0 for no end. `memory` is in GiB that each of its processes may take; 0: what the machine has left.
     """
 
     runtime: ClassVar[str] = "program"
@@ -109,14 +110,15 @@ class Load:
     command: str
     folders: tuple[str, ...]
     timeout: float = LIMIT
+    memory: float = 0.0
     named: ClassVar[tuple[str, ...]] = ()
     unseen: ClassVar[tuple[str, ...]] = (
         "is a program that may open files outside of its folder and read variables of the environment",
     )
 
-    def within(self, timeout: float) -> "Load":
-        """Return the same with another `timeout`."""
-        return replace(self, timeout=timeout)
+    def within(self, timeout: float, memory: float) -> "Load":
+        """Return the same with another `timeout` and `memory`."""
+        return replace(self, timeout=timeout, memory=memory)
 
     def __call__(self, net: Net, weights: Path | None, options: Mapping[str, str]) -> Denoise:
         """Return the program as a method's callable."""
@@ -147,7 +149,9 @@ class Load:
 
             command = [_PLACEHOLDER.sub(value, token) for token in self.arguments]
             image_files.write(paths["noisy"], image, self.white)
-            status, last_line = _run(command, self.folder, self.limit or self.timeout or math.inf)
+            status, last_line = _run(
+                command, self.folder, self.limit or self.timeout or math.inf, self.memory, scratch=folder
+            )
             program = Path(command[0]).name
             if status:
                 raise BenchError(f"{program} {status}{last_line}")
@@ -162,14 +166,17 @@ class Load:
             return output
 
 
-def _run(command: list[str], cwd: str, limit: float) -> tuple[str, str]:
-    """Run a command; return what went wrong with it, if anything, and its last words."""
+def _run(command: list[str], cwd: str, limit: float, memory: float, scratch: str) -> tuple[str, str]:
+    """Run a command, its temporary files in `scratch`; return what went wrong with it, if anything, and its last words.
+
+    It works in the folder in which the benchmark was started, since its words are paths from there.
+    """
     single = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     try:
         process = subprocess.Popen(
             command,
             cwd=cwd,
-            env=single | os.environ,  # images run side by side, each program on one core
+            env=single | os.environ | {"TMPDIR": scratch},  # images run side by side, each program on one core
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -177,16 +184,17 @@ def _run(command: list[str], cwd: str, limit: float) -> tuple[str, str]:
         )
     except OSError as error:
         return f"cannot be run: {error.strerror}", ""
+    limit_memory(process.pid, memory)
     errors, prints = _Tail(process.stderr), _Tail(process.stdout)
     try:
         status = process.wait(limit)
     except BaseException as error:
-        _kill(process)
+        _kill(process, scratch)
         if isinstance(error, subprocess.TimeoutExpired):
             more = f"give it more, as in cmd:limit={2 * limit:g} ... or TIMEOUT={2 * limit:g}"
             return f"took longer than {limit:g} s; {more}", errors.last_line()
         raise
-    _kill(process)  # what it has started and left running
+    _kill(process, scratch)  # what it has started and left running
     last_line = errors.last_line() or prints.last_line()
     if status < 0:
         return f"was ended by signal {-status} ({signal.strsignal(-status)})", last_line
@@ -213,14 +221,19 @@ class _Tail(threading.Thread):
         return last_line(self.text)
 
 
-def _kill(process: "subprocess.Popen[bytes]") -> None:
-    """End a program, if it runs, and whatever it started."""
+def _kill(process: "subprocess.Popen[bytes]", scratch: str) -> None:
+    """End a program, if it runs, and whatever it started, also what left its group: that has its folder in TMPDIR."""
     if hasattr(os, "killpg"):
         with suppress(ProcessLookupError):  # it has ended meanwhile
             os.killpg(process.pid, signal.SIGKILL)
     else:
         process.kill()
     process.wait()
+    mark = f"TMPDIR={scratch}".encode()
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):  # it has ended meanwhile, or is another person's
+            if mark in environment.read_bytes().split(b"\0"):
+                os.kill(int(environment.parent.name), signal.SIGKILL)
 
 
 def _check(where: str, tokens: list[str]) -> bool:

@@ -78,9 +78,11 @@ def workers(count: int, environment: Mapping[str, str] | None = None) -> Executo
 
 
 def limited(cell: Cell, settings: Settings) -> Cell:
-    """Return a cell whose program, if it is one, ends after the time of the settings."""
+    """Return a cell whose program, if it is one, has the time and the memory of the settings."""
     within = getattr(cell.method.load, "within", None)
-    return replace(cell, method=replace(cell.method, load=within(settings.timeout))) if within else cell
+    if within is None:
+        return cell
+    return replace(cell, method=replace(cell.method, load=within(settings.timeout, settings.memory)))
 
 
 def _note(how: dict[str, Any], about: Mapping[str, Any]) -> None:

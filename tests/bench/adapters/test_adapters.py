@@ -1,6 +1,7 @@
 import itertools
 import pickle
 import sys
+import time
 import types
 from pathlib import Path
 
@@ -476,8 +477,6 @@ def test_a_program_that_fails_says_so_in_one_line(program, body, cause):
 
 
 def test_a_program_that_takes_too_long_is_ended_with_its_children(program, tmp_path):
-    import time
-
     body = f"import subprocess, time\nchild = subprocess.Popen(['sleep', '60'])\nopen({str(tmp_path / 'child')!r}, 'w')"
     body += ".write(str(child.pid))\ntime.sleep(60)"
     run, _ = loaded(program(body).replace("cmd:", "cmd:limit=1.5 ") + " {noisy} {out}")
@@ -490,6 +489,28 @@ def test_a_program_that_takes_too_long_is_ended_with_its_children(program, tmp_p
     while child.exists() and "(sleep) Z" not in (child / "stat").read_text() and time.perf_counter() < deadline:
         time.sleep(0.05)
     assert not child.exists() or "(sleep) Z" in (child / "stat").read_text()
+
+
+def test_a_program_leaves_nothing_running_and_no_file(program, tmp_path):
+    body = "import os, subprocess, tempfile\nfile = tempfile.mkstemp()[1]\nchild = subprocess.Popen(['sleep', '60'], "
+    body += f"start_new_session=True)\nopen({str(tmp_path / 'left')!r}, 'w').write(f'{{child.pid}} {{file}}')\n"
+    run, _ = loaded(f"{program(body + HALVE)} {{noisy}} {{out}} {{sigma}}")
+    run(image(batch=1), 0.1)
+    child, file = (tmp_path / "left").read_text().split()
+    deadline = time.perf_counter() + 10
+    stat = Path("/proc") / child / "stat"
+    while stat.exists() and ") Z " not in stat.read_text() and time.perf_counter() < deadline:
+        time.sleep(0.02)
+    assert not stat.exists() or ") Z " in stat.read_text()
+    assert not Path(file).exists()
+    assert not Path(file).parent.exists()
+
+
+def test_a_program_gets_no_more_memory_than_it_may_take(program):
+    method, _ = method_of(f"{program('a = bytearray(3 << 30)')} {{noisy}} {{out}}")
+    run = method.load.within(60, 0.5)(method.nets[0], None, {})
+    with pytest.raises(BenchError, match=r"ended with exit status 1.*MemoryError"):
+        run(image(batch=1), 0.1)
 
 
 def test_commands_that_cannot_be_used(program):
