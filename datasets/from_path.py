@@ -108,7 +108,9 @@ def from_path(path: Path, *, noisy: bool = False, white: float | None = None, pa
         If there is no image there, two share a name, a pair is not complete, the archive is refused (see
         `datasets.archives.Archive`), nothing says which value is white, or no image can be read.
     """
-    if path.suffix.lower() == ".csv" and path.is_file():
+    if not (path.is_file() or path.is_dir()):
+        raise ValueError(f"DATA={path}: is neither a folder nor a file; a pipe or a device may never end")
+    if path.suffix.lower() == ".csv":
         dataset = _of_pairs(pair_words.of_table(path), white)
     elif radiographs.is_radiographs(path):
         if white:

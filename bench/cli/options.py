@@ -10,6 +10,9 @@ from bench.run.settings import ENGINES, RUNTIMES, TIMEOUT, Settings
 METHODS = "bm3d,nlm,wavelet"
 """What METHOD is where it is not said; as in `bench.plan.request.Request`, which is too heavy for `--help`."""
 
+MOST_A_CORE = 32
+"""Workers or threads that JOBS may ask for."""
+
 RESULTS = Path("results")
 """What OUT is where it is not said."""
 
@@ -32,6 +35,15 @@ def folder(path: Path | None) -> Path | None:
     if path is not None:
         check_writable(path)
     return path
+
+
+def few_enough(count: int) -> int:
+    """Refuse so many threads or processes that the system ends the program."""
+    from bench.common.provenance import cores
+
+    if count > MOST_A_CORE * cores():
+        raise typer.BadParameter(f"{count} is too many; expected 0 to {MOST_A_CORE * cores()}, {MOST_A_CORE} a core")
+    return count
 
 
 Method = Annotated[
@@ -86,8 +98,8 @@ Fresh = Annotated[bool, typer.Option("--fresh", help="Run again what is finished
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")]
 Backend = Annotated[str, typer.Option(help="What runs networks: auto, torch, onnxruntime.")]
 Engine = Annotated[str, typer.Option(help="Who runs cells: serial, loky.")]
-Jobs = Annotated[int, typer.Option(min=0, help="Worker processes; 0: one a core.")]
-Threads = Annotated[int, typer.Option("--jobs", min=0, help="Threads on the CPU; 0: one a core.")]
+Jobs = Annotated[int, typer.Option(min=0, callback=few_enough, help="Worker processes; 0: one a core.")]
+Threads = Annotated[int, typer.Option("--jobs", min=0, callback=few_enough, help="Threads on the CPU; 0: one a core.")]
 Images = Annotated[int, typer.Option(min=0, help="How many images, spread over the set; 0: all.")]
 DryRun = Annotated[
     bool,

@@ -22,7 +22,7 @@ def command(
         int, typer.Option(min=0, help="Take the middle of each image, of so many pixels; 0: all of it.")
     ] = 0,
     device: options.Device = "cpu",
-    jobs: Annotated[int, typer.Option(min=0, help="Threads on the CPU; 0: one.")] = 0,
+    jobs: Annotated[int, typer.Option(min=0, callback=options.few_enough, help="Threads on the CPU; 0: one.")] = 0,
     table: options.Table = None,
     out: options.Out = options.RESULTS,
 ) -> None:

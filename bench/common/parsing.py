@@ -132,6 +132,6 @@ def budget_seconds(text: str) -> float:
         value = float(text[:-1] if unit else text or 0) * (unit or 1)
     except ValueError:
         value = -1.0
-    if not 0 <= value < math.inf:
+    if not 0 <= value < math.inf or (text.strip() and not value):
         raise BenchError(f"BUDGET={text}: expected a time as 90s, 9m or 1.5h")
     return value

@@ -14,6 +14,7 @@ from typing import Any
 from bench.common.atomic import ADVICE, write_whole
 from bench.common.errors import BenchError, visible
 from bench.common.latex import latex_escaped
+from bench.common.text_files import read_text
 
 ENDINGS = (".csv", ".md", ".tex", ".json")
 """Of the names of tables; each is a format."""
@@ -110,12 +111,11 @@ def _fields(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Give the fields of each line of a CSV file, with its number; lines without any are left out."""
     line = 0
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            table = csv.reader(file, strict=True)
-            for texts in table:
-                line = table.line_num
-                if texts:
-                    yield line, texts
+        table = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+        for texts in table:
+            line = table.line_num
+            if texts:
+                yield line, texts
     except OSError as error:
         raise BenchError(f"{path}: {error.strerror}; expected a CSV file") from None
     except (UnicodeDecodeError, csv.Error) as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bench.common.errors import BenchError
 from bench.common.files import sha256
 from bench.common.parsing import unknown
+from bench.common.text_files import DAMAGE, read_text
 from bench.train.recipe import Recipe
 from bench.train.weights_file import FOLDER
 
@@ -59,9 +60,9 @@ def weights_of(recipe: Recipe, *folders: Path) -> Path:
     files: dict[str, dict[str, Path]] = {}
     for record in (record for folder in folders for record in sorted(folder.glob("*.json"))):
         try:
-            content = json.loads(record.read_text(encoding="utf-8"))
+            content = json.loads(read_text(record))
             name, noise, path = content["name"], content["recipe"]["noise"], record.parent / content["weights"]
-        except (OSError, ValueError, KeyError, TypeError):
+        except DAMAGE:
             continue  # `make list` says which one is damaged
         files.setdefault(name, {})[noise] = path
         files[record.stem] = {noise: path}

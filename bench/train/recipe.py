@@ -12,6 +12,7 @@ from typing import Any
 from bench.common.errors import BenchError, one_line
 from bench.common.parsing import unknown
 from bench.common.paths import ROOT
+from bench.common.text_files import read_text
 from bench.degradation import parse
 from bench.train.checking import KINDS, checked
 from bench.train.losses import LOSSES
@@ -21,6 +22,9 @@ FOLDER = ROOT / "methods" / "recipes"
 
 LEAST = {"patch": 1, "batch": 1, "steps": 1, "held_out": 1, "align": 1, "seed": 0, "warm_up": 0, "decay": 0, "clip": 0}
 """The least value of fields of `Recipe` that are numbers."""
+
+MOST_LAYERS = 4096
+"""The largest count of layers, channels or units of a network: more fills the memory before anything can be said."""
 
 
 @dataclass(frozen=True)
@@ -147,10 +151,10 @@ def recipe_name(method: str) -> str:
 
 def _toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_text(path))
     except OSError as error:
         raise BenchError(f"recipe {path}: cannot be read ({error.strerror}); make search writes such files") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise BenchError(f"recipe {path}: is no TOML ({error})") from None
 
 
@@ -212,8 +216,12 @@ def _arguments(where: str, network: str, given: Any) -> dict[str, Any]:
     values: dict[str, Any] = checked(f"{where}: arguments", given, examples)
     for word, value in values.items():
         example = examples[word][0] if isinstance(examples[word], list | tuple) and examples[word] else examples[word]
-        if type(example) is int and example > 0 and min(value if isinstance(value, list) else [value]) < 1:
-            raise BenchError(f"{where}: arguments.{word} is {value}; expected a whole number from 1 up")
+        if type(example) is int and example > 0:
+            numbers = value if isinstance(value, list) else [value]
+            if not all(1 <= number <= MOST_LAYERS for number in numbers):
+                raise BenchError(
+                    f"{where}: arguments.{word} is {value}; expected a whole number from 1 to {MOST_LAYERS}"
+                )
     return values
 
 

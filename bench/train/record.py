@@ -13,6 +13,7 @@ from bench.common import devices, provenance
 from bench.common.atomic import write_whole
 from bench.common.errors import BenchError
 from bench.common.files import sha256
+from bench.common.text_files import DAMAGE, read_text
 from bench.degradation import parse
 from bench.train import distributed
 from bench.train.recipe import Recipe, recipe_from
@@ -53,15 +54,16 @@ def read_record(path: Path, variant: str = "", to: str = "") -> RecordedTraining
         If it is no record of a training, or the weights would overwrite those that it is of.
     """
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = json.loads(read_text(path))
         recipe = recorded_recipe(content)
         stages = content.get("stages") or [{**content, "name": ""}]
         replays = {stage["name"]: _replay(stage) for stage in stages}
         threads = int(content.get("threads", 0))
         for word in ("data", "versions", "device"):
             content[word]
-    except (BenchError, OSError, ValueError, KeyError, TypeError) as error:
-        cause = str(error) if isinstance(error, BenchError) else f"{type(error).__name__}: {error}"
+    except (BenchError, *DAMAGE) as error:
+        said = error.strerror if isinstance(error, OSError) else str(error) if isinstance(error, BenchError) else ""
+        cause = said or f"{type(error).__name__}: {error}"
         raise BenchError(
             f"RECORD={path}: is no training record that can be read ({cause}); expected a file as "
             "methods/weights/NAME.json"
@@ -134,8 +136,8 @@ def check_free(recipe: Recipe, weights: Path) -> None:
         return
     record = weights.with_name(f"{weights.stem}.json")
     try:
-        before = recorded_recipe(json.loads(record.read_text(encoding="utf-8")))
-    except (BenchError, OSError, ValueError, KeyError, TypeError):
+        before = recorded_recipe(json.loads(read_text(record)))
+    except (BenchError, *DAMAGE):
         different = "has no readable training record"
     else:
         if before.digest == recipe.digest:

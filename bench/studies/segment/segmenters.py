@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.common.errors import BenchError
+from bench.common.text_files import DAMAGE, read_text
 from bench.studies.segment.evaluation import scheme
 from methods.trained_here import FOLDER, records
 
@@ -114,9 +115,9 @@ def _described(path: Path) -> Segmenter:
     if not record.exists():
         return Segmenter(path)
     try:
-        said = json.loads(record.read_text(encoding="utf-8"))
+        said = json.loads(read_text(record))
         return Segmenter(path, tuple(said["classes"]), float(said["held_out_mean_iou"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except DAMAGE as error:
         raise BenchError(
             f"training record {record}: is none of a segmentation network ({type(error).__name__}: {error}); "
             "train again, or delete it"

@@ -282,7 +282,7 @@ def test_bad_words(words, cause):
         recipe_for(*words)
 
 
-@pytest.mark.parametrize("text", ["fast", "-3m", "9x"])
+@pytest.mark.parametrize("text", ["fast", "-3m", "9x", "0", "1e-400s", "nan", "inf"])
 def test_bad_budget(text):
     with pytest.raises(BenchError, match=r"expected a time as 90s, 9m or 1\.5h"):
         budget_seconds(text)

@@ -1,0 +1,29 @@
+"""Text files that a person gives: recipes, training records, tables."""
+
+import errno
+from pathlib import Path
+
+DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
+"""What reading a JSON file of others raises, and looking for something in what it holds."""
+
+MOST_TEXT = 2**26
+"""Bytes of a text that a person gives: a recipe, a training record, a table."""
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a person's file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, is a pipe or a device, which may never end, or has more than `MOST_TEXT` bytes.
+    UnicodeDecodeError
+        If it is no UTF-8.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no file but a folder, a pipe or a device", str(path))
+    with path.open("rb") as file:
+        content = file.read(MOST_TEXT + 1)
+    if len(content) > MOST_TEXT:
+        raise OSError(errno.EFBIG, f"it has more than {MOST_TEXT >> 20} MB", str(path))
+    return content.decode("utf-8-sig")
