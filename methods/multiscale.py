@@ -1,6 +1,5 @@
 """The multi-scale nets of N. Markou (bfcnn) with their author's weights."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from methods.checkpoints import state_dict
 from methods.description import Method, Net, Weights, listed
+from methods.keras_layers import in_order, kernel, numbered
 from methods.loading import Layout, count, sizes
 
 if TYPE_CHECKING:
@@ -64,10 +64,10 @@ def _from_author(variables: "dict[str, np.ndarray]", path: Path) -> "dict[str, T
     """Give the variables of a checkpoint the names that they have in our modules, before merging."""
     import torch
 
-    kernels = _numbered(variables, "conv2d", "kernel")
-    learnt, fixed = (_numbered(variables, "channelwise_multiplier", part) for part in ("w0", "w1"))
+    kernels = numbered(variables, "conv2d", "kernel")
+    learnt, fixed = (numbered(variables, "channelwise_multiplier", part) for part in ("w0", "w1"))
     gains = [(a + b).clip(min=0) for a, b in zip(learnt, fixed, strict=False)]
-    count = sum(kernel.ndim == 4 and kernel.shape[0] > 1 and kernel.shape[2] == 3 for kernel in kernels)
+    count = sum(array.ndim == 4 and array.shape[0] > 1 and array.shape[2] == 3 for array in kernels)
     blocks = (len(kernels) // max(count, 1) - 2) // 3
     parts = [f"blocks.{block}.{part}" for block in range(blocks) for part in ("first", "middle", "last")]
     if gains:
@@ -81,11 +81,11 @@ def _from_author(variables: "dict[str, np.ndarray]", path: Path) -> "dict[str, T
         norms = [f"{level}.{part}.norm" for level in levels for part in (*parts, "head.0")]
         scaled = []
     try:
-        tensors = {f"{n}.weight": _kernel(k) for n, k in zip(names, kernels, strict=True)}
+        tensors = {f"{n}.weight": kernel(k) for n, k in zip(names, kernels, strict=True)}
         for name, gain in zip(scaled, gains, strict=True):
             tensors[f"{name}.weight"] *= torch.from_numpy(gain)[:, None, None, None]
         for ours, theirs in (("weight", "gamma"), ("running_mean", "moving_mean"), ("running_var", "moving_variance")):
-            arrays = _numbered(variables, "batch_normalization", theirs)
+            arrays = numbered(variables, "batch_normalization", theirs)
             tensors |= {f"{n}.{ours}": torch.from_numpy(a) for n, a in zip(norms, arrays, strict=True)}
     except (ValueError, RuntimeError, IndexError):
         raise ValueError(
@@ -104,7 +104,7 @@ def _from_keras(arrays: "dict[str, np.ndarray]", path: Path) -> "dict[str, Tenso
     tensors: dict[str, Tensor] = {}
 
     def put(ours: str, theirs: str, gate: str = "") -> None:
-        tensor = _kernel(arrays[f"{theirs}/vars/0"], depthwise=theirs.endswith("/conv_1"))
+        tensor = kernel(arrays[f"{theirs}/vars/0"], depthwise=theirs.endswith("/conv_1"))
         if gate:
             gain = np.tanh(np.maximum(1 + arrays[f"{gate}/vars/0"], 0))
             tensor *= torch.from_numpy(gain.ravel())[:, None, None, None]
@@ -112,7 +112,7 @@ def _from_keras(arrays: "dict[str, np.ndarray]", path: Path) -> "dict[str, Tenso
 
     def blocks(kind: str) -> list[str]:
         inside = (key.split("/") for key in arrays if key.startswith(f"{backbone}/{kind}"))
-        return [f"{backbone}/{name}" for name in _order({parts[2] for parts in inside})]
+        return [f"{backbone}/{name}" for name in in_order({parts[2] for parts in inside})]
 
     try:
         convolutions, wide, attention = blocks("conv2d"), blocks("conv_next_block"), blocks("convolutional_self")
@@ -143,27 +143,6 @@ def _from_keras(arrays: "dict[str, np.ndarray]", path: Path) -> "dict[str, Tenso
             f"weights {path}: not a Laplacian U-net (bfcnn) ({error}); expected the layers of unet_laplacian_v5.6"
         ) from None
     return tensors
-
-
-def _kernel(array: "np.ndarray", *, depthwise: bool = False) -> "Tensor":
-    """Turn height, width, in, out into out, in, height, width; a depthwise kernel is height, width, in, 1."""
-    import numpy as np
-    import torch
-
-    if array.ndim == 4:
-        array = array.transpose((2, 3, 0, 1) if depthwise else (3, 2, 0, 1))
-    return torch.from_numpy(np.ascontiguousarray(array, "float32"))
-
-
-def _numbered(variables: "Mapping[str, np.ndarray]", layer: str, part: str) -> "list[np.ndarray]":
-    """Return the variables ``layer/part``, ``layer_1/part``, ... in the order of their numbers."""
-    names = {key.rpartition("/")[0] for key in variables if re.fullmatch(rf"{layer}(_\d+)?/{part}", key)}
-    return [variables[f"{name}/{part}"] for name in _order(names)]
-
-
-def _order(names: "set[str]") -> list[str]:
-    """Sort layers as Keras numbers them: ``conv2d``, ``conv2d_2``, ``conv2d_10``."""
-    return sorted(names, key=lambda name: [int(number) for number in re.findall(r"_(\d+)$", name)])
 
 
 def _merge(network: "nn.Module") -> "nn.Module":

@@ -1,4 +1,7 @@
-"""The trainable multi-scale family after N. Markou's bfcnn; no weights of it are published."""
+"""The trainable multi-scale family after N. Markou's bfcnn, for weights of your own.
+
+The nets that he published are in `methods.multiscale` (colour) and `methods.multiscale_gray`.
+"""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
