@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bench.run.on_arrays import Denoiser
+
 
 def load_results(folder: str | Path = "results", *, images: bool = False) -> "pd.DataFrame":
     """Read what was measured as a tidy table.
@@ -61,3 +63,40 @@ def load_results(folder: str | Path = "results", *, images: bool = False) -> "pd
     from bench.report.frame import load_results
 
     return load_results(Path(folder), images=images)
+
+
+def load_method(method: str, *, weights: str | Path = "", device: str = "auto") -> "Denoiser":
+    """Load a method by its name, for images of your own in Python.
+
+    Parameters
+    ----------
+    method : str
+        As on METHOD: a name of ``make list``, with options behind a colon, or a file of your own.
+    weights : str or Path
+        A file of your own weights for it, as on WEIGHTS.
+    device : str
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
+
+    Returns
+    -------
+    Denoiser
+        ``denoise(image, sigma=None, *, white=None)`` returns what came, denoised: the same kind (array or tensor),
+        shape, type, range and device. `image` is (H, W), (H, W, C), (C, H, W) or a batch (B, C, H, W), gray or RGB;
+        uint8, uint16, or floats with white 1.0 (`white`: another one). `sigma` is the standard deviation of the noise
+        on the 0-255 scale, for methods that are told it. The network runs as the benchmark runs it, with its padding
+        and its tiles.
+
+    Raises
+    ------
+    BenchError
+        If there is no such method. A call raises it, in one line, for what is no such image.
+
+    Examples
+    --------
+    >>> from bench import load_method
+    >>> load_method("bfcnn-resnet-1x6")(image)  # doctest: +SKIP
+    >>> load_method("ffdnet")(image, sigma=25)  # doctest: +SKIP
+    """
+    from bench.run.on_arrays import Denoiser
+
+    return Denoiser(method, weights=str(weights), device=device)
