@@ -2,9 +2,9 @@
 
 import math
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from bench.run.processes import in_processes, limited
 from bench.run.progress import CellProgress
 from bench.run.runtimes.choice import only_networks, runtime_of
 from bench.run.runtimes.cost import Cost
-from bench.run.sample import Output, Sample, alone, samples
+from bench.run.sample import MOST_ALONE, Output, Sample, alone, samples
 from bench.run.saving import needs_floats
 from bench.run.settings import Settings
 from bench.run.watched import watching
@@ -46,6 +46,28 @@ class Clock:
             self.seconds[name] += time.perf_counter() - start
 
 
+@dataclass(frozen=True)
+class Part:
+    """What came of a cell's images, or of some of them where several processes share a cell.
+
+    Attributes
+    ----------
+    rows : list of dict
+        A row of the record for each image.
+    faults : list
+        What is likely wrong with each of their outputs.
+    failed : dict
+        The error of each image that failed alone.
+    about : dict
+        What the record's provenance says of where and how that was.
+    """
+
+    rows: list[dict[str, Any]]
+    faults: "list[sanity.Fault | None]"
+    failed: dict[str, Exception]
+    about: dict[str, Any]
+
+
 def run_cell(
     cell: Cell,
     settings: Settings = Settings(),  # noqa: B008 - frozen
@@ -67,8 +89,11 @@ def run_cell(
     BenchError, ValueError
         If a file is missing or damaged, or the method fails or returns what it must not.
     """
-    from bench.score import sanity
+    return joined(cell, [run_part(cell, settings, progress)])
 
+
+def run_part(cell: Cell, settings: Settings, progress: CellProgress) -> Part:
+    """Run a cell, or what `part_of` made of one; parameters and errors are those of `run_cell`."""
     started, start = datetime.now(UTC), time.perf_counter()
     clock = Clock()
     device = devices.chosen(settings.device)
@@ -87,28 +112,72 @@ def run_cell(
                 rows, faults = rows + scored, faults + looked_at
             if rows:
                 progress.images(len(rows), len(cell.dataset.images), sum(row["psnr"] for row in rows) / len(rows))
-    if not rows:
-        raise next(iter(failed.values()))
-    likely = sanity.warnings(faults, [row["image"] for row in rows])
     clock.seconds["total"] = time.perf_counter() - start
     about = described(cell, how.pop("opened", Opened())) | {
         "started": started.isoformat(timespec="milliseconds"),
-        "seconds": {k: round(v, 4) for k, v in clock.seconds.items()},
+        "seconds": clock.seconds,
         "device": devices.title(device),
         "drivers": devices.drivers(device),
         "peak_memory": devices.peak_memory(device) + how.pop("workers_memory", 0),
         **how,
-        "notes": list(how.get("notes", ())),
+    }
+    return Part(rows, faults, failed, about)
+
+
+def part_of(cell: Cell, names: Collection[str]) -> Cell:
+    """Return a cell with some of its images only; it has the key of the whole one, and its images the same noise."""
+    images = [image for image in cell.dataset.images if image.name in names]
+    return replace(cell, dataset=replace(cell.dataset, images=images))
+
+
+def joined(cell: Cell, parts: Sequence[Part]) -> Record:
+    """Return the record of a cell whose images were run in parts.
+
+    Raises
+    ------
+    BenchError, ValueError
+        If no image has a result, or more failed than may fail alone: the error of the first that is too many.
+    """
+    from bench.score import sanity
+
+    failed = {name: error for part in parts for name, error in part.failed.items()}
+    rows = [row for part in parts for row in part.rows]
+    faults = [fault for part in parts for fault in part.faults]
+    if not rows or len(failed) > MOST_ALONE:
+        raise list(failed.values())[MOST_ALONE if rows else 0]
+    likely = sanity.warnings(faults, [row["image"] for row in rows])
+    about = parts[0].about if len(parts) == 1 else _together([part.about for part in parts])
+    about |= {
+        "seconds": {name: round(seconds, 4) for name, seconds in about["seconds"].items()},
+        "notes": list(about.get("notes", ())),
         "warnings": [
             *_missing(failed, len(cell.dataset.images)),
             *cell.dataset.warnings,
-            *how.get("warnings", ()),
+            *about.get("warnings", ()),
             *likely,
         ],
         "failed_images": {name: one_line(error) for name, error in failed.items()},
     }
     order = {name: i for i, name in enumerate(cell.dataset.image_names())}
     return Record(sorted(rows, key=lambda row: order[row["image"]]), about)
+
+
+def _together(abouts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return where and how the parts of a cell ran: seconds and processes of all, memory of the largest."""
+    lists = {
+        name: list(dict.fromkeys(line for about in abouts for line in about.get(name, ())))
+        for name in ("notes", "warnings")
+    }
+    texts = {
+        name: "; ".join(dict.fromkeys(about[name] for about in abouts)) for name in ("machine", "device", "runtime")
+    }
+    numbers = {
+        "started": min(about["started"] for about in abouts),
+        "seconds": {name: sum(about["seconds"][name] for about in abouts) for name in abouts[0]["seconds"]},
+        "peak_memory": max(about["peak_memory"] for about in abouts),
+        "jobs": sum(about["jobs"] for about in abouts),
+    }
+    return abouts[0] | lists | texts | numbers
 
 
 def run_method(
