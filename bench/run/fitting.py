@@ -96,7 +96,7 @@ def _in_steps(run: "Run", noisy: "Tensor", sigma: float | None, step: int) -> "T
 
     if step == len(noisy):
         return run(noisy, sigma)
-    return torch.cat([run(part, sigma) for part in noisy.split(step)])
+    return torch.cat([run(part, sigma) for part in torch.split(noisy, step)])
 
 
 def _smaller(tiles: Tiles, height: int, width: int) -> Iterator[Tiles]:
