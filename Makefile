@@ -15,7 +15,7 @@ override BENCH_GOALS := $(MAKECMDGOALS)
 override SHELL := /bin/sh
 override .SHELLFLAGS := -c
 override RUN := $(if $(strip $(VENV)),"$$VENV"/bin/python,$$PYTHON)
-override COMMANDS := bench report test check conform list speed train search explain export audit where segment selfscore noisy compare compare-runs top why verify citations site demo
+override COMMANDS := bench report test check conform list speed train search explain export audit where segment selfscore noisy compare compare-runs top why verify citations site demo gpu
 
 # Commands without a program of their own say here that they take no variable.
 override OTHERS := $(filter-out PYTHON VENV TESTS BENCH_MIRROR BENCH_CACHE BENCH_TRACEBACK,$(TYPED))
@@ -127,6 +127,7 @@ audit:  ## Find test images in training sets and in other test sets (DATA, TABLE
 verify:  ## Measure and judge every published number that can be measured (METHOD, DATA, BUDGET=1h; results/measured/verify.csv)
 citations:  ## Published numbers that later papers print otherwise, and the likeliest cause (TABLE; results/measured/citations.csv)
 demo:  ## Three methods on two sets and their report, without a download (results/demo/report/index.html)
+gpu:  ## Prove, time and use a GPU in steps of 9 minutes (STEP=1 to 5, DEVICE, BUDGET, TO; results/measured/gpu-*.csv)
 site:  ## The public leaderboard as static files, measured beside published, from what is committed (TO; results/site/)
 compare:  ## Whether methods differ on the same images: intervals, tests, ranks (METHOD=a,b, DATA, NOISE, METRIC; results/compare/)
 compare-runs:  ## What changed between two folders of results: cells, numbers, verdicts, versions (A=folder, B=folder, TABLE)

@@ -20,7 +20,7 @@ from bench.common.version import version
 COMMANDS = (
     "run", "list", "conform", "report", "draws", "speed", "explain", "export", "train", "search", "audit", "where",
     "segment", "selfscore", "noisy", "compare", "compare-runs", "top", "why", "verify", "citations", "site", "demo",
-    "test", "check", "clean",
+    "gpu", "test", "check", "clean",
 )  # fmt: skip
 """Each is the function `command` of the module of its name."""
 

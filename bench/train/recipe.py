@@ -14,6 +14,7 @@ from bench.common.parsing import unknown
 from bench.common.paths import ROOT
 from bench.common.text_files import read_text
 from bench.degradation import parse
+from bench.store.records import slug
 from bench.train.checking import KINDS, checked
 from bench.train.losses import LOSSES
 from bench.train.registry import CORRUPTIONS, NETWORKS, OPTIMISERS, PROGRAMMES, arguments, resolve
@@ -80,6 +81,11 @@ class Recipe:
     def weights_name(self) -> str:
         """What a person types on METHOD for the weights."""
         return f"{self.method}@own" + (f"-{self.variant}" if self.variant else "")
+
+    @property
+    def stem(self) -> str:
+        """The name of the files of its weights, without ending."""
+        return slug(f"{self.weights_name}-{self.noise}")
 
     @property
     def digest(self) -> str:

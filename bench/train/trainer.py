@@ -66,7 +66,7 @@ def train_and_store(
         raise unknown(f"method in recipe {recipe.name}:", recipe.method, methods.available())
     if recorded and distributed.size() > 1:
         raise BenchError(f"RECORD={recorded.path}: a training is repeated in one process, without torchrun")
-    name = slug(f"{recipe.weights_name}-{recipe.noise}")
+    name = recipe.stem
     recipe, start = initial_weights(recipe, to)
     check_free(recipe, to / f"{name}.safetensors")
     place = distributed.local_device(devices.chosen(device))

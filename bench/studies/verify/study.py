@@ -1,7 +1,5 @@
 """`make verify`: the ledger measured row by row, with a committed table as its memory."""
 
-import math
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -17,12 +15,11 @@ from bench.common.parsing import unknown
 from bench.common.tables import write_csv
 from bench.judge.verified import STATES, TABLE, counts, sentence
 from bench.plan.cell import Cell, Failure
-from bench.report.console import console
-from bench.report.terminal import Live, duration
+from bench.report.terminal import duration
 from bench.run.campaign import run_campaign
-from bench.run.progress import CellProgress
 from bench.run.settings import Settings
 from bench.store.memory import Memory
+from bench.studies.deadline import Deadline, SpentError
 from bench.studies.text_table import as_text, grid
 from bench.studies.verify.confirm import confirm
 from bench.studies.verify.judged import judged, seeded, with_seeds
@@ -80,7 +77,7 @@ def build(
         names = ", ".join(dict.fromkeys(f"{row.method} on {row.dataset}" for row in rows))
         yield f"{len(rows)} more need files that are not here; METHOD and DATA together fetch them: {names}"
     yield from _torn(everything, memory)
-    progress = _Progress(time.monotonic() + budget if budget else math.inf, lambda: _write(table, everything, memory))
+    progress = _Progress(budget, lambda: _write(table, everything, memory))
     if stale := _stale(chosen, memory):
         yield f"{len(stale)} cells are known from earlier code: a few images of each are measured again and compared"
     for cell, differing in confirm(stale, memory, settings):
@@ -93,7 +90,7 @@ def build(
         tried.update(cell.key for cell in waiting)
         try:
             yield from run_campaign(waiting, memory, settings, progress).failures
-        except _SpentError:
+        except SpentError:
             yield f"the budget is spent; {sum(not memory.has(cell) for cell in waiting)} cells wait for the next run"
             break
     _write(table, everything, memory)
@@ -111,27 +108,12 @@ def _none(method: Sequence[str], data: Sequence[str], everything: Sequence[Numbe
     return BenchError(f"no published number that can be measured is of {asked}; there are {'; '.join(there)}")
 
 
-class _SpentError(Exception):
-    """The budget is spent, and no cell is begun any more."""
-
-
-class _Progress(Live):
+class _Progress(Deadline):
     """Writes the table after each cell, and begins none when the time is over."""
 
-    def __init__(self, end: float, write: Callable[[], None]) -> None:
-        super().__init__(console(), failures=False)
-        self.end, self.write = end, write
-
-    @property
-    def over(self) -> bool:
-        """Whether the time is over."""
-        return time.monotonic() > self.end
-
-    def begin(self, cell: Cell) -> CellProgress:
-        """Begin a cell, while there is time."""
-        if self.over:
-            raise _SpentError
-        return super().begin(cell)
+    def __init__(self, seconds: float, write: Callable[[], None]) -> None:
+        super().__init__(seconds, failures=False)
+        self.write = write
 
     def done(self, cell: Cell, about: Mapping[str, Any]) -> None:
         """Say what came of a cell, and write it down."""

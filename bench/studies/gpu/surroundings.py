@@ -1,0 +1,53 @@
+"""What a machine with a GPU is: versions, the GPU, its switches, and whether the tests that need one pass."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from bench.common import devices, provenance
+from bench.common.paths import ROOT
+
+PACKAGES = ("bm3d", "bm4d", "loky", "pooch", "platformdirs", "pydicom", "pywt", "onnxruntime")
+"""Packages that such a machine may lack, as they are imported: what needs one says so, and the rest runs."""
+
+TESTS = 300.0
+"""Seconds that the tests may take."""
+
+
+def surroundings(device: str) -> Iterator[dict[str, str]]:
+    """Yield rows of `what` and `value` for a device, ``"cpu"`` or ``"cuda:N"``."""
+    import torch
+
+    yield from _rows({"machine": provenance.machine(), "device": devices.title(device)} | provenance.versions())
+    yield from _rows(devices.drivers(device))
+    if device != "cpu":
+        about = torch.cuda.get_device_properties(device)
+        yield from _rows(
+            {
+                "memory of the GPU (GiB)": f"{about.total_memory / 2**30:.1f}",
+                "compute capability": f"{about.major}.{about.minor}",
+                "multiprocessors": str(about.multi_processor_count),
+            }
+        )
+    switches = {"cuDNN": torch.backends.cudnn.allow_tf32, "matrix products": torch.backends.cuda.matmul.allow_tf32}
+    yield from _rows({f"TF32 by default, {name}": "on" if on else "off" for name, on in switches.items()})
+    lacking = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    yield from _rows({"packages that are not installed": ", ".join(lacking) or "none"})
+
+
+def _rows(found: dict[str, str]) -> Iterator[dict[str, str]]:
+    yield from ({"what": name, "value": value} for name, value in found.items())
+
+
+def run_tests() -> tuple[bool, str]:
+    """Run the tests that need a GPU; return whether none failed, and the last line that pytest prints."""
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "tests"]
+    try:
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=TESTS, check=False)
+    except subprocess.TimeoutExpired:
+        return False, f"the tests took more than {TESTS:.0f} s"
+    counts = [line for line in ended.stdout.splitlines() if re.search(r"\d+ (passed|failed|skipped|deselected)", line)]
+    nothing = 5  # what pytest says where there is no such test
+    return ended.returncode in (0, nothing), (counts or ended.stderr.splitlines() or ["pytest printed nothing"])[-1]
