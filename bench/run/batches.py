@@ -65,17 +65,22 @@ def unscored(batch: list[Sample]) -> Iterable[int]:
 def self_score(
     cell: Cell, run: Callable[..., Any], noisy: "Tensor", denoised: "Tensor", image: Sample
 ) -> tuple[float, float]:
-    """Score one image (1, C, H, W) that has no reference; returns the score and its standard error."""
+    """Score one image (1, C, H, W) that has no reference; returns the score and its standard error.
+
+    The method alone runs on the device of the image: what is held out is worked out in main memory, as on the CPU.
+    """
     from bench.score.self_score import held_out, reach, score
 
+    device, noisy = noisy.device, noisy.cpu()
+
     def called(noisy: "Tensor", sigma: float | None) -> "Tensor":
-        return call(cell, run, noisy, image)
+        return call(cell, run, noisy.to(device), image).cpu()
 
     try:
         held = held_out(noisy, radius=reach(cell.degradation))
     except BenchError:  # too small an image: it has no score, and its pictures are worth having
         return math.nan, math.nan
-    found = score(called, noisy, image.sigma, held=held, denoised=denoised)
+    found = score(called, noisy, image.sigma, held=held, denoised=denoised.cpu())
     return found.error, found.standard_error
 
 

@@ -70,26 +70,29 @@ def _scores(
     levels = denoised.to(device, torch.float64, copy=True).mul_(255)
     known = [image for image in clean if image is not None]
     reference = _stack(known, device) if len(known) == len(noisy) else None
-    columns = dict.fromkeys(scored(), [float("nan")] * len(noisy))
+    found: dict[str, Tensor] = {}
     if reference is not None:
         # What is left of the noise is what is wrong with the image, clipping aside.
-        columns["noise_psnr"] = psnr(_channel(cell, reference), _channel(cell, levels)).tolist()
+        found["noise_psnr"] = psnr(_channel(cell, reference), _channel(cell, levels))
     levels.clamp_(0, 255)
     if cell.protocol.output == "uint8":
         levels = levels.round_()
     if reference is not None:
-        columns |= _against(cell, reference, levels, "")
+        found |= _against(cell, reference, levels, "")
     pixels = levels.round_().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     del levels  # of a large image each copy counts
     if reference is not None:
-        columns |= _against(cell, reference, _stack(noisy, device).double().mul_(255), "noisy_")
+        found |= _against(cell, reference, _stack(noisy, device).double().mul_(255), "noisy_")
+    columns = dict.fromkeys(scored(), [float("nan")] * len(noisy))
+    if found:  # all at once, since a GPU is waited for each time
+        columns |= zip(found, torch.stack(list(found.values())).tolist(), strict=True)
     return [
         {**{name: values[i] for name, values in columns.items()}, "denoised": pixels[i].tobytes()}
         for i in range(len(noisy))
     ]
 
 
-def _against(cell: Cell, clean: "Tensor", image: "Tensor", prefix: str) -> dict[str, list[float]]:
+def _against(cell: Cell, clean: "Tensor", image: "Tensor", prefix: str) -> "dict[str, Tensor]":
     """Return every metric of images (B, C, H, W) in grey levels, of the protocol's channel and without its border."""
     clean, image = _channel(cell, clean), _channel(cell, image)
     crop = cell.crop
@@ -101,7 +104,7 @@ def _against(cell: Cell, clean: "Tensor", image: "Tensor", prefix: str) -> dict[
         )
     inside = (..., slice(crop, clean.shape[-2] - crop), slice(crop, clean.shape[-1] - crop))
     pair = (clean[inside], image[inside]) if crop else (clean, image)
-    return {f"{prefix}{name}": metric(*pair).tolist() for name, metric in METRICS.items()}
+    return {f"{prefix}{name}": metric(*pair) for name, metric in METRICS.items()}
 
 
 def _channel(cell: Cell, image: "Tensor") -> "Tensor":

@@ -9,6 +9,7 @@ import torch
 
 import methods
 from bench.studies.conform.study import conform
+from tests.small_networks import own_nets
 
 CLASSICAL = ("bm3d:profile=lc", "nlm", "wavelet", "tv", "gaussian", "median", "bilateral")
 
@@ -16,39 +17,6 @@ PUBLISHED = (
     "dncnn-s", "dncnn-b@saoyan", "fdncnn", "bf-dncnn@0-10", "biased-dncnn@0-10", "bf-unet", "bf-rcnn", "ffdnet",
     "adnet-b", "bfcnn-resnet-1x6", "bfcnn-laplacian-3x5", "bfcnn-unet",
 )  # fmt: skip
-
-
-def own_nets():
-    """Return a small network for each method whose weights only a person can bring."""
-    from methods.networks import (
-        autoencoders,
-        bias_free,
-        ding_liu,
-        ircnn,
-        mwcnn,
-        mwrcanet,
-        pyramid_family,
-        rdn,
-        searched,
-    )
-
-    return {
-        "mwcnn": mwcnn.MWCNN(1, (4, 6, 6), 2),
-        "mwcnn-v2": mwcnn.MWCNNv2(1, 2),
-        "mwrcanet": mwrcanet.MWRCANet(3, (4, 6, 6), 1, 2),
-        "mwresnet": mwrcanet.MWResNet(1, (4, 6, 6), 1),
-        "searched": searched.SearchedNet(1, "dense", 1, (4, 6, 6)),
-        "rdn": rdn.RDN(2, 2, 4, 4, 3),
-        "rdn-small": rdn.RDN(2, 2, 4, 4, 3, predicts="noise"),
-        "dae": autoencoders.DenoisingAutoencoder(64, 20),
-        "dae-stacked": autoencoders.StackedAutoencoder((64, 30, 20)),
-        "cnn-dae": autoencoders.ConvolutionalAutoencoder(4),
-        "ding-liu": ding_liu.DingLiu(4),
-        "bf-densenet": bias_free.DenseNet(2, 1, 4, 2, bias=False),
-        "biased-densenet": bias_free.DenseNet(2, 1, 4, 2, bias=True),
-        "ircnn": ircnn.IRCNN(1),
-        "msbf-resnet": pyramid_family.PyramidDenoiser(pyramid_family.Design("resnet", 3, features=4, blocks=1)),
-    }
 
 
 def covers(names):

@@ -1,0 +1,197 @@
+"""Cells on a pretended CUDA device: no mixed devices, the numbers of the CPU, and few waits for the device a batch."""
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from skimage import data
+
+from bench.common import provenance
+from bench.common.errors import BenchError
+from bench.degradation import parse
+from bench.plan.request import Request, plan
+from bench.run import isolated, one_cell, wrappers
+from bench.run.one_cell import run_cell
+from bench.run.settings import Settings
+from bench.score import scorer
+from bench.studies.conform.pretended_cuda import pretended_cuda
+from tests.small_networks import small_nets
+
+A_BATCH = 7
+"""Waits that the first batch may cost: two to time it, two to look for NaN (in what warms up as well), one for all
+scores, one for the pictures and one for what is looked at for faults."""
+
+COLOUR = ("mwrcanet", "ding-liu", "msbf-resnet", "rdn", "rdn-small")
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch):
+    monkeypatch.setattr(provenance, "cores", lambda: 1)
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """Return a function that writes the weights of a small network."""
+
+    def write(name):
+        torch.manual_seed(0)
+        torch.save(small_nets()[name].state_dict(), tmp_path / f"{name}.pth")
+        return str(tmp_path / f"{name}.pth")
+
+    return write
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Return a function that writes images of 24x32 pixels."""
+
+    def write(colour="gray", count=2):
+        image = data.camera() if colour == "gray" else data.astronaut()
+        (tmp_path / colour).mkdir()
+        for i in range(count):
+            Image.fromarray(image[100 + 40 * i : 124 + 40 * i, 200:232]).save(tmp_path / colour / f"{i}.png")
+        return str(tmp_path / colour)
+
+    return write
+
+
+def cell_of(method, images, noise="25", **words):
+    cells, failures = plan(Request(method, images, noise, **words))
+    assert not failures, failures
+    return cells[0]
+
+
+def on_both(cell, **how):
+    """Return the record of a cell on the pretended device, the one of PyTorch on the CPU, and what was seen."""
+    with pretended_cuda() as seen:
+        record = run_cell(cell, Settings("cuda", threads=1, jobs=1, **how))
+    assert record.provenance["device"].startswith("cuda:0")
+    return record, run_cell(cell, Settings("cpu", "torch", threads=1, jobs=1)), seen
+
+
+def waits(seen):
+    """Return how often the device was waited for, but for what recognises a person's own weights on the first image."""
+    return sum(count for (_, place), count in seen.waits.items() if not place.startswith("bench/run/conventions.py"))
+
+
+def assert_same(record, expected):
+    """The same pixels, and scores that differ in the order of their sums at most."""
+    assert [row["denoised"] for row in record.images] == [row["denoised"] for row in expected.images]
+    for name in scorer.scored():
+        found, wanted = ([row[name] for row in one.images] for one in (record, expected))
+        np.testing.assert_allclose(found, wanted, rtol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("name", sorted(small_nets()))
+def test_a_network_of_each_family_gives_what_it_gives_on_the_cpu(name, weights, folder):
+    cell = cell_of(name, folder("rgb" if name in COLOUR else "gray"), weights=weights(name))
+    record, expected, seen = on_both(cell)
+    assert_same(record, expected)
+    assert waits(seen) <= A_BATCH, seen.waits
+
+
+WAYS = {
+    "ensemble": ("mwcnn", "25", {"ensemble": "8"}, A_BATCH + 14),  # each of eight runs is looked at, also to warm it up
+    "tiles": ("mwcnn", "25", {"tile": 16}, A_BATCH + 4),
+    "half precision": ("dncnn", "25", {"precision": "bf16"}, A_BATCH),
+    "photons": ("dncnn", "poisson:30", {}, A_BATCH),
+    "a level for each image": ("ffdnet", "gaussian:5-50", {}, 2 * A_BATCH),
+    "the noise of most code": ("dncnn", "25", {"protocol": "seed0"}, A_BATCH),
+    "Y alone": ("ding-liu", "25", {"protocol": "standard,channel=y,crop=1"}, A_BATCH),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_the_harness_puts_around_runs_on_the_device(way, weights, folder):
+    name, noise, words, most = WAYS[way]
+    cell = cell_of(name, folder("rgb" if name in COLOUR else "gray"), noise, weights=weights(name), **words)
+    record, expected, seen = on_both(cell)
+    assert_same(record, expected)
+    assert waits(seen) <= most, seen.waits
+
+
+def test_waits_grow_with_batches_and_not_with_images(weights, folder):
+    cell = cell_of("dncnn", folder(count=5), weights=weights("dncnn"))
+    assert waits(on_both(cell)[2]) <= A_BATCH
+
+
+def test_plain_functions_score_as_on_the_cpu(folder):
+    record, expected, _ = on_both(cell_of("median", folder()))
+    assert_same(record, expected)
+
+
+def test_the_score_without_a_reference_copies_an_image_once_a_run_of_the_method(weights, folder):
+    cell = cell_of("dncnn", folder(count=1), weights=weights("dncnn"))
+    image = cell.dataset.images[0]
+    pair = replace(image, clean=None, noisy=image.clean)
+    alone = replace(cell, degradation=parse("pairs"), dataset=replace(cell.dataset, images=(pair,)))
+    record, expected, seen = on_both(alone)
+    assert record.images[0]["self_mse"] == expected.images[0]["self_mse"] > 0
+    copies = Counter(place.partition(":")[0] for _, place in seen.uploads.elements())
+    assert copies["bench/run/batches.py"] == 1 + 4  # the image, and the four in which pixels are held out
+    # Each of four runs is looked at and comes back; so do the image and its output.
+    assert waits(seen) <= A_BATCH + 4 * 2 + 2, seen.waits
+
+
+OWN = {
+    "a network": "class Net(torch.nn.Module):\n    def forward(self, x):\n        return x * 0.9\nmodel = Net()",
+    "a function of tensors": "def denoise(noisy, sigma):\n    return noisy * 0.9 + sigma",
+    "a function that says its array": "def denoise(noisy, sigma):\n    return noisy.cpu().numpy() * 0.9",
+    "a function that moves what it holds": (
+        "KERNEL = torch.ones(1, 1, 3, 3) / 9\ndef denoise(noisy, sigma):\n"
+        "    return torch.nn.functional.conv2d(noisy, KERNEL.to(noisy.device), padding=1)"
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_a_persons_own_method_runs_on_the_device(kind, folder, method_file, monkeypatch):
+    monkeypatch.setattr(isolated, "foreign", lambda cell: False)  # its process would not be pretended
+    cell = cell_of(str(method_file(f"import torch\nCOLOUR = 'gray'\n{OWN[kind]}\n")), folder())
+    record, expected, _ = on_both(cell)
+    assert_same(record, expected)
+
+
+def planted(monkeypatch, change):
+    """Change what is around every method."""
+    checked = wrappers.checked
+    monkeypatch.setattr("bench.run.loading.checked", lambda run: checked(lambda x, sigma: run(change(x), sigma)))
+
+
+def test_a_planted_constant_of_the_cpu_is_found(weights, folder, monkeypatch):
+    planted(monkeypatch, lambda x: x + torch.zeros(x.shape[-1]))
+    cell = cell_of("dncnn", folder(), weights=weights("dncnn"))
+    run_cell(cell, Settings("cpu", "torch", threads=1))
+    with pretended_cuda(), pytest.raises(BenchError, match="same device"):
+        run_cell(cell, Settings("cuda", threads=1))
+
+
+def test_a_planted_generator_of_the_cpu_is_found(weights, folder, monkeypatch):
+    planted(monkeypatch, lambda x: x + 0 * torch.randn(1, device=x.device, generator=torch.Generator()))
+    with pretended_cuda(), pytest.raises(BenchError, match="'cuda' device type for generator but found 'cpu'"):
+        run_cell(cell_of("dncnn", folder(), weights=weights("dncnn")), Settings("cuda", threads=1))
+
+
+def test_a_planted_wait_is_counted(weights, folder, monkeypatch):
+    cell = cell_of("dncnn", folder(), weights=weights("dncnn"))
+    before = waits(on_both(cell)[2])
+    planted(monkeypatch, lambda x: x + 0 * float(x.max()))
+    seen = on_both(cell)[2]
+    assert waits(seen) == before + 2  # to warm up, and for the batch
+    assert {name for name, place in seen.waits if place.startswith("bench/run/wrappers.py")} == {
+        "__bool__",
+        "__float__",
+    }
+
+
+def test_devices_that_are_not_there_are_one_line(weights, folder):
+    cell = cell_of("dncnn", folder(), weights=weights("dncnn"))
+    with pretended_cuda(), pytest.raises(BenchError, match=r"^DEVICE=cuda:2: this machine has 2 CUDA devices"):
+        one_cell.run_cell(cell, Settings("cuda:2"))
+    with pretended_cuda():
+        second = run_cell(cell, Settings("cuda:1", threads=1))
+    assert second.provenance["device"].startswith("cuda:1")
