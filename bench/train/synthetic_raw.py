@@ -7,6 +7,7 @@ CVPR 2019, Section 3. Where the paper leaves a number open, it is that of the au
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import TYPE_CHECKING
 
 from bench.common.errors import BenchError
@@ -209,9 +210,17 @@ def mixed_matrices(weights: "Tensor | Sequence[Sequence[float]]") -> "Tensor":
 
     weights = torch.as_tensor(weights)
     weights = weights / weights.sum(1, keepdim=True)
-    cameras = torch.tensor(XYZ_TO_CAMERA, device=weights.device)
-    mixed = torch.einsum("bk,kij->bij", weights, cameras) @ torch.tensor(SRGB_TO_XYZ, device=weights.device)
+    cameras, to_xyz = _constants(weights.device)
+    mixed = torch.einsum("bk,kij->bij", weights, cameras) @ to_xyz
     return mixed / mixed.sum(2, keepdim=True)
+
+
+@cache
+def _constants(device: "torch.device") -> "tuple[Tensor, Tensor]":
+    """Return `XYZ_TO_CAMERA` and `SRGB_TO_XYZ` on a device, copied there once and not at every step."""
+    import torch
+
+    return torch.tensor(XYZ_TO_CAMERA, device=device), torch.tensor(SRGB_TO_XYZ, device=device)
 
 
 def gains(count: int, generator: "torch.Generator") -> "Tensor":

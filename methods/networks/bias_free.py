@@ -36,15 +36,15 @@ class BiasFreeBatchNorm(nn.Module):
         return self.weight / (deviation + self.epsilon)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Scale the channels of a batch (B, features, H, W)."""
+        """Scale the channels of a batch (B, features, H, W); its statistics are those of fp32 at least."""
         if self.training:
             # Not the root of var: the gradient of std is 0, and not NaN, for a channel that is constant.
-            deviation = x.std(dim=(0, 2, 3), correction=1)
+            deviation = x.to(torch.promote_types(x.dtype, torch.float32)).std(dim=(0, 2, 3), correction=1)
             with torch.no_grad():
                 self.running_var.lerp_(deviation**2, self.momentum)
         else:
             deviation = self.running_var.sqrt()
-        return x * self.gain(deviation)[:, None, None]
+        return (x * self.gain(deviation)[:, None, None]).to(x.dtype)  # of half precision under autocast, which stays so
 
 
 class Chain(nn.Module):

@@ -105,10 +105,18 @@ class CaffeBatchNorm(nn.BatchNorm2d):
 
     def forward(self, features: Tensor) -> Tensor:
         """Normalise (B, C, H, W)."""
-        if self.training:
-            assert self.num_batches_tracked is not None
-            self.momentum = 0.001 / (1 - 0.999 ** (int(self.num_batches_tracked) + 1))
-        return super().forward(features)
+        if not self.training:
+            return super().forward(features)
+        assert self.num_batches_tracked is not None
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        # The weight of this batch stays on the device: as a number of Python it would be waited for at every step.
+        weight = 0.001 / (1 - 0.999 ** self.num_batches_tracked.add_(1).double())
+        mean, variance = torch.zeros_like(self.running_mean), torch.zeros_like(self.running_var)
+        output = functional.batch_norm(features, mean, variance, self.weight, self.bias, True, 1.0, self.eps)
+        self.running_mean.lerp_(mean, weight.to(mean.dtype))
+        self.running_var.lerp_(variance, weight.to(variance.dtype))
+        return output
 
 
 def _block(conv: nn.Conv2d, *, norm: bool, relu: bool = True) -> nn.Sequential:
