@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from bench.common.errors import BenchError, one_line, visible
+from bench.common.errors import BenchError, one_line, shortened, visible
 from bench.common.interruption import interruptible
 from bench.common.paths import ROOT
 from bench.common.version import version
@@ -101,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 traceback.print_exception(error)
             line, status = _explained(error)
             if not interruption.number:  # what it ended may have been missed
-                typer.echo(f"error: {visible(line)}", err=True)
+                typer.echo(f"error: {shortened(visible(line))}", err=True)
     if interruption.number or status == INTERRUPTED:
         typer.echo(interruption.line, err=True)
         status = interruption.status

@@ -16,7 +16,7 @@ import typer
 from bench.cli import complete
 from bench.cli.app import BAD_INPUT, COMMANDS, app, main
 from bench.cli.help import explained
-from bench.common.errors import BenchError
+from bench.common.errors import BenchError, shortened, visible
 from bench.common.interruption import leave
 from bench.common.parsing import unknown
 
@@ -118,7 +118,7 @@ def _run(command: str, typed: Mapping[str, str], goals: Sequence[str]) -> int:
     try:
         program_arguments = arguments(command, typed, goals)
     except BenchError as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {shortened(visible(str(error)))}", err=True)
         return BAD_INPUT
     for name in variables(command):
         if os.environ.get(name) and name not in typed:

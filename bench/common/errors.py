@@ -33,10 +33,29 @@ def one_line(error: BaseException) -> str:
     `FileNotFoundError` of methods and datasets) stand as they are; any other one is
     preceded by its type, since its text alone seldom says what happened.
     """
-    text = " ".join(str(error).split())
+    text = shortened(" ".join(str(error).split()))
     if isinstance(error, (BenchError, ValueError)) and text:
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+MOST_LETTERS = 1500
+"""An error has no more letters: it may quote what was typed, or a file."""
+
+
+def shortened(text: str) -> str:
+    """Return a text with its middle left out, where it is too long to be read.
+
+    Examples
+    --------
+    >>> text = shortened("a" * 5000 + "b")
+    >>> text[740:790], text[-5:]
+    ('aaaaaaaaaa ... (3501 letters left out) ... aaaaaaa', 'aaaab')
+    """
+    if len(text) <= MOST_LETTERS:
+        return text
+    half = MOST_LETTERS // 2
+    return f"{text[:half]} ... ({len(text) - 2 * half} letters left out) ... {text[-half:]}"
 
 
 def visible(text: str) -> str:

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextCol
 from rich.table import Column
 from rich.text import Text
 
-from bench.common.errors import visible
+from bench.common.errors import shortened, visible
 from bench.common.interruption import CURRENT
 from bench.plan.cell import Cell, Failure
 from bench.run.forecast import expected_seconds
@@ -124,7 +124,7 @@ class Live(CampaignProgress):
 
 def failed(failure: Failure) -> None:
     """Print why something failed, on standard error, as one line."""
-    print(visible(f"failed  {failure.title}: {failure.cause}"), file=sys.stderr)  # noqa: T201
+    print(visible(f"failed  {shortened(failure.title)}: {shortened(failure.cause)}"), file=sys.stderr)  # noqa: T201
 
 
 def _words(request: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

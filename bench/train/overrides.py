@@ -45,6 +45,8 @@ def read_overrides(text: str) -> dict[str, Any]:
     {'steps': 2000, 'loss': 'l1', 'validation_noise': '25', 'features': [16, 24], 'options.segmenter.rate': 0.001}
     """
     values: dict[str, Any] = {}
+    if unread := _ASSIGNMENT.sub("", text).strip(" ,\t\n"):
+        raise BenchError(f"CHANGE={text}: nothing can be made of {unread}; brackets and quotation marks come in pairs")
     for piece in _ASSIGNMENT.findall(text):
         name, _, value = piece.partition("=")
         if not name or not value:

@@ -24,6 +24,9 @@ FOLDER = ROOT / "methods" / "recipes"
 LEAST = {"patch": 1, "batch": 1, "steps": 1, "held_out": 1, "align": 1, "seed": 0, "warm_up": 0, "decay": 0, "clip": 0}
 """The least value of fields of `Recipe` that are numbers."""
 
+MOST = {"patch": 2**14, "batch": 2**16, "steps": 2**40, "warm_up": 2**40, "decay": 1e6, "clip": 1e30, "rate": 1e6}
+"""Their largest value: more fills the memory, or is no number of float32."""
+
 MOST_LAYERS = 4096
 """The largest count of layers, channels or units of a network: more fills the memory before anything can be said."""
 
@@ -205,6 +208,9 @@ def _check_values(where: str, recipe: Recipe) -> None:
     for word, least in LEAST.items():
         if getattr(recipe, word) < least:
             raise BenchError(f"{where}: {word} is {getattr(recipe, word)}; expected a number from {least} up")
+    for word, most in MOST.items():
+        if getattr(recipe, word) > most:
+            raise BenchError(f"{where}: {word} is {getattr(recipe, word):g}; expected a number up to {most:g}")
     if not recipe.rate > 0:
         raise BenchError(f"{where}: rate is {recipe.rate:g}; expected a number above 0, as 1e-3")
     if not 0 <= recipe.average < 1:
