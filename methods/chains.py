@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from methods import keras_chain
 from methods.checkpoints import state_dict
 from methods.formats import Layer, is_hdf5, matconvnet_layers
 
@@ -29,13 +30,16 @@ _NORM = {"weight", "bias", "running_mean", "running_var"}
 def chain(path: Path) -> Chain:
     """Return the convolutions of one chain, batch normalisation merged into them.
 
-    The file is MatConvNet's `.mat` (7.3) of cszn, or a state dict whose keys number the modules in their order.
+    The file is MatConvNet's `.mat` (7.3) of cszn, what Keras saves (`.keras`, `.h5`), or a state dict whose keys number
+    the modules in their order.
 
     Raises
     ------
     ValueError
         If it cannot be read, or holds something else than such a chain.
     """
+    if keras_chain.is_keras(path):
+        return keras_chain.chain(path)
     if is_hdf5(path):
         return matconvnet_layers(path)
     tensors = state_dict(path)

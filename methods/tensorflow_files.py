@@ -95,7 +95,7 @@ def keras_archive(path: Path) -> "tuple[dict[str, Any], dict[str, np.ndarray]]":
         if not isinstance(config, dict):
             raise ValueError("config.json holds no layers")
         with h5py.File(content) as file:
-            return config, dict(_datasets(file))
+            return config, dict(arrays_of(file))
     except (OSError, ValueError, KeyError, RuntimeError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise ValueError(
             f"weights {path}: no readable Keras 3 archive ({_line(error)}); expected config.json and "
@@ -288,13 +288,13 @@ def _member(archive: "ZipFile", name: str) -> bytes:
         return member.read(claimed)
 
 
-def _datasets(file: Any) -> "Iterator[tuple[str, np.ndarray]]":
-    """Yield the arrays of numbers; links to other files are not followed."""
+def arrays_of(file: Any) -> "Iterator[tuple[str, np.ndarray]]":
+    """Yield the arrays of numbers of an HDF5 file or group; links to other files are not followed."""
     import h5py
 
     datasets: list[tuple[str, Any]] = []
     file.visititems(lambda path, item: datasets.append((path, item)) if isinstance(item, h5py.Dataset) else None)
-    arrays = [(path, item) for path, item in datasets if item.dtype.kind in "fi" and not path.startswith("optimizer/")]
+    arrays = [(path, item) for path, item in datasets if item.dtype.kind in "fi" and not path.startswith("optimizer")]
     if any(item.external for _, item in arrays) or sum(item.nbytes for _, item in arrays) > MOST_BYTES:
         raise ValueError(f"its arrays lie in other files, or claim more than {MOST_BYTES} bytes")
     for path, item in arrays:
