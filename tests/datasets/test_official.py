@@ -97,6 +97,56 @@ def test_sidd_blocks(save_73, name, place, files, shape):
                 assert np.array_equal(image, content[i][..., None] * np.float32(255))
 
 
+def test_mwrcanet_on_raw_blocks_with_and_without_self_ensemble(save_73, monkeypatch, tmp_path, row_of):
+    """From files and a checkpoint as their authors give them to the verdict; scored as DN_valid_SIDDPlus.py does."""
+    import torch
+
+    from bench.plan.request import Request, plan
+    from bench.run.campaign import run_campaign
+    from bench.store.records import Store
+    from bench.store.results import gather
+    from methods.networks.mwrcanet import MWRCANet
+
+    torch.manual_seed(0)
+    network = MWRCANet(1, (4, 4, 4), 1, 4).eval()
+    torch.save(
+        {"state_dict": {f"module.{key}": value for key, value in network.state_dict().items()}}, tmp_path / "w.pth"
+    )
+    places, rng = [(1023,)], np.random.default_rng(0)
+    clean = rng.random((1, 256, 256), np.float32)
+    noisy = clean + rng.normal(0, 0.05, clean.shape).astype("float32")
+    for variable, content in (("siddplus_valid_gt_raw", clean), ("siddplus_valid_noisy_raw", noisy)):
+        stored = {variable: ((1024, 256, 256), dict(zip(places, content, strict=True)))}
+        save_73(folder("SIDDplus") / f"{variable}.mat", stored)
+    entry = SETS["siddplus-valid-raw"]
+    few = replace(entry, images=[image for image in entry.images if image.name == "1024"])
+    monkeypatch.setattr("datasets.available", lambda: SETS | {few.name: few})
+    words = {"weights": str(tmp_path / "w.pth"), "judged": "mwrcanet", "ensemble": "1,8", "output": "image"}
+    cells, failures = plan(Request("mwrcanet", few.name, **words))
+    done = run_campaign(cells, Store(tmp_path / "runs"), failures=failures)
+    assert not done.failures
+    rows = {result.ensembled: row_of(result) for result in gather(done.records())}
+
+    def psnr(turns):
+        each = []
+        for y, x in zip(noisy, clean, strict=True):
+            total = np.zeros_like(y)
+            for k, flip in turns:
+                turned = np.rot90(y, k)
+                turned = turned[::-1] if flip else turned
+                with torch.inference_mode():
+                    out = network(torch.from_numpy(turned.copy())[None, None])[0, 0].numpy()
+                total += np.rot90(out[::-1] if flip else out, -k) / len(turns)
+            each.append(-10 * np.log10(np.mean((total.clip(0, 1) - x) ** 2, dtype=float)))
+        return np.mean(each)
+
+    every = [(k, flip) for k in range(4) for flip in (False, True)]
+    for ensembled, turns, printed in ((False, every[:1], "52.79"), (True, every, "52.80")):
+        assert float(rows[ensembled]["psnr"]) == pytest.approx(psnr(turns), abs=2e-3)
+        assert (rows[ensembled]["psnr_published"], rows[ensembled]["verdict"]) == (printed, "below")
+    assert abs(psnr(every) - psnr(every[:1])) > 0.01  # so that the test would tell them apart
+
+
 def test_sidd_blocks_of_version_5(monkeypatch):
     # As they are published, but for the size of a block: 250 MB are no small file.
     whole = np.random.default_rng(1).integers(0, 256, (40, 32, 5, 6, 3), dtype=np.uint8)
