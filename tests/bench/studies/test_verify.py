@@ -273,7 +273,7 @@ def building(memory, monkeypatch):
     """Return `build` for two numbers of one set, which runs nothing."""
     numbers = Number(row(), (cell("matlab0"),)), Number(row(paper="DnCNN-PyTorch (SaoYan)"), (cell(),))
     monkeypatch.setattr(study, "measurable", lambda: numbers)
-    monkeypatch.setattr(study, "run_campaign", lambda *_: (_ for _ in ()).throw(study._SpentError()))
+    monkeypatch.setattr(study, "run_campaign", lambda *_: (_ for _ in ()).throw(study.SpentError()))
     folder = memory.folder.parent
 
     def build(method=("dncnn-s",), **how):
