@@ -24,9 +24,9 @@ TRAININGS = (
     ("dncnn-s", "25", "set12,bsd68"),
     ("dncnn-s", "50", "set12,bsd68"),
     ("dncnn-s", "15", "set12,bsd68"),
-    ("bf-dncnn", "0-100", "set12,bsd68"),
-    ("dncnn-b", "0-55", "set12,bsd68"),
-    ("cdncnn-b", "0-55", "cbsd68"),
+    ("bf-dncnn", "gaussian:0-100", "set12,bsd68"),
+    ("dncnn-b", "gaussian:0-55", "set12,bsd68"),
+    ("cdncnn-b", "gaussian:0-55", "cbsd68"),
 )
 """Recipes in the order of their worth, each with its noise and what is measured with it; step 4 trains the first."""
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 LAYOUTS = ("NCHW", "channels-last")
 
+SHAPE, BATCHES = (321, 481), (1, 16)
+"""Height and width of the images of BSD68, or the next smaller multiples that a network takes; and images at once."""
+
 HALVES = {"bf16": "bfloat16", "fp16": "float16"}
 
 WARM, TIMED = 5, 20
@@ -27,10 +30,6 @@ WARM, TIMED = 5, 20
 def forward_passes(
     cells: Sequence[Cell],
     device: str,
-    shape: tuple[int, int] = (321, 481),
-    batches: Sequence[int] = (1, 16),
-    *,
-    compiling: bool = True,
     over: Callable[[], bool] = lambda: False,
 ) -> Iterator[dict[str, str | float]]:
     """Time the forward pass of each cell's network.
@@ -41,12 +40,6 @@ def forward_passes(
         Whose networks.
     device : str
         ``"cpu"``, which has no TF32, or ``"cuda:N"``.
-    shape : tuple of int
-        Height and width; a network that takes multiples only gets the next smaller ones.
-    batches : sequence of int
-        Images at once.
-    compiling : bool
-        Whether compiled networks are timed too.
     over : callable
         Says whether the time is over, and no further row is begun.
 
@@ -58,17 +51,10 @@ def forward_passes(
         no time.
     """
     for cell in cells:
-        yield from _of_cell(cell, device, shape, batches, compiling, over)
+        yield from _of_cell(cell, device, over)
 
 
-def _of_cell(
-    cell: Cell,
-    device: str,
-    shape: tuple[int, int],
-    batches: Sequence[int],
-    compiling: bool,
-    over: Callable[[], bool],
-) -> Iterator[dict[str, str | float]]:
+def _of_cell(cell: Cell, device: str, over: Callable[[], bool]) -> Iterator[dict[str, str | float]]:
     import torch
 
     network = cell.method.load(cell.net, weights_path(cell), cell.options)
@@ -76,13 +62,13 @@ def _of_cell(
         return
     network.eval().to(device)
     multiple = cell.net.size_multiple
-    height, width = (side // multiple * multiple for side in shape)
+    height, width = (side // multiple * multiple for side in SHAPE)
     channels = 3 if cell.dataset.colour == "rgb" else 1
     generator = torch.Generator().manual_seed(0)
-    for batch in batches:
+    for batch in BATCHES:
         noisy = torch.rand(batch, channels, height, width, generator=generator).to(device)
         expected: Tensor | None = None
-        ways = product((False, True) if compiling else (False,), PRECISIONS, LAYOUTS)
+        ways = product((False, True), PRECISIONS, LAYOUTS)
         for compiled, precision, layout in ways:
             if precision == "tf32" and device == "cpu":
                 continue

@@ -23,14 +23,8 @@ def surroundings(device: str) -> Iterator[dict[str, str]]:
     yield from _rows({"machine": provenance.machine(), "device": devices.title(device)} | provenance.versions())
     yield from _rows(devices.drivers(device))
     if device != "cpu":
-        about = torch.cuda.get_device_properties(device)
-        yield from _rows(
-            {
-                "memory of the GPU (GiB)": f"{about.total_memory / 2**30:.1f}",
-                "compute capability": f"{about.major}.{about.minor}",
-                "multiprocessors": str(about.multi_processor_count),
-            }
-        )
+        total, (major, minor) = torch.cuda.mem_get_info(device)[1], torch.cuda.get_device_capability(device)
+        yield from _rows({"memory of the GPU (GiB)": f"{total / 2**30:.1f}", "compute capability": f"{major}.{minor}"})
     switches = {"cuDNN": torch.backends.cudnn.allow_tf32, "matrix products": torch.backends.cuda.matmul.allow_tf32}
     yield from _rows({f"TF32 by default, {name}": "on" if on else "off" for name, on in switches.items()})
     lacking = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
