@@ -15,7 +15,7 @@ override BENCH_GOALS := $(MAKECMDGOALS)
 override SHELL := /bin/sh
 override .SHELLFLAGS := -c
 override RUN := $(if $(strip $(VENV)),"$$VENV"/bin/python,$$PYTHON)
-override COMMANDS := bench report test check conform list speed train search explain export audit where segment selfscore noisy compare compare-runs top why verify citations site demo gpu
+override COMMANDS := bench report test check conform list speed train search explain export audit where segment selfscore noisy compare compare-runs top why verify citations site demo docs gpu
 
 # Commands without a program of their own say here that they take no variable.
 override OTHERS := $(filter-out PYTHON VENV TESTS BENCH_MIRROR BENCH_CACHE BENCH_TRACEBACK,$(TYPED))
@@ -24,7 +24,7 @@ $(if $(OTHERS),$(error make $(or $(MAKECMDGOALS),help) does not take $(OTHERS)))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup clean $(COMMANDS)
+.PHONY: help setup clean docs-packages $(COMMANDS)
 
 override INSTALL = [ -z "$$VENV" ] || { [ -e "$$VENV/.ready" ] && \
 	  [ -z "$$(find requirements.txt constraints.txt -newer "$$VENV/.ready")" ]; } || { $$PYTHON -m venv "$$VENV" && \
@@ -107,6 +107,12 @@ ifeq ($(ASKED),)
 setup:  ## Install the pinned packages into VENV (.venv)
 	@$(INSTALL)
 
+# The documentation needs packages that nothing else does.
+docs: docs-packages
+docs-packages: setup
+	@[ -z "$$VENV" ] || { [ -e "$$VENV/.docs" ] && [ -z "$$(find requirements-docs.txt constraints.txt -newer "$$VENV/.docs")" ]; } || \
+	  { $(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-docs.txt -c constraints.txt && touch "$$VENV/.docs"; }
+
 # At Ctrl-C the command has said what is kept, and make, which is interrupted too, needs to add no "Error 130".
 $(COMMANDS): setup
 	@hit=; trap 'hit=1' INT; $(RUN) -m bench.cli.make $@ || { status=$$?; [ "$$hit" ] || exit $$status; }
@@ -126,6 +132,7 @@ export:  ## Write networks as ONNX or TFLite files (METHOD, DATA, NOISE, FORMAT,
 audit:  ## Find test images in training sets and in other test sets (DATA, TABLE; results/audit/); LIMITS=1: which planted overlaps it finds
 verify:  ## Measure and judge every published number that can be measured (METHOD, DATA, BUDGET=1h; results/measured/verify.csv)
 citations:  ## Published numbers that later papers print otherwise, and the likeliest cause (TABLE; results/measured/citations.csv)
+docs:  ## This documentation as a site that opens from disk (results/docs/index.html)
 demo:  ## Three methods on two sets and their report, without a download (results/demo/report/index.html)
 gpu:  ## Prove, time and use a GPU in steps of 9 minutes (STEP=1 to 5, DEVICE, BUDGET, TO; results/measured/gpu-*.csv)
 site:  ## The public leaderboard as static files, measured beside published, from what is committed (TO; results/site/)

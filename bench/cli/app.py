@@ -20,11 +20,11 @@ from bench.common.version import version
 COMMANDS = (
     "run", "list", "conform", "report", "draws", "speed", "explain", "export", "train", "search", "audit", "where",
     "segment", "selfscore", "noisy", "compare", "compare-runs", "top", "why", "verify", "citations", "site", "demo",
-    "gpu", "test", "check", "clean",
+    "docs", "gpu", "test", "check", "clean",
 )  # fmt: skip
 """Each is the function `command` of the module of its name."""
 
-KEEPING_NOTHING = ("list", "conform", "speed", "explain", "export", "test", "check")
+KEEPING_NOTHING = ("list", "conform", "speed", "explain", "export", "docs", "test", "check")
 """Those of which an interruption leaves nothing that the same command could go on from."""
 
 BAD_INPUT, UNEXPECTED, INTERRUPTED = 2, 70, 130

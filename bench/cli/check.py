@@ -7,7 +7,7 @@ import typer
 
 from bench.common.paths import ROOT
 
-OURS = ("bench", "methods", "datasets", "tests")
+OURS = ("bench", "methods", "datasets", "docs", "tests")
 """Folders that are checked: a person's own methods may lie beside them."""
 
 CHECKS = (

@@ -6,7 +6,20 @@ from pathlib import Path
 
 from bench.common.paths import ROOT
 
-MADE = ("runs", "report", "explain", "export", "compare", "where", "segment", "selfscore", "audit", "draws", "search")
+MADE = (
+    "runs",
+    "report",
+    "explain",
+    "export",
+    "compare",
+    "where",
+    "segment",
+    "selfscore",
+    "audit",
+    "draws",
+    "search",
+    "docs",
+)
 """Folders of `results` that commands write; not `training`, whose checkpoints a training goes on from."""
 
 CACHES = (".pytest_cache", ".mypy_cache", ".ruff_cache")

@@ -128,16 +128,16 @@ def _methods(filters: Sequence[str]) -> Table:
         word = " ".join([first.name, *(f"@{weights}" for weights in others)])
         options = f" (options: {', '.join(first.options)})" if first.options else ""
         grid.columns[0].min_width = max(grid.columns[0].min_width or 0, *map(len, word.split()))  # names stay whole
-        grid.add_row(word, f"{first.title}{options}", _colours(nets), _sigmas(nets))
+        grid.add_row(word, f"{first.title}{options}", colours(nets), sigmas(nets))
     return grid
 
 
-def _colours(nets: Sequence[Net]) -> str:
-    colours = {colour for net in nets for colour in net.colour.replace("any", "gray rgb").split()}
-    return ", ".join(sorted(colours))
+def colours(nets: Sequence[Net]) -> str:
+    """Say for which images nets are: `gray, rgb`."""
+    return ", ".join(sorted({colour for net in nets for colour in net.colour.replace("any", "gray rgb").split()}))
 
 
-def _sigmas(nets: tuple[Net, ...]) -> str:
+def sigmas(nets: tuple[Net, ...]) -> str:
     """Say for which sigmas nets were trained, and whether they are blind to it."""
     single = sorted({net.trained[0] for net in nets if net.trained and not net.covers_a_range})
     several = f"{single[0]:g}-{single[-1]:g}, {len(single)} nets" if len(single) > 3 else ""
@@ -152,7 +152,7 @@ def _nets(method: Method) -> Table:
     for net in method.nets:
         grid.add_row(
             net.id,
-            _colours((net,)),
+            colours((net,)),
             names((net,)) or "-",
             "given" if net.given_sigma else "blind",
             str(net.receptive_field or "all"),

@@ -64,7 +64,7 @@ def test_rounding_and_what_was_measured_anew_by_the_same_hand_is_no_finding(foun
 def test_the_committed_table_is_that_of_the_ledger(found):
     committed = (ROOT / "results" / "measured" / "citations.csv").read_text()
     assert committed == csv_text(found)
-    assert f"lists the {len(found)} published numbers" in (ROOT / "README.md").read_text()
+    assert f"lists the {len(found)} published numbers" in (ROOT / "docs" / "commands" / "citations.md").read_text()
 
 
 def test_the_command_prints_and_writes_them(found, tmp_path, capsys):

@@ -1,0 +1,100 @@
+"""Pages of the documentation: links, what of them is made from the code, and what stands in one place."""
+
+import importlib.util
+import re
+from types import SimpleNamespace
+
+import pytest
+
+from bench.cli.make import variables
+from bench.common.paths import ROOT
+
+_spec = importlib.util.spec_from_file_location("pages", ROOT / "docs" / "pages.py")
+pages = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(pages)
+
+ALL = sorted({
+    "README.md", "CONTRIBUTING.md", "CHANGELOG.md", *pages.linked(),
+    *(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")),
+})  # fmt: skip
+
+
+def anchors(path):
+    """Return the anchors of the headings of a page, as code hosts and mkdocs make them."""
+    text = pages.CODE.sub(lambda match: match[0].strip("`") if "\n" not in match[0] else "", (ROOT / path).read_text())
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {"#" + re.sub(r"\s+", "-", re.sub(r"[^\w\s-]", "", heading.lower()).strip()) for heading in headings}
+
+
+@pytest.mark.parametrize("page", [path for path in ALL if path.endswith(".md")])
+def test_every_link_leads_somewhere(page):
+    for target, anchor in pages.targets(page):
+        assert (ROOT / target).exists(), target
+        assert not anchor or anchor in anchors(target), (target, anchor)
+    for anchor in re.findall(r"\]\((#[^)]+)\)", (ROOT / page).read_text()):
+        assert anchor in anchors(page), anchor
+
+
+def test_the_site_has_every_page_once_and_what_pages_link_to():
+    config = SimpleNamespace(nav=_navigation())
+    named = re.findall(r"[\w/-]+\.md", str(pages.on_config(config).nav))
+    assert len(set(named)) == len(named)
+    made = {f"commands/{name}.md" for name, _ in pages.commands()} | {"commands/index.md"}
+    assert set(named) == {pages.place(path) for path in ALL if path.endswith(".md")} | made
+    assert [len({pages.place(path) for path in ALL})] == [len(ALL)]
+
+
+def _navigation():
+    """Read the navigation, which has lists in lists, without a package for YAML."""
+    text = (ROOT / "mkdocs.yml").read_text().partition("\nnav:\n")[2]
+    named = re.findall(r"(?:[\w/-]+/)?[\w-]+\.md", text)
+    return [
+        {"All": [name for name in named if name != "commands/index.md"]},
+        {"Commands": "commands/index.md"},
+        {"More": []},
+    ]
+
+
+def test_a_page_of_a_command_says_what_the_program_says():
+    named = {name for name, _ in pages.commands()}
+    assert {path.stem for path in (ROOT / "docs" / "commands").glob("*.md")} <= named
+    for name in named - {"setup"}:
+        does, table = pages.command_page(name)
+        assert does.endswith(".")
+        assert "(make" not in does
+        for variable, parameter in variables(name).items():
+            assert f"| `{variable}` | {parameter.help or ''} |" in table
+    assert "| `METHOD` |" in pages.command_page("bench")[1]
+    assert str(ROOT) not in str([pages.command_page(name) for name in named])
+
+
+def test_the_page_of_variables_has_those_of_bench_and_report():
+    text = (ROOT / "docs" / "reference" / "variables.md").read_text()
+    for name in variables("bench").keys() | variables("report").keys():
+        assert name in re.findall(r"`([A-Z_]+)(?:=[^`]*)?`", text), name
+
+
+@pytest.mark.parametrize("mark", sorted(pages.TABLES))
+def test_a_table_of_the_site_is_used_and_well_formed(mark):
+    (page,) = [path for path in ALL if path.endswith(".md") and f"<!-- {mark} -->" in (ROOT / path).read_text()]
+    file = SimpleNamespace(file=SimpleNamespace(src_uri=pages.place(page)))
+    text = pages.on_page_markdown((ROOT / page).read_text(), file, None, None)
+    assert f"<!-- {mark} -->" not in text
+    lines = pages.TABLES[mark]().split("\n\n")[0].splitlines()
+    assert len(lines) > 4
+    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1
+
+
+def test_links_of_the_site_are_those_of_the_repository():
+    page = SimpleNamespace(file=SimpleNamespace(src_uri="concepts/verdict.md"))
+    text = "[a](../../results/README.md#verdicts) [b](protocol.md) [c](../../README.md) ![e](../images/f.png)"
+    turned = pages.on_page_markdown(text, page, None, None)
+    assert turned == "[a](../results/README.md#verdicts) [b](protocol.md) [c](../index.md) ![e](../images/f.png)"
+    assert pages.on_page_markdown("[d](https://x.y/z.md)", page, None, None) == "[d](https://x.y/z.md)"
+    page = SimpleNamespace(file=SimpleNamespace(src_uri="index.md"))
+    assert pages.on_page_markdown("[a](docs/start.md)", page, None, None) == "[a](start.md)"
+
+
+def test_the_readme_is_short():
+    lines = (ROOT / "README.md").read_text().splitlines()
+    assert len(lines) <= 120
