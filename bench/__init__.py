@@ -25,22 +25,20 @@ def load_results(folder: str | Path = "results", *, images: bool = False) -> "pd
         One row a result: a method, dataset, degradation and protocol, over the seeds that were run; best first within
         each. Names and values are those of `leaderboard.csv`, and of `images.csv` for images:
 
-        ===================================== ======================================================================
-        ``method, net, dataset``              what was measured on what
-        ``degradation, protocol``             the noise (``gaussian:25``) and the rules
-        ``seeds, images``                     how many seeds; how many images (``67 of 68`` where some failed)
-        ``psnr, ssim, mse``                   means over images and seeds; PSNR in dB, MSE in squared grey levels
-        ``psnr_deviation`` ...                standard deviation over the seeds of each of these
-        ``noisy_psnr`` ...                    the same of the noisy images
-        ``noise_psnr`` ...                    of the noise that was taken away, and with peak 255 for images of white 1
-        ``self_mse, self_error``              the score without a reference, and its standard error
-        ``seconds, runtime``                  of the method alone, for an image, and what computed it
-        ``psnr_published`` ...                the published number, where the ledger has one
-        ``psnr_claimed`` ...                  what a person claims (CLAIM)
-        ``psnr_difference, psnr_allowed`` ... measured minus published, and what chance alone explains
-        ``verdict, source``                   on the PSNR (``ssim_verdict, mse_verdict``); where the number stands
-        ``warnings, notes``                   a likely fault; how things were understood
-        ===================================== ======================================================================
+        - ``method, net, dataset``: what was measured on what
+        - ``degradation, protocol``: the noise (``gaussian:25``) and the rules
+        - ``seeds, images``: how many seeds; how many images (``67 of 68`` where some failed)
+        - ``psnr, ssim, mse``: means over images and seeds; PSNR in dB, MSE in squared grey levels
+        - ``psnr_deviation`` ...: standard deviation over the seeds of each of these
+        - ``noisy_psnr`` ...: the same of the noisy images
+        - ``noise_psnr`` ...: of the noise that was taken away, and with peak 255 for images of white 1
+        - ``self_mse, self_error``: the score without a reference, and its standard error
+        - ``seconds, runtime``: of the method alone, for an image, and what computed it
+        - ``psnr_published`` ...: the published number, where the ledger has one
+        - ``psnr_claimed`` ...: what a person claims (CLAIM)
+        - ``psnr_difference, psnr_allowed`` ...: measured minus published, and what chance alone explains
+        - ``verdict, source``: on the PSNR (``ssim_verdict, mse_verdict``); where the number stands
+        - ``warnings, notes``: a likely fault; how things were understood
 
         Of images: ``method, dataset, degradation, protocol, seed, image, height, width, told_sigma``, the scores, and
         ``seconds, runtime``. What there is no value of is NaN.

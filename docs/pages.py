@@ -126,7 +126,8 @@ def _default(parameter: Any) -> str:
     if getattr(parameter, "is_flag", False):
         return "off"
     usual = parameter.default
-    return "" if usual in (None, "") or callable(usual) else f"`{_short(usual)}`"
+    text = f"{usual:g}" if isinstance(usual, float) else _short(usual)
+    return "" if usual in (None, "") or callable(usual) else f"`{text}`"
 
 
 def _short(value: Any) -> str:
