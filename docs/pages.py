@@ -67,6 +67,22 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     return LINK.sub(turned, markdown)
 
 
+def on_post_page(output: str, page: Any, config: Any) -> str:
+    """Take the script that searching from disk needs from the site, where the theme would take it from the network."""
+    return local(output, page.file.dest_uri)
+
+
+def on_post_template(output: str, template_name: str, config: Any) -> str:
+    """Do the same for pages that the theme adds."""
+    return local(output, template_name)
+
+
+def local(output: str, uri: str) -> str:
+    """Return a page of the site with its scripts taken from there."""
+    script = posixpath.relpath("vendor/iframe-worker.js", posixpath.dirname(uri) or ".")
+    return output.replace("https://unpkg.com/iframe-worker/shim", script)
+
+
 def place(path: str) -> str:
     """Return where a file of the repository stands in the site.
 
@@ -142,10 +158,10 @@ def command_table() -> str:
 
 def columns_table() -> str:
     """Return the columns of `leaderboard.csv` and of `TABLE=file.csv`."""
-    from bench.report.columns import FILE, columns, heading
+    from bench.report.columns import FILE, columns
 
     rows = [
-        (f"`{c.name}`", heading(c, "page"), c.unit, c.origin, ", ".join(o for o in c.outputs if o != FILE))
+        (f"`{c.name}`", c.title, c.unit, c.origin, ", ".join(o for o in c.outputs if o != FILE))
         for c in columns(FILE, [])
     ]
     return table(("column", "heading", "unit", "comes from", "also in"), rows)

@@ -1,5 +1,6 @@
 """Pages of the documentation: links, what of them is made from the code, and what stands in one place."""
 
+import hashlib
 import importlib.util
 import re
 from types import SimpleNamespace
@@ -98,3 +99,12 @@ def test_links_of_the_site_are_those_of_the_repository():
 def test_the_readme_is_short():
     lines = (ROOT / "README.md").read_text().splitlines()
     assert len(lines) <= 120
+
+
+def test_the_site_asks_nothing_of_the_network():
+    script = '<script src="https://unpkg.com/iframe-worker/shim"></script>'
+    for uri, path in (("index.html", "vendor"), ("results/measured/index.html", "../../vendor")):
+        page = SimpleNamespace(file=SimpleNamespace(dest_uri=uri))
+        assert pages.on_post_page(script, page, None) == f'<script src="{path}/iframe-worker.js"></script>'
+    (said,) = re.findall(r"sha256 (\w+)", (ROOT / "docs" / "vendor" / "README.txt").read_text())
+    assert hashlib.sha256((ROOT / "docs" / "vendor" / "iframe-worker.js").read_bytes()).hexdigest() == said
