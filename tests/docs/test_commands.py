@@ -167,3 +167,19 @@ def test_help_knows_every_command_that_a_page_asks_for(capsys):
     for line in asked:
         assert run_words(line.split()[1:]) == 0
         assert "Variables:" in capsys.readouterr().out
+
+
+def test_the_first_method_of_one_s_own_is_measured_and_read_in_python(person, tmp_path, monkeypatch, capsys):
+    from bench.cli.make import run_words
+
+    monkeypatch.chdir(tmp_path)
+    (line,) = [line for line in OURS if line == "make bench METHOD=my_method.py,bm3d"]
+    method = words(line)[1]["METHOD"].removesuffix(",bm3d")
+    (tmp_path / method).write_bytes((person / method).read_bytes())
+    assert run_words(["bench", f"METHOD={method}", f"DATA={person / 'photos' / 'a.png'}", "JOBS=1"]) == 0
+    assert "Box 3x3" in capsys.readouterr().out
+    read = next(text for _, text in blocks("python") if "load_results" in text and "load_method" not in text)
+    known = {}
+    exec(compile(read, "docs/python.md", "exec"), known)
+    (row,) = known["table"].to_dict("records")
+    assert (row["method"], row["degradation"], row["images"]) == ("Box 3x3", "gaussian:25", 1)
