@@ -1,5 +1,6 @@
 """Pages of the documentation: links, what of them is made from the code, and what stands in one place."""
 
+import doctest
 import hashlib
 import importlib.util
 import re
@@ -94,6 +95,10 @@ def test_links_of_the_site_are_those_of_the_repository():
     assert pages.on_page_markdown("[d](https://x.y/z.md)", page, None, None) == "[d](https://x.y/z.md)"
     page = SimpleNamespace(file=SimpleNamespace(src_uri="index.md"))
     assert pages.on_page_markdown("[a](docs/start.md)", page, None, None) == "[a](start.md)"
+
+
+def test_examples_of_the_code_of_pages_hold():
+    assert doctest.testmod(pages) == (0, 1)
 
 
 def test_the_readme_is_short():
