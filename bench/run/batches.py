@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bench.common import devices
@@ -22,36 +23,39 @@ def in_batches(
 
     The errors of those that fail alone go to `failed`.
     """
-    warm = False
-    for batch in _same_shape(images, runner.images, runner.pixels):
+    warm: set[tuple[int, ...]] = set()
+    for batch in _same_shape(images, runner.images, runner.pixels, told=cell.net.given_sigma):
         output = None
         with alone(failed, *batch):
-            output = _output(cell, batch, runner, device, warm=warm)
+            output = _output(cell, batch, runner, device, warm)
         if output is not None:
-            warm = True
             yield output
 
 
-def _output(cell: Cell, batch: list[Sample], runner: Runner, device: str, *, warm: bool) -> Output:
-    """Run images of one shape; time the method alone."""
+def _output(cell: Cell, batch: list[Sample], runner: Runner, device: str, warm: set[tuple[int, ...]]) -> Output:
+    """Run images of one shape; time the method alone, which has run on that shape before: `warm` has those."""
     import torch
 
     noisy = torch.stack([torch.from_numpy(image.noisy).permute(2, 0, 1) for image in batch]).to(device)
-    if not warm:  # start-up cost of kernels and caches belongs to no image
-        _warm_up(cell, runner.run, noisy[..., :64, :64], batch[0])
+    first = batch[0] if len({image.sigma for image in batch}) == 1 else replace(batch[0], sigma=None)
+    # Start-up cost belongs to no image. Kernels of a GPU are chosen, and compiled ones made, for each shape.
+    whole = device != "cpu" or "compiled" in runner.runtime
+    if not warm or (whole and noisy.shape not in warm):
+        _warm_up(cell, runner.run, noisy if whole else noisy[..., :64, :64], first)
     devices.synchronise(device)
     start = runner.clock()
-    denoised = call(cell, runner.run, noisy, batch[0])
+    denoised = call(cell, runner.run, noisy, first)
     devices.synchronise(device)
     seconds = (runner.clock() - start) / len(batch)
+    warm.add(tuple(noisy.shape))
     scores = [self_score(cell, runner.run, noisy[i : i + 1], denoised[i : i + 1], batch[i]) for i in unscored(batch)]
     return Output(batch, denoised, seconds, scores)
 
 
-def _warm_up(cell: Cell, run: Callable[..., Any], corner: "Tensor", image: Sample) -> None:
-    """Run the method on a corner of an image; what goes wrong with it is said of the whole image, if it does so too."""
+def _warm_up(cell: Cell, run: Callable[..., Any], noisy: "Tensor", image: Sample) -> None:
+    """Run the method; what goes wrong with it is said of the images themselves, if it does so again."""
     try:
-        call(cell, run, corner, image)
+        call(cell, run, noisy, image)
     except BenchError as error:
         if isinstance(error.__cause__, ChildEndedError):  # it cannot be called again
             raise
@@ -84,12 +88,12 @@ def self_score(
     return found.error, found.standard_error
 
 
-def _same_shape(images: Iterable[Sample], most: int, pixels: int) -> Iterator[list[Sample]]:
-    """Group images of one shape and one sigma, up to so many images and pixels a group."""
+def _same_shape(images: Iterable[Sample], most: int, pixels: int, *, told: bool) -> Iterator[list[Sample]]:
+    """Group images of one shape, and of one sigma where that is told, up to so many images and pixels a group."""
     waiting: dict[tuple[Any, ...], list[Sample]] = {}
     for image in images:
         height, width, _ = image.noisy.shape
-        like = (*image.noisy.shape, image.sigma)
+        like = (*image.noisy.shape, image.sigma if told else None)
         group = waiting.setdefault(like, [])
         group.append(image)
         if len(group) == most or (len(group) + 1) * height * width > pixels:

@@ -146,7 +146,7 @@ def _run(runner: Runner, pixels: "np.ndarray", sigma: float | None, device: str)
     seconds = time.perf_counter() - start
     number = torch.float64 if denoised.dtype == torch.float64 else torch.float32
     array = denoised.detach().to("cpu", number).contiguous().numpy()
-    about = {"peak_memory": devices.peak_memory(device)}
+    about = {"peak_memory": devices.peak_memory(device), **runner.about}
     return (
         array.tobytes(),
         tuple(array.shape),

@@ -99,7 +99,9 @@ def run_part(cell: Cell, settings: Settings, progress: CellProgress) -> Part:
     device = devices.chosen(settings.device)
     devices.reset_peak_memory(device)
     failed: dict[str, Exception] = {}
-    images = _timed(samples(cell, progress.files, failed), clock)
+    # On the CPU the method itself has all cores.
+    threads = 0 if device == "cpu" else max(1, min(8, provenance.cores() - 1))
+    images = _timed(samples(cell, progress.files, failed, threads), clock)
     exact = settings.save is not None and needs_floats(cell)
     how: dict[str, Any] = {}
     rows: list[dict[str, Any]] = []
@@ -231,8 +233,9 @@ def _timed(images: Iterator[Sample], clock: Clock) -> Iterator[Sample]:
 def _rows(cell: Cell, output: Output, device: str, *, exact: bool) -> list[dict[str, Any]]:
     """Return a row of the record for each sample of an output; with the numbers of the output itself, if asked."""
     clean, noisy = [s.clean for s in output.samples], [s.noisy for s in output.samples]
+    known = [s.noisy_scores for s in output.samples]
     rows = []
-    for sample, found in zip(output.samples, scores(cell, clean, noisy, output.denoised, device), strict=True):
+    for sample, found in zip(output.samples, scores(cell, clean, noisy, output.denoised, device, known), strict=True):
         height, width = sample.noisy.shape[:2]
         sigma = None if sample.sigma is None else sample.sigma * 255
         head = {"image": sample.name, "height": height, "width": width, "told_sigma": sigma}

@@ -55,7 +55,7 @@ class Runner:
     clock : callable
         Says in seconds how late it is for the method: in a process of its own, how long that has worked.
     about : dict
-        What a record says of a method's own process; filled when it is called.
+        What a record says of a method's own process and of what was compiled; filled when it is called.
     finish : callable
         Returns what a record says of it when all images are through.
     """
@@ -152,9 +152,12 @@ def prepare(
             return Runner(run, "onnxruntime", threads, *limits, threads, cost, notes=notes)
     elif runtime not in ("auto", "torch"):
         raise BenchError(f"BACKEND={runtime} runs on the CPU only, got DEVICE={device}; use BACKEND=torch")
-    run = run_pytorch(network, device, precision, compiled=compiled)
+    about: dict[str, Any] = {}
+    run = run_pytorch(network, device, precision, compiled=compiled, about=about)
     limits = pixel_limits("torch" if device == "cpu" else "cuda", cost.bytes_per_pixel, memory, device)
-    return Runner(run, "torch compiled" if compiled else "torch", 64, *limits, 1, cost, fallback, notes=notes)
+    return Runner(
+        run, "torch compiled" if compiled else "torch", 64, *limits, 1, cost, fallback, notes=notes, about=about
+    )
 
 
 def plain(denoise: Callable[..., Any]) -> Runner:

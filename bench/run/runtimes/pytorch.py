@@ -1,7 +1,7 @@
 """Networks in PyTorch, on the CPU or a GPU."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.common.errors import BenchError
 from bench.common.float32 import exact
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def run_pytorch(
-    network: "nn.Module", device: str, precision: str, *, compiled: bool
+    network: "nn.Module", device: str, precision: str, *, compiled: bool, about: dict[str, Any]
 ) -> "Callable[[Tensor, float | None], Tensor]":
     """Return what runs a network in PyTorch, in channels-last layout.
 
@@ -24,7 +24,9 @@ def run_pytorch(
     precision : str
         One of `bench.plan.inference.PRECISIONS`: ``"fp32"`` is exact, TF32 is off.
     compiled : bool
-        Whether it is compiled (`torch.compile`).
+        Whether it is compiled (`torch.compile`), with height, width and batch left open.
+    about : dict
+        Gets `compiled_graphs`, their number so far, where it is.
 
     Raises
     ------
@@ -40,10 +42,22 @@ def run_pytorch(
     half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
     forward = torch.compile(network, dynamic=True) if compiled else network
 
+    before = _graphs() if compiled else 0
+
     @exact(tf32=precision == "tf32")
     def run(noisy: "Tensor", sigma: float | None) -> "Tensor":
         # Autocast, not weights and input cast as a whole: a residual network then still subtracts in fp32.
         with torch.inference_mode(), torch.autocast(torch.device(device).type, half, enabled=half is not None):
-            return forward(noisy.contiguous(memory_format=torch.channels_last), sigma).float()
+            denoised = forward(noisy.contiguous(memory_format=torch.channels_last), sigma).float()
+        if compiled:
+            about["compiled_graphs"] = _graphs() - before
+        return denoised
 
     return run
+
+
+def _graphs() -> int:
+    """Return how many graphs this process has compiled."""
+    from torch._dynamo.utils import counters
+
+    return int(counters["stats"]["unique_graphs"])

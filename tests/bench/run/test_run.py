@@ -127,7 +127,7 @@ def test_the_result_does_not_depend_on_the_batch(one_cell, photographs, tiny_net
 
     cell = one_cell("dncnn-b", photographs, weights=str(tiny_net))
     batched = {b: rows(run_cell(cell, Settings("cpu", b, threads=2))) for b in ("torch", "onnxruntime")}
-    monkeypatch.setattr(batches, "_same_shape", lambda images, *limits: ([image] for image in images))
+    monkeypatch.setattr(batches, "_same_shape", lambda images, *limits, **_: ([image] for image in images))
     for backend, scores in batched.items():
         assert scores == pytest.approx(rows(run_cell(cell, Settings("cpu", backend, threads=2))), abs=1e-4)
 
