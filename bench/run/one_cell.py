@@ -22,7 +22,7 @@ from bench.run.sample import MOST_ALONE, Output, Sample, alone, samples
 from bench.run.saving import needs_floats
 from bench.run.settings import Settings
 from bench.run.watched import watching
-from bench.score.scorer import scores
+from bench.score.scorer import TOGETHER, scores
 from bench.store.opened import Opened
 from bench.store.records import Record, described
 
@@ -106,14 +106,19 @@ def run_part(cell: Cell, settings: Settings, progress: CellProgress) -> Part:
     how: dict[str, Any] = {}
     rows: list[dict[str, Any]] = []
     faults: list[sanity.Fault | None] = []
+    total = 0.0
     with closing(run_method(cell, images, settings, device, how, failed)) as outputs:
-        for output in outputs:
-            clock.seconds["method"] += 0 if math.isnan(output.seconds) else output.seconds * len(output.samples)
-            with clock.part("score"), alone(failed, *output.samples):
-                scored, looked_at = _rows(cell, output, device, exact=exact), list(_faults(output))
+        for group in _of_one_shape(outputs):
+            of_group = [sample for output in group for sample in output.samples]
+            for output in group:
+                clock.seconds["method"] += 0 if math.isnan(output.seconds) else output.seconds * len(output.samples)
+            with clock.part("score"), alone(failed, *of_group):
+                scored = _rows(cell, group, device, exact=exact)
+                looked_at = [fault for output in group for fault in _faults(output)]
                 rows, faults = rows + scored, faults + looked_at
+                total += sum(row["psnr"] for row in scored)
             if rows:
-                progress.images(len(rows), len(cell.dataset.images), sum(row["psnr"] for row in rows) / len(rows))
+                progress.images(len(rows), len(cell.dataset.images), total / len(rows))
     clock.seconds["total"] = time.perf_counter() - start
     about = described(cell, how.pop("opened", Opened())) | {
         "started": started.isoformat(timespec="milliseconds"),
@@ -230,20 +235,49 @@ def _timed(images: Iterator[Sample], clock: Clock) -> Iterator[Sample]:
         yield sample
 
 
-def _rows(cell: Cell, output: Output, device: str, *, exact: bool) -> list[dict[str, Any]]:
-    """Return a row of the record for each sample of an output; with the numbers of the output itself, if asked."""
-    clean, noisy = [s.clean for s in output.samples], [s.noisy for s in output.samples]
-    known = [s.noisy_scores for s in output.samples]
+def _of_one_shape(outputs: Iterator[Output]) -> Iterator[list[Output]]:
+    """Give outputs together that are scored together: small ones of one shape that come one after another."""
+    group: list[Output] = []
+    numbers, began = 0, time.perf_counter()
+    for output in outputs:
+        if group and output.denoised.shape[1:] != group[0].denoised.shape[1:]:
+            yield group
+            group, numbers = [], 0
+        if not group:
+            began = time.perf_counter()
+        group.append(output)
+        numbers += output.denoised.numel()
+        if numbers >= TOGETHER or time.perf_counter() - began > PATIENCE:
+            yield group
+            group, numbers = [], 0
+    if group:
+        yield group
+
+
+PATIENCE = 0.5
+"""Seconds after which images that are done are scored, so that one sees how it goes on."""
+
+
+def _rows(cell: Cell, outputs: list[Output], device: str, *, exact: bool) -> list[dict[str, Any]]:
+    """Return a row of the record for each sample of outputs of one shape; with the numbers themselves, if asked."""
+    import torch
+
+    of_all = [sample for output in outputs for sample in output.samples]
+    seconds = [output.seconds for output in outputs for _ in output.samples]
+    denoised = outputs[0].denoised if len(outputs) == 1 else torch.cat([output.denoised for output in outputs])
+    clean, noisy, known = [s.clean for s in of_all], [s.noisy for s in of_all], [s.noisy_scores for s in of_all]
     rows = []
-    for sample, found in zip(output.samples, scores(cell, clean, noisy, output.denoised, device, known), strict=True):
+    found_of_all = scores(cell, clean, noisy, denoised, device, known)
+    for sample, found, spent in zip(of_all, found_of_all, seconds, strict=True):
         height, width = sample.noisy.shape[:2]
         sigma = None if sample.sigma is None else sample.sigma * 255
         head = {"image": sample.name, "height": height, "width": width, "told_sigma": sigma}
-        rows.append({**head, **found, "seconds": output.seconds})
-    for row, (error, deviation) in zip(rows, output.self_scores, strict=False):
+        rows.append({**head, **found, "seconds": spent})
+    self_scores = [score for output in outputs for score in output.self_scores]
+    for row, (error, deviation) in zip(rows, self_scores, strict=False):
         row |= {"self_mse": error, "self_error": deviation}
     if exact:
-        for row, image in zip(rows, output.denoised, strict=True):
+        for row, image in zip(rows, denoised, strict=True):
             numbers = image if image.dtype.itemsize > 4 else image.float()
             row["exact"] = numbers.permute(1, 2, 0).cpu().numpy()
     return rows

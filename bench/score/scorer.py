@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+TOGETHER = 32_000
+"""Numbers of small images that the CPU scores at one time: below those for which PyTorch wakes its other threads."""
+
+
 def scored() -> tuple[str, ...]:
     """Return the names of the scores in a record, which are NaN where there is none.
 
@@ -56,8 +60,8 @@ def scores(
     list of dict
         Those of `scored` of each image, and `denoised`, its pixels in 8 bit, in the order H, W, C.
     """
-    # On a GPU the whole batch at once; on the CPU one by one, which its caches hold.
-    step = len(noisy) if device != "cpu" else 1
+    # On a GPU the whole batch at once; on the CPU so many as its caches hold, of large images one.
+    step = len(noisy) if device != "cpu" else max(1, TOGETHER // max(1, denoised[0].numel()))
     rows: list[dict[str, Any]] = []
     for i in range(0, len(noisy), step):
         part = slice(i, i + step)

@@ -199,6 +199,7 @@ def test_all_that_running_a_cell_reaches_belongs_to_a_stage():
     # up here besides belongs into `HARNESS`, or into `NEUTRAL`.
     listing = {"Dataset.files", "Dataset.image_names", "Entries", "Image"}
     around = {"run_cell", "run_method", "_rows", "_timed", "_missing", "Clock", "Clock.part"}
+    around |= {"Part", "run_part", "joined", "_together", "_of_one_shape", "PATIENCE"}
     assert whole.places - stages == {
         *(f"bench.run.processes:{name}" for name in ("in_processes", "limited", "workers", "_note")),
         *(f"datasets.description:{name}" for name in listing),
