@@ -4,8 +4,12 @@ In all of these `where` is the file's name in messages, and `content` what is in
 """
 
 import io
+import logging
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from datasets.images import DAMAGE, MOST_PIXELS, TOO_LARGE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +35,9 @@ def array_of(where: Path, content: bytes | None) -> "np.ndarray":
             array = np.load(where, mmap_mode="r", allow_pickle=False)
         else:
             array = np.load(io.BytesIO(content), allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        if not isinstance(array, np.ndarray):
+            raise ValueError("it holds several arrays")
+    except (ValueError, *DAMAGE) as error:
         what = "it holds Python objects" if "bject" in str(error) else f"{' '.join(str(error).split())[:100]}"
         raise ValueError(f"image {where}: cannot be read ({what}); expected an array of numbers of np.save") from None
     return array[..., None] if _is_stack(array.shape) else array
@@ -72,26 +78,32 @@ def is_foreign(where: Path, content: bytes | None) -> bool:
             tags: Any = getattr(image, "tag_v2", {})
             return bool(tags.get(_BITS) == (32,) and tags.get(_SAMPLE_FORMAT, _UNSIGNED) == _UNSIGNED)
     except UnidentifiedImageError:
-        return (where.read_bytes()[:4] if content is None else content[:4]) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+        with where.open("rb") if content is None else io.BytesIO(content) as file:
+            return file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+    except (ValueError, Image.DecompressionBombError, *DAMAGE):
+        return False  # whoever reads it says what is wrong
 
 
 def of_tiff(where: Path, content: bytes | None) -> "list[np.ndarray]":
     """Return the pictures of a TIFF file, each (H, W, C)."""
-    import struct
-
     import tifffile
 
+    logging.getLogger("tifffile").disabled = True  # it logs what it raises too
     try:
         with tifffile.TiffFile(where if content is None else io.BytesIO(content)) as file:
             for page in file.pages:
+                if math.prod(page.aspage().shape) > 4 * MOST_PIXELS:
+                    raise ValueError(TOO_LARGE)
                 if page.aspage().tags.valueof(_ORIENTATION, 1) != 1:
                     raise ValueError("its orientation tag turns it")
                 if page.aspage().tags.valueof(_PHOTOMETRIC, 1) == 0:
                     raise ValueError(INVERTED)
+            if not file.pages:
+                raise ValueError("there is no picture in it")
             if any(page.compression not in _PLAIN for page in file.pages):
                 return [_by_opencv(where, content, page) for page in range(len(file.pages))]
             return [picture_of(page.asarray(), 0, where) for page in file.pages]
-    except (tifffile.TiffFileError, OSError, RuntimeError, LookupError, TypeError, ValueError, struct.error) as error:
+    except (tifffile.TiffFileError, ValueError, *DAMAGE) as error:
         what = " ".join(str(error).split())[:120]
         raise ValueError(f"image {where}: cannot be read ({what}); save it as PNG or uncompressed TIFF") from None
 
@@ -109,7 +121,10 @@ def _by_opencv(where: Path, content: bytes | None, page: int) -> "np.ndarray":
     import numpy as np
 
     data = np.frombuffer(where.read_bytes() if content is None else content, np.uint8)
-    _, pages = cv2.imdecodemulti(data, cv2.IMREAD_UNCHANGED, range=(page, page + 1))
+    try:
+        _, pages = cv2.imdecodemulti(data, cv2.IMREAD_UNCHANGED, range=(page, page + 1))
+    except cv2.error as error:
+        raise ValueError(f"image {where}: cannot be read ({error.err}); fetch or save it again") from None
     if not pages or pages[0].dtype == np.uint8:
         raise ValueError(f"image {where}: its 16 bits a channel cannot be read; save it as PNG or uncompressed TIFF")
     pixels = np.asarray(pages[0])

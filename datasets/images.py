@@ -1,6 +1,8 @@
 """Reading images exactly: 8-bit gray or RGB as they are, anything else refused."""
 
 import io
+import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +11,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
     from PIL.ImageFile import ImageFile
+
+DAMAGE = (OSError, SyntaxError, EOFError, struct.error, LookupError, TypeError, ArithmeticError, AttributeError,
+           RuntimeError, MemoryError, AssertionError, zlib.error)  # fmt: skip
+"""What readers of images were seen to raise on damaged files, besides ValueError."""
+
+MOST_PIXELS = 178_956_970
+"""Images of more are not read, as Pillow has it: they may be made to fill the memory."""
+
+TOO_LARGE = f"it has more than {MOST_PIXELS} pixels, or claims so; cut it into parts"
 
 _ADVICE = {
     "RGBA": "it has an alpha channel: save it without one",
@@ -84,7 +95,13 @@ def opened(path: Path, content: bytes | None = None) -> "Iterator[ImageFile]":
             yield image
     except UnidentifiedImageError:
         raise ValueError(f"image {path}: no readable image; expected PNG, TIFF, BMP or JPEG") from None
-    except (OSError, SyntaxError, EOFError) as error:
+    except Image.DecompressionBombError:
+        raise ValueError(f"image {path}: {TOO_LARGE}") from None
+    except ValueError as error:
+        if str(error).startswith("image "):
+            raise  # from whoever reads it
+        raise ValueError(f"image {path}: is damaged ({error}); fetch or save it again") from None
+    except DAMAGE as error:
         raise ValueError(f"image {path}: cannot be read to its end ({error}); fetch or save it again") from None
 
 

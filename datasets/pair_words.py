@@ -4,6 +4,7 @@ import csv
 import os
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -12,6 +13,8 @@ from datasets.listing import counted, some
 from datasets.own_images import is_image
 from datasets.pairs import side_of
 from datasets.personal import by_name, file_at
+
+_MOST_LETTERS = 2**26  # of a table
 
 MARK = "{name}"
 
@@ -78,9 +81,13 @@ def of_table(path: Path) -> Named:
     ValueError
         If a row has not two paths, or one leads to no file.
     """
-    with path.open(newline="", encoding="utf-8-sig") as table:
-        text = table.read()
-    rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines(), delimiter=_delimiter(text)) if row]
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as table:
+            text = table.read(_MOST_LETTERS)
+        lines = csv.reader(text.splitlines(), delimiter=_delimiter(text))
+        rows = [[cell.strip() for cell in row] for row in lines if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"DATA={path}: is no CSV file in UTF-8 ({error})") from None
     for number, row in enumerate(rows, 1):
         if len(row) != 2:
             raise ValueError(f"DATA={path}: line {number} has {counted(len(row), 'column')}; expected a clean and a "
@@ -136,10 +143,11 @@ def _common(files: Iterable[Path]) -> Path:
 
 
 def _file(table: Path, place: str) -> Path:
-    for path in (table.parent / Path(place).expanduser(), Path(place).expanduser()):
-        if path.is_file():
-            return path.absolute()
-    raise ValueError(f"DATA={table}: there is no {place}, in its folder or here; expected the path of an image")
+    with suppress(OSError, RuntimeError, ValueError):  # too long a name, ~nobody, or no name at all
+        for path in (table.parent / Path(place).expanduser(), Path(place).expanduser()):
+            if path.is_file():
+                return path.absolute()
+    raise ValueError(f"DATA={table}: there is no {place[:200]!r}, in its folder or here; expected the path of an image")
 
 
 def _name(path: Path, folder: Path) -> str:

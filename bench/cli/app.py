@@ -3,6 +3,7 @@
 import io
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from os import environ
@@ -89,6 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name or a sign that it cannot print ends nothing
             stream.reconfigure(errors="backslashreplace")
+    warnings.filterwarnings("ignore", module="PIL")  # of damaged images, which are read, or said to be damaged
     with interruptible() as interruption:
         if arguments and arguments[0] in KEEPING_NOTHING:
             interruption.keep_nothing()

@@ -3,7 +3,7 @@
 import errno
 from pathlib import Path
 
-DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
+DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError)
 """What reading a JSON file of others raises, and looking for something in what it holds."""
 
 MOST_TEXT = 2**26

@@ -59,8 +59,9 @@ def read_record(path: Path, variant: str = "", to: str = "") -> RecordedTraining
         stages = content.get("stages") or [{**content, "name": ""}]
         replays = {stage["name"]: _replay(stage) for stage in stages}
         threads = int(content.get("threads", 0))
-        for word in ("data", "versions", "device"):
-            content[word]
+        for word, kind in (("data", str), ("versions", dict), ("device", str), ("within", dict)):
+            if not isinstance(content.get(word, {} if word == "within" else None), kind):
+                raise TypeError(f"{word} is {str(content.get(word))[:40]!r}")
     except (BenchError, *DAMAGE) as error:
         said = error.strerror if isinstance(error, OSError) else str(error) if isinstance(error, BenchError) else ""
         cause = said or f"{type(error).__name__}: {error}"
