@@ -43,7 +43,7 @@ MOST_LETTERS = 1500
 """An error has no more letters: it may quote what was typed, or a file."""
 
 
-def shortened(text: str) -> str:
+def shortened(text: str, most: int = MOST_LETTERS) -> str:
     """Return a text with its middle left out, where it is too long to be read.
 
     Examples
@@ -52,9 +52,9 @@ def shortened(text: str) -> str:
     >>> text[740:790], text[-5:]
     ('aaaaaaaaaa ... (3501 letters left out) ... aaaaaaa', 'aaaab')
     """
-    if len(text) <= MOST_LETTERS:
+    if len(text) <= most:
         return text
-    half = MOST_LETTERS // 2
+    half = most // 2
     return f"{text[:half]} ... ({len(text) - 2 * half} letters left out) ... {text[-half:]}"
 
 

@@ -122,9 +122,13 @@ class Live(CampaignProgress):
         return f", {duration(seconds)} left" if self.left.waiting and not math.isnan(seconds) else ""
 
 
+TITLE = 400
+"""Letters of what failed, at most; they may have been typed."""
+
+
 def failed(failure: Failure) -> None:
     """Print why something failed, on standard error, as one line."""
-    print(visible(f"failed  {shortened(failure.title)}: {shortened(failure.cause)}"), file=sys.stderr)  # noqa: T201
+    print(visible(f"failed  {shortened(failure.title, TITLE)}: {shortened(failure.cause)}"), file=sys.stderr)  # noqa: T201
 
 
 def _words(request: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

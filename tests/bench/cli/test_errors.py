@@ -89,6 +89,11 @@ def test_a_folder_that_cannot_be_written_to_is_one_line(command, photographs, tm
         ["report", "--pictures", "-1"],
         ["segment", "--images", "-1"],
         ["train", "--budget", "-9m"],
+        ["train", "--budget", "0"],
+        *([command, "--jobs", "100000"] for command in ("run", "train", "search", "segment", "selfscore", "where")),
+        ["train", "--set", "[[[["],
+        ["run", "--noise", "x" * 100_000],
+        ["run", "--method", "a" * 100_000],
     ],
 )  # fmt: skip
 def test_a_word_that_means_nothing_is_one_line_and_status_2(words, monkeypatch, tmp_path, capsys):
