@@ -47,7 +47,7 @@ def measure(method: str, data: str, noise: str, draws: int, settings: Settings, 
     Raises
     ------
     BenchError
-        If something cannot be run, or no two images have one shape.
+        If something cannot be run, no two images have one shape, or the draws of an image are all the same.
     """
     cells, failures = plan(Request(method, data, noise))
     drawn = [replace(cell, protocol=PROTOCOLS["seed0"], seed=seed) for cell in cells for seed in range(draws)]
@@ -70,6 +70,11 @@ def _row(cell: Cell, records: Sequence[Record]) -> dict[str, Any]:
     if not pairs:
         raise BenchError(
             f"DATA={cell.dataset.name}: no two images have one shape, and so none would share a noise field"
+        )
+    if not (np.isfinite(psnr).all() and psnr.std(0).all()):
+        raise BenchError(
+            f"NOISE={cell.degradation}: the draws of {cell.dataset.name} do not differ, or have no PSNR; expected "
+            "sigmas, and images that have a clean one"
         )
     of_input = 10 / math.log(10) * np.sqrt(2 / samples)
     return {

@@ -116,6 +116,14 @@ def test_a_table_that_cannot_be_written_is_said_before_anything_runs(command, mo
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+def test_draws_that_do_not_differ_give_no_table_of_nan(photographs, tmp_path, capsys):
+    words = ["draws", "--method", "median", "--data", str(photographs), "--noise", "jpeg:50", "--count", "2"]
+    assert main([*words, "--device", "cpu", "--out", str(tmp_path / "out")]) == 2
+    screen = capsys.readouterr()
+    assert "the draws of folder photographs do not differ" in screen.err
+    assert "nan" not in screen.out.lower()
+
+
 def fails(error):
     def command():
         raise error
