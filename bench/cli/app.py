@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from bench.common.errors import BenchError, one_line, shortened, visible
+from bench.common.errors import BenchError, lacking, one_line, shortened, visible
 from bench.common.interruption import interruptible
 from bench.common.paths import ROOT
 from bench.common.version import version
@@ -118,6 +118,8 @@ def _explained(error: Exception) -> tuple[str, int]:
     # What `methods` and `datasets` raise as ValueError is written for a person too: they know nothing of BenchError.
     if isinstance(error, BenchError) or (isinstance(error, ValueError) and _within(frames[-1], "methods", "datasets")):
         return one_line(error), BAD_INPUT
+    if lacking(error):
+        return f"this command {one_line(error)}", BAD_INPUT
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}", BAD_INPUT
     ours = [frame for frame in frames if _within(frame, "bench", "methods", "datasets")]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from bench.common.atomic import whole
+from bench.common.errors import one_line
 
 if TYPE_CHECKING:
     import requests
@@ -49,6 +50,10 @@ def download(url: str, path: Path, size: int = 0, checksum: str = "") -> None:
     BenchError
         If it cannot be written.
     """
+    try:
+        import requests  # noqa: F401 - the thread needs it
+    except ModuleNotFoundError as error:
+        raise DownloadError(one_line(error)) from None
     with whole(path, advice="set BENCH_CACHE to another folder") as beside:
         transfer = _Transfer(quote(url, safe=":/=?&%"), beside, size)
         transfer.start()

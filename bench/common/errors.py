@@ -31,8 +31,15 @@ def one_line(error: BaseException) -> str:
 
     Errors that were written for a person (`BenchError`, and the `ValueError` and
     `FileNotFoundError` of methods and datasets) stand as they are; any other one is
-    preceded by its type, since its text alone seldom says what happened.
+    preceded by its type, since its text alone seldom says what happened. A package that is not installed is named.
+
+    Examples
+    --------
+    >>> one_line(ModuleNotFoundError("No module named 'pywt'", name="pywt"))
+    'needs the package PyWavelets, which is not installed: pip install PyWavelets'
     """
+    if package := lacking(error):
+        return f"needs the package {package}, which is not installed: pip install {package}"
     text = shortened(" ".join(str(error).split()))
     if isinstance(error, (BenchError, ValueError)) and text:
         return text
@@ -56,6 +63,21 @@ def shortened(text: str, most: int = MOST_LETTERS) -> str:
         return text
     half = most // 2
     return f"{text[:half]} ... ({len(text) - 2 * half} letters left out) ... {text[-half:]}"
+
+
+def lacking(error: BaseException) -> str:
+    """Return the name by which pip knows the package whose import failed; empty for any other error."""
+    if not isinstance(error, ImportError):
+        return ""
+    name = (error.name or "").partition(".")[0]
+    if isinstance(error, ModuleNotFoundError) and name and name not in ("bench", "methods", "datasets"):
+        return _BY_IMPORT.get(name, name)
+    said = re.match(r"([\w-]+) is not installed", str(error))  # as scikit-image says it
+    return said[1] if said else ""
+
+
+_BY_IMPORT = {"pywt": "PyWavelets", "skimage": "scikit-image", "cv2": "opencv-python-headless", "PIL": "pillow"}
+"""Packages that pip knows by another name than `import` does."""
 
 
 def visible(text: str) -> str:

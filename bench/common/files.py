@@ -17,12 +17,17 @@ Source = File | Weights
 
 def cache_folder() -> Path:
     """Return the folder for downloads: `BENCH_CACHE`, or the user's cache folder."""
-    named = os.environ.get("BENCH_CACHE")
-    if not named:
-        import platformdirs
-
-        named = platformdirs.user_cache_dir("denoising-bench")
+    named = os.environ.get("BENCH_CACHE") or _user_cache()
     return Path(named).expanduser()
+
+
+def _user_cache() -> str:
+    try:
+        import platformdirs
+    except ModuleNotFoundError:  # what it says on Linux
+        home = os.environ.get("XDG_CACHE_HOME", "")
+        return str(Path(home if home.strip() else "~/.cache") / "denoising-bench")
+    return platformdirs.user_cache_dir("denoising-bench")
 
 
 def mirrors() -> list[Path]:

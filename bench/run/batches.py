@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.common import devices
 from bench.common.child_process import ChildEndedError
-from bench.common.errors import BenchError
+from bench.common.errors import BenchError, lacking, one_line
 from bench.plan.cell import Cell
 from bench.run.runtimes.choice import Runner
 from bench.run.sample import Output, Sample, alone
@@ -109,5 +109,9 @@ def call(cell: Cell, denoise: Callable[..., Any], noisy: "Tensor", image: Sample
     except BenchError as error:
         raise BenchError(f"{where}: {error}") from error
     except Exception as error:
-        text = " ".join(str(error).split())[:300]
-        raise BenchError(f"{where}: raised {type(error).__name__}: {text}") from error
+        raised = (
+            one_line(error)
+            if lacking(error)
+            else f"raised {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        )
+        raise BenchError(f"{where}: {raised}") from error

@@ -7,7 +7,7 @@ from concurrent.futures import BrokenExecutor, Executor, as_completed
 from dataclasses import replace
 
 from bench.common import provenance
-from bench.common.errors import BenchError, one_line
+from bench.common.errors import BenchError, lacking, one_line
 from bench.plan.cell import Cell, Failure
 from bench.run.one_cell import run_cell
 from bench.run.processes import workers
@@ -71,6 +71,6 @@ def _attempt(cell: Cell, settings: Settings, progress: CellProgress) -> Record |
     except Exception as error:  # noqa: BLE001 - whatever it is, the other cells go on
         if os.environ.get("BENCH_TRACEBACK"):
             traceback.print_exc()
-        expected = isinstance(error, BenchError | ValueError)
+        expected = isinstance(error, BenchError | ValueError) or lacking(error)
         hint = "" if expected else " (BENCH_TRACEBACK=1 shows where)"
         return Failure(cell.request, one_line(error) + hint)

@@ -14,7 +14,7 @@ from bench.plan.cell import Cell
 from bench.run.batches import in_batches
 from bench.run.from_files import from_files
 from bench.run.isolated import loaded
-from bench.run.processes import in_processes, limited
+from bench.run.processes import in_processes, job_count, limited
 from bench.run.progress import CellProgress
 from bench.run.runtimes.choice import only_networks, runtime_of
 from bench.run.runtimes.cost import Cost
@@ -203,9 +203,9 @@ def run_method(
         return
     if cell.method.processes:
         only_networks(cell.inference.precision, compiled=settings.compile)
-        jobs = settings.jobs or provenance.cores()
+        jobs, lone = job_count(settings)
         runtime = runtime_of(cell.method.load)
-        how |= asdict(Cost()) | {"runtime": runtime, "fallback": "", "jobs": jobs, "threads": 1}
+        how |= asdict(Cost()) | {"runtime": runtime, "fallback": "", "jobs": jobs, "threads": 1, "notes": lone}
         with watching(cell) as recorder:
             yield from in_processes(limited(cell, settings), images, how, failed)
         how["opened"] = recorder.opened

@@ -1,5 +1,6 @@
 """Methods that take one image at a time, over the images of a cell: spread over worker processes."""
 
+import importlib.util
 import signal
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -64,6 +65,14 @@ def in_processes(
         for future in running:
             future.cancel()
         raise
+
+
+def job_count(settings: Settings) -> tuple[int, list[str]]:
+    """Return how many worker processes there are, and a line where there could be more."""
+    jobs = settings.jobs or provenance.cores()
+    if jobs > 1 and importlib.util.find_spec("loky") is None:
+        return 1, [f"one process and not {jobs}: the package loky is not installed (pip install loky)"]
+    return jobs, []
 
 
 def workers(count: int, environment: Mapping[str, str] | None = None) -> Executor:

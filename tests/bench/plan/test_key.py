@@ -124,7 +124,7 @@ def changed(copy, keys):
         ("bench/degradation/noise.py", "draw.poisson(", "1 + draw.poisson(", {"poisson"}),
         ("bench/degradation/jpeg.py", "np.rint(levels), 0, 255", "levels, 0, 255", {"jpeg"}),
         ("bench/degradation/jpeg.py", "np.rint(coarse, out=coarse)", "np.floor(coarse)", set()),
-        ("bench/run/noise_level.py", "average_sigmas=True", "average_sigmas=False", {"jpeg", "poisson"}),
+        ("bench/run/noise_level.py", "(3, 3), (3, 3)", "(3, 2), (3, 3)", {"jpeg", "poisson"}),
         ("bench/run/noise_level.py", "LEAST = 0.1", "LEAST = 0.2", {"jpeg", "poisson"}),
         ("bench/run/wrappers.py", "return total / 8", "return total / 7", {"x8"}),
         ("bench/run/wrappers.py", '"zero": "constant"', '"zero": "reflect"', NETWORKS),

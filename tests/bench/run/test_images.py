@@ -1,6 +1,7 @@
 """Pairs, images without a reference, mixtures and ranges, all the way through a cell."""
 
 import math
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -138,6 +139,17 @@ def test_the_estimate_of_sigma(gray):
     noise = np.random.default_rng(0).standard_normal((512, 512, 1)) * 25 / 255
     assert estimated(noise.astype(np.float32)) * 255 == pytest.approx(25, rel=0.03)
     assert estimated(np.zeros((64, 64, 1), np.float32)) > 0
+
+
+@pytest.mark.parametrize("shape", [(24, 32, 1), (25, 31, 3), (4, 5, 1), (2, 7, 1)])
+def test_the_estimate_of_sigma_is_that_of_scikit_image(shape):
+    from skimage.restoration import estimate_sigma
+
+    noisy = np.random.default_rng(1).normal(0.5, 0.1, shape).astype(np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the size of its last axis
+        expected = estimate_sigma(noisy, channel_axis=2, average_sigmas=True)
+    assert estimated(noisy) == pytest.approx(expected, rel=1e-5)
 
 
 def test_blind_methods_are_told_nothing_where_nothing_is_known(pairs, known, method_file):
