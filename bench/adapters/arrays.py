@@ -222,7 +222,7 @@ class Load:
                 raise BenchError(f"{where}: takes images of {takes.channels} channels, got {channels}")
 
             def one(image: np.ndarray) -> np.ndarray:
-                return self._one(where, call, image, sigma, noisy.device.type)
+                return self._one(where, call, image, sigma, str(noisy.device))
 
             outputs = [
                 in_windows(one, image, takes.height, takes.width, overlap)

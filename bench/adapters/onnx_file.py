@@ -77,19 +77,25 @@ class Load(arrays.Load):
         """Return what runs the model; one that cannot be run fails here, before the images."""
         import torch
 
-        session, notes = _session(where, path, "cpu", torch.get_num_threads())
-        sessions = {"cpu": session}
+        session, found = _session(where, path, "cpu", torch.get_num_threads())
+        sessions, notes = {"cpu": session}, [*found, *onnx_graph.subnormal_weights(path)]
 
         def call(image: "np.ndarray", level: "np.ndarray | None", device: str) -> "list[np.ndarray]":
             if device not in sessions:
                 sessions[device], _ = _session(where, path, device, torch.get_num_threads())
+                if _GPU not in sessions[device].get_providers():
+                    notes.append(f"{device}: {ON_CPU}")
             feeds = {self.image[0]: image.astype(self.image[1])}
             if self.level is not None and level is not None:
                 feeds[self.level[0]] = level.astype(self.level[1])
             return sessions[device].run(None, feeds)
 
-        call.notes = (*notes, *onnx_graph.subnormal_weights(path))  # type: ignore[attr-defined]
+        call.notes = notes  # type: ignore[attr-defined]
         return call
+
+
+_GPU = "CUDAExecutionProvider"
+ON_CPU = "the model runs on the CPU, since this onnxruntime has no CUDA (pip install onnxruntime-gpu)"
 
 
 def _session(where: str, path: Path, device: str, threads: int) -> tuple[Any, tuple[str, ...]]:
@@ -103,8 +109,8 @@ def _session(where: str, path: Path, device: str, threads: int) -> tuple[Any, tu
     # Its threads would go on spinning after a run and take the cores from the metrics.
     settings.add_session_config_entry("session.force_spinning_stop", "1")
     providers: list[Any] = ["CPUExecutionProvider"]
-    if device == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-        providers.insert(0, ("CUDAExecutionProvider", {"use_tf32": "0"}))
+    if device != "cpu" and _GPU in onnxruntime.get_available_providers():
+        providers.insert(0, (_GPU, {"use_tf32": "0", "device_id": device.partition(":")[2]}))
     settings.add_session_config_entry("session.set_denormal_as_zero", "1")
     try:
         return onnxruntime.InferenceSession(str(path), settings, providers=providers), ()

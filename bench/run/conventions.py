@@ -26,6 +26,17 @@ _SIZES = re.compile(r"sizes? of tensor|could not be broadcast|shapes .* not alig
 _OF_ARRAYS = re.compile(r"'Tensor' object|torch\.dtype|(got|not) .*Tensor|not a numpy array")
 """How code for arrays of NumPy fails on a tensor."""
 
+_ON_GPU = (
+    (r"can't convert cuda.* tensor to numpy", "makes an array of a tensor", "noisy.cpu().numpy()"),
+    (r"device type for generator", "draws with a generator of the CPU", "torch.Generator(noisy.device)"),
+    (
+        r"same device|should be the same|should be on the same|indices should be",
+        "holds a tensor or a network on the CPU",
+        ".to(noisy.device) where it is used, or register_buffer for a tensor of a network",
+    ),
+)
+"""How code for the CPU fails on a GPU, what it does, and what to write."""
+
 SIDE = 8
 """Of a block."""
 
@@ -120,6 +131,11 @@ def _called(denoise: Callable[..., Any], noisy: "Tensor", sigma: float | None) -
     try:
         return denoise(noisy.clone(memory_format=torch.contiguous_format), sigma)
     except Exception as error:
+        for pattern, does, write in _ON_GPU if noisy.device.type != "cpu" else ():
+            if not isinstance(error, BenchError) and re.search(pattern, str(error)):
+                raise BenchError(
+                    f"{does}, and its input lies on {noisy.device}; write {write}, or run it with DEVICE=cpu"
+                ) from error
         if not isinstance(error, BenchError) and _OF_ARRAYS.search(str(error)):
             hint = "it gets a tensor of PyTorch (B, C, H, W), whose array is noisy.numpy()"
             raise BenchError(f"raised {type(error).__name__}: {one_line(error)[:200]}; {hint}") from error

@@ -167,8 +167,9 @@ def plain(denoise: Callable[..., Any]) -> Runner:
 
 
 def notes_of(denoise: Callable[..., Any]) -> list[str]:
-    """Return how a method was understood, as its callable carries it."""
-    return list(getattr(denoise, "notes", ()))
+    """Return how a method was understood, as its callable carries it; a list may grow while it runs."""
+    found = getattr(denoise, "notes", ())
+    return found if isinstance(found, list) else list(found)
 
 
 def runtime_of(code: Callable[..., Any]) -> str:

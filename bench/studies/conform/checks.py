@@ -255,7 +255,30 @@ def large_image(subject: Subject, megapixels: float) -> Check:
     return Check(name, True, f"{height}x{width} in {time.perf_counter() - start:.1f} s")
 
 
+def gpu(subject: Subject) -> tuple[bool | None, str]:
+    """Run on a GPU, which is pretended where there is none."""
+    if subject.cell.method.processes:
+        return None, "a program or code for the CPU, wherever the cell runs"
+    if subject.device != "cpu":
+        return True, subject.device
+    from bench.studies.conform.pretended_cuda import pretended_cuda
+
+    with pretended_cuda() as seen:
+        there = loaded(subject.cell, subject.channels, "cuda:0")
+        noisy = photograph(there, 48, 64)[1]
+        there.run(noisy, there.sigma)
+        seen.clear()
+        there.denoise(noisy, there.sigma)
+        waits = sum(seen.waits.values())
+        places = ", ".join(f"{name} at {place}" for name, place in seen.waits)
+        found = there.run(noisy, there.sigma).cpu()
+    expected = subject.run(photograph(subject, 48, 64)[1], subject.sigma)
+    difference = float((found - expected).abs().max())
+    waiting = f"; a call waits {waits} times for the GPU: {places}" if waits else ""
+    return difference <= CLOSE, f"largest difference from the CPU {difference:.1e}{waiting}"
+
+
 CHECKS = (
     shape_and_type, range_of_values, denoised, sizes, determinism, memory, input_kept, batches, colours, noise_level,
-    receptive_field, tiles, workers,
+    receptive_field, tiles, workers, gpu,
 )  # fmt: skip

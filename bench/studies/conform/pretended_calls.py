@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from bench.common.installed import is_installed
 from bench.common.paths import ROOT
 
 if TYPE_CHECKING:
@@ -252,14 +253,8 @@ def cuda_device(device: Any) -> Any:
 
 
 def place() -> str:
-    """Return ``file:line`` of who called PyTorch: of this project, else of a person's code."""
-    frame, other = sys._getframe(1), ""
-    while frame is not None:
-        file, line = frame.f_code.co_filename, frame.f_lineno
-        if not file.startswith(_OWN):
-            if file.startswith((f"{ROOT}/bench/", f"{ROOT}/methods/")):
-                return f"{file.removeprefix(f'{ROOT}/')}:{line}"
-            if not other and "/torch/" not in file:
-                other = f"{file}:{line}"
-        frame = frame.f_back  # type: ignore[assignment]
-    return other
+    """Return ``file:line`` of the code that called PyTorch, itself or through a package."""
+    frame = sys._getframe(1)
+    while frame.f_back and (is_installed(frame.f_code.co_filename) or frame.f_code.co_filename.startswith(_OWN)):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename.removeprefix(f'{ROOT}/')}:{frame.f_lineno}"

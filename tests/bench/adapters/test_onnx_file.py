@@ -125,7 +125,7 @@ def test_operators_that_the_runtime_has_no_more(tmp_path):
     out, _, denoise = run(path, image())
     torch.testing.assert_close(out, 2 * image() + 0.5)
     assert plain(denoise).runtime == "onnxruntime"
-    assert denoise.notes == ("converted to opset 17: onnxruntime lacks operators of the opset that it has",)
+    assert list(denoise.notes) == ["converted to opset 17: onnxruntime lacks operators of the opset that it has"]
 
 
 def test_initialisers_among_the_inputs_are_no_inputs_and_no_warnings(tmp_path, capfd):

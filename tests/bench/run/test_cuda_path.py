@@ -156,6 +156,79 @@ def test_a_persons_own_method_runs_on_the_device(kind, folder, method_file, monk
     assert_same(record, expected)
 
 
+CPU_ONLY = {
+    "def denoise(noisy, sigma):\n    return noisy.numpy()": r"makes an array of a tensor, .*noisy\.cpu\(\)\.numpy\(\)",
+    "import numpy\ndef denoise(noisy, sigma):\n    return numpy.asarray(noisy) * 0.9": "makes an array of a tensor",
+    "KERNEL = torch.ones(1, 1, 3, 3) / 9\ndef denoise(noisy, sigma):\n"
+    "    return torch.nn.functional.conv2d(noisy, KERNEL, padding=1)": r"holds a tensor .*write \.to\(noisy\.device\)",
+    "NET = torch.nn.Conv2d(1, 1, 3, padding=1)\n"
+    "def denoise(noisy, sigma):\n    return NET(noisy)": "network on the CPU",
+    "class Net(torch.nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+    "        self.mean = torch.ones(1, 1, 1, 1)\n"
+    "    def forward(self, x):\n        return x - self.mean\nmodel = Net()": "register_buffer",
+    "G = torch.Generator()\ndef denoise(noisy, sigma):\n"
+    "    return noisy + torch.rand(1, device=noisy.device, generator=G)": r"torch\.Generator\(noisy\.device\)",
+}
+
+
+@pytest.mark.parametrize("code", CPU_ONLY)
+def test_own_code_for_the_cpu_alone_is_told_what_to_write(code, folder, method_file, monkeypatch):
+    monkeypatch.setattr(isolated, "foreign", lambda cell: False)
+    cell = cell_of(str(method_file(f"import torch\nCOLOUR = 'gray'\n{code}\n")), folder())
+    run_cell(cell, Settings("cpu", "torch", threads=1))
+    with pretended_cuda(), pytest.raises(BenchError, match=CPU_ONLY[code]) as raised:
+        run_cell(cell, Settings("cuda", threads=1))
+    assert "its input lies on cuda:0; write " in str(raised.value)
+    assert str(raised.value).endswith("or run it with DEVICE=cpu")
+
+
+@pytest.fixture
+def onnx_file(tmp_path):
+    torch.manual_seed(0)
+    path = tmp_path / "net.onnx"
+    axes = {"noisy": {2: "h", 3: "w"}, "denoised": {2: "h", 3: "w"}}
+    torch.onnx.export(
+        small_nets()["dncnn"].eval(), (torch.zeros(1, 1, 16, 16),), path, input_names=["noisy"],
+        output_names=["denoised"], dynamic_axes=axes, dynamo=False,
+    )  # fmt: skip
+    return str(path)
+
+
+def test_an_onnx_model_on_a_machine_whose_onnxruntime_has_no_cuda_says_so(onnx_file, folder, monkeypatch):
+    monkeypatch.setattr(isolated, "foreign", lambda cell: False)
+    cell = cell_of(onnx_file, folder())
+    with pretended_cuda():
+        record = run_cell(cell, Settings("cuda", threads=1))
+    expected = run_cell(cell, Settings("cpu", threads=1))
+    assert_same(record, expected)
+    assert [note for note in record.provenance["notes"] if "CUDA" in note] == [
+        "cuda:0: the model runs on the CPU, since this onnxruntime has no CUDA (pip install onnxruntime-gpu)"
+    ]
+    assert not any("CUDA" in note for note in expected.provenance["notes"])
+
+
+def test_an_onnx_model_follows_the_device(onnx_file, folder, monkeypatch):
+    import onnxruntime
+
+    asked, real = [], onnxruntime.InferenceSession
+
+    class Session(real):
+        def __init__(self, model, settings, providers):
+            asked.append(providers)
+            super().__init__(model, settings, providers=["CPUExecutionProvider"])
+
+        def get_providers(self):
+            return [name if isinstance(name, str) else name[0] for name in asked[-1]]
+
+    monkeypatch.setattr(isolated, "foreign", lambda cell: False)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    with pretended_cuda():
+        record = run_cell(cell_of(onnx_file, folder()), Settings("cuda:1", threads=1))
+    assert asked[-1][0] == ("CUDAExecutionProvider", {"use_tf32": "0", "device_id": "1"})
+    assert not any("CUDA" in note for note in record.provenance["notes"])
+
+
 def planted(monkeypatch, change):
     """Change what is around every method."""
     checked = wrappers.checked
@@ -182,10 +255,8 @@ def test_a_planted_wait_is_counted(weights, folder, monkeypatch):
     planted(monkeypatch, lambda x: x + 0 * float(x.max()))
     seen = on_both(cell)[2]
     assert waits(seen) == before + 2  # to warm up, and for the batch
-    assert {name for name, place in seen.waits if place.startswith("bench/run/wrappers.py")} == {
-        "__bool__",
-        "__float__",
-    }
+    here = [name for name, place in seen.waits if place.startswith("tests/bench/run/test_cuda_path.py:")]
+    assert here == ["__float__"]
 
 
 def test_devices_that_are_not_there_are_one_line(weights, folder):

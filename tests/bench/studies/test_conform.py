@@ -6,7 +6,8 @@ from typer.testing import CliRunner
 
 from bench.cli.app import app
 from bench.common.errors import BenchError
-from bench.studies.conform.checks import colours, denoised, memory, noise_level, range_of_values, receptive_field
+from bench.studies.conform import study
+from bench.studies.conform.checks import colours, denoised, gpu, memory, noise_level, range_of_values, receptive_field
 from bench.studies.conform.study import conform
 from bench.studies.conform.subject import cells_to_check, loaded
 
@@ -125,6 +126,27 @@ def test_a_network_that_looks_farther_than_it_says(tmp_path):
     assert receptive_field(subject) == (True, "declared 13, found 13")
     subject.denoise.receptive_field = 11
     assert receptive_field(subject) == (False, "declared 11, found 13")
+
+
+GPU = "Run on a GPU, which is pretended where there is none"
+
+
+@pytest.mark.parametrize(
+    ("body", "passed", "remark"),
+    [
+        ("return noisy.numpy() * 0.9", False, "write noisy.cpu().numpy(), or run it with DEVICE=cpu"),
+        ("return noisy * 0.9 + torch.zeros(noisy.shape)", False, "write .to(noisy.device) where it is used"),
+        ("return noisy * 0.9 + float(noisy.mean()) / 100", True, "a call waits 1 times for the GPU: __float__ at "),
+        ("return noisy.cpu().numpy() * 0.9", True, "a call waits 1 times for the GPU: cpu at "),
+        ("return noisy * 0.9", True, "largest difference from the CPU 0.0e+00"),
+    ],
+)
+def test_code_for_the_cpu_alone_is_found_without_a_gpu(method_file, monkeypatch, body, passed, remark):
+    monkeypatch.setattr(study, "CHECKS", (gpu,))
+    path = method_file(f"import torch\nCOLOUR = 'gray'\ndef denoise(noisy, sigma):\n    {body}\n")
+    (check,) = (check for _, check in conform(str(path), megapixels=0.001) if check.name == GPU)
+    assert check.passed is passed, check.remark
+    assert remark in check.remark
 
 
 def test_a_blind_method_that_uses_sigma(method_file):
