@@ -15,6 +15,7 @@ def command(
     to: Annotated[str, typer.Option(help="The file, or a folder; OUT/export otherwise.")] = "",
     weights: options.Weights = "",
     precision: Annotated[str, typer.Option(help="fp32, or fp16 (onnx).")] = "fp32",
+    device: Annotated[str, typer.Option(help="Where the network runs that the file is compared with.")] = "cpu",
     out: options.Out = options.RESULTS,
 ) -> None:
     """Write a method's network to a file that runs without this benchmark, and compare the two (make export)."""
@@ -23,4 +24,4 @@ def command(
     from bench.studies.export.study import build
 
     request = Request(method, data, noise, weights=weights, precision=precision)
-    print_outcomes(build(request, format, to, out))
+    print_outcomes(build(request, format, to, out, device))

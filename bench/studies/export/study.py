@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.common import devices
 from bench.common.atomic import whole, write_whole
 from bench.common.errors import BenchError, one_line
 from bench.common.float32 import exact
@@ -37,7 +38,7 @@ ODD = ((71, 101), (98, 67))
 """Heights and widths that a file is tried with besides the image's own."""
 
 
-def build(request: Request, kind: str, to: str, out: Path) -> Iterator[str | Failure]:
+def build(request: Request, kind: str, to: str, out: Path, device: str = "cpu") -> Iterator[str | Failure]:
     """Write a file for every network that a request asks for.
 
     Parameters
@@ -47,6 +48,8 @@ def build(request: Request, kind: str, to: str, out: Path) -> Iterator[str | Fai
         `precision` is ``"fp32"`` or ``"fp16"``.
     to : str
         The file, or a folder if there are several; empty for ``out/export/``.
+    device : str
+        As on DEVICE: where the network runs that the file is compared with.
 
     Raises
     ------
@@ -62,7 +65,7 @@ def build(request: Request, kind: str, to: str, out: Path) -> Iterator[str | Fai
         raise BenchError(
             f"TO={to}: FORMAT={kind} writes files that end in .{kind}; give FORMAT={other} or another name"
         )
-    precision = request.precision
+    precision, place = request.precision, devices.chosen(device)
     plan = planned(Request(request.method, request.data, request.noise, weights=request.weights))
     yield from plan.remarks
     yield from plan.failures
@@ -71,7 +74,7 @@ def build(request: Request, kind: str, to: str, out: Path) -> Iterator[str | Fai
         raise BenchError(f"TO={to}: {len(plan.cells)} networks cannot go into one file; give a folder")
     for path, cell in targets.items():
         try:
-            yield apart(cell, export, cell, kind, path, precision)
+            yield apart(cell, export, cell, kind, path, precision, place)
         except (BenchError, ValueError, OSError) as error:
             yield Failure(cell.request, one_line(error))
 
@@ -90,7 +93,7 @@ def _target(cell: Cell, kind: str, precision: str, to: str, out: Path) -> Path:
 
 
 @exact()
-def export(cell: Cell, kind: str, path: Path, precision: str = "fp32") -> str:
+def export(cell: Cell, kind: str, path: Path, precision: str = "fp32", device: str = "cpu") -> str:
     """Write a cell's network to a file, and return a line that says how far it is from the network.
 
     Parameters
@@ -105,6 +108,8 @@ def export(cell: Cell, kind: str, path: Path, precision: str = "fp32") -> str:
         The file; it is there only if it agrees with the network.
     precision : str
         ``"fp16"``: weights and sums inside are half-precision; input and output stay float32.
+    device : str
+        ``"cpu"`` or ``"cuda:N"``: where the network runs that the file is compared with.
 
     Raises
     ------
@@ -131,7 +136,7 @@ def export(cell: Cell, kind: str, path: Path, precision: str = "fp32") -> str:
                     f"{note}; sigma is fixed at {cell.degradation.sigma:g}, since it cannot be an input",
                 )
             run = write_onnx(network, noisy.shape[2], level(cell), part, multiple, precision, given=given == "input")
-        worst = _difference(network, run, images, [level(cell)])
+        worst = _difference(network, run, images, [level(cell)], device)
         if not worst <= TOLERANCE[precision]:
             raise BenchError(
                 f"net {cell.net.id}: the {kind} file differs from the network by {worst:.2g} (1.0 = white), more than "
@@ -163,17 +168,22 @@ def _takes_sigma(
 
 
 def _difference(
-    network: "nn.Module", run: "Run", images: "Sequence[np.ndarray]", levels: Sequence[float | None]
+    network: "nn.Module",
+    run: "Run",
+    images: "Sequence[np.ndarray]",
+    levels: Sequence[float | None],
+    device: str = "cpu",
 ) -> float:
     """Return the largest difference of a file from its network; infinite where the file fails."""
     import numpy as np
     import torch
 
-    worst = 0.0
+    worst, network = 0.0, network.to(device)
     for image in images:
         for sigma in levels:
             with torch.no_grad():
-                expected = network(torch.from_numpy(image.copy()).permute(2, 0, 1)[None], sigma)[0].permute(1, 2, 0)
+                noisy = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].to(device)
+                expected = network(noisy, sigma)[0].permute(1, 2, 0).cpu()
             try:
                 got = run(image, sigma)
             except Exception:  # noqa: BLE001 - each runtime has errors of its own; a file that fails is of no use
