@@ -394,3 +394,13 @@ def test_the_authors_files_fold_and_scale():
         fill(trained, tensors, path, "DnCNN in the form that is trained")
         with torch.no_grad():
             torch.testing.assert_close(published(name)(noisy), trained(noisy), atol=1e-5, rtol=0)
+
+
+def test_normalisation_keeps_half_precision_and_has_the_statistics_of_float32():
+    torch.manual_seed(0)
+    x = torch.randn(4, 3, 16, 16).bfloat16()
+    norm = BiasFreeBatchNorm(3, momentum=1.0).train()
+    assert norm(x).dtype == torch.bfloat16
+    expected = x.double().var(dim=(0, 2, 3), correction=1)
+    torch.testing.assert_close(norm.running_var.double(), expected, rtol=1e-6, atol=0)
+    assert norm.eval()(x).dtype == torch.bfloat16
