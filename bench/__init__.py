@@ -32,6 +32,7 @@ def load_results(folder: str | Path = "results", *, images: bool = False) -> "pd
         - ``psnr_deviation`` ...: standard deviation over the seeds of each of these
         - ``noisy_psnr`` ...: the same of the noisy images
         - ``noise_psnr`` ...: of the noise that was taken away, and with peak 255 for images of white 1
+        - ``noise_l1, noise_l1_published``: mean absolute error of that noise, 1.0 = white
         - ``self_mse, self_error``: the score without a reference, and its standard error
         - ``seconds, runtime``: of the method alone, for an image, and what computed it
         - ``psnr_published`` ...: the published number, where the ledger has one

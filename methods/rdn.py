@@ -75,13 +75,21 @@ METHODS = (
         extrapolates=False,
         learned=True,
     ),
-    # Its published numbers compare predicted with true noise on CIFAR-100, which is another protocol.
+    # Its published numbers compare predicted with true noise on CIFAR-100; the PSNR is of training images.
     Method(
         name="rdn-small",
         title="RDN, D=3, C=5, G=16, predicting noise on CIFAR-100: for your own weights",
         paper="https://github.com/aptlin/noisy-cifar-100-rdn",
         nets=(
-            Net("rdn-small", "RDN (small)", "rgb", receptive_field=39, parameters=114_883, output="residual"),
+            Net(
+                "rdn-small",
+                "RDN (small)",
+                "rgb",
+                receptive_field=39,
+                parameters=114_883,
+                output="residual",
+                published=("RDN (small)", "noise predictor"),
+            ),
             # Not in the study: for training on gray images, as radiographs.
             Net(
                 "rdn-small-gray", "RDN (small, gray)", "gray", receptive_field=39, parameters=114_305, output="residual"

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from bench.judge.footnotes import footnotes, remarks
 from bench.judge.tolerance import MARGINS
-from bench.judge.verdict import Verdict, judge
+from bench.judge.verdict import Verdict, judge, reference
 from bench.score.metrics import shown
 from bench.store.results import PEAK_255_OF_UNIT, Result
 
@@ -200,6 +200,8 @@ def _columns() -> Iterator[Column]:
         "noise_psnr_peak_255_of_white_1", "noise, peak 255", lambda e: e.result.mean("noise_psnr") + PEAK_255_OF_UNIT,
         "dB", ".2f", "high", when=_predicts_noise, short="peak 255", beside=("psnr", "psnr_noise_255"),
     )  # fmt: skip
+    yield Column("noise_l1", "noise L1", form=".4f", better="low", when=_predicts_noise)
+    yield Column("noise_l1_published", "paper", _published_l1, form="s", origin="ledger", when=_predicts_noise)
     yield Column("told_sigma", "told sigma", form=".1f", outputs=(TERMINAL, MARKDOWN, PAGE), when=_unreferenced)
     yield Column("seconds", "s/image", form=".3g", better="low")
     yield Column("runtime", "runtime", lambda e: e.result.runtime, short="Runtime")
@@ -253,6 +255,12 @@ def _published(metric: str) -> Iterator[Column]:
 
 def _filed(name: str, origin: Literal["request", "ledger", "footnotes"], value: Callable[[Entry], Any]) -> Column:
     return Column(name, "", value, origin=origin, outputs=(FILE,))
+
+
+def _published_l1(row: Entry) -> str | None:
+    """Return the printed mean absolute error of the predicted noise, which no verdict is on."""
+    found = reference(row.result, "l1_noise_test") if row.result.has_reference else None
+    return found.value if found else None
 
 
 def _verdict(row: Entry) -> str:

@@ -45,6 +45,16 @@ def mse(reference: "Tensor", image: "Tensor") -> "Tensor":
     return total / reference[0].numel()
 
 
+def absolute_error(reference: "Tensor", image: "Tensor") -> "Tensor":
+    """Mean absolute error over all pixels and channels of each image, in grey levels.
+
+    Parameters and return value as for `mse`.
+    """
+    strips = [(a - b).abs().sum(dim=(1, 2, 3)) for a, b in _strips(reference, image, overlap=0)]
+    total = sum(strips[1:], strips[0])
+    return total / reference[0].numel()
+
+
 def psnr(reference: "Tensor", image: "Tensor") -> "Tensor":
     """Peak signal-to-noise ratio in dB of each image, peak 255; at most 58.92 dB, also for equal images (`LEAST_MSE`).
 

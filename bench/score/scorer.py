@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.common.errors import BenchError
 from bench.plan.cell import Cell
-from bench.score.metrics import METRICS, WINDOW, psnr
+from bench.score.metrics import METRICS, WINDOW, absolute_error, psnr
 from datasets.gray import GRAYS
 
 LUMA = {"y": GRAYS["y-limited"], "y-full": ((0.299, 0.587, 0.114), 0.0)}
@@ -24,10 +24,10 @@ def scored() -> tuple[str, ...]:
     """Return the names of the scores in a record, which are NaN where there is none.
 
     Every metric of the output and of the noisy image; `noise_psnr`, the PSNR (peak 255) of the noise that the method
-    took away, held against the noise that was there (the output counts as it is, not clipped); `self_mse`, the
-    self-supervised score (`bench.score.self_score`), with its standard error `self_error`.
+    took away, held against the noise that was there (the output counts as it is, not clipped), and `noise_l1`, the mean
+    absolute difference of the two, 1.0 = white; `self_mse`, the self-supervised score (`bench.score.self_score`), with its standard error `self_error`.
     """
-    return (*METRICS, *(f"noisy_{name}" for name in METRICS), "noise_psnr", "self_mse", "self_error")
+    return (*METRICS, *(f"noisy_{name}" for name in METRICS), "noise_psnr", "noise_l1", "self_mse", "self_error")
 
 
 def scores(
@@ -86,7 +86,9 @@ def _scores(
     found: dict[str, Tensor] = {}
     if reference is not None:
         # What is left of the noise is what is wrong with the image, clipping aside.
-        found["noise_psnr"] = psnr(_channel(cell, reference), _channel(cell, levels))
+        pair = _channel(cell, reference), _channel(cell, levels)
+        found |= {"noise_psnr": psnr(*pair), "noise_l1": absolute_error(*pair) / 255}
+        del pair
     levels.clamp_(0, 255)
     if cell.protocol.output == "uint8":
         levels = levels.round_()

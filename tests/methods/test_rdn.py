@@ -235,5 +235,5 @@ def test_nets_of_the_paper():
         (colour, (sigma, sigma)) for colour in ("gray", "rgb") for sigma in (10, 30, 50, 70)
     }
     assert all(net.published == ("RDN", "") and net.weights is None for net in METHODS["rdn"].nets)
-    assert METHODS["rdn-small"].nets[0].published is None
+    assert METHODS["rdn-small"].nets[0].published == ("RDN (small)", "noise predictor")  # of CIFAR-100's noise
     assert (ADDED["predicts"], NOISE["predicts"]) == ("residual", "noise")

@@ -1,7 +1,7 @@
 import csv
 import io
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -120,6 +120,26 @@ def test_the_predicted_noise_has_both_conventions(photographs):
     assert difference == pytest.approx(48.1308, abs=2e-4)
     # A mean of 0.1 that the method leaves in is an error of at least 0.01 on the unit scale: 20 dB.
     assert float(row["noise_psnr"]) < 20
+
+
+def test_the_printed_error_of_the_noise_stands_beside_the_measured_one():
+    """The logs of the small RDN have an L1 column of the test images of CIFAR-100: 0.061266 for this noise."""
+    from methods import available as methods
+
+    row = {"noise_psnr": 21.7, "noise_l1": 0.0625}
+    measured = result("RDN", "cifar100", noise="gaussian:mean=0.01,std=0.255", **row)
+    (net,) = (net for net in methods()["rdn-small"].nets if net.id == "rdn-small")
+    about = measured.about
+    about["net"] = {**about["net"], "published": list(net.published)}
+    about["dataset"] |= {"ledger": ["cifar100", "rgb"], "colour": "rgb"}
+    about |= {"protocol": asdict(PROTOCOLS["standard"]), "sigma": 65.0, "random": True}
+    (board,) = leaderboards([measured])
+    (line,) = csv.DictReader(io.StringIO(to_csv([board])))
+    assert (line["noise_l1"], line["noise_l1_published"]) == ("0.0625", "0.061266")
+    assert line["verdict"] == "not comparable"  # the PSNR of the logs is of training images
+    table = to_markdown([board])
+    assert "noise L1 | paper" in table
+    assert "0.0625 | 0.061266" in table
 
 
 def test_all_nine_noises_of_the_grid_are_one_word():

@@ -183,6 +183,7 @@ def test_the_psnr_of_the_noise_is_that_of_the_image_that_is_not_clipped(pairs, k
         expected = 10 * math.log10(255**2 / np.mean((taken - there) ** 2))
         assert row["noise_psnr"] == pytest.approx(expected, abs=1e-3)
         assert row["noise_psnr"] < row["psnr"]
+        assert row["noise_l1"] == pytest.approx(np.abs(taken - there).mean() / 255, abs=1e-6)
 
 
 def test_a_border_as_wide_as_the_scale_is_left_out(pairs, known, method_file):
