@@ -1,10 +1,11 @@
 """BM3D and CBM3D through the package `bm3d` of its authors."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from methods.classical import per_image
+from methods.classical import per_image, without_mean
 from methods.description import Method, Net
 
 if TYPE_CHECKING:
@@ -77,8 +78,8 @@ METHODS = (
             Net("bm3d", "BM3D", "gray", given_sigma=True, published=("BM3D", "")),
             Net("cbm3d", "CBM3D", "rgb", given_sigma=True, published=("CBM3D", "")),
         ),
-        load=load,
-        options={"profile": "np", "lambda_thr3d": "auto", "mu2": "auto"},
+        load=partial(without_mean, load),
+        options={"profile": "np", "lambda_thr3d": "auto", "mu2": "auto", "mean": "0"},
         choices={"profile": ("np", "lc", "high", "vn", "vn_old")},
         processes=True,
         packages=("bm3d", "bm4d", "scipy", "PyWavelets"),

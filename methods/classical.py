@@ -1,6 +1,7 @@
 """Classical denoisers: filters and variational ones, and the wrapper that runs array code on tensors."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,37 @@ def per_image(denoise: "Denoise") -> "Callable[[Tensor, float], Tensor]":
         outputs = [np.asarray(denoise(image, sigma)).reshape(image.shape) for image in images]
         return torch.from_numpy(np.stack(outputs)).permute(0, 3, 1, 2).float().to(noisy.device)
 
+    return run
+
+
+def without_mean(
+    load: "Callable[[Net, Path | None, Mapping[str, str]], Callable[[Tensor, float], Tensor]]",
+    net: Net,
+    weights: Path | None,
+    options: Mapping[str, str],
+) -> "Callable[[Tensor, float], Tensor]":
+    """Return what `load` does, for noise of a known mean: the option `mean` (1.0 = white) is taken off the image first.
+
+    Raises
+    ------
+    ValueError
+        If `mean` is no number from -1 to 1.
+    """
+    try:
+        mean = float(options.get("mean", "0"))
+    except ValueError:
+        mean = 2.0
+    if not -1 <= mean <= 1:
+        raise ValueError(f"mean={options['mean']}; expected the mean of the noise, from -1 to 1 with white 1, as 0.255")
+    denoise = load(net, weights, options)
+    if mean == 0:
+        return denoise
+
+    def run(noisy: "Tensor", sigma: float) -> "Tensor":
+        return denoise(noisy - mean, sigma)
+
+    if field := getattr(denoise, "receptive_field", None):
+        run.receptive_field = field  # type: ignore[attr-defined] # the harness asks the callable
     return run
 
 
@@ -221,7 +253,8 @@ METHODS = (
         title="Non-local means, scikit-image",
         paper="Buades, Coll, Morel, CVPR 2005, https://doi.org/10.1109/CVPR.2005.38",
         nets=(Net("nlm", "NLM", "any", given_sigma=True, receptive_field=17),),
-        load=load_nlm,
+        load=partial(without_mean, load_nlm),
+        options={"mean": "0"},
         processes=True,
         packages=("scikit-image",),
     ),
@@ -230,7 +263,8 @@ METHODS = (
         title="Wavelet soft thresholding (BayesShrink), scikit-image",
         paper="Chang, Yu, Vetterli, IEEE TIP 2000, https://doi.org/10.1109/83.862633",
         nets=(Net("wavelet", "Wavelet", "any", given_sigma=True),),
-        load=load_wavelet,
+        load=partial(without_mean, load_wavelet),
+        options={"mean": "0"},
         processes=True,
         packages=("scikit-image", "PyWavelets"),
     ),
@@ -239,8 +273,8 @@ METHODS = (
         title="Total variation (Chambolle), scikit-image",
         paper="Chambolle, J. Math. Imaging Vis. 2004, https://doi.org/10.1023/B:JMIV.0000011325.36760.1e",
         nets=(Net("tv", "TV", "any", given_sigma=True),),
-        load=load_tv,
-        options={"strength": "0.75", "iterations": "100"},
+        load=partial(without_mean, load_tv),
+        options={"strength": "0.75", "iterations": "100", "mean": "0"},
         processes=True,
         packages=("scikit-image",),
     ),
@@ -249,8 +283,8 @@ METHODS = (
         title="Gaussian filter, SciPy",
         paper="Gonzalez, Woods: Digital Image Processing, section on smoothing filters",
         nets=(Net("gaussian", "Gaussian", "any", given_sigma=True, receptive_field=55),),
-        load=load_gaussian,
-        options={"std": "auto"},
+        load=partial(without_mean, load_gaussian),
+        options={"std": "auto", "mean": "0"},
         processes=True,
         packages=("scipy",),
     ),
@@ -259,8 +293,8 @@ METHODS = (
         title="Median filter, SciPy",
         paper="Tukey: Exploratory Data Analysis, 1977",
         nets=(Net("median", "Median", "any", given_sigma=True, receptive_field=15),),
-        load=load_median,
-        options={"size": "auto"},
+        load=partial(without_mean, load_median),
+        options={"size": "auto", "mean": "0"},
         processes=True,
         packages=("scipy",),
     ),
@@ -269,8 +303,8 @@ METHODS = (
         title="Bilateral filter",
         paper="Tomasi, Manduchi, ICCV 1998, https://doi.org/10.1109/ICCV.1998.710815",
         nets=(Net("bilateral", "Bilateral", "any", given_sigma=True, receptive_field=9),),
-        load=load_bilateral,
-        options={"space": "1.75", "colour": "auto"},
+        load=partial(without_mean, load_bilateral),
+        options={"space": "1.75", "colour": "auto", "mean": "0"},
         processes=True,
         packages=("numpy",),
     ),

@@ -25,7 +25,8 @@ def scored() -> tuple[str, ...]:
 
     Every metric of the output and of the noisy image; `noise_psnr`, the PSNR (peak 255) of the noise that the method
     took away, held against the noise that was there (the output counts as it is, not clipped), and `noise_l1`, the mean
-    absolute difference of the two, 1.0 = white; `self_mse`, the self-supervised score (`bench.score.self_score`), with its standard error `self_error`.
+    absolute difference of the two, 1.0 = white; `self_mse`, the self-supervised score (`bench.score.self_score`), with
+    its standard error `self_error`.
     """
     return (*METRICS, *(f"noisy_{name}" for name in METRICS), "noise_psnr", "noise_l1", "self_mse", "self_error")
 

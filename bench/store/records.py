@@ -39,9 +39,10 @@ class Record:
     ----------
     images : list of dict
         One row an image: `image`, `height`, `width`, `told_sigma` (what the method was told, 0-255 scale, or
-        None), `psnr`, `ssim`, `mse`, the same of the noisy input (`noisy_psnr` ...), `noise_psnr`, `noise_l1`, NaN where
-        there is no reference, `seconds` (the method's own) and `denoised` (the pixels, uint8 in the order H, W, C). Of a cell
-        that just ran also `exact`, its output as it was scored (H, W, C), where that is asked for; it is not stored.
+        None), `psnr`, `ssim`, `mse`, the same of the noisy input (`noisy_psnr` ...), `noise_psnr` and `noise_l1`, NaN
+        where there is no reference, `seconds` (the method's own) and `denoised` (the pixels, uint8 in the order H, W,
+        C). Of a cell that just ran also `exact`, its output as it was scored (H, W, C), where that is asked for; it is
+        not stored.
     provenance : dict
         The cell's identity and all that was known when it ran.
     """

@@ -182,3 +182,14 @@ def test_receptive_fields(name, options, side):
 def test_options_that_cannot_be(name, options, cause):
     with pytest.raises(ValueError, match=cause):
         run(name, np.zeros((4, 4, 1)), 0.1, **options)
+
+
+@pytest.mark.parametrize("name", ["nlm", "wavelet", "tv", "gaussian", "median", "bilateral", "bm3d"])
+def test_a_known_mean_of_the_noise_is_taken_off_first(pair, name):
+    _, noisy = pair
+    noisy = noisy[:20, :24]
+    without, known = run(name, noisy, 0.1), run(name, noisy + 0.255, 0.1, mean="0.255")
+    np.testing.assert_allclose(known, without, atol=1e-5)
+    for bad in ("much", "2", "nan"):
+        with pytest.raises(ValueError, match=f"mean={bad}; expected the mean of the noise, from -1 to 1"):
+            run(name, noisy, 0.1, mean=bad)
