@@ -32,9 +32,9 @@ load = Layout("a net of this family", _build, "a state dict of methods.networks.
 """The tensor `design` of the file says which net it is."""
 
 _FAMILY = {
-    "resnet": "residual blocks",
-    "sparse": "features made sparse by normalisation and a differentiable ReLU",
-    "gated": "blocks that can switch channels off",
+    "resnet": "residual blocks; homogeneous, f(a x) = a f(x)",
+    "sparse": "features made sparse by normalisation and a differentiable ReLU; not homogeneous",
+    "gated": "blocks that can switch channels off; not homogeneous",
 }
 
 

@@ -56,6 +56,11 @@ def build(request: Request, kind: str, to: str, out: Path, device: str = "cpu") 
     BenchError
         If the format or the precision is none of these, or several networks are to go into one file.
     """
+    if kind.lower().replace("_", "") in ("savedmodel", "tensorflow", "keras"):
+        raise BenchError(
+            f"FORMAT={kind}: not written here; write FORMAT=onnx and convert that file: pip install onnx2tf "
+            "tensorflow, then onnx2tf -i FILE.onnx -o FOLDER"
+        )
     if kind not in FORMATS:
         raise unknown("format", kind, FORMATS)
     if request.precision not in TOLERANCE or (kind, request.precision) == ("tflite", "fp16"):

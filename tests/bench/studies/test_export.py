@@ -213,6 +213,7 @@ def test_names(tmp_path, photographs, blind):
 @pytest.mark.parametrize(
     ("words", "line"),
     [
+        (("--format", "saved_model"), "FORMAT=saved_model: not written here; write FORMAT=onnx and convert that file"),
         (("--format", "onx"), "unknown format 'onx': did you mean onnx"),
         (("--format", "tflite", "--to", "a.onnx"), "FORMAT=tflite writes files that end in .tflite"),
         (("--format", "tflite", "--precision", "fp16"), "PRECISION=fp16: expected fp32, or fp16 with FORMAT=onnx"),
