@@ -97,7 +97,14 @@ Timeout = Annotated[
 Fresh = Annotated[bool, typer.Option("--fresh", help="Run again what is finished.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")]
 Backend = Annotated[str, typer.Option(help="What runs networks: auto, torch, onnxruntime.")]
-Engine = Annotated[str, typer.Option(help="Who runs cells: serial, loky.")]
+Engine = Annotated[str, typer.Option(help="Who runs cells: serial, loky (processes here), dask (many machines).")]
+Scheduler = Annotated[
+    str,
+    typer.Option(
+        help="Of ENGINE=dask: tcp://HOST:PORT, Dask's scheduler file, or dask-jobqueue's configuration for Slurm, PBS "
+        "or LSF (.yml), with JOBS workers."
+    ),
+]
 Jobs = Annotated[int, typer.Option(min=0, callback=few_enough, help="Worker processes; 0: one a core.")]
 Threads = Annotated[int, typer.Option("--jobs", min=0, callback=few_enough, help="Threads on the CPU; 0: one a core.")]
 Images = Annotated[int, typer.Option(min=0, help="How many images, spread over the set; 0: all.")]
@@ -130,19 +137,29 @@ def settings(
     memory: float = 0.0,
     timeout: float = TIMEOUT,
     engine: str = "serial",
+    scheduler: str = "",
 ) -> Settings:
     """Return where and how cells run, as typed.
 
     Raises
     ------
     BenchError
-        If there is no such engine or runtime.
+        If there is no such engine, runtime or scheduler.
     """
     from bench.common.devices import check
+    from bench.common.errors import BenchError
     from bench.common.parsing import unknown
 
     check(device)
     for kind, word, known in (("engine", engine, ENGINES), ("backend", backend, RUNTIMES)):
         if word not in known:
             raise unknown(kind, word, known)
-    return Settings(device, backend, jobs, compile=compile, memory=memory, timeout=timeout, engine=engine)
+    if engine == "dask":
+        from bench.run.cluster.scheduler import check as check_scheduler
+
+        check_scheduler(scheduler)
+    elif scheduler:
+        raise BenchError(f"SCHEDULER={scheduler} is for ENGINE=dask, got ENGINE={engine}")
+    return Settings(
+        device, backend, jobs, compile=compile, memory=memory, timeout=timeout, engine=engine, scheduler=scheduler
+    )

@@ -28,6 +28,7 @@ def command(
     device: options.Device = "auto",
     backend: options.Backend = "auto",
     engine: options.Engine = "serial",
+    scheduler: options.Scheduler = "",
     jobs: options.Jobs = 0,
     table: options.Table = None,
     save: options.Save = None,
@@ -52,7 +53,9 @@ def command(
     from bench.store.records import Store
     from bench.store.results import gather
 
-    how = options.settings(device, backend, jobs, compile=compile, memory=memory, timeout=timeout, engine=engine)
+    how = options.settings(
+        device, backend, jobs, compile=compile, memory=memory, timeout=timeout, engine=engine, scheduler=scheduler
+    )
     settings = replace(how, save=save)
     print_warnings()
     words = (method, data, noise, protocol, seed, weights, ensemble, precision, tile, sigma, range, output, as_)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from bench.common.paths import ROOT
 
-_PACKAGES = ("torch", "numpy", "scipy", "scikit-image", "bm3d", "onnxruntime", "pillow", "h5py")
+PACKAGES = ("torch", "numpy", "scipy", "scikit-image", "bm3d", "onnxruntime", "pillow", "h5py")
 
 
 @cache
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that touch a number."""
-    return {"python": platform.python_version()} | {package: version(package) for package in _PACKAGES}
+    return {"python": platform.python_version()} | {package: version(package) for package in PACKAGES}
 
 
 @cache

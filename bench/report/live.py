@@ -14,7 +14,7 @@ from rich.text import Text
 from bench.common.errors import shortened, visible
 from bench.common.interruption import CURRENT
 from bench.plan.cell import Cell, Failure
-from bench.run.forecast import expected_seconds
+from bench.run.expected import expected_seconds
 from bench.run.progress import CellProgress
 from bench.run.progress import Progress as CampaignProgress
 from bench.run.settings import Settings

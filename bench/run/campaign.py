@@ -3,10 +3,12 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bench.common.interruption import CURRENT
 from bench.plan.cell import Cell, Failure, understood
 from bench.run.engine import run_all
+from bench.run.expected import expected_seconds, longest_first
 from bench.run.isolated import prepare_for
 from bench.run.progress import Progress
 from bench.run.saving import Saver, needs_floats
@@ -94,7 +96,7 @@ def run_campaign(
     start, stored, kept = time.perf_counter(), 0, len(cells) - len(waiting)
     CURRENT.keep(kept, len(cells))
     try:
-        for cell, outcome in run_all(waiting, settings, progress.begin):
+        for cell, outcome in run_all(*_given(waiting, store, settings, progress)):
             if isinstance(outcome, Failure):
                 store.put_failure(cell, outcome)
                 lost.append(outcome)
@@ -112,6 +114,14 @@ def run_campaign(
         if saver and saver.images:
             progress.note(saver.summary())
     return Campaign(store, tuple(cell for cell in cells if cell.key not in failed), tuple(lost))
+
+
+def _given(cells: Sequence[Cell], store: Store, settings: Settings, progress: Progress) -> tuple[Any, ...]:
+    """Return what an engine is given; those with many workers begin with the cells that take longest."""
+    if settings.engine == "serial":
+        return cells, settings, progress.begin
+    expected = expected_seconds(cells, store.like(cells), settings, anywhere=True)
+    return longest_first(cells, expected), settings, progress.begin, expected, progress.note
 
 
 def _save_finished(

@@ -1,19 +1,18 @@
 """What a campaign would do, said before it starts: cells to run, files to download, the time by earlier records."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Any
 
-from bench.common import files, provenance
-from bench.common.errors import BenchError
+from bench.common import files
 from bench.common.files import Source
 from bench.plan.cell import Cell
 from bench.run.campaign import finished
+from bench.run.expected import expected_seconds
 from bench.run.saving import Saver, needs_floats
 from bench.run.settings import Settings
-from bench.store.records import Record, Store
+from bench.store.records import Store
 
 
 @dataclass(frozen=True)
@@ -66,53 +65,7 @@ def forecasts(cells: Sequence[Cell], store: Store, settings: Settings, *, fresh:
     return made
 
 
-def expected_seconds(cells: Sequence[Cell], records: Sequence[Record], settings: Settings) -> dict[str, float]:
-    """Return the likely seconds of each cell, by its key; NaN where no record of its net is of this machine."""
-    rates, pixels = _seconds_a_pixel(records, settings), _pixels_of_sets(records)
-    for cell in cells:
-        if cell.data not in pixels and _way(cell.identity) in rates:
-            pixels[cell.data] = math.nan if files.missing("data", cell.dataset.files) else _pixels(cell)
-    return {cell.key: rates.get(_way(cell.identity), math.nan) * pixels.get(cell.data, math.nan) for cell in cells}
-
-
 def bytes_to_download(some: Sequence[Forecast]) -> tuple[int, int]:
     """Return the bytes to download for all of them, each file once, and the number of files of unknown size."""
     sources = {source.path: getattr(source, "bytes", 0) for forecast in some for source in forecast.missing}
     return sum(sources.values()), sum(size == 0 for size in sources.values())
-
-
-def _way(identity: Mapping[str, Any]) -> tuple[str, str]:
-    """Return what of a cell decides how long a pixel takes."""
-    return str(identity["net"]), str(sorted(identity.get("inference", {}).items()))
-
-
-def _seconds_a_pixel(records: Sequence[Record], settings: Settings) -> dict[tuple[str, str], float]:
-    """Return the median over the records of this machine, and of the device where one is named."""
-    here = provenance.machine()
-    rates: dict[tuple[str, str], list[float]] = {}
-    for record in records:
-        about = record.provenance
-        device = about["device"].partition(":")[0]
-        if about["machine"] == here and settings.device.partition(":")[0] in ("auto", device):
-            rates.setdefault(_way(about["identity"]), []).append(about["seconds"]["total"] / _area(record))
-    return {way: median(values) for way, values in rates.items()}
-
-
-def _pixels_of_sets(records: Sequence[Record]) -> dict[str, float]:
-    return {record.provenance["identity"]["data"]: _area(record) for record in records}
-
-
-def _area(record: Record) -> float:
-    return float(sum(row["height"] * row["width"] for row in record.images))
-
-
-def _pixels(cell: Cell) -> float:
-    """Return the pixels of a set that lies here, by the size of its first image; NaN where that cannot be read."""
-    from bench.run.images import pictures
-
-    try:
-        first = next(iter(pictures(cell.dataset, cell.dataset.image_names()[:1])))
-    except (BenchError, ValueError, OSError):
-        return math.nan  # what is wrong with it is said when it runs
-    shown = first.clean if first.clean is not None else first.noisy
-    return math.nan if shown is None else float(shown.shape[0] * shown.shape[1] * len(cell.dataset.images))

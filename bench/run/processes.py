@@ -75,14 +75,15 @@ def job_count(settings: Settings) -> tuple[int, list[str]]:
     return jobs, []
 
 
-def workers(count: int, environment: Mapping[str, str] | None = None) -> Executor:
-    """Return the worker processes, which stay for the next cell. Ctrl-C is for this process, which ends them."""
+def workers(count: int, environment: Mapping[str, str] | None = None, *, fresh: bool = False) -> Executor:
+    """Return worker processes, which stay for the next cell, or new ones. Ctrl-C is for this one, which ends them."""
     from loky import get_reusable_executor
 
     ignore = (signal.SIGINT, signal.SIG_IGN)
     executor: Executor = get_reusable_executor(
-        max_workers=count, env=environment, timeout=60, initializer=signal.signal, initargs=ignore
-    )
+        max_workers=count, env=environment, timeout=60, reuse=False if fresh else "auto",
+        initializer=signal.signal, initargs=ignore,
+    )  # fmt: skip
     return executor
 
 

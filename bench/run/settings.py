@@ -6,7 +6,7 @@ from pathlib import Path
 RUNTIMES = ("auto", "torch", "onnxruntime")
 """What may be asked on BACKEND."""
 
-ENGINES = ("serial", "loky")
+ENGINES = ("serial", "loky", "dask")
 """What may be asked on ENGINE."""
 
 TIMEOUT = 3600.0
@@ -24,7 +24,7 @@ class Settings:
     runtime : str
         What computes networks: one of `RUNTIMES`.
     jobs : int
-        Processes for methods that take one image at a time; 0: one a core.
+        Processes for methods that take one image at a time; 0: one a core. With a batch system: workers it starts.
     threads : int
         Threads for networks on the CPU; 0: one a core.
     compile : bool
@@ -35,6 +35,8 @@ class Settings:
         Seconds that a method of foreign origin may take to be loaded, and for each call; 0: as many as it likes.
     engine : str
         Who runs cells: one of `ENGINES`.
+    scheduler : str
+        Of the engine ``"dask"``: an address, Dask's scheduler file, or a configuration of dask-jobqueue.
     save : Path, optional
         Folder that gets the noisy and the denoised images.
     """
@@ -47,4 +49,5 @@ class Settings:
     memory: float = 0.0
     timeout: float = TIMEOUT
     engine: str = "serial"
+    scheduler: str = ""
     save: Path | None = None
