@@ -15,7 +15,7 @@ override BENCH_GOALS := $(MAKECMDGOALS)
 override SHELL := /bin/sh
 override .SHELLFLAGS := -c
 override RUN := $(if $(strip $(VENV)),"$$VENV"/bin/python,$$PYTHON)
-override COMMANDS := bench report test check conform list speed train search explain export audit where segment selfscore noisy compare compare-runs top why verify citations site demo docs gpu
+override COMMANDS := bench report test check conform list speed train search explain export audit where segment selfscore noisy compare compare-runs merge top why verify citations site demo docs gpu
 
 # Commands without a program of their own say here that they take no variable.
 override OTHERS := $(filter-out PYTHON VENV TESTS BENCH_MIRROR BENCH_CACHE BENCH_TRACEBACK,$(TYPED))
@@ -139,6 +139,7 @@ gpu:  ## Prove, time and use a GPU in steps of 9 minutes (STEP=1 to 5, DEVICE, B
 site:  ## The public leaderboard as static files, measured beside published, from what is committed (TO; results/site/)
 compare:  ## Whether methods differ on the same images: intervals, tests, ranks (METHOD=a,b, DATA, NOISE, METRIC; results/compare/)
 compare-runs:  ## What changed between two folders of results: cells, numbers, verdicts, versions (A=folder, B=folder, TABLE)
+merge:  ## Take the results of another folder, or machine, into OUT; nothing is overwritten, and conflicts are named (FROM=folder)
 top:  ## Rank what was measured and what was published of a dataset, with protocol and source (DATA, NOISE, METRIC, TABLE)
 why:  ## Why a number is not met: the choices that explain it (METHOD, DATA, NOISE, TARGET=29.41, METRIC, IMAGES; results/why/)
 where:  ## Where errors sit: near boundaries, inside regions, by class (METHOD, DATA, NOISE; results/where/)

@@ -185,25 +185,27 @@ class Store:
         pictures : bool
             Whether a record is left out too where only its pictures are damaged.
         """
-        return [record for path in self.paths() if (record := self._usable(path, pictures=pictures))]
+        return [record for path in self.paths() if (record := self.usable(path, pictures=pictures))]
 
     def like(self, cells: Iterable[Cell], limit: int = 50) -> list[Record]:
         """Read the last records of the methods of some cells, as `scores` does: what others took tells nothing."""
         heads = tuple({slug(f"{replace(cell, method_name='').label} on ") for cell in cells})
         paths = sorted((path for path in self.paths() if path.name.startswith(heads)), key=_written)
-        return [record for path in paths[-limit:] if (record := self._usable(path, pictures=False))]
+        return [record for path in paths[-limit:] if (record := self.usable(path, pictures=False))]
 
     def failures(self) -> list[Failure]:
         """Return every failure that was noted and not mended since; a note that cannot be read is left out."""
-        failures = []
-        for path in sorted(self.folder.glob("failed/*.json")):
-            try:
-                entry = json.loads(path.read_text(encoding="utf-8"))
-                if "request" in entry.keys():  # noqa: SIM118 - a list has none
-                    failures.append(Failure({k: str(v) for k, v in entry["request"].items()}, str(entry["cause"])))
-            except (OSError, ValueError, TypeError, KeyError, AttributeError):
-                self.left_out[path] = "it is no note of a failure"
-        return failures
+        return [found for path in sorted(self.folder.glob("failed/*.json")) if (found := self.failure(path))]
+
+    def failure(self, path: Path) -> Failure | None:
+        """Read the note of a failure; None where it cannot be read."""
+        try:
+            entry = json.loads(path.read_text(encoding="utf-8"))
+            if "request" in entry.keys():  # noqa: SIM118 - a list has none
+                return Failure({k: str(v) for k, v in entry["request"].items()}, str(entry["cause"]))
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            self.left_out[path] = "it is no note of a failure"
+        return None
 
     @property
     def lines_left_out(self) -> list[str]:
@@ -211,7 +213,7 @@ class Store:
         lines = [f"left out {path}: {cause}" for path, cause in sorted(self.left_out.items())]
         return lines[:LINES] + ([f"left out {len(lines) - LINES} more files of {self.folder}"] if lines[LINES:] else [])
 
-    def _usable(self, path: Path, *, pictures: bool) -> Record | None:
+    def usable(self, path: Path, *, pictures: bool) -> Record | None:
         """Read a record without its pictures; None where it is left out."""
         try:
             rows, provenance = decoded(path, score_columns(), whole=pictures)
