@@ -128,12 +128,12 @@ def run_on_cluster(
             _wait_for_workers(workers, settings, note)
             yield from _dispatch(cells, settings, expected, attempts, workers, note)
         except (OSError, TimeoutError, CancelledError) as error:
-            raise _gone(settings, error) from error
+            raise _gone(settings) from error
 
 
-def _gone(settings: Settings, error: BaseException) -> BenchError:
+def _gone(settings: Settings) -> BenchError:
     return BenchError(
-        f"SCHEDULER={settings.scheduler}: the scheduler is gone ({type(error).__name__}); what is finished is kept, "
+        f"SCHEDULER={settings.scheduler}: the scheduler is gone; what is finished is kept, "
         "and the same command goes on from there when it is back"
     )
 
@@ -182,7 +182,8 @@ def _jobs(
     counts = shares(cells, expected, len(workers.cpu or workers.gpu))
     wants_gpu = settings.device != "cpu" and bool(workers.gpu)
     for cell in cells:
-        on_gpu = wants_gpu and not cell.method.processes and not cell.outputs
+        needs_one = not cell.method.processes and not cell.outputs
+        on_gpu = wants_gpu and (needs_one or not workers.cpu)
         names, count = cell.dataset.image_names(), counts[cell.key]
         if count == 1:
             yield Job(cell, whole, on_gpu)
@@ -204,7 +205,7 @@ def _dispatch(
     gathered = _Gathered(cells, jobs)
     running: dict[Future[Any], Job] = {}
     said = set(workers.refused.values())
-    looked = time.monotonic()
+    looked, gpu_gone = time.monotonic(), False
     try:
         while running or any(waiting.values()):
             for on_gpu, line in waiting.items():
@@ -218,16 +219,17 @@ def _dispatch(
                 looked, had = time.monotonic(), bool(workers.cpu or workers.gpu)
                 workers.look()
                 _say_refused(workers, said, note)
-                if not workers.cpu and not workers.gpu:
-                    if had:
-                        note("no worker is left; waiting for one")
-                    time.sleep(LOOK)
-                elif not had:
+                if not had and (workers.cpu or workers.gpu):
                     # Jobs that found no worker are not looked at again when one offers itself.
                     for future in list(running):
                         job = running.pop(future)
                         future.cancel()
                         waiting[job.on_gpu].appendleft(job)
+                elif had and not (workers.cpu or workers.gpu):
+                    note("no worker is left; waiting for one")
+                elif waiting[True] and not workers.gpu and not gpu_gone:
+                    note("no worker with a GPU is left; waiting for one")
+                gpu_gone = bool(waiting[True]) and not workers.gpu
     finally:
         for future in running:
             with suppress(Exception):  # the scheduler may be gone
