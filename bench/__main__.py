@@ -3,6 +3,7 @@
 import sys
 
 from bench.cli.make import run_words
+from bench.common.interruption import leave
 
 if __name__ == "__main__":
-    sys.exit(run_words(sys.argv[1:]))
+    leave(run_words(sys.argv[1:]))

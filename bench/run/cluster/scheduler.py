@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -43,8 +44,9 @@ def connected(word: str, jobs: int) -> Iterator["Client"]:
         If it is none of these, or does not answer.
     """
     check(word)
-    _import()
-    if word.endswith((".yml", ".yaml")):
+    queued = word.endswith((".yml", ".yaml"))
+    _import("distributed", *(["dask_jobqueue"] if queued else []))
+    if queued:
         with _queued(word, jobs) as cluster, _client(word, address=cluster) as client:
             yield client
     else:
@@ -68,17 +70,21 @@ def _is_address(word: str) -> bool:
     return re.fullmatch(r"(tcp|tls|ucx|ws|wss)://.+:\d+", word) is not None
 
 
-def _import() -> None:
+def _import(*packages: str) -> None:
     import logging
+    from importlib import import_module
 
+    heard = signal.getsignal(signal.SIGINT)
     try:
-        import dask_jobqueue  # noqa: F401
-        import distributed  # noqa: F401
+        for package in packages:
+            import_module(package)
     except ImportError as error:
         raise BenchError(
             f"ENGINE=dask needs the package {str(error.name).replace('_', '-')}, which is not installed; run make "
             "setup, or use ENGINE=loky"
         ) from None
+    if signal.getsignal(signal.SIGINT) is not heard:
+        signal.signal(signal.SIGINT, heard)  # dask-jobqueue takes Ctrl-C for itself
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters of it is said by the engine
 
 
@@ -180,6 +186,7 @@ def read_queue(path: str) -> tuple[str, dict[str, Any]]:
     import dask
     import yaml
 
+    _import("dask_jobqueue")  # which has the defaults
     text = Path(path).read_text(encoding="utf-8", errors="replace")
     try:
         read = yaml.safe_load(text)
