@@ -103,13 +103,19 @@ def session(recipe, path):
 
 
 def test_a_whole_run_goes_on_from_its_checkpoint(tmp_path, waits, monkeypatch):
-    def killed(progress):
-        raise KeyboardInterrupt
+    counted = loop.step
 
-    monkeypatch.setattr(loop, "VALIDATE_EVERY", 0.0)  # a checkpoint after each step
+    def dying(run, *given):
+        if run.step == 1:
+            raise KeyboardInterrupt
+        return counted(run, *given)
+
+    monkeypatch.setattr(loop, "CHECKPOINT_EVERY", 0.0)  # after each step
     given, four = loop.Inputs(on_device([CAMERA], 16, "cuda:0"), [pair(CAMERA)]), replace(PLAIN, steps=4)
-    with pytest.raises(KeyboardInterrupt):
-        loop.train(four, given, replace(session(four, tmp_path), report=killed))
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "step", dying)
+        with pytest.raises(KeyboardInterrupt):
+            loop.train(four, given, session(four, tmp_path))
     assert waits == [{}]
     run = loop.train(four, given, session(four, tmp_path))
     assert (run.step, waits) == (4, [{}] * 4)
