@@ -201,7 +201,7 @@ def test_all_that_running_a_cell_reaches_belongs_to_a_stage():
     around = {"run_cell", "run_method", "_rows", "_timed", "_missing", "Clock", "Clock.part"}
     around |= {"Part", "run_part", "joined", "_together", "_of_one_shape", "PATIENCE"}
     assert whole.places - stages == {
-        *(f"bench.run.processes:{name}" for name in ("in_processes", "limited", "workers", "_note")),
+        *(f"bench.run.processes:{name}" for name in ("in_processes", "job_count", "limited", "workers", "_note")),
         *(f"datasets.description:{name}" for name in listing),
         *(f"bench.run.one_cell:{name}" for name in around),
     }
