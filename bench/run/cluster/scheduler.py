@@ -148,11 +148,12 @@ def _queued(path: str, jobs: int) -> Iterator[Any]:
             cluster = getattr(dask_jobqueue, QUEUES[kind])(job_script_prologue=prologue)
         except (TypeError, ValueError, OSError, RuntimeError) as error:
             raise BenchError(f"SCHEDULER={path}: {one_line(error)}") from None
+        # Where a job ends before its time, another one is asked for.
+        adaptive = cluster.adapt(minimum=jobs, maximum=jobs, interval="2s")
         try:
-            # Also where a job ends before its time, another one is asked for.
-            cluster.adapt(minimum=jobs, maximum=jobs, interval="2s")
             yield cluster
         finally:
+            adaptive.stop()
             if CURRENT.number:
                 _cancel(cluster)
             else:
@@ -162,6 +163,8 @@ def _queued(path: str, jobs: int) -> Iterator[Any]:
 def _cancel(cluster: Any) -> None:
     """Cancel the jobs of a cluster by a process that is nobody's child: this one ends at once, with all of its own."""
     numbers = [job.job_id for job in cluster.workers.values() if job.job_id]
+    cluster.worker_spec.clear()  # else what is cancelled is replaced
+    cluster.shutdown_on_close = False  # else Dask waits for it at the end of this process
     if numbers:
         words = " ".join(map(_quoted, (*cluster.job_cls.cancel_command.split(), *numbers)))
         subprocess.Popen(
