@@ -134,10 +134,10 @@ def forget() -> None:
 
 
 def _inputs(cell: Cell) -> tuple[Any, ...]:
-    """Return all that decides what the methods of some cells get."""
+    """Return all that decides what the methods of some cells get: the parts of their keys, and which images."""
     names = tuple(image.name for image in cell.dataset.images)
-    draw = (cell.protocol.noise_draw, cell.protocol.noisy)
-    return (cell.data, cell.dataset.noise_name, names, str(cell.degradation), cell.seed, *draw)
+    what = cell.dataset.name, cell.data, cell.dataset.noise_name, names
+    return (*what, str(cell.degradation), cell.seed, cell.protocol.digest)
 
 
 def _keep(inputs: tuple[Any, ...], made: list[Input]) -> None:

@@ -385,7 +385,7 @@ def test_a_download_with_a_wrong_md5(served, name):
     place, address = served
     (official,) = SETS[name].files
     (place / "archive").write_bytes(b"another archive")
-    wrong = replace(official, url=f"{address}/archive")
+    wrong = replace(official, url=f"{address}/archive", bytes=len(b"another archive"))
     with pytest.raises(BenchError, match="does not have the expected md5"):
         fetch("data", f"dataset {name}", [wrong])
     assert not [path for path in cache_folder().rglob("*") if path.is_file()]
@@ -394,7 +394,7 @@ def test_a_download_with_a_wrong_md5(served, name):
     (copy,) = fetch("data", f"dataset {name}", [right])
     assert copy == cache_folder() / "data" / official.path
     # The good copy stays whatever the address serves next, and for whoever expects another file.
-    (place / "archive").write_bytes(b"a third")
+    (place / "archive").write_bytes(b"a third archive")
     assert fetch("data", f"dataset {name}", [right]) == [copy]
     with pytest.raises(BenchError, match=r"has md5 .* expected"):
         fetch("data", f"dataset {name}", [wrong])

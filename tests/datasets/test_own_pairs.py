@@ -242,7 +242,7 @@ def test_several_noisy_images_of_one_clean_one_in_a_table(tmp_path):
     [
         ("1a.png,1b.png,3\n", "line 1 has 3 columns"),
         ("a,b\n1a.png,1b.png\n", "its heading is a, b; expected clean,noisy"),
-        ("1a.png,9.png\n", "there is no 9.png"),
+        ("1a.png,9.png\n", r"there is no '9\.png'"),
         ("1a.png,1b.png\n" * 2, r"two images are named '1b' \(\S*/1b\.png and \S*/1b\.png\)"),
         ("", "the table has no pair"),
     ],

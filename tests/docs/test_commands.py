@@ -30,7 +30,8 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"`(make [^`\n]+)`")
 
 NOT_PLANNED = (
-    "WEIGHTS=mine.pth", "WEIGHTS=model.", "METHOD=spandrel", "METHOD=deepinv", "results/export/", "results/search/", "/{noise}/",
+    "WEIGHTS=mine.pth", "WEIGHTS=model.",
+    "METHOD=spandrel", "METHOD=deepinv", "results/export/", "results/search/", "/{noise}/",
     "@own-mine", "METHOD=dncnn@own ", "METHOD=box",
 )  # fmt: skip
 """What needs a file that another command makes, or a package that need not be there."""

@@ -15,7 +15,7 @@ CLASSICAL = ("bm3d:profile=lc", "nlm", "wavelet", "tv", "gaussian", "median", "b
 
 PUBLISHED = (
     "dncnn-s", "dncnn-b@saoyan", "fdncnn", "bf-dncnn@0-10", "biased-dncnn@0-10", "bf-unet", "bf-rcnn", "ffdnet",
-    "adnet-b", "bfcnn-resnet-1x6", "bfcnn-laplacian-3x5", "bfcnn-unet",
+    "adnet-b", "bfcnn-resnet-1x6", "bfcnn-laplacian-3x5", "bfcnn-unet", "resnet_5x5_bn_3x3",
 )  # fmt: skip
 
 

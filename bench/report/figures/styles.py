@@ -40,7 +40,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 hue look different."""
 
 FAMILIES = (
-    (r"BF-|bfcnn", 3),
+    (r"BF-", 3),
+    (r"bfcnn", 5),
     (r".*\b(with )?bias(es)?\b", 6),
     (r"F?DnCNN", 0),
     (r"BM3D", 1),

@@ -623,7 +623,7 @@ def test_methods_of_installed_packages(package, one_cell, photographs):
     [
         ("fanci", "unknown method 'fanci': did you mean fancy"),
         ("broken", "is no function denoise(noisy, sigma) and has none"),
-        ("gone", "fancy.nowhere:denoise cannot be imported (ModuleNotFoundError"),
+        ("gone", "fancy.nowhere:denoise cannot be imported (needs the package fancy"),
         ("ends", "METHOD=ends: fancy.ends:denoise cannot be imported (called sys.exit(3))"),
         ("fancy:strength=3", "method fancy has no option 'strength'; it has gain"),
     ],

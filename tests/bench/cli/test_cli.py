@@ -100,7 +100,7 @@ def test_what_options_leave_unsaid_is_what_a_request_leaves_unsaid():
     [
         (("run", "--method", "dncnnn"), "unknown method 'dncnnn': did you mean dncnn"),
         (("run", "--data", "no-such"), "unknown dataset 'no-such'"),
-        (("run", "--engine", "slurm"), "unknown engine 'slurm': known: loky, serial"),
+        (("run", "--engine", "slurm"), "unknown engine 'slurm': known: dask, loky, serial"),
         (("run", "--backend", "onnx"), "unknown backend 'onnx': did you mean onnxruntime"),
         (("run", "--device", "gpu"), "DEVICE=gpu: expected auto, cpu, cuda or cuda:N"),
         (("run", "--method", "median", "--data", "builtin", "--output", "residual"), "OUTPUT=residual says what"),
