@@ -114,8 +114,7 @@ def run_part(cell: Cell, settings: Settings, progress: CellProgress) -> Part:
                 clock.seconds["method"] += 0 if math.isnan(output.seconds) else output.seconds * len(output.samples)
             with clock.part("score"), alone(failed, *of_group):
                 scored = _rows(cell, group, device, exact=exact)
-                looked_at = [fault for output in group for fault in _faults(output)]
-                rows, faults = rows + scored, faults + looked_at
+                rows, faults = rows + scored, faults + _faults(group)
                 total += sum(row["psnr"] for row in scored)
             if rows:
                 progress.images(len(rows), len(cell.dataset.images), total / len(rows))
@@ -283,10 +282,14 @@ def _rows(cell: Cell, outputs: list[Output], device: str, *, exact: bool) -> lis
     return rows
 
 
-def _faults(output: Output) -> "Iterator[sanity.Fault | None]":
-    """Give for each sample of an output what is likely wrong with it."""
+def _faults(outputs: list[Output]) -> "list[sanity.Fault | None]":
+    """Return for each sample of outputs of one shape what is likely wrong with it."""
+    import numpy as np
+
     from bench.score import sanity
 
-    for sample, denoised in zip(output.samples, output.denoised.permute(0, 2, 3, 1).cpu().numpy(), strict=True):
-        clean = None if sample.clean is None else sample.clean.astype("float32") / 255
-        yield sanity.fault(clean, sample.noisy, denoised)
+    samples = [sample for output in outputs for sample in output.samples]
+    clean = [None if s.clean is None else s.clean.astype(np.float32) / 255 for s in samples]
+    denoised = [image for output in outputs for image in output.denoised.permute(0, 2, 3, 1).cpu().numpy()]
+    at_once = max(1, TOGETHER // max(1, denoised[0].size))
+    return sanity.faults(clean, [sample.noisy for sample in samples], denoised, at_once)

@@ -1,14 +1,15 @@
 """Sanity of a result: what is likely wrong with an output that cannot be that of a working denoiser.
 
-Everything here is a pure function of the images; arrays are (H, W, C) with 1.0 = white.
+Everything here is a pure function of the images; arrays are (H, W, C), or (B, H, W, C) in batches, with 1.0 = white.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from bench.score.displacement import CLEARLY, Image, displaced, squared_error
+from bench.score.displacement import CLEARLY, Image, displaced, squared_error, squared_errors
 from bench.score.metrics import decibels
 
 FARTHER = 1.0
@@ -67,30 +68,68 @@ def fault(clean: Image | None, noisy: Image, denoised: Image) -> Fault | None:
     noisy, denoised : ndarray, shape (H, W, C)
         What the method got and what it gave; both may leave [0, 1].
     """
-    noisy, denoised = (np.asarray(image, np.float32) for image in (noisy, denoised))
-    if clean is None:
-        return _without_reference(noisy, denoised)
-    clean = np.asarray(clean, np.float32)
-    before, shown = squared_error(noisy, clean), np.clip(denoised, 0, 1)
-    loss = decibels(before * 255**2) - decibels(squared_error(shown, clean) * 255**2)
-    if np.ptp(denoised) < 1e-3 < np.std(clean) / 5:
-        return Fault(CONSTANT, loss)
-    if before > 1e-9:
-        if np.abs(denoised - clean).max() < 1e-5 and clean.std() > 0.01:
-            return Fault(REFERENCE, loss)
-        if squared_error(shown, np.clip(noisy, 0, 1)) < 1e-3 * before:
-            return Fault(UNCHANGED, loss)
-    clean, noisy, denoised = (_middle(image) for image in (clean, noisy, denoised))
-    place, left = displaced(clean, noisy, denoised)
-    if place and (already := displaced(clean, clean, noisy)[0]):
-        return Fault(f"{already}, and so does the noisy image: do it and its reference belong together?", loss)
-    if loss > -FARTHER:
-        value, seen = _value(clean, noisy, denoised)
-        if value and squared_error(seen, clean) <= left:
-            place = " and ".join(filter(None, (value, displaced(clean, noisy, seen)[0])))
-    if not place and loss > FARTHER:
-        place = _farther(clean, noisy, denoised)
-    return Fault(place, loss) if place else None
+    return faults([clean], [noisy], [denoised])[0]
+
+
+def faults(
+    clean: Sequence[Image | None], noisy: Sequence[Image], denoised: Sequence[Image], at_once: int = 1
+) -> list[Fault | None]:
+    """Say for images of one shape what is likely wrong with each output: what `fault` says, so many at once."""
+    if any(image is None for image in clean):
+        pairs = (tuple(np.asarray(image, np.float32) for image in pair) for pair in zip(noisy, denoised, strict=True))
+        return [
+            _without_reference(*pair) if image is None else fault(image, *pair)
+            for image, pair in zip(clean, pairs, strict=True)
+        ]
+    found: list[Fault | None] = []
+    for i in range(0, len(clean), at_once):
+        found += _faults(*(_batch(images[i : i + at_once]) for images in (clean, noisy, denoised)))  # type: ignore[arg-type]
+    return found
+
+
+def _batch(images: Sequence[Image]) -> Image:
+    batch = images[0][None] if len(images) == 1 else np.stack(images)  # of a large image each copy counts
+    return np.asarray(batch, np.float32)
+
+
+def _faults(clean: Image, noisy: Image, denoised: Image) -> list[Fault | None]:
+    before, shown = squared_errors(noisy, clean), np.clip(denoised, 0, 1)
+    now = squared_errors(shown, clean)
+    losses = [decibels(a * 255**2) - decibels(b * 255**2) for a, b in zip(before, now, strict=True)]
+    causes = _plain(clean, noisy, denoised, shown, before)
+    del shown
+    rest = [i for i, cause in enumerate(causes) if not cause]
+    clean, noisy, denoised = (_middle(image)[rest] for image in (clean, noisy, denoised))
+    moved = displaced(clean, noisy, denoised)
+    values = _values(clean, noisy, denoised, [losses[i] > -FARTHER for i in rest])
+    for j, (i, (place, left)) in enumerate(zip(rest, moved, strict=True)):
+        causes[i] = _cause(clean[j], noisy[j], denoised[j], place, left, losses[i], *values[j])
+    return [Fault(cause, loss) if cause else None for cause, loss in zip(causes, losses, strict=True)]
+
+
+def _plain(clean: Image, noisy: Image, denoised: Image, shown: Image, before: Image) -> list[str]:
+    """Name the causes that need no looking for: the output is constant, the input, or the reference."""
+    axes = (1, 2, 3)
+    spread = clean.std(axes)
+    constant = (np.ptp(denoised, axes) < 1e-3) & (spread / 5 > 1e-3)
+    reference = (np.abs(denoised - clean).max(axes) < 1e-5) & (spread > 0.01)
+    unchanged = squared_errors(shown, np.clip(noisy, 0, 1)) < 1e-3 * before
+    noisier = before > 1e-9
+    seen = {CONSTANT: constant, REFERENCE: noisier & reference, UNCHANGED: noisier & unchanged}
+    return [next((cause for cause, images in seen.items() if images[i]), "") for i in range(len(clean))]
+
+
+def _cause(
+    clean: Image, noisy: Image, denoised: Image, place: str, left: float, loss: float, value: str, seen: Image
+) -> str:
+    """Join what was found of the place of an image's pixels and of their values."""
+    if place:
+        already = displaced(clean[None], clean[None], noisy[None])[0][0]
+        if already:
+            return f"{already}, and so does the noisy image: do it and its reference belong together?"
+    if value and squared_error(seen, clean) <= left:
+        place = " and ".join(filter(None, (value, displaced(clean[None], noisy[None], seen[None])[0][0])))
+    return place or (_farther(clean, noisy, denoised) if loss > FARTHER else "")
 
 
 def warnings(faults: Sequence[Fault | None], names: Sequence[str] = ()) -> list[str]:
@@ -131,12 +170,17 @@ def _without_reference(noisy: Image, denoised: Image) -> Fault | None:
     return None
 
 
-def _value(clean: Image, noisy: Image, denoised: Image) -> tuple[str, Image]:
-    """Find what was done to the values of pixels; returns the cause, or nothing, and the image it was done to."""
-    now, before = squared_error(np.clip(denoised, 0, 1), clean), squared_error(noisy, clean)
-    fit, slope = _affine(denoised, clean)
+def _values(clean: Image, noisy: Image, denoised: Image, wanted: Sequence[bool]) -> list[tuple[str, Image]]:
+    """Find for each image that is wanted what was done to its pixels' values, or nothing, and the image without it."""
+    found: list[tuple[str, Image]] = [("", image) for image in denoised]
+    places = np.flatnonzero(wanted)
+    if not len(places):
+        return found
+    clean, noisy, denoised = clean[places], noisy[places], denoised[places]
+    now, before = squared_errors(np.clip(denoised, 0, 1), clean), squared_errors(noisy, clean)
+    fit, slopes = _affine(denoised, clean)
     noise, _ = _affine(denoised, noisy - clean)
-    best = squared_error(fit, clean)
+    best = squared_errors(fit, clean)
     candidates: Mapping[str, Callable[[], Image]] = {
         RESIDUAL: lambda: noisy - denoised,
         NEGATIVE: lambda: noisy + denoised,
@@ -149,21 +193,34 @@ def _value(clean: Image, noisy: Image, denoised: Image) -> tuple[str, Image]:
         DARK: lambda: denoised * 255,
         GAMMA: lambda: _gamma(denoised, clean),
     }
-    errors = {cause: squared_error(image(), clean) for cause, image in candidates.items()}
+    of_all = {cause: squared_errors(image(), clean) for cause, image in candidates.items()}
+    for i, place in enumerate(places):
+        images = clean[i], noisy[i], denoised[i]
+        errors = {cause: float(error[i]) for cause, error in of_all.items()}
+        if cause := _likeliest(*images, errors, float(before[i]), float(now[i]), float(best[i])):
+            found[place] = (cause, candidates[cause]()[i])
+        elif _gray(clean[i], denoised[i]):
+            found[place] = (GRAY, denoised[i])
+        elif best[i] < min(now[i] / 2, CLEARLY * float(clean[i].var())):
+            found[place] = (CONTRAST if slopes[i] > 0 else INVERTED, fit[i])
+    return found
+
+
+def _likeliest(
+    clean: Image, noisy: Image, denoised: Image, errors: Mapping[str, float], before: float, now: float, best: float
+) -> str:
+    """Return the cause without which an image is clearly nearer to the clean one, or nothing."""
     # The noise that is left, and so the image, is found from noise alone; a value from the image that is there.
     of_noise = {c: e for c, e in errors.items() if c in _OF_NOISE and e < min(0.9 * before, now / 2)}
     of_image = {c: e for c, e in errors.items() if c not in _OF_NOISE and e < min(2 * best, now / 2)}
     # A scale that fits best is another one only where none is as good, and where the image is not there too.
-    if len(of_noise) > 1 or errors[SCALED] > best / 2 or _holds_image(clean, noisy, denoised):
-        of_noise.pop(SCALED, None)
-    cause = min(of_noise | of_image, key=errors.__getitem__, default="")
-    if cause:
-        return cause, candidates[cause]()
-    if clean.shape[2] == 3 and np.ptp(denoised, axis=2).max() < 1e-3 < np.ptp(clean, axis=2).mean() / 10:
-        return GRAY, denoised
-    if best < min(now / 2, CLEARLY * float(clean.var())):
-        return CONTRAST if slope > 0 else INVERTED, fit
-    return "", denoised
+    if SCALED in of_noise and (len(of_noise) > 1 or errors[SCALED] > best / 2 or _holds_image(clean, noisy, denoised)):
+        of_noise.pop(SCALED)
+    return min(of_noise | of_image, key=errors.__getitem__, default="")
+
+
+def _gray(clean: Image, denoised: Image) -> bool:
+    return clean.shape[2] == 3 and bool(np.ptp(denoised, axis=2).max() < 1e-3 < np.ptp(clean, axis=2).mean() / 10)
 
 
 def _holds_image(clean: Image, noisy: Image, denoised: Image) -> bool:
@@ -187,21 +244,22 @@ def _blurred(image: Image) -> Image:
     return uniform_filter(image, (5, 5, 1), mode="reflect")
 
 
-def _affine(image: Image, clean: Image) -> tuple[Image, float]:
-    """Return ``a * image + b`` that is nearest to the clean image, and a."""
-    variance = float(image.var(dtype=np.float64))
-    if variance == 0:
-        return image, 0.0
-    centred = image - image.mean(dtype=np.float64)
-    slope = float((centred * clean).mean(dtype=np.float64)) / variance
-    return slope * centred + clean.mean(dtype=np.float64), slope
+def _affine(image: Image, clean: Image) -> tuple[Image, Image]:
+    """Return ``a * image + b`` that is nearest to each clean image of a batch, and a."""
+    options: dict[str, Any] = {"axis": (1, 2, 3), "dtype": np.float64, "keepdims": True}
+    variance = image.var(**options)
+    centred = image - image.mean(**options)
+    slope = (centred * clean).mean(**options) / np.where(variance == 0, 1, variance)
+    fit = slope * centred + clean.mean(**options)
+    return np.where(variance == 0, image, fit), np.where(variance == 0, 0, slope).ravel()
 
 
 def _gamma(image: Image, clean: Image) -> Image:
-    """Return the image on the tone curve, of the usual two, that is nearer to the clean one."""
+    """Return the images on the tone curve, of the usual two, that is nearer to the clean ones."""
     positive = np.clip(image, 0, 1)
-    curves: list[Image] = [positive**2.2, positive ** (1 / 2.2)]
-    return min(curves, key=lambda curve: squared_error(curve, clean))
+    one, other = positive**2.2, positive ** (1 / 2.2)
+    nearer = squared_errors(one, clean) <= squared_errors(other, clean)
+    return np.where(nearer[:, None, None, None], one, other)
 
 
 def _blocks(image: Image, side: int = 8) -> Image:
@@ -211,6 +269,6 @@ def _blocks(image: Image, side: int = 8) -> Image:
     return cut.reshape(rows, side, columns, side, channels).mean(axis=(1, 3))
 
 
-def _middle(image: Image) -> Image:
-    top, left = (max(0, (length - SIDE) // 2) for length in image.shape[:2])
-    return image[top : image.shape[0] - top, left : image.shape[1] - left][: SIDE + 1, : SIDE + 1]
+def _middle(images: Image) -> Image:
+    top, left = (max(0, (length - SIDE) // 2) for length in images.shape[1:3])
+    return images[:, top : images.shape[1] - top, left : images.shape[2] - left][:, : SIDE + 1, : SIDE + 1]

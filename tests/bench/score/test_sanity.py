@@ -188,3 +188,26 @@ def test_lines_of_a_set():
         "on 1 of 5 images: a; 3.00 dB below the noisy image",
     ]
     assert sanity.warnings([None, None]) == []
+
+
+@pytest.mark.parametrize(("name", "height", "width"), [("astronaut", 32, 48), ("camera", 40, 40), ("coffee", 12, 14)])
+def test_an_image_has_the_fault_that_it_has_alone_whatever_is_looked_at_with_it(name, height, width):
+    """Bit for bit, so that no warning depends on how many images are looked at together."""
+    draw = np.random.default_rng(1)
+    images = []
+    for change in (*FAULTS.values(), *[lambda out, noisy: out] * 6):
+        clean = photograph(name, height, width, *draw.integers(0, 200, 2))
+        noisy = noise(clean, int(draw.choice([5, 25, 60])))
+        images.append((clean, noisy, change(good(clean, noisy), noisy)))
+    clean, noisy, out = zip(*(images[i] for i in draw.permutation(len(images))), strict=True)
+    alone = [fault(*image) for image in zip(clean, noisy, out, strict=True)]
+    assert len({found.cause for found in alone if found}) > 8
+    for at_once in (1, 7, 100):
+        assert sanity.faults(clean, noisy, out, at_once) == alone
+
+
+def test_images_with_and_without_a_reference_may_be_looked_at_together():
+    clean = photograph(height=32, width=32)
+    noisy = noise(clean, 25)
+    found = sanity.faults([clean, None, None], [noisy] * 3, [255 * clean, noisy * 0 + 0.5, clean], 3)
+    assert [one and one.cause for one in found] == [sanity.WHITE_255, sanity.CONSTANT, None]
