@@ -1,12 +1,22 @@
 """Files that appear whole or not at all: written beside, flushed to the disk, renamed."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from bench.common.errors import BenchError
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows, where what a process leaves that is killed stays
+    fcntl = None  # type: ignore[assignment]
+
+SUFFIX = ".part"
+"""Of the folders that files are written in."""
 
 ADVICE = "make room there, or name another folder"
 
@@ -76,6 +86,7 @@ def whole(path: Path, *, advice: str = ADVICE, errors: tuple[type[Exception], ..
     """Give a path to write to, for writers that need one; what lies there after the block becomes the file.
 
     The path has the name of the file, since writers tell the format by its ending, in a folder ``.*.part`` beside it.
+    Those that were left by processes that were killed are deleted.
     A pipe or a device, as ``/dev/stdout``, cannot be renamed over: it is written to as it is.
 
     Parameters
@@ -98,10 +109,9 @@ def whole(path: Path, *, advice: str = ADVICE, errors: tuple[type[Exception], ..
             return
         target = path.resolve()
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            dir=target.parent, prefix=".", suffix=".part", ignore_cleanup_errors=True
-        ) as folder:
-            beside = Path(folder) / target.name
+        _sweep(str(target.parent))
+        with _part(target.parent) as folder:
+            beside = folder / target.name
             yield beside
             with beside.open("r+b") as file:
                 os.fsync(file.fileno())
@@ -109,3 +119,48 @@ def whole(path: Path, *, advice: str = ADVICE, errors: tuple[type[Exception], ..
     except errors as error:
         cause = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
         raise BenchError(f"cannot write {path} ({cause}); {advice}") from None
+
+
+@contextmanager
+def _part(parent: Path) -> Iterator[Path]:
+    """Make a folder for what is being written, and hold its lock, which ends with this process."""
+    while True:
+        made = tempfile.TemporaryDirectory(dir=parent, prefix=".", suffix=SUFFIX, ignore_cleanup_errors=True)
+        with made as name, _lock(Path(name)) as state:
+            if state in ("ours", "no locks"):
+                yield Path(name)
+                return
+        # Another process has taken it for one that is left behind, between its birth and its lock.
+
+
+@cache
+def _sweep(parent: str) -> None:
+    """Delete, once a process, what others that were killed have left in a folder: nobody holds its lock any more."""
+    for path in Path(parent).glob(f".*{SUFFIX}"):
+        with _lock(path) as state:
+            if state == "ours":
+                shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[str]:
+    """Lock a folder; give "ours", or "taken" where another has it or it is gone, or "no locks" where there are none."""
+    if fcntl is None:
+        yield "no locks"
+        return
+    try:
+        number = os.open(folder, os.O_RDONLY)
+    except OSError:
+        yield "taken"
+        return
+    try:
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            state = "ours" if folder.exists() else "taken"
+        except BlockingIOError:
+            state = "taken"
+        except OSError:  # a file system that has none
+            state = "no locks"
+        yield state
+    finally:
+        os.close(number)

@@ -51,6 +51,43 @@ def test_killed_at_any_moment_a_file_is_whole_or_absent(tmp_path):
             assert content == bytes([int(file.stem) % 251]) * 3_000_000
 
 
+def test_what_a_killed_process_left_is_deleted_by_the_next_and_what_is_being_written_is_not(tmp_path):
+    left = tmp_path / ".abcdefgh.part"
+    left.mkdir()
+    (left / "a.csv").write_text("half")
+    with whole(tmp_path / "long.csv") as beside:
+        beside.write_text("whole")
+        next_process = f"from bench.common.atomic import *; write_whole(Path({str(tmp_path / 'other.csv')!r}), 'b')"
+        subprocess.run([sys.executable, "-c", next_process], cwd=ROOT, check=True)
+        assert not left.exists()
+        assert beside.read_text() == "whole"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["long.csv", "other.csv"]
+
+
+def test_without_locks_nothing_of_others_is_deleted(tmp_path, monkeypatch):
+    (tmp_path / ".abcdefgh.part").mkdir()
+    for lock in (None, type("Locks", (), {"LOCK_EX": 2, "LOCK_NB": 4, "flock": full})):
+        atomic._sweep.cache_clear()
+        monkeypatch.setattr(atomic, "fcntl", lock)
+        write_whole(tmp_path / "a.csv", "a")
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".abcdefgh.part", "a.csv"]
+
+
+def test_a_folder_that_is_swept_away_at_its_birth_is_made_again(tmp_path, monkeypatch):
+    made, first = [], tempfile.mkdtemp
+
+    def swept(*arguments, **words):
+        made.append(first(*arguments, **words))
+        if len(made) == 1:
+            Path(made[0]).rmdir()
+        return made[-1]
+
+    monkeypatch.setattr(tempfile, "mkdtemp", swept)
+    write_whole(tmp_path / "a.csv", "a")
+    assert len(made) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+
+
 def test_a_failed_write_leaves_what_was_there(tmp_path, monkeypatch):
     path = tmp_path / "table.csv"
     write_whole(path, "before")
