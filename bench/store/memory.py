@@ -1,17 +1,21 @@
 """The memory of a committed folder: scores of cells in two tables, which any machine goes on from; no pictures."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from bench.common.errors import BenchError
-from bench.common.tables import numbered_rows, write_csv
+from bench.common.tables import csv_text, numbered_rows, write_csv
 from bench.plan.cell import Cell
 from bench.score.metrics import METRICS
 from bench.store.records import Record, Store, described
 
 SCORES = (*METRICS, *(f"noisy_{name}" for name in METRICS), "noise_psnr")
 """What of an image is kept, besides its name and size."""
+
+DIGITS = 7
+"""Of scores, as they are kept."""
 
 HOW = ("device", "runtime", "jobs", "threads", "machine", "started")
 """What of a cell is kept of how it ran."""
@@ -105,13 +109,23 @@ class Memory(Store):
             if words not in known:
                 self.cells[cell["key"]] = cell
                 self._keys.setdefault(words, []).append(cell["key"])
+                self._check(cell, images)
+
+    def _check(self, cell: dict[str, str], images: Mapping[str, list[dict[str, Any]]]) -> None:
+        """Leave out the scores of a cell that are not those that were written, so that it counts as not measured."""
+        written = cell.pop(CHECKSUM, "")
+        if written and written != _checksum(cell, images.get(cell["key"], ())):
+            self.images.pop(cell["key"], None)
+            cause = "scores there do not match their checksum, as those of"
+            self.left_out[self.images_path] = f"{cause} {' '.join(cell[name] for name in _WORDS[1:4])}"
 
     def _write(self) -> None:
         self._take_in()
         order = sorted(self.cells, key=lambda key: [self.cells[key][name] for name in _WORDS])
         rows = [{"key": key} | row for key in order for row in self.images.get(key, ())]
-        write_csv(self.images_path, rows, digits=7)
-        write_csv(self.cells_path, [self.cells[key] for key in order], columns=("key",))
+        write_csv(self.images_path, rows, digits=DIGITS)
+        cells = [self.cells[key] | {CHECKSUM: _checksum(self.cells[key], self.images.get(key, ()))} for key in order]
+        write_csv(self.cells_path, cells, columns=("key",))
 
 
 _WORDS = ("method", "net", "dataset", "degradation", "protocol", "ensemble", "seed")
@@ -132,14 +146,20 @@ def _how(row: Mapping[str, str]) -> dict[str, Any]:
     return plain | counts | {"fallback": "", "seconds": {"total": float(row["seconds"])}, "failed_images": {}}
 
 
-_OF_CELL = ("key", *_WORDS, *HOW, "seconds", "confirmed")
+CHECKSUM = "checksum"
+"""The column that holds a hash of a cell's row and of those of its images; tables from before there was one lack it."""
+
+_LATER = ("confirmed", CHECKSUM)
+"""Columns that a table may lack."""
+
+_OF_CELL = ("key", *_WORDS, *HOW, "seconds", *_LATER)
 _OF_IMAGE = ("key", "image", "height", "width", *SCORES)
 
 T = TypeVar("T")
 
 
 def _rows(path: Path, columns: Sequence[str], read: Callable[[dict[str, str]], T]) -> Iterator[T]:
-    needed = [name for name in columns if name != "confirmed"]
+    needed = [name for name in columns if name not in _LATER]
     for line, row in numbered_rows(path, columns, needed).items() if path.is_file() else ():
         try:
             yield read(row)
@@ -150,7 +170,14 @@ def _rows(path: Path, columns: Sequence[str], read: Callable[[dict[str, str]], T
 def _cell(row: dict[str, str]) -> dict[str, str]:
     """Return the row of a cell, whose numbers are some."""
     _how(row)
-    return {name: text for name, text in row.items() if text or name != "confirmed"}
+    return {name: text for name, text in row.items() if text or name not in _LATER}
+
+
+def _checksum(cell: Mapping[str, str], images: Iterable[Mapping[str, Any]]) -> str:
+    """Return a hash of the rows of a cell and of its images, as they are written."""
+    rows = [{name: value for name, value in row.items() if name != "key"} for row in images]
+    text = csv_text([dict(sorted(cell.items()))]) + csv_text(rows, digits=DIGITS)
+    return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()[:16]
 
 
 def _image(row: Mapping[str, str]) -> dict[str, Any]:

@@ -201,8 +201,7 @@ class Store:
         """Read the note of a failure; None where it cannot be read."""
         try:
             entry = json.loads(path.read_text(encoding="utf-8"))
-            if "request" in entry.keys():  # noqa: SIM118 - a list has none
-                return Failure({k: str(v) for k, v in entry["request"].items()}, str(entry["cause"]))
+            return Failure({k: str(v) for k, v in entry["request"].items()}, str(entry["cause"]))
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             self.left_out[path] = "it is no note of a failure"
         return None

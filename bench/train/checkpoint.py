@@ -34,11 +34,16 @@ def load(path: Path, identity: str, device: str) -> dict[str, Any] | None:
     BenchError
         If it cannot be read, or belongs to another recipe or other data.
     """
+    import zipfile
+
     import torch
 
     if not path.exists():
         return None
     try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip():  # torch does not look at the checksums that it writes
+                raise zipfile.BadZipFile
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
         known = state["identity"]
     except Exception as error:

@@ -188,8 +188,8 @@ def _seconds(cell: Cell, memory: Memory) -> float:
     pixels = _pixels(cell, memory)
     rates: dict[bool, list[float]] = {}
     for key, row in memory.cells.items():
-        if row["net"] == cell.net.id and row["ensemble"] == str(cell.inference.ensemble):
-            area = sum(image["height"] * image["width"] for image in memory.images[key])
+        area = sum(image["height"] * image["width"] for image in memory.images.get(key, ()))
+        if area and row["net"] == cell.net.id and row["ensemble"] == str(cell.inference.ensemble):
             rates.setdefault(row["machine"] == provenance.machine(), []).append(float(row["seconds"]) / area)
     if rates:
         return median(rates[max(rates)]) * pixels
@@ -199,7 +199,7 @@ def _seconds(cell: Cell, memory: Memory) -> float:
 
 def _pixels(cell: Cell, memory: Memory) -> float:
     for key, row in memory.cells.items():
-        if row["dataset"] == cell.dataset.name:
+        if row["dataset"] == cell.dataset.name and key in memory.images:
             return float(sum(image["height"] * image["width"] for image in memory.images[key]))
     return len(cell.dataset.images) * 481.0 * 321.0
 

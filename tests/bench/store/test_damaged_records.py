@@ -94,7 +94,13 @@ def test_what_is_no_record_is_named_and_left_out(store, capsys):
     bad = damage(good[0].parent, good[0])
     notes = store.folder / "failed"
     notes.mkdir(exist_ok=True)
-    for name, text in {"cut": '{"request"', "list": "[1]", "none": '{"request": 1}', "bytes": "\xff"}.items():
+    for name, text in {
+        "cut": '{"request"',
+        "list": "[1]",
+        "none": '{"request": 1}',
+        "named": '{"rfquest": {}}',
+        "bytes": "\xff",
+    }.items():
         (notes / f"{name}.json").write_text(text, encoding="latin-1")
         bad.add(f"{name}.json")
     again = Store(store.folder)

@@ -124,3 +124,38 @@ def test_two_runs_at_once_lose_nothing_of_each_other(one_cell, photographs, tmp_
     again = Memory(tmp_path / "a.csv", tmp_path / "runs")
     assert set(again.cells) == set(again.images) == {replace(cell, code="another").key, other.key}
     assert again.get(other).mean("psnr") == 25.5
+
+
+def test_a_score_of_which_a_digit_has_changed_is_left_out_and_its_cell_counts_as_not_measured(
+    one_cell, photographs, tmp_path
+):
+    cells = [one_cell(name, photographs) for name in ("median", "gaussian")]
+    memory = Memory(tmp_path / "a.csv", tmp_path / "runs")
+    for cell in cells:
+        memory.put(cell, run_cell(cell))
+    content = memory.images_path.read_text()
+    psnr = next(line for line in content.splitlines() if line.startswith(cells[0].key)).split(",")[4]
+    other = psnr[:-1] + ("1" if psnr[-1] != "1" else "2")
+    memory.images_path.write_text(content.replace(f",{psnr},", f",{other},", 1))
+    again = Memory(tmp_path / "a.csv", tmp_path / "runs")
+    assert [again.has(cell) for cell in cells] == [False, True]
+    assert again.torn(cells[0])
+    (line,) = again.lines_left_out
+    assert str(again.images_path) in line
+    assert cells[0].net.id in line
+    again.put(cells[0], run_cell(cells[0]))
+    assert all(map(Memory(tmp_path / "a.csv", tmp_path / "runs").has, cells))
+
+
+def test_a_table_from_before_the_checksums_is_read(one_cell, photographs, tmp_path):
+    import csv
+
+    cell = one_cell("median", photographs)
+    memory = Memory(tmp_path / "a.csv", tmp_path / "runs")
+    memory.put(cell, run_cell(cell))
+    with memory.cells_path.open(newline="") as file:
+        names, values = csv.reader(file)
+    place = names.index("checksum")
+    rows = [row[:place] + row[place + 1 :] for row in (names, values)]
+    memory.cells_path.write_text("".join(",".join(f'"{text}"' for text in row) + "\n" for row in rows))
+    assert Memory(tmp_path / "a.csv", tmp_path / "runs").has(cell)

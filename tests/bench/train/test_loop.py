@@ -314,3 +314,13 @@ def test_from_images_to_a_method(tmp_path, photographs_to_train, monkeypatch, re
     folded = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     assert not folded
     assert sum(p.numel() for p in network.parameters()) == said["parameters"]
+
+
+def test_a_checkpoint_of_which_a_bit_has_flipped_is_refused(tmp_path):
+    path = tmp_path / "a.ckpt"
+    checkpoint.save(path, {"identity": "a", "weight": torch.full((100,), 0.25)})
+    content = bytearray(path.read_bytes())
+    content[content.index(torch.full((9,), 0.25).numpy().tobytes()) + 4] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(BenchError, match=r"a\.ckpt cannot be read .* delete it, and training starts anew"):
+        checkpoint.load(path, "a", "cpu")
