@@ -15,7 +15,7 @@ override BENCH_GOALS := $(MAKECMDGOALS)
 override SHELL := /bin/sh
 override .SHELLFLAGS := -c
 override RUN := $(if $(strip $(VENV)),"$$VENV"/bin/python,$$PYTHON)
-override COMMANDS := bench report test check conform list speed train search explain export audit where segment selfscore noisy compare compare-runs merge top why verify citations site demo docs gpu
+override COMMANDS := bench report test check conform list speed train search explain export audit where residuals segment selfscore noisy compare compare-runs merge top why verify citations site demo docs gpu
 
 # Commands without a program of their own say here that they take no variable.
 override OTHERS := $(filter-out PYTHON VENV TESTS BENCH_MIRROR BENCH_CACHE BENCH_TRACEBACK,$(TYPED))
@@ -143,6 +143,7 @@ merge:  ## Take the results of another folder, or machine, into OUT; nothing is 
 top:  ## Rank what was measured and what was published of a dataset, with protocol and source (DATA, NOISE, METRIC, TABLE)
 why:  ## Why a number is not met: the choices that explain it (METHOD, DATA, NOISE, TARGET=29.41, METRIC, IMAGES; results/why/)
 where:  ## Where errors sit: near boundaries, inside regions, by class (METHOD, DATA, NOISE; results/where/)
+residuals:  ## Is what methods take away the noise: histograms, normality (METHOD, DATA, NOISE, IMAGES, PATCHES; results/residuals/)
 segment:  ## What a segmentation network makes of denoised images (METHOD, DATA, NOISE, SEGMENTER, IMAGES; results/segment/)
 selfscore:  ## Rank methods without a reference, and hold that against PSNR (METHOD, DATA, NOISE, SIGMA; results/selfscore/)
 noisy:  ## Write noisy images for another program (DATA, NOISE, SEED, PROTOCOL, FORMAT, TO); METHOD=outputs:folder scores it

@@ -20,8 +20,8 @@ from bench.common.version import version
 
 COMMANDS = (
     "run", "list", "conform", "report", "draws", "speed", "explain", "export", "train", "search", "audit", "where",
-    "segment", "selfscore", "noisy", "compare", "compare-runs", "merge", "top", "why", "verify", "citations", "site",
-    "demo", "docs", "gpu", "test", "check", "clean",
+    "residuals", "segment", "selfscore", "noisy", "compare", "compare-runs", "merge", "top", "why", "verify",
+    "citations", "site", "demo", "docs", "gpu", "test", "check", "clean",
 )  # fmt: skip
 """Each is the function `command` of the module of its name."""
 

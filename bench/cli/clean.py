@@ -13,6 +13,7 @@ MADE = (
     "export",
     "compare",
     "where",
+    "residuals",
     "segment",
     "selfscore",
     "audit",

@@ -1,12 +1,14 @@
 """The cells that a study compares with each other: those that see the same noisy images."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.common.errors import BenchError
 from bench.common.naming import distinct_names
+from bench.plan import fingerprint
 from bench.plan.cell import Cell, Failure
 from bench.plan.resolve import dataset_words, ready_datasets
+from bench.run.images import spread
 from bench.studies.naming import method_identity
 
 
@@ -65,6 +67,15 @@ def unusable(causes: Mapping[str, str], data: str) -> Iterator[str | Failure]:
             yield Failure({"dataset": name}, cause)
     if of_all:
         yield f"left out, since they lack what this needs ({len(of_all)}): {', '.join(of_all)}"
+
+
+def fewer(cell: Cell, images: int) -> Cell:
+    """Return a cell with so many images of its dataset; their noise stays as it is."""
+    dataset = cell.dataset
+    if not 0 < images < len(dataset.images):
+        return cell
+    kept = replace(dataset, images=tuple(dataset.images[i] for i in spread(images, len(dataset.images))), ledger=None)
+    return replace(cell, dataset=kept, data=fingerprint.of_data(kept))
 
 
 def grouped(cells: Iterable[Cell], *, seeds_apart: bool = False) -> list[Group]:

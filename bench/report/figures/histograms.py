@@ -1,7 +1,7 @@
 """Histograms of the noise, of what each method took away, and of the error that it left, as in DnCNN's paper."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from bench.report.leaderboard import Leaderboard
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from bench.report.images import BoardImage
@@ -106,7 +107,6 @@ def histograms_figure(
         In inches.
     """
     import matplotlib.pyplot as plt
-    import numpy as np
 
     labels = [entry.result.label for entry in board.entries[: len(found.residuals)]]
     wide = width >= WIDE
@@ -114,23 +114,39 @@ def histograms_figure(
     size = width, (2.3 if wide else 3.9) + 0.17 * lines
     figure, grid = plt.subplots(*((1, 2) if wide else (2, 1)), squeeze=False, figsize=size, layout="constrained")
     left, right = grid.flat
+    normal = board.strength if board.kind == "gaussian" else None
+    draw(left, right, found, {label: looks[label] for label in labels}, normal)
+    left.set_xlabel(f"noisy less clean, noisy less denoised\n(grey levels), {cut(board.noise, 30)}")
+    right.set_xlabel("denoised less clean (grey levels)\n")
+    left_out = len(board.entries) - len(labels)
+    name_marks(figure, {label: looks[label] for label in labels}, normal=bool(normal), left_out=left_out)
+    return figure
+
+
+def draw(
+    left: "Axes", right: "Axes", found: Histograms, looks: Mapping[str, Style], normal: float | None = None
+) -> None:
+    """Draw the noise and each method's residual on one pair of axes, and each method's error on another.
+
+    Parameters
+    ----------
+    looks : mapping
+        The style of each method, in the order of the histograms.
+    normal : float, optional
+        Standard deviation, in grey levels, of the normal curve that is drawn beside the noise.
+    """
+    import numpy as np
+
     middles = (found.edges[1:] + found.edges[:-1]) / 2
     left.stairs(found.noise, found.edges, fill=True, color=LINE, zorder=1)
-    if normal := board.kind == "gaussian" and board.strength:
-        left.plot(
-            middles,
-            np.exp(-((middles / normal) ** 2) / 2) / (normal * math.sqrt(2 * math.pi)),
-            "--",
-            color=INK,
-            lw=1,
-            zorder=3,
-        )
+    if normal:
+        curve = np.exp(-((middles / normal) ** 2) / 2) / (normal * math.sqrt(2 * math.pi))
+        left.plot(middles, curve, "--", color=INK, lw=1, zorder=3)
     for axes, densities in ((left, found.residuals), (right, found.errors)):
-        for place, (label, density) in enumerate(zip(labels, densities, strict=True)):
-            look = looks[label]
+        for place, (look, density) in enumerate(zip(looks.values(), densities, strict=True)):
             axes.plot(
                 middles, density, drawstyle="steps-mid", color=look.colour, lw=1, marker=look.marker, ms=3,
-                markevery=(place, len(labels) + 3), zorder=2,
+                markevery=(place, len(looks) + 3), zorder=2,
             )  # fmt: skip
         axes.set_xlim(found.edges[0], found.edges[-1])
         axes.grid(visible=True, axis="both")
@@ -139,13 +155,10 @@ def histograms_figure(
     right.yaxis.set_major_formatter("{x:g}")
     positive = [value for density in found.errors for value in density if value > 0]
     right.set_ylim(max(min(positive, default=1e-6), 1e-6))
-    left.set_xlabel(f"noisy less clean, noisy less denoised\n(grey levels), {cut(board.noise, 30)}")
-    right.set_xlabel("denoised less clean (grey levels)\n")
-    _name(figure, labels, looks, len(board.entries) - len(labels), normal=bool(normal))
-    return figure
 
 
-def _name(figure: "Figure", labels: Sequence[str], looks: Mapping[str, Style], left_out: int, *, normal: bool) -> None:
+def name_marks(figure: "Figure", looks: Mapping[str, Style], *, normal: bool, left_out: int = 0) -> None:
+    """Name below a figure what `draw` drew on it."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -154,8 +167,8 @@ def _name(figure: "Figure", labels: Sequence[str], looks: Mapping[str, Style], l
     if normal:
         handles.append(Line2D([], [], ls="--", color=INK, lw=1))
         names.append("normal curve of its σ")
-    for label in labels:
-        handles.append(Line2D([], [], color=looks[label].colour, marker=looks[label].marker, ms=3, lw=1))
+    for label, look in looks.items():
+        handles.append(Line2D([], [], color=look.colour, marker=look.marker, ms=3, lw=1))
         names.append(label)
     if left_out:
         handles.append(Line2D([], [], ls=""))

@@ -5,7 +5,6 @@ The pictures come from the records of `make bench`: 8 bit, as they are stored.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,17 +12,15 @@ from bench.common import devices, provenance
 from bench.common.errors import BenchError, one_line
 from bench.common.files import sha256
 from bench.common.tables import write_csv, write_table
-from bench.plan import fingerprint
-from bench.plan.cell import Cell, Failure
+from bench.plan.cell import Failure
 from bench.plan.request import Request, planned
 from bench.report.console import console
 from bench.report.terminal import Live
 from bench.run.campaign import run_campaign
-from bench.run.images import spread
 from bench.run.settings import Settings
 from bench.store.records import Store
 from bench.store.study_files import write_about
-from bench.studies.groups import by_dataset, grouped, unusable
+from bench.studies.groups import by_dataset, fewer, grouped, unusable
 from bench.studies.naming import command, stem
 from bench.studies.segment.evaluation import compare, scheme, summary
 from bench.studies.segment.segmenters import Segmenter, fitting, load
@@ -63,7 +60,7 @@ def build(
     plan = planned(request)
     yield from plan.remarks
     yield from plan.failures
-    cells = [_fewer(cell, images) for cell in plan.cells]
+    cells = [fewer(cell, images) for cell in plan.cells]
     nets: dict[str, Segmenter] = {}
     causes: dict[str, str] = {}
     for name, of_it in by_dataset(cells).items():
@@ -124,15 +121,6 @@ def _compared(
     )
     names = {label: one.method.name for label, one in methods.items()}
     return text, [{"method": names.get(row["input"], ""), "images": count, **row} for row in (*rows, *seeds)]
-
-
-def _fewer(cell: Cell, images: int) -> Cell:
-    """Return a cell with so many images of its dataset; their noise stays as it is."""
-    dataset = cell.dataset
-    if not 0 < images < len(dataset.images):
-        return cell
-    kept = replace(dataset, images=tuple(dataset.images[i] for i in spread(images, len(dataset.images))), ledger=None)
-    return replace(cell, dataset=kept, data=fingerprint.of_data(kept))
 
 
 @contextmanager

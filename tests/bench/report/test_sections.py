@@ -105,6 +105,10 @@ def test_none_beats_a_candidate_on_the_front():
 
 COLUMNS = {
     "where": ("kind,part,method,images,pixels_share,error_share,mse,psnr", "all,all,{},3,1,1,99.5,28.25"),
+    "residuals": (
+        "method,patches,of,mean,deviation,skewness,kurtosis,statistic,p,normal,patches_normal,noise_distance",
+        "{},9,residual,0.5,24.5,0.01,-0.02,2.5,0.3,yes,0.95,1.25",
+    ),
     "segment": ("input,psnr,mean_iou,accuracy,iou sky", "{},28.25,0.5,0.75,"),
     "compare": (
         "method,against,metric,tie,images,difference,low,high,wins,p_corrected",

@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.report.leaderboard import Leaderboard
 from bench.report.page.sections import boards as of_boards
-from bench.report.page.sections import chest, explain, search, studies, training
+from bench.report.page.sections import chest, explain, residuals, search, studies, training
 from bench.report.page.sections.content import Section
 from bench.report.page.sections.files import StudyFiles
 
@@ -50,6 +50,7 @@ def make_sections(
         studies.self_score(files, scored),
         studies.compare(files),
         studies.where(files),
+        residuals.residuals(files),
         studies.segment(files),
         explain.explain(files),
         training.training(files, boards),

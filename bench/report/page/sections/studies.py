@@ -27,7 +27,7 @@ def where(files: StudyFiles) -> Section | None:
         caption = "Error by distance from a boundary, and where it sits in one image."
         return files.part(answer, caption, tables=shown, remarks=(remark,) if remark else ())
 
-    return _section(
+    return section_of(
         files, ("where", words, numbers), part, "Where errors sit",
         "The error near the boundaries of objects, inside regions and by class, as means over the images.",
     )  # fmt: skip
@@ -66,7 +66,7 @@ def segment(files: StudyFiles) -> Section | None:
             answer, "One image in every version, and the classes seen in it.", tables=shown, remarks=(remark,)
         )
 
-    return _section(
+    return section_of(
         files, ("segment", ("input",), ("psnr", "mean_iou", "accuracy")), part, "Segmentation",
         "What a segmentation network makes of the noisy, the denoised and the clean images.",
     )  # fmt: skip
@@ -91,7 +91,7 @@ def compare(files: StudyFiles) -> Section | None:
         table = files.shown(Table(heads, rows, words=2), f"compare-{answer.path.stem}")
         return files.part(answer, "Mean ranks, 1 the best.", tables=(table,), remarks=(remark,))
 
-    return _section(
+    return section_of(
         files, ("compare", ("method", "against", "metric", "tie"), numbers), part, "Paired differences",
         "Each pair of methods on the same noisy images, and mean ranks; a bar joins methods that the images do not "
         "tell apart.",
@@ -170,13 +170,13 @@ def audit(files: StudyFiles) -> Section | None:
         table = files.shown(Table(heads, rows, words=4), f"audit-{answer.path.stem}")
         return files.part(answer, tables=(table,) if rows else (), remarks=remarks)
 
-    return _section(
+    return section_of(
         files, ("audit", words, numbers), part, "Unfair company",
         "Test images that stand in training sets or in other test sets, found in the pixels.",
     )  # fmt: skip
 
 
-def _section(
+def section_of(
     files: StudyFiles,
     of: tuple[str, Sequence[str], Sequence[str]],
     part: Callable[[Answer], Part],
