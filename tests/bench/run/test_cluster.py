@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,26 @@ from bench.run.progress import Progress
 from bench.run.settings import Settings
 from bench.store.records import Store
 
+NURSERY = """
+import json, os, signal, sys
+import distributed.cli.dask_scheduler, distributed.cli.dask_worker
+import bench.run.one_cell, bench.score.scorer, pandas, pywt, scipy.ndimage, skimage.metrics, skimage.restoration, torch
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+for line in sys.stdin:
+    command, words, environment, log = json.loads(line)
+    pid = os.fork()
+    if not pid:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for place, file in enumerate((os.devnull, log, log)):
+            os.dup2(os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND), place)
+        os.environ.update(environment)
+        torch.set_num_threads(1)
+        getattr(distributed.cli, f"dask_{command}").main(words)
+        os._exit(0)
+    print(pid, flush=True)
+"""
+"""Imports once what schedulers and workers need, and gives rise to them as processes of their own."""
+
 
 @dataclass
 class Cluster:
@@ -35,42 +56,59 @@ class Cluster:
 
     folder: Path
     address: str = ""
-    scheduler: subprocess.Popen | None = None
-    workers: list[subprocess.Popen] = field(default_factory=list)
+    scheduler: int = 0
+    workers: list[int] = field(default_factory=list)
 
-    def start(self, command, *words, cwd=ROOT):
-        environment = os.environ | {
-            "BENCH_CACHE": str(self.folder / "cache"), "BENCH_MIRROR": str(self.folder / "mirror"),
-            "OMP_NUM_THREADS": "1",
-        }  # fmt: skip
-        log = (self.folder / f"{command}-{len(self.workers)}.log").open("wb")
-        module = f"distributed.cli.dask_{command}"
+    @cached_property
+    def nursery(self):
         return subprocess.Popen(
-            [sys.executable, "-m", module, *words], cwd=cwd, env=environment, stdout=log, stderr=log
-        )  # fmt: skip
+            [sys.executable, "-c", NURSERY], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
 
-    def begin(self, port=0):
+    @property
+    def environment(self):
+        places = {f"BENCH_{name.upper()}": str(self.folder / name) for name in ("cache", "mirror")}
+        return places | {"OMP_NUM_THREADS": "1"}
+
+    def start(self, command, *words):
+        line = json.dumps([command, words, self.environment, str(self.folder / f"{command}.log")])
+        print(line, file=self.nursery.stdin, flush=True)
+        return int(self.nursery.stdout.readline())
+
+    def begin(self):
         file = self.folder / "scheduler.json"
         file.unlink(missing_ok=True)
-        where = ("--host=127.0.0.1", f"--port={port}", "--no-dashboard", f"--scheduler-file={file}")
+        where = ("--host=127.0.0.1", "--port=0", "--no-dashboard", f"--scheduler-file={file}")
         self.scheduler = self.start("scheduler", *where)
-        until = time.monotonic() + 60
-        while not file.exists() and time.monotonic() < until:
-            time.sleep(0.1)
+        eventually(lambda: file.exists() and file.read_text())
         self.address = json.loads(file.read_text())["address"]
 
-    def add(self, *words, cwd=ROOT, keep=True):
-        place = self.folder / f"local-{len(self.workers)}-{time.monotonic_ns()}"
+    def words(self, *words):
+        place = self.folder / f"local-{time.monotonic_ns()}"
         plain = ("--no-nanny", "--no-dashboard", "--nthreads=1", f"--local-directory={place}")
-        worker = self.start("worker", self.address, *plain, *words, cwd=cwd)
-        if keep:
-            self.workers.append(worker)
-        return worker
+        return (self.address, *plain, *words)
+
+    def add(self, *words):
+        self.workers.append(self.start("worker", *self.words(*words)))
+
+    def of(self, cwd):
+        """Start a worker in another checkout, which must not have imported this one."""
+        command = [sys.executable, "-m", "distributed.cli.dask_worker", *self.words()]
+        return subprocess.Popen(
+            command, cwd=cwd, env=os.environ | self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
 
     def end(self):
-        for process in [*self.workers, self.scheduler]:
-            process.kill()
-            process.wait()
+        for pid in (*self.workers, self.scheduler):
+            killed(pid)
+        self.nursery.kill()
+        self.nursery.wait()
+
+
+def killed(pid):
+    """Kill a process that the nursery has started, and wait until it is gone."""
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: not Path(f"/proc/{pid}").exists())
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +220,8 @@ def test_a_worker_without_the_data_fetches_and_verifies_it(cluster, tmp_path, ph
     ((_, record),) = run_all([far], settings(cluster))
     assert rows(record) == rows(run_cell(cell, Settings("cpu", jobs=1)))
     (mirror / "camera.png").write_bytes(b"damaged")
-    ((_, failure),) = run_all([replace(far, seed=1)], settings(cluster))  # what the worker has verified, it keeps
+    stronger = replace(plan(Request("gaussian", str(photographs), "35"))[0][0], dataset=far.dataset)
+    ((_, failure),) = run_all([stronger], settings(cluster))  # no worker keeps its noisy images
     assert "camera.png has sha256" in failure.cause
 
 
@@ -193,15 +232,13 @@ def test_a_killed_worker_loses_the_cell_in_hand_only_and_another_one_runs_it(clu
     thread = threading.Thread(target=lambda: outcomes.extend(run_all(cells, settings(cluster))))
     thread.start()
     eventually(lambda: begun.exists() and len(outcomes) == 3)  # the others are through, it is in hand
-    busy = [worker for worker in cluster.workers if runs_below(worker.pid, int(begun.read_text().split()[0]))]
-    assert len(busy) == 1
-    busy[0].send_signal(signal.SIGKILL)
-    busy[0].wait()
+    (busy,) = (worker for worker in cluster.workers if runs_below(worker, int(begun.read_text().split()[0])))
+    killed(busy)
     wait.unlink()
     thread.join(90)
     assert Counter(one.key for one, _ in outcomes) == Counter(one.key for one in cells)
     assert not [outcome for _, outcome in outcomes if isinstance(outcome, Failure)]
-    cluster.workers.remove(busy[0])
+    cluster.workers.remove(busy)
     cluster.add()
 
 
@@ -222,7 +259,7 @@ def test_a_worker_with_other_code_is_refused_by_name_and_gets_nothing(cluster, p
     for package in ("bench", "methods", "datasets"):
         shutil.copytree(ROOT / package, other / package, ignore=shutil.ignore_patterns("__pycache__", "weights"))
     (other / "bench" / "score" / "metrics.py").write_text("peak = 1\n")
-    worker = cluster.add(cwd=other, keep=False)
+    worker = cluster.of(other)
     cells, _ = plan(Request("gaussian", str(photographs), "10,20,30"))
     told = Told()
     try:
@@ -268,7 +305,10 @@ def test_what_needs_a_gpu_goes_to_the_worker_that_declares_one(cluster, photogra
     assert [threads[cell.key] for cell in cells] == [2, 2, 2, 1, 1, 1]
 
 
-def test_a_scheduler_that_is_killed_is_said_and_the_same_campaign_goes_on(cluster, held, photographs, tmp_path):
+def test_a_scheduler_that_is_killed_is_said_and_the_same_campaign_goes_on(
+    cluster, held, photographs, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("bench.run.cluster.scheduler.PATIENCE", 2.0)
     cell, wait, begun = held
     cells = [*plan(Request("gaussian", str(photographs), "5,10"))[0], cell]
     store, caught = Store(tmp_path / "runs"), []
@@ -280,18 +320,15 @@ def test_a_scheduler_that_is_killed_is_said_and_the_same_campaign_goes_on(cluste
     thread = threading.Thread(target=campaign)
     thread.start()
     eventually(lambda: begun.exists() and len(store.paths()) == 2)
-    cluster.scheduler.kill()
-    cluster.scheduler.wait()
+    killed(cluster.scheduler)
     thread.join(60)
     assert [str(error) for error in caught] == [
         f"SCHEDULER={cluster.address}: the scheduler is gone; what is finished is kept, and the same command goes on "
         "from there when it is back"
     ]
     wait.unlink()
-    for worker in cluster.workers:
-        worker.kill()
-        worker.wait()
-    cluster.workers.clear()
+    while cluster.workers:
+        killed(cluster.workers.pop())
     cluster.begin()
     cluster.add()
     before = {path: path.stat().st_mtime_ns for path in store.paths()}
