@@ -41,6 +41,8 @@ def in_processes(
     single = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     executor = workers(how["jobs"], single)
     running: dict[Future[Any], Sample] = {}
+    # With each image goes its cell, which would carry the names and the files of all of them.
+    cell = replace(cell, dataset=replace(cell.dataset, images=()))
 
     def finished() -> Iterator[Output]:
         done, _ = wait(running, return_when=FIRST_COMPLETED)
