@@ -2,6 +2,7 @@
 
 import csv
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -45,6 +46,14 @@ def test_the_p_value_is_exact_where_all_images_agree():
 def test_the_p_value_of_few_images_is_that_of_scipy(differences):
     theirs = stats.wilcoxon(differences, zero_method="zsplit", method=stats.PermutationMethod()).pvalue
     assert signed_rank(np.array(differences, float)) == pytest.approx(theirs)
+
+
+@pytest.mark.parametrize("images", [14, 33, 50, 80])
+def test_the_p_value_is_exact_for_the_usual_sets_and_imports_nothing_slow(images, monkeypatch):
+    differences = np.random.default_rng(images).normal(0.3, 1, images)
+    theirs = stats.wilcoxon(differences, method="exact").pvalue
+    monkeypatch.setitem(sys.modules, "scipy.stats", None)  # a second of each table that is printed
+    assert signed_rank(differences) == pytest.approx(theirs)
 
 
 def test_the_interval_covers_the_true_mean_and_the_power_is_what_it_says():
