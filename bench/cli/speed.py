@@ -18,6 +18,7 @@ def command(
     """Measure speed as ratios against references in the same run (make speed)."""
     from bench.common.parsing import unknown
     from bench.common.tables import write_table
+    from bench.studies.speed.rows import line
     from bench.studies.speed.study import forward, measure
     from bench.train import throughput
 
@@ -32,8 +33,6 @@ def command(
     rows = []
     for row in timed:
         rows.append(row)
-        typer.echo(
-            f"{row['what']}: {row['measured']:.3g} / {row['reference']:.3g} = {row['ratio']:.3g}  {row['remark']}"
-        )
+        typer.echo(line(row))
     if table is not None:
         write_table(table, rows)
