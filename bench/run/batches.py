@@ -9,6 +9,7 @@ from bench.common import devices
 from bench.common.child_process import ChildEndedError
 from bench.common.errors import BenchError, lacking, one_line
 from bench.plan.cell import Cell
+from bench.run.fitting import in_halves, out_of_memory
 from bench.run.runtimes.choice import Runner
 from bench.run.sample import Output, Sample, alone
 
@@ -25,18 +26,17 @@ def in_batches(
     """
     warm: set[tuple[int, ...]] = set()
     for batch in _same_shape(images, runner.images, runner.pixels, told=cell.net.given_sigma):
-        output = None
+        outputs: list[Output] = []
+        size = "x".join(map(str, batch[0].noisy.shape[:2]))
         with alone(failed, *batch):
-            output = _output(cell, batch, runner, device, warm)
-        if output is not None:
-            yield output
+            work = lambda part: [_output(cell, part, runner, device, warm)]  # noqa: E731
+            outputs = in_halves(work, batch, size, runner.notes)
+        yield from outputs
 
 
 def _output(cell: Cell, batch: list[Sample], runner: Runner, device: str, warm: set[tuple[int, ...]]) -> Output:
     """Run images of one shape; time the method alone, which has run on that shape before: `warm` has those."""
-    import torch
-
-    noisy = torch.stack([torch.from_numpy(image.noisy).permute(2, 0, 1) for image in batch]).to(device)
+    noisy = _on(device, cell, batch)
     first = batch[0] if len({image.sigma for image in batch}) == 1 else replace(batch[0], sigma=None)
     # Start-up cost belongs to no image. Kernels of a GPU are chosen, and compiled ones made, for each shape.
     whole = device != "cpu" or "compiled" in runner.runtime
@@ -50,6 +50,22 @@ def _output(cell: Cell, batch: list[Sample], runner: Runner, device: str, warm: 
     warm.add(tuple(noisy.shape))
     scores = [self_score(cell, runner.run, noisy[i : i + 1], denoised[i : i + 1], batch[i]) for i in unscored(batch)]
     return Output(batch, denoised, seconds, scores)
+
+
+def _on(device: str, cell: Cell, batch: list[Sample]) -> "Tensor":
+    """Return the noisy images of a batch (B, C, H, W) on the device."""
+    import torch
+
+    images = torch.stack([torch.from_numpy(image.noisy).permute(2, 0, 1) for image in batch])
+    try:
+        return images.to(device)
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        raise BenchError(
+            f"method {cell.label}, image {batch[0].name}: memory ran out on {device} before the method had the image "
+            f"({one_line(error)[:160]}); use DEVICE=cpu"
+        ) from error
 
 
 def _warm_up(cell: Cell, run: Callable[..., Any], noisy: "Tensor", image: Sample) -> None:

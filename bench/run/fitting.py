@@ -1,9 +1,9 @@
 """A method within its memory: where that runs out, fewer images at a time are run, then smaller tiles."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from bench.common.errors import one_line
 from bench.run.wrappers import Tiles, tiled
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from bench.run.wrappers import Run
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 _SCARCE = re.compile(
     r"out of memory|resource_?exhausted|bad_alloc|bad allocation|(can't|cannot|could not|unable to|failed to) allocate"
@@ -76,7 +79,7 @@ def fitted(run: "Run", tiles: Tiles, notes: list[str]) -> "Run":
                     raise
                 cause = one_line(error)[:160]
             # Here, and not above: an error holds all tensors of the call that it ended.
-            _free(noisy)
+            release()
             if step > 1:
                 at_once = step // 2
                 note("images", FEWER.format(step=step, size=f"{height}x{width}", now=at_once))
@@ -126,9 +129,35 @@ def _advice(tiles: Tiles, height: int, width: int, cause: str) -> str:
     return f"{where}; MEMORY= is its limit, and TILE={tile} takes less, which changes the result"
 
 
-def _free(noisy: "Tensor") -> None:
-    """Give back what PyTorch keeps of a GPU's memory for later."""
-    if noisy.is_cuda:
-        import torch
+def in_halves(work: Callable[[list[T]], list[R]], items: list[T], size: str, notes: list[str]) -> list[R]:
+    """Work on images of one size together, and on half as many at a time where memory runs out.
 
+    Parameters
+    ----------
+    work : callable
+        Gives a list for some items; what it raises for a single one is raised.
+    items : list
+        At least one.
+    size : str
+        Of the images, for the notes.
+    notes : list of str
+        Gets a line for each number that did not fit.
+    """
+    try:
+        return work(items)
+    except Exception as error:
+        if len(items) == 1 or not out_of_memory(error):
+            raise
+    release()  # here, and not above: an error holds all tensors of the call that it ended
+    half = len(items) // 2
+    line = FEWER.format(step=len(items), size=size, now=half)
+    notes.extend([line] * (line not in notes))
+    return [*in_halves(work, items[:half], size, notes), *in_halves(work, items[half:], size, notes)]
+
+
+def release() -> None:
+    """Give back what PyTorch keeps of GPUs' memory for later."""
+    import torch
+
+    if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -20,9 +20,10 @@ from bench.run.runtimes.choice import only_networks, runtime_of
 from bench.run.runtimes.cost import Cost
 from bench.run.sample import MOST_ALONE, Output, Sample, alone, samples
 from bench.run.saving import needs_floats
+from bench.run.scoring import faults_of, rows_of
 from bench.run.settings import Settings
 from bench.run.watched import watching
-from bench.score.scorer import TOGETHER, scores
+from bench.score.scorer import TOGETHER
 from bench.store.opened import Opened
 from bench.store.records import Record, described
 
@@ -106,6 +107,7 @@ def run_part(cell: Cell, settings: Settings, progress: CellProgress) -> Part:
     how: dict[str, Any] = {}
     rows: list[dict[str, Any]] = []
     faults: list[sanity.Fault | None] = []
+    scarce: list[str] = []
     total = 0.0
     with closing(run_method(cell, images, settings, device, how, failed)) as outputs:
         for group in _of_one_shape(outputs):
@@ -113,8 +115,8 @@ def run_part(cell: Cell, settings: Settings, progress: CellProgress) -> Part:
             for output in group:
                 clock.seconds["method"] += 0 if math.isnan(output.seconds) else output.seconds * len(output.samples)
             with clock.part("score"), alone(failed, *of_group):
-                scored = _rows(cell, group, device, exact=exact)
-                rows, faults = rows + scored, faults + _faults(group)
+                scored = rows_of(cell, group, device, scarce, exact=exact)
+                rows, faults = rows + scored, faults + faults_of(group)
                 total += sum(row["psnr"] for row in scored)
             if rows:
                 progress.images(len(rows), len(cell.dataset.images), total / len(rows))
@@ -126,6 +128,7 @@ def run_part(cell: Cell, settings: Settings, progress: CellProgress) -> Part:
         "drivers": devices.drivers(device),
         "peak_memory": devices.peak_memory(device) + how.pop("workers_memory", 0),
         **how,
+        "notes": [*how.get("notes", ()), *scarce],
     }
     return Part(rows, faults, failed, about)
 
@@ -255,41 +258,3 @@ def _of_one_shape(outputs: Iterator[Output]) -> Iterator[list[Output]]:
 
 PATIENCE = 0.5
 """Seconds after which images that are done are scored, so that one sees how it goes on."""
-
-
-def _rows(cell: Cell, outputs: list[Output], device: str, *, exact: bool) -> list[dict[str, Any]]:
-    """Return a row of the record for each sample of outputs of one shape; with the numbers themselves, if asked."""
-    import torch
-
-    of_all = [sample for output in outputs for sample in output.samples]
-    seconds = [output.seconds for output in outputs for _ in output.samples]
-    denoised = outputs[0].denoised if len(outputs) == 1 else torch.cat([output.denoised for output in outputs])
-    clean, noisy, known = [s.clean for s in of_all], [s.noisy for s in of_all], [s.noisy_scores for s in of_all]
-    rows = []
-    found_of_all = scores(cell, clean, noisy, denoised, device, known)
-    for sample, found, spent in zip(of_all, found_of_all, seconds, strict=True):
-        height, width = sample.noisy.shape[:2]
-        sigma = None if sample.sigma is None else sample.sigma * 255
-        head = {"image": sample.name, "height": height, "width": width, "told_sigma": sigma}
-        rows.append({**head, **found, "seconds": spent})
-    self_scores = [score for output in outputs for score in output.self_scores]
-    for row, (error, deviation) in zip(rows, self_scores, strict=False):
-        row |= {"self_mse": error, "self_error": deviation}
-    if exact:
-        for row, image in zip(rows, denoised, strict=True):
-            numbers = image if image.dtype.itemsize > 4 else image.float()
-            row["exact"] = numbers.permute(1, 2, 0).cpu().numpy()
-    return rows
-
-
-def _faults(outputs: list[Output]) -> "list[sanity.Fault | None]":
-    """Return for each sample of outputs of one shape what is likely wrong with it."""
-    import numpy as np
-
-    from bench.score import sanity
-
-    samples = [sample for output in outputs for sample in output.samples]
-    clean = [None if s.clean is None else s.clean.astype(np.float32) / 255 for s in samples]
-    denoised = [image for output in outputs for image in output.denoised.permute(0, 2, 3, 1).cpu().numpy()]
-    at_once = max(1, TOGETHER // max(1, denoised[0].size))
-    return sanity.faults(clean, [sample.noisy for sample in samples], denoised, at_once)

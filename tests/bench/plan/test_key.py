@@ -198,12 +198,13 @@ def test_all_that_running_a_cell_reaches_belongs_to_a_stage():
     # These touch neither pixel nor score, and which images there are is in the hash of the data: whatever comes
     # up here besides belongs into `HARNESS`, or into `NEUTRAL`.
     listing = {"Dataset.files", "Dataset.image_names", "Entries", "Image"}
-    around = {"run_cell", "run_method", "_rows", "_timed", "_missing", "Clock", "Clock.part"}
+    around = {"run_cell", "run_method", "_timed", "_missing", "Clock", "Clock.part"}
     around |= {"Part", "run_part", "joined", "_together", "_of_one_shape", "PATIENCE"}
     assert whole.places - stages == {
         *(f"bench.run.processes:{name}" for name in ("in_processes", "job_count", "limited", "workers", "_note")),
         *(f"datasets.description:{name}" for name in listing),
         *(f"bench.run.one_cell:{name}" for name in around),
+        *(f"bench.run.scoring:{name}" for name in ("rows_of", "_scores", "SCORED_HERE")),
     }
 
 

@@ -13,7 +13,7 @@ from bench.common import provenance
 from bench.common.errors import BenchError
 from bench.degradation import parse
 from bench.plan.request import Request, plan
-from bench.run import isolated, one_cell, wrappers
+from bench.run import isolated, one_cell, scoring, wrappers
 from bench.run.one_cell import run_cell
 from bench.run.settings import Settings
 from bench.score import scorer
@@ -266,3 +266,62 @@ def test_devices_that_are_not_there_are_one_line(weights, folder):
     with pretended_cuda():
         second = run_cell(cell, Settings("cuda:1", threads=1))
     assert second.provenance["device"].startswith("cuda:1")
+
+
+def test_fewer_images_go_to_a_device_that_has_no_memory_for_all(weights, folder, monkeypatch):
+    cell = cell_of("dncnn", folder(count=5), weights=weights("dncnn"))
+    real, tried = torch.Tensor.to, []
+
+    def to(tensor, *given, **more):
+        if given and str(given[0]).startswith("cuda") and tensor.dim() == 4 and tensor.shape[2:] == (24, 32):
+            tried.append(len(tensor))
+            if len(tensor) > 2:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+        return real(tensor, *given, **more)
+
+    with pretended_cuda():
+        monkeypatch.setattr(torch.Tensor, "to", to)
+        record = run_cell(cell, Settings("cuda", threads=1))
+    assert tried[:2] == [5, 2]
+    expected = run_cell(cell, Settings("cpu", "torch", threads=1))  # other batches, another order of sums
+    assert [row["psnr"] for row in record.images] == pytest.approx([row["psnr"] for row in expected.images], rel=1e-6)
+    assert record.provenance["notes"][:2] == [
+        "memory ran out with 5 images of 24x32 at a time; 2 at a time were run",
+        "memory ran out with 3 images of 24x32 at a time; 1 at a time were run",
+    ]
+
+
+def test_a_device_without_memory_for_one_image_is_one_line(weights, folder, monkeypatch):
+    cell = cell_of("dncnn", folder(), weights=weights("dncnn"))
+
+    class Full:
+        def to(self, device):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+
+    with pretended_cuda():
+        monkeypatch.setattr(torch, "stack", lambda tensors: Full())
+        with pytest.raises(BenchError, match=r"image 0: memory ran out on cuda:0 before .*MiB\); use DEVICE=cpu$"):
+            run_cell(cell, Settings("cuda", threads=1))
+
+
+@pytest.mark.parametrize("most", [2, 0])
+def test_scores_for_which_a_device_has_no_memory_are_made_of_fewer_images_or_on_the_cpu(
+    most, weights, folder, monkeypatch
+):
+    cell = cell_of("dncnn", folder(count=5), weights=weights("dncnn"))
+    real, tried = scoring.scores, []
+
+    def scores(cell, clean, noisy, denoised, device, known):
+        tried.append((len(noisy), device))
+        if device != "cpu" and len(noisy) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+        return real(cell, clean, noisy, denoised, device, known)
+
+    monkeypatch.setattr(scoring, "scores", scores)
+    with pretended_cuda():
+        record = run_cell(cell, Settings("cuda", threads=1))
+    assert_same(record, run_cell(cell, Settings("cpu", "torch", threads=1)))
+    first = "memory ran out with 5 images of 24x32 to score at a time; 2 at a time were run"
+    assert record.provenance["notes"][0] == first
+    assert ((5, "cpu") in tried[:-1]) == (most == 0)
+    assert any("computed on the CPU" in note for note in record.provenance["notes"]) == (most == 0)
