@@ -15,7 +15,7 @@ override BENCH_GOALS := $(MAKECMDGOALS)
 override SHELL := /bin/sh
 override .SHELLFLAGS := -c
 override RUN := $(if $(strip $(VENV)),"$$VENV"/bin/python,$$PYTHON)
-override COMMANDS := bench report test check conform list speed train search explain export audit where residuals segment selfscore noisy compare compare-runs merge top why verify citations site demo docs gpu
+override COMMANDS := bench report test check conform list speed train search explain export audit where residuals segment selfscore noisy compare compare-runs merge top why verify citations site demo docs gpu torture verify-measured
 
 # Commands without a program of their own say here that they take no variable.
 override OTHERS := $(filter-out PYTHON VENV TESTS BENCH_MIRROR BENCH_CACHE BENCH_TRACEBACK,$(TYPED))
@@ -136,6 +136,8 @@ citations:  ## Published numbers that later papers print otherwise, and the like
 docs:  ## This documentation as a site that opens from disk (results/docs/index.html)
 demo:  ## Three methods on two sets and their report, without a download (results/demo/report/index.html)
 gpu:  ## Prove, time and use a GPU in steps of 9 minutes (STEP=1 to 5, DEVICE, BUDGET, TO; results/measured/gpu-*.csv)
+torture:  ## Kill, damage, starve and deceive the benchmark: what is lost, false or run by it (WHAT=kills,records,faults,input,determinism,load; SEED, BUDGET=10m; results/measured/torture.csv)
+verify-measured:  ## Measure cells of the committed tables again, picked at random, and compare (SEED, BUDGET, COUNT=20, METHOD, DATA)
 site:  ## The public leaderboard as static files, measured beside published, from what is committed (TO; results/site/)
 compare:  ## Whether methods differ on the same images: intervals, tests, ranks (METHOD=a,b, DATA, NOISE, METRIC; results/compare/)
 compare-runs:  ## What changed between two folders of results: cells, numbers, verdicts, versions (A=folder, B=folder, TABLE)

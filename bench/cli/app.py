@@ -21,11 +21,11 @@ from bench.common.version import version
 COMMANDS = (
     "run", "list", "conform", "report", "draws", "speed", "explain", "export", "train", "search", "audit", "where",
     "residuals", "segment", "selfscore", "noisy", "compare", "compare-runs", "merge", "top", "why", "verify",
-    "citations", "site", "demo", "docs", "gpu", "test", "check", "clean",
+    "citations", "site", "demo", "docs", "gpu", "torture", "verify-measured", "test", "check", "clean",
 )  # fmt: skip
 """Each is the function `command` of the module of its name."""
 
-KEEPING_NOTHING = ("list", "conform", "speed", "explain", "export", "docs", "test", "check")
+KEEPING_NOTHING = ("list", "conform", "speed", "explain", "export", "docs", "test", "check", "verify-measured")
 """Those of which an interruption leaves nothing that the same command could go on from."""
 
 BAD_INPUT, UNEXPECTED, INTERRUPTED = 2, 70, 130
