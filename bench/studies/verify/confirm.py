@@ -32,7 +32,7 @@ def confirm(cells: Sequence[Cell], memory: Memory, settings: Settings) -> Iterat
             yield cell, str(error)
             continue
         known = {row["image"]: row for row in memory.get(cell).images}
-        differing = [line for row in record.images for line in _differences(known[row["image"]], row)]
+        differing = [line for row in record.images for line in differences(known[row["image"]], row)]
         if not differing:
             memory.adopt(cell, names)
         yield cell, "; ".join(differing)
@@ -46,7 +46,8 @@ def _sample(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return list(shapes.values())[:MOST]
 
 
-def _differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    """Say which scores of an image differ by more than rounding does."""
     for metric, slack in ARITHMETIC.items():
         if not abs(then[metric] - now[metric]) <= slack:
             yield f"{now['image']} has {metric} {now[metric]:.4f} and had {then[metric]:.4f}"

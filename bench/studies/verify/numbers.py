@@ -29,6 +29,13 @@ ALIKE = ("standard", "float", "clipped", "sr", "torch0", "torch12")
 _MATLAB = "matlab0"
 
 
+def is_here(cell: Cell) -> bool:
+    """Whether the files that a cell takes are on this machine."""
+    weights = cell.net.weights
+    nets = files.missing("weights", (weights, *weights.beside)) if weights else ()
+    return not nets and not files.missing("data", cell.dataset.files)
+
+
 @dataclass(frozen=True)
 class Number:
     """A published number, and how to measure it.
@@ -50,10 +57,7 @@ class Number:
     @property
     def here(self) -> bool:
         """Whether the files that it takes are on this machine."""
-        cell = self.cells[0]
-        weights = cell.net.weights
-        nets = files.missing("weights", (weights, *weights.beside)) if weights else ()
-        return not nets and not files.missing("data", cell.dataset.files)
+        return is_here(self.cells[0])
 
     def is_of(self, method: Sequence[str], data: Sequence[str]) -> bool:
         """Whether it is among those of these methods and datasets; none names all."""
