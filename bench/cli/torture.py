@@ -19,13 +19,14 @@ def command(
     """Kill, damage, starve and deceive the benchmark, and count what is lost, false or run by it (make torture)."""
     from bench.common.parsing import budget_seconds, split, unknown
     from bench.studies.torture.study import PARTS, failed, printable, torture, write
+    from bench.train.checkpoint import load
 
     parts = list(PARTS) if what.strip() == "all" else split(what, "WHAT")
     for part in parts:
         if part not in PARTS:
             raise unknown("WHAT", part, PARTS)
     tallies = []
-    for tally in torture(parts, seed, budget_seconds(budget)):
+    for tally in torture(parts, seed, budget_seconds(budget), load):
         tallies.append(tally)
         bad = ", ".join(f"{count} {kind}" for kind, count in tally.found.items()) or "nothing lost"
         typer.echo(f"{tally.part}  {tally.what}: {tally.tried} tried, {bad} ({tally.seconds:.0f} s)")

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from bench.common.errors import BenchError
 from bench.studies.torture import cells
 from bench.studies.torture.running import Runner
-from bench.studies.torture.tally import Effort, Tally
+from bench.studies.torture.tally import Effort, LoadCheckpoint, Tally
 
 PART = "records"
 
@@ -31,7 +31,8 @@ def records(effort: Effort) -> Iterator[Tally]:
         yield healed(runner, words, effort)
         yield notes(out, effort)
         yield tables(runner, images, effort)
-        yield checkpoints(runner, images, effort)
+        if effort.load_checkpoint:
+            yield checkpoints(runner, images, effort, effort.load_checkpoint)
 
 
 def flipped(content: bytes, draw: random.Random) -> bytes:
@@ -159,20 +160,18 @@ def tables(runner: Runner, images: Path, effort: Effort) -> Tally:
     return tally
 
 
-def checkpoints(runner: Runner, images: Path, effort: Effort) -> Tally:
+def checkpoints(runner: Runner, images: Path, effort: Effort, load: LoadCheckpoint) -> Tally:
     """Flip bits of a checkpoint: it is refused, or what is read is what was written."""
-    from bench.train import checkpoint
+    import torch
 
     tally = Tally(PART, "checkpoint, a bit flipped")
     words = ["train", "METHOD=dncnn-small", f"DATA={images}", "NOISE=25", "NAME=t", "TO=to", "OUT=out", "JOBS=1"]
     tally.judge(runner.run([*words, "CHANGE=steps=4 batch=2 patch=24 features=4 depth=3"]), statuses=(0,))
     (path,) = runner.folder.glob("out/training/*.ckpt")
-    import torch
-
     whole = torch.load(path, weights_only=True)
 
     def known() -> str:
-        return _plain(checkpoint.load(path, whole["identity"], "cpu"))
+        return _plain(load(path, whole["identity"], "cpu"))
 
     right = known()
     _read_flipped(tally, effort, [path], 1000, known, lambda now: now == right)

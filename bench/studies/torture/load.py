@@ -74,7 +74,7 @@ def crowd(folder: Path, effort: Effort) -> Tally:
 
     tally = Tally(PART, f"{WRITERS} processes write and read records in one folder")
     for _ in effort.rounds(tally, 1, 1):
-        seconds = 2.0 if effort.most else effort.seconds / 2
+        seconds = 1.0 if effort.most else effort.seconds / 2
         program = "import sys; from bench.studies.torture.errands import crowd; crowd(sys.argv[1], int(sys.argv[2]), "
         command = [sys.executable, "-c", f"{program}{seconds})", str(folder)]
         writers = [subprocess.Popen([*command, str(worker)], cwd=ROOT) for worker in range(WRITERS)]

@@ -13,7 +13,7 @@ from bench.studies.torture.faults import faults
 from bench.studies.torture.inputs import inputs
 from bench.studies.torture.kills import kills
 from bench.studies.torture.load import load
-from bench.studies.torture.tally import NEVER, Effort, Tally
+from bench.studies.torture.tally import NEVER, Effort, LoadCheckpoint, Tally
 
 PARTS: Mapping[str, tuple[Callable[[Effort], Iterator[Tally]], float]] = {
     "kills": (kills, 0.35),
@@ -26,7 +26,7 @@ PARTS: Mapping[str, tuple[Callable[[Effort], Iterator[Tally]], float]] = {
 """What is tried, and its share of the time."""
 
 
-def torture(parts: Sequence[str], seed: int, seconds: float) -> Iterator[Tally]:
+def torture(parts: Sequence[str], seed: int, seconds: float, load_checkpoint: LoadCheckpoint) -> Iterator[Tally]:
     """Try parts of `PARTS`, one after another.
 
     Parameters
@@ -37,12 +37,15 @@ def torture(parts: Sequence[str], seed: int, seconds: float) -> Iterator[Tally]:
         Of all that chance decides; moments of kills also depend on how fast the machine is.
     seconds : float
         About how long; what has begun ends.
+    load_checkpoint : callable
+        As of `Effort`.
     """
     shares = sum(PARTS[name][1] for name in parts)
     for name in parts:
         part, share = PARTS[name]
         with tempfile.TemporaryDirectory(prefix="torture-", ignore_cleanup_errors=True) as folder:
-            yield from part(Effort(Path(folder), random.Random(f"{seed} {name}"), seconds * share / shares))
+            draw, time = random.Random(f"{seed} {name}"), seconds * share / shares
+            yield from part(Effort(Path(folder), draw, time, load_checkpoint=load_checkpoint))
 
 
 def failed(tallies: Sequence[Tally]) -> bool:

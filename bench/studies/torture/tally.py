@@ -3,7 +3,7 @@
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,9 @@ MOST_EXAMPLES = 3
 """Of what was found, a row."""
 
 
+LoadCheckpoint = Callable[[Path, str, str], dict[str, Any] | None]
+
+
 @dataclass
 class Effort:
     """How much a part tries.
@@ -85,12 +88,15 @@ class Effort:
         For the part; a row begins no attempt when its share is over, but for the first one.
     most : int
         Attempts a row; 0: as many as the part has in mind.
+    load_checkpoint : callable, optional
+        Reads a checkpoint: its path, the identity of its run, a device. Training is above studies.
     """
 
     folder: Path
     draw: random.Random
     seconds: float
     most: int = 0
+    load_checkpoint: LoadCheckpoint | None = None
 
     def rounds(self, tally: Tally, most: int, share: float) -> Iterator[int]:
         """Count the attempts of a row, while there are more to do and its share of the time is left."""

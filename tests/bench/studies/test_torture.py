@@ -1,0 +1,131 @@
+"""A short form of `make torture`: a few attempts of each part that takes seconds, with a fixed seed."""
+
+import random
+import signal
+from pathlib import Path
+
+import pytest
+
+from bench.cli.app import main
+from bench.studies.torture import cells, damage, determinism, faults, inputs, kills, load
+from bench.studies.torture.bad_inputs import Attempt
+from bench.studies.torture.running import COMMAND, Runner, gone
+from bench.studies.torture.study import failed, printable
+from bench.studies.torture.tally import Effort, Tally
+from bench.train import checkpoint
+
+
+@pytest.fixture(scope="module")
+def runner(tmp_path_factory):
+    """Return what runs commands: one process, which imports once."""
+    folder = tmp_path_factory.mktemp("torture")
+    with Runner(folder, {"BENCH_CACHE": str(folder / "cache"), "BENCH_MIRROR": ""}) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    return cells.photographs(tmp_path_factory.mktemp("images"))
+
+
+@pytest.fixture
+def effort(tmp_path):
+    return Effort(tmp_path, random.Random(4), 3.0, most=3, load_checkpoint=checkpoint.load)
+
+
+@pytest.fixture
+def whole(runner, images):
+    """Return the words of four quick cells, and what their records hold; the records are gone."""
+    words = cells.bench(images, methods=("median", "gaussian"))
+    return words, faults._whole(runner, words)
+
+
+def nothing_wrong(*tallies):
+    assert not [line for tally in tallies for line in tally.examples]
+    assert all(tally.tried for tally in tallies)
+    assert not failed(tallies)
+
+
+def test_killed_and_begun_again_bench_loses_nothing(runner, images, effort):
+    words = cells.bench(images, methods=("median", "gaussian"))
+    kind = kills.Killed("bench", COMMAND, [words], kills._records, ("out",), 2, 1)
+    nothing_wrong(*kills._killed(kind, runner, effort))
+
+
+def test_killed_and_begun_again_downloads_leave_nothing_half_done(runner, effort):
+    with kills._server(effort.of("served"), effort.draw) as (address, checksums):
+        errand = "bench.studies.torture.errands:download"
+        kind = kills.Killed("download", errand, [address, checksums], kills._files("cache"), ("cache",), 5, 1)
+        nothing_wrong(*kills._killed(kind, runner, effort))
+
+
+def test_flipped_bits_of_records_and_notes_are_seen(runner, whole, effort):
+    words, _ = whole
+    assert runner.run(words).status == 0
+    effort.most = 60
+    nothing_wrong(damage.flipped_records(runner.folder / "out", effort), damage.notes(runner.folder / "out", effort))
+    effort.most = 2
+    nothing_wrong(damage.healed(runner, words, effort))
+
+
+def test_flipped_bits_of_tables_are_seen(runner, images, effort):
+    effort.most = 40
+    nothing_wrong(damage.tables(runner, images, effort))
+
+
+def test_writes_that_fail_are_said_and_a_rerun_heals(runner, whole, effort):
+    words, scores = whole
+    effort.most = 2
+    nothing_wrong(faults.large_files(runner, words, scores, effort))
+
+
+def test_noise_has_the_stored_bits(effort):
+    nothing_wrong(determinism.noise(effort))
+
+
+def test_writers_of_one_folder_lose_nothing(effort, monkeypatch):
+    monkeypatch.setattr(load, "WRITERS", 2)
+    effort.most = 1
+    nothing_wrong(load.crowd(effort.of("crowd"), effort))
+
+
+def test_a_command_that_is_stopped_is_gone(runner):
+    attempt = runner.call("time:sleep", [100], after=0.05, number=signal.SIGTERM)
+    assert attempt.status == -signal.SIGTERM
+    assert gone(runner.pid, 0)
+
+
+@pytest.mark.parametrize(
+    ("after", "kind"), [({"a": "1"}, "lost"), ({"a": "1", "b": "3"}, "false"), ({"a": "1", "b": "2", "c": ""}, "false")]
+)
+def test_what_is_lost_or_false_is_counted(after, kind):
+    tally = Tally("kills", "bench")
+    kills._compare({"a": "1", "b": "2"}, after, tally)
+    assert dict(tally.found) == {kind: 1}
+    assert failed([tally])
+    assert kind in printable([tally])
+
+
+def test_an_interruption_that_lasts_or_says_too_much_is_counted():
+    line = "interrupted: 1 of 2 cells are kept; the same command goes on from there\n"
+    for status, said, seconds, wrong in (
+        (130, line, 0.5, 0), (130, line, 2.5, 1), (130, line + line, 0.5, 1), (1, line, 0.5, 1), (0, "", 9.0, 0),
+    ):  # fmt: skip
+        tally = Tally("kills", "bench")
+        kills._ended(Attempt([], status, "", said, seconds, ran=False), signal.SIGINT, tally)
+        assert tally.found.total() == wrong
+
+
+def test_an_unknown_part_is_refused(tmp_path, capsys):
+    assert main(["torture", "--what=kils", f"--table={tmp_path / 'a.csv'}"]) == 2
+    assert "did you mean kills?" in capsys.readouterr().err
+
+
+def test_bad_inputs_go_to_commands_that_end_soon():
+    from bench.studies.torture.variables import of_commands
+
+    takes = of_commands()
+    assert set(inputs.LEFT_OUT) <= set(takes)
+    assert {"bench", "train", "search", "noisy", "export"} <= set(takes) - set(inputs.LEFT_OUT)
+    assert "METHOD" in takes["bench"]
+    assert Path(determinism.NOISE).is_file()
