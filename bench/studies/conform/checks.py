@@ -241,9 +241,8 @@ def workers(subject: Subject) -> tuple[bool, str]:
 
 def large_image(subject: Subject, megapixels: float) -> Check:
     """Take a large image, through the fastest runtime."""
-    multiple = subject.cell.net.size_multiple
-    height = max(1, round(math.sqrt(megapixels * 1e6 / 1.5) / multiple)) * multiple
-    width = max(1, round(megapixels * 1e6 / height / multiple)) * multiple
+    height = max(1, round(math.sqrt(megapixels * 1e6 / 1.5)))
+    width = max(1, round(megapixels * 1e6 / height))
     name = f"Take a large image, {megapixels:g} megapixels"
     noisy = photograph(subject, height, width)[1]
     fast = loaded(subject.cell, subject.channels, subject.device, "auto", provenance.cores())

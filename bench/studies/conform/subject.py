@@ -91,7 +91,10 @@ def loaded(cell: Cell, channels: int, device: str = "cpu", backend: str = "torch
     sigma = (cell.degradation.sigma or 0.0) / 255  # SIGMAS are Gaussian
     if isinstance(denoise, torch.nn.Module):
         denoise = denoise.eval()
-    runner = prepare(denoise, channels=channels, device=device, runtime=backend, sigma=sigma, threads=threads)
+    runner = prepare(
+        denoise, channels=channels, device=device, runtime=backend, sigma=sigma, threads=threads,
+        multiple=int(getattr(denoise, "size_multiple", None) or cell.net.size_multiple),
+    )  # fmt: skip
     return Subject(cell, denoise, arranged(runner.run, denoise, cell, runner), runner, channels, sigma, device)
 
 

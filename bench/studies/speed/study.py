@@ -161,7 +161,10 @@ def _forward(cell: Cell, device: str) -> Row:
     network = cell.method.load(cell.net, weights_path(cell), cell.options)
     sigma, noisy = SIGMA / 255, _first_image(cell).to(device)
     channels = noisy.shape[1]
-    runner = prepare(network, channels=channels, device=device, runtime="auto", sigma=sigma, threads=cores)
+    runner = prepare(
+        network, channels=channels, device=device, runtime="auto", sigma=sigma, threads=cores,
+        multiple=cell.net.size_multiple,
+    )  # fmt: skip
     plain = cell.method.load(cell.net, weights_path(cell), cell.options)
     if isinstance(plain, torch.nn.Module):
         plain.to(device)
@@ -188,10 +191,10 @@ def _first_image(cell: Cell) -> "Tensor":
 
     (picture,) = pictures(cell.dataset, [cell.dataset.images[0].name])
     noisy = degraded(cell, picture).noisy
-    height, width = (min(256, side // 8 * 8) for side in noisy.shape[:2])  # a multiple for every network
+    height, width = (min(256, side // 16 * 16) for side in noisy.shape[:2])  # a multiple for every network
     if not (height and width):
         raise BenchError(
-            f"dataset {cell.dataset.name}, image {picture.name}: is smaller than 8x8 pixels; take larger ones"
+            f"dataset {cell.dataset.name}, image {picture.name}: is smaller than 16x16 pixels; take larger ones"
         )
     return torch.from_numpy(noisy[:height, :width]).permute(2, 0, 1)[None].contiguous()
 
