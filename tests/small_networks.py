@@ -36,7 +36,7 @@ def own_nets():
 
 def small_nets():
     """Return those of `own_nets`, and a small network for methods whose authors' weights can be had."""
-    from methods.networks import adnet, bias_free, dncnn, ffdnet
+    from methods.networks import adnet, bias_free, dncnn, ffdnet, gray_pyramids, multiscale
 
     return own_nets() | {
         "dncnn": dncnn.DnCNN(3, 1, 4, norm=True),
@@ -48,4 +48,5 @@ def small_nets():
         "biased-dncnn": bias_free.DnCNN(4, 4, bias=True),
         "bf-unet": bias_free.UNet(4),
         "bf-rcnn": bias_free.RecurrentCNN(2, 1, 4),
+        "resnet_5x5_bn_3x3": multiscale.Centred(gray_pyramids.network("v1.0.0", 2, 1, 4)),
     }

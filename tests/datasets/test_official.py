@@ -103,6 +103,7 @@ def test_mwrcanet_on_raw_blocks_with_and_without_self_ensemble(save_73, monkeypa
 
     from bench.plan.request import Request, plan
     from bench.run.campaign import run_campaign
+    from bench.run.settings import Settings
     from bench.store.records import Store
     from bench.store.results import gather
     from methods.networks.mwrcanet import MWRCANet
@@ -123,7 +124,7 @@ def test_mwrcanet_on_raw_blocks_with_and_without_self_ensemble(save_73, monkeypa
     monkeypatch.setattr("datasets.available", lambda: SETS | {few.name: few})
     words = {"weights": str(tmp_path / "w.pth"), "judged": "mwrcanet", "ensemble": "1,8", "output": "image"}
     cells, failures = plan(Request("mwrcanet", few.name, **words))
-    done = run_campaign(cells, Store(tmp_path / "runs"), failures=failures)
+    done = run_campaign(cells, Store(tmp_path / "runs"), Settings(runtime="torch"), failures=failures)
     assert not done.failures
     rows = {result.ensembled: row_of(result) for result in gather(done.records())}
 

@@ -42,7 +42,7 @@ def test_bad_words_are_results_or_one_line(images, tmp_path, capfd):
     planning = ("list", "top", "noisy", "compare-runs", "export", "report")  # nothing that computes for long
     takes = {command: list(make.variables(command)) for command in planning}
     tried = commands_with_bad_words(takes, images, str(tmp_path / "out"), seed=3)
-    for _ in range(60):
+    for _ in range(30):
         assert not became(next(tried), tmp_path, capfd)
 
 
