@@ -81,6 +81,7 @@ def run_campaign(
     for note in understood(cells):
         progress.note(note)
     waiting = [cell for cell in cells if fresh or not finished(cell, store, settings)]
+    store.remember()
     for note in dict.fromkeys(_reasons(cells, waiting, store, fresh=fresh)):
         progress.note(note)
     for line in store.lines_left_out:

@@ -18,6 +18,7 @@ from bench.score.scorer import scored
 from bench.store import claims
 from bench.store.opened import Opened, opened_of
 from bench.store.parquet import decoded, encoded
+from bench.store.verified import Verified
 
 LINES = 20
 """Of what is left out, those that are said one by one."""
@@ -117,6 +118,7 @@ class Store:
         """Files that were found there and cannot be used, and why: one line each in `lines_left_out`."""
         self._found: dict[tuple[str, tuple[str, ...] | None], Path] = {}
         self._sound: set[Path] = set()
+        self._verified = Verified(folder, score_columns())
 
     def path(self, cell: Cell, key: str = "") -> Path:
         """Return where a cell's record lies, or will, whose key is that of the cell or a longer one."""
@@ -185,7 +187,13 @@ class Store:
         pictures : bool
             Whether a record is left out too where only its pictures are damaged.
         """
-        return [record for path in self.paths() if (record := self.usable(path, pictures=pictures))]
+        records = [record for path in self.paths() if (record := self.usable(path, pictures=pictures))]
+        self.remember()
+        return records
+
+    def remember(self) -> None:
+        """Keep what was verified of many records, so that who asks next need not do it again."""
+        self._verified.save()
 
     def like(self, cells: Iterable[Cell], limit: int = 50) -> list[Record]:
         """Read the last records of the methods of some cells, as `scores` does: what others took tells nothing."""
@@ -215,7 +223,7 @@ class Store:
     def usable(self, path: Path, *, pictures: bool) -> Record | None:
         """Read a record without its pictures; None where it is left out."""
         try:
-            rows, provenance = decoded(path, score_columns(), whole=pictures)
+            rows, provenance = self._verified.read(path, pictures=pictures)
             _check(rows, provenance)
         except BenchError as error:
             self.left_out[path] = str(error)
@@ -223,7 +231,11 @@ class Store:
         return self._with_claims(Record(rows, provenance))
 
     def _read(self, path: Path, columns: Iterable[str] | None) -> Record:
-        return self._with_claims(read(path, columns))
+        wanted = None if columns is None else set(columns)
+        if wanted is None or not wanted.issubset(score_columns()) or not self._verified.has(path):
+            return self._with_claims(read(path, wanted))
+        rows, provenance = self._verified.read(path, pictures=False)
+        return self._with_claims(Record([{k: v for k, v in row.items() if k in wanted} for row in rows], provenance))
 
     def _with_claims(self, record: Record) -> Record:
         try:
@@ -236,7 +248,8 @@ class Store:
         """Whether a record can be read; what is damaged is left out, and its cell runs again."""
         if path not in self._sound:
             try:
-                decoded(path, score_columns())
+                if not self._verified.has(path):
+                    self._verified.read(path, pictures=False)
             except BenchError as error:
                 if path.exists():
                     self.left_out[path] = str(error)
