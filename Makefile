@@ -125,7 +125,7 @@ test:  ## Prove the code and the published numbers (TESTS=tests/bench for a part
 check:  ## Format, lint, types, who may import whom, and each row of the ledger
 conform:  ## Check that a method of any origin keeps the contract (METHOD, WEIGHTS, MEGAPIXELS); without METHOD, hold PSNR, SSIM, BM3D and bicubic of packages against what is right (TABLE)
 list:  ## Say which methods, datasets, noise and protocols there are (WHAT=datasets, METHOD=name or colour,blind,ready, DATA=name)
-speed:  ## Measure speed as ratios in the same run (METHOD: its forward pass; WHAT=train METHOD: its training)
+speed:  ## Measure speed as ratios in the same run (METHOD: its forward pass; WHAT=train METHOD: its training; WHAT=scale: how cost grows with images, cells, records, workers)
 train:  ## Train METHOD by its recipe (DATA, NOISE, SEED, BUDGET=9m, CHANGE='batch=32 ...', NAME); then METHOD=name@own
 search:  ## Search for a network's block, number and channels (METHOD=recipe, SEED, BUDGET, CHANGE; results/search/)
 explain:  ## Filters and net bias of networks (METHOD, DATA, NOISE, IMAGE, PIXEL; results/explain/)

@@ -1,5 +1,6 @@
 """Measure speed as ratios (make speed)."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,11 +9,14 @@ from bench.cli import options
 
 
 def command(
-    what: Annotated[str, typer.Option(help="train: the speed of training by METHOD's recipe; all otherwise.")] = "",
+    what: Annotated[
+        str, typer.Option(help="train: the speed of training by METHOD's recipe; scale: how cost grows.")
+    ] = "",
     method: Annotated[str, typer.Option(help="Networks: time their forward pass against plain PyTorch only.")] = "",
     data: Annotated[str, typer.Option(help="Dataset for the networks: bsd68; for training, the recipe's.")] = "",
     images: Annotated[int, typer.Option(min=1, help="How many of its images.")] = 12,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1; cpu otherwise, for training auto.")] = "",
+    records: Annotated[int, typer.Option(min=30, help="With WHAT=scale: the most records that are written.")] = 3000,
     table: options.Table = None,
 ) -> None:
     """Measure speed as ratios against references in the same run (make speed)."""
@@ -22,8 +26,11 @@ def command(
     from bench.studies.speed.study import forward, measure
     from bench.train import throughput
 
-    if what not in ("", "train"):
-        raise unknown("WHAT", what, ("train",))
+    if what not in ("", "train", "scale"):
+        raise unknown("WHAT", what, ("train", "scale"))
+    if what == "scale":
+        scale(records, table)
+        return
     if what:
         timed = throughput.measure(method, data, device=device or "auto")
     elif method:
@@ -36,3 +43,17 @@ def command(
         typer.echo(line(row))
     if table is not None:
         write_table(table, rows)
+
+
+def scale(records: int, table: Path | None) -> None:
+    """Print how cost grows, and write the table, and the charts beside it."""
+    from bench.common.tables import write_table
+    from bench.studies.scale import study
+
+    rows = study.measure(
+        records,
+        lambda row: typer.echo(f"{row['part']} {row['count']}: {row['what']}: {row['seconds']:.4g} s  {row['remark']}"),
+    )
+    if table is not None:
+        write_table(table, rows)
+        study.save(rows, table.with_suffix(""))

@@ -1,0 +1,1 @@
+"""`make speed WHAT=scale`: how cost grows with images, cells, records and workers."""
