@@ -16,7 +16,7 @@ def command(
     data: Annotated[str, typer.Option(help="Dataset for the networks: bsd68; for training, the recipe's.")] = "",
     images: Annotated[int, typer.Option(min=1, help="How many of its images.")] = 12,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1; cpu otherwise, for training auto.")] = "",
-    records: Annotated[int, typer.Option(min=30, help="With WHAT=scale: the most records that are written.")] = 3000,
+    records: Annotated[int, typer.Option(min=30, help="With WHAT=scale: the most records that are written.")] = 2400,
     table: options.Table = None,
 ) -> None:
     """Measure speed as ratios against references in the same run (make speed)."""

@@ -104,7 +104,7 @@ class Verified:
         if self._entries is None:
             self._entries = {}
             try:
-                rows, about = decoded(self.path, whole=True)
+                rows, about = decoded(self.path)
                 if about == {"columns": self.columns}:
                     self._entries = {row["name"]: (row["state"], row["pictures"], row["content"]) for row in rows}
             except (BenchError, KeyError):

@@ -23,26 +23,32 @@ def save(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     import matplotlib.pyplot as plt
 
     with styles.charts():
-        figure, grid = plt.subplots(2, 2, figsize=(8.6, 6.4), layout="constrained")
+        figure, grid = plt.subplots(2, 2, figsize=(8.6, 7.2), layout="constrained")
         for axes, part in zip(grid.flat, PARTS, strict=True):
             _chart(axes, part, [row for row in rows if row["part"] == part])
         styles.save(figure, path, ("png",))
 
 
 def _chart(axes: Any, part: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    plain = FuncFormatter(lambda value, _: f"{value:,.12g}")
     lines: dict[str, list[tuple[float, float]]] = {}
     for row in rows:
         lines.setdefault(str(row["what"]), []).append((float(row["count"]), float(row["seconds"])))
     axes.set(xscale="log", yscale="log", xlabel=part, ylabel="seconds")
     axes.set_title(f"Time against {part}")
     axes.grid(visible=True, axis="y")
-    for place, (what, points) in enumerate((what, sorted(set(points))) for what, points in lines.items()):
-        if len(points) < 2:
-            continue
+    lines = {what: sorted(points) for what, points in lines.items() if len(points) > 1}
+    for place, (what, points) in enumerate(lines.items()):
         look = styles.style(place)
-        counts, seconds = zip(*points, strict=True)
-        axes.plot(counts, seconds, color=look.colour, marker=look.marker, markersize=4, linewidth=1.2, label=what)
+        of, seconds = zip(*points, strict=True)
+        axes.plot(of, seconds, color=look.colour, marker=look.marker, markersize=4, linewidth=1.2, label=what)
         power = -1 if part == "workers" else 1
-        straight = [seconds[0] * (count / counts[0]) ** power for count in counts]
-        axes.plot(counts, straight, color=styles.SOFT, linewidth=0.7, linestyle=":", zorder=0)
-    axes.legend(fontsize=7)
+        straight = [seconds[0] * (count / of[0]) ** power for count in of]
+        axes.plot(of, straight, color=styles.SOFT, linewidth=0.7, linestyle=":", zorder=0)
+    counts = sorted({count for points in lines.values() for count, _ in points})
+    axes.xaxis.set(major_locator=FixedLocator(counts), major_formatter=plain, minor_locator=NullLocator())
+    axes.yaxis.set(major_formatter=plain, minor_locator=NullLocator())
+    if lines:
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)

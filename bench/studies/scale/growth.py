@@ -1,7 +1,7 @@
 """Time against images, cells, records and workers, measured on tiny images: what the benchmark itself costs."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,10 @@ from typing import Any
 from bench.plan.cell import Cell
 from bench.plan.request import Request, plan
 from bench.run.campaign import run_campaign
+from bench.run.cluster.worker import run_here
 from bench.run.one_cell import run_cell
 from bench.run.settings import Settings
+from bench.store import verified
 from bench.store.records import Record, Store, described
 from bench.store.results import current, gather
 
@@ -20,6 +22,9 @@ METHODS = "bilateral,gaussian,median,nlm,tv,wavelet"
 """Those of the records that are written."""
 
 SEEDS = 5
+
+GIVEN = "given to a worker of Dask, and taken back"
+"""What a row is of that the simulation goes by."""
 
 IMAGES, CELLS, WORKERS = (50, 100, 200, 400), (1_000, 10_000, 100_000), (1, 2)
 """The sizes."""
@@ -43,9 +48,10 @@ def measure(folder: Path, records: int) -> Iterator[Row]:
     """
     yield from _images(folder)
     yield from _cells(folder)
-    for count in sorted({max(30, records // 10), max(30, records // 3), records}):
+    for count in sorted({max(30, records // 4), max(30, records // 2), records}):
         yield from _records(folder, count)
     yield from _workers(folder)
+    yield _given(folder, records // 10)
 
 
 def _images(folder: Path) -> Iterator[Row]:
@@ -74,10 +80,10 @@ def _records(folder: Path, count: int) -> Iterator[Row]:
     count = len(cells)
     made = {cell.method.name: run_cell(cell, Settings("cpu", jobs=1)) for cell in cells[:: max(1, count // 60)]}
     store = Store(out / "runs")
-    _, seconds = _timed(lambda: [store.put(cell, _like(made[cell.method.name], cell)) for cell in cells])
+    _, seconds = _timed(lambda: _put(store, cells, made))
     size = sum(path.stat().st_size for path in store.paths())
     yield _row("records", "stored", count, seconds, f"{size / count / 1000:.0f} KB each, one file each")
-    time.sleep(2.5)  # younger ones are not taken from the copy
+    time.sleep(verified.SETTLED + 0.5)  # younger ones are not taken from the copy
     for when in ("first", "again"):
         store = Store(out / "runs")
         _, seconds = _timed(lambda s=store: ([s.has(cell) for cell in cells], s.remember()))  # type: ignore[misc]
@@ -92,6 +98,11 @@ def _records(folder: Path, count: int) -> Iterator[Row]:
     _, seconds = _timed(lambda: build(out, pictures_each=1))
     boards = len({str(cell.degradation) for cell in cells})
     yield _row("records", "report written, reading included", count, seconds, f"{boards} tables of 6 methods")
+
+
+def _put(store: Store, cells: Sequence[Cell], made: Mapping[str, Record]) -> None:
+    for cell in cells:
+        store.put(cell, _like(made[cell.method.name], cell))
 
 
 def _asked(images: Path, count: int) -> list[Cell]:
@@ -115,6 +126,24 @@ def _workers(folder: Path) -> Iterator[Row]:
         yield _row("workers", "measured: 12 cells, ENGINE=loky", workers, time.perf_counter() - start, "clock")
 
 
+def _given(folder: Path, count: int) -> Row:
+    """Give cells that do nothing to a worker of Dask, and take a record of each back: scheduler, worker and client."""
+    import cloudpickle
+    from distributed import Client
+
+    cell = _asked(_pictures(folder, 12), 30)[0]
+    record, settings = run_cell(cell, Settings("cpu", jobs=1)), Settings("cpu")
+    with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
+
+        def give() -> None:
+            for number in range(count):
+                payload = cloudpickle.dumps((lambda *_: record, cell, settings))
+                client.submit(run_here, payload, key=f"cell-{number}", pure=False).result()
+
+        _, seconds = _timed(give)
+    return _row("cells", GIVEN, count, seconds, "scheduler, worker and client together")
+
+
 def _pictures(folder: Path, count: int) -> Path:
     """Return a folder of images of 32x32 pixels: crops of a photograph."""
     from PIL import Image
@@ -123,7 +152,7 @@ def _pictures(folder: Path, count: int) -> Path:
     images = folder / f"images-{count}"
     if not images.exists():
         images.mkdir(parents=True)
-        photograph = data.camera()
+        photograph = data.camera()  # type: ignore[no-untyped-call]
         for number in range(count):
             y, x = divmod(number * 37, 480)
             crop = photograph[(y * 37) % 480 :, x:][:32, :32]
@@ -142,4 +171,4 @@ def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
 
 
 def _row(part: str, what: str, count: int, seconds: float, remark: str) -> Row:
-    return {"part": part, "what": what, "count": count, "seconds": round(seconds, 4), "remark": remark}
+    return {"part": part, "what": what, "count": count, "seconds": float(f"{seconds:.4g}"), "remark": remark}

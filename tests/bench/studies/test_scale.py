@@ -5,6 +5,7 @@ import csv
 import pytest
 
 from bench.cli.app import main
+from bench.store import verified
 from bench.studies.scale import growth, simulation
 from bench.studies.scale.simulation import Job, campaign, longest, simulated
 
@@ -56,6 +57,7 @@ def test_the_command_writes_a_table_and_charts(tmp_path, monkeypatch, capsys):
     for name, value in sizes.items():
         monkeypatch.setattr(growth, name, value)
     monkeypatch.setattr(simulation, "METHODS", 10)
+    monkeypatch.setattr(verified, "SETTLED", 0.0)
     monkeypatch.setattr("bench.report.build.build", lambda out, pictures_each: out)
     table = tmp_path / "scale.csv"
     assert main(["speed", "--what", "scale", "--records", "30", "--table", str(table)]) == 0
