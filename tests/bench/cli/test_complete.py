@@ -28,7 +28,7 @@ def completed(monkeypatch, capsys):
 
 
 def test_commands_variables_and_options(completed):
-    assert completed("bench to") == ["top"]
+    assert completed("bench to") == ["top", "torture"]
     assert {"bench", "compare", "compare-runs", "help"} <= set(completed("bench "))
     assert "run" not in completed("bench ")
     assert completed("bench help sel") == ["selfscore"]
