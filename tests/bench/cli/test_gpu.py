@@ -52,7 +52,8 @@ def test_the_first_three_steps(ask, tmp_path, monkeypatch):
     monkeypatch.setattr(surroundings, "run_tests", lambda: (True, "3 passed in 1 s"))
     monkeypatch.setattr(forward, "TIMED", 1)
     monkeypatch.setattr(forward, "WARM", 0)
-    monkeypatch.setattr(forward, "SHAPE", (24, 32))
+    monkeypatch.setattr(forward, "SHAPE", (8, 16))
+    monkeypatch.setattr(forward, "BATCHES", (1, 2))
     with pretended_cuda():
         assert ask("1,2,3") == 0
     about = table(tmp_path, "surroundings").set_index("what").value

@@ -24,7 +24,9 @@ class Hiding:
 HIDDEN, commands = json.load(sys.stdin)
 sys.meta_path[sys.meta_path.index(PathFinder)] = Hiding
 from bench.cli.make import run_words
+from bench.report.figures import charts
 
+charts.paper_figures = lambda *_, **__: []  # what takes most of a report's time
 said = []
 for words in commands:
     printed = io.StringIO()
