@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -119,6 +120,8 @@ class Store:
         self._found: dict[tuple[str, tuple[str, ...] | None], Path] = {}
         self._sound: set[Path] = set()
         self._verified = Verified(folder, score_columns())
+        self._like: dict[Path, dict[str, list[Path]]] = {}
+        """The records that lay in a folder when the first one was put in, by the name of their cell."""
 
     def path(self, cell: Cell, key: str = "") -> Path:
         """Return where a cell's record lies, or will, whose key is that of the cell or a longer one."""
@@ -138,7 +141,9 @@ class Store:
         """Store a record; a failure noted for the cell is forgotten."""
         rows = [{name: value for name, value in row.items() if name != "exact"} for row in record.images]
         path = self.path(cell, record.provenance.get("key", ""))
-        write_whole(path, encoded(rows, record.provenance), advice=ADVICE)
+        order = self._order(path)
+        about = record.provenance | ({"order": order} if order else {})
+        write_whole(path, encoded(rows, about), advice=ADVICE)
         self._found[cell.key, cell.folders] = path
         self.left_out.pop(path, None)
         self._failure_path(_asked(cell)).unlink(missing_ok=True)
@@ -274,12 +279,29 @@ class Store:
         paths = self.path(cell).parent.glob(f"*_{cell.key}*.parquet")
         return sorted(filter(self._is_sound, paths), key=lambda path: path.stat().st_mtime_ns, reverse=True)
 
+    def _order(self, path: Path) -> int:
+        """Return how many results of a cell there were before this one, by other code: clocks may be set back."""
+        if path.parent not in self._like:
+            like = self._like[path.parent] = {}
+            for other in path.parent.glob("*.parquet"):
+                like.setdefault(_cell_of(other), []).append(other)
+        orders = [-1]
+        for other in self._like[path.parent].get(_cell_of(path), ()):
+            if other != path:
+                with suppress(BenchError):  # it is said where it is read
+                    orders.append(int(read(other, ("image",)).provenance.get("order", 0)))
+        return max(orders) + 1
+
     def _note(self, name: str, failure: Failure) -> None:
         text = json.dumps({"request": dict(failure.request), "cause": failure.cause}, indent=1)
         write_whole(self._failure_path(name), text, advice=ADVICE)
 
     def _failure_path(self, name: str) -> Path:
         return self.folder / "failed" / f"{name}.json"
+
+
+def _cell_of(path: Path) -> str:
+    return path.stem.rpartition("_")[0]
 
 
 def _written(path: Path) -> int:

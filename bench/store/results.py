@@ -185,8 +185,8 @@ def _pair(names: Sequence[str] | None) -> tuple[str, str] | None:
 def current(results: Iterable[Result]) -> list[Result]:
     """Leave out what newer code of this project, or a newer registered set, measured again.
 
-    Of results that differ in the fingerprint of those only, the one that ran last stays. A person's own method or
-    images with other contents are another thing, and stay.
+    Of results that differ in the fingerprint of those only, the one that came last stays (`_newer`). A person's own
+    method or images with other contents are another thing, and stay.
     """
     newest: dict[str, Result] = {}
     for result in results:
@@ -195,9 +195,20 @@ def current(results: Iterable[Result]) -> list[Result]:
         same = json.dumps(
             [[identity.get(k) for k in what], own.get("code"), None if result.ledger else identity["data"]]
         )
-        if same not in newest or result.started > newest[same].started:
+        if same not in newest or _newer(result, newest[same]):
             newest[same] = result
     return _told_apart(newest.values())
+
+
+def _newer(one: Result, other: Result) -> bool:
+    """Whether a result is the later one: by the order in which the records of a seed came, or else by the clock."""
+    orders = [
+        {record.provenance["seed"]: record.provenance.get("order", 0) for record in r.records} for r in (one, other)
+    ]
+    for seed in orders[0].keys() & orders[1].keys():
+        if orders[0][seed] != orders[1][seed]:
+            return bool(orders[0][seed] > orders[1][seed])
+    return one.started > other.started
 
 
 def gather(records: Iterable[Record]) -> list[Result]:

@@ -4,13 +4,16 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bench.common.errors import BenchError
 from bench.plan.cell import Failure
-from bench.store.records import Record, Store, score_columns
+from bench.run.one_cell import run_cell
+from bench.store.records import Record, Store, described, score_columns
+from bench.store.results import current, gather
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -74,3 +77,26 @@ def test_no_room_or_no_right_to_write_is_one_line(tmp_path, one_cell, photograph
     store, cell = Store(tmp_path / "file"), one_cell("nlm", photographs)
     with pytest.raises(BenchError, match=r"cannot write .* give OUT="):
         store.put(cell, record(cell))
+
+
+@pytest.mark.parametrize("started", ["2020-01-01T00:00:00.000+00:00", "2090-01-01T00:00:00.000+00:00"])
+def test_the_last_result_counts_whatever_the_clock_says(one_cell, photographs, tmp_path, started):
+    """The clock may be set back, or forth, between two runs of which the second has newer code."""
+    first = one_cell("median", photographs)
+    newer = replace(first, harness={**first.harness, "scorer": "another"})
+    record = run_cell(first)
+    Store(tmp_path / "runs").put(first, replace(record, provenance=described(first) | _run(record, "2026-01-01")))
+    Store(tmp_path / "runs").put(newer, replace(record, provenance=described(newer) | _run(record, started)))
+    store = Store(tmp_path / "runs")
+    assert len(store.scores()) == 2
+    (result,) = current(gather(store.scores()))
+    assert result.about["key"] == newer.key
+    store.put(first, replace(record, provenance=described(first) | _run(record, "2026-01-01")))  # FRESH=1, older code
+    (result,) = current(gather(Store(tmp_path / "runs").scores()))
+    assert result.about["key"] == first.key
+
+
+def _run(record, started):
+    """Return what of a provenance is known when a cell has run."""
+    names = ("seconds", "device", "runtime", "jobs", "threads")
+    return {name: record.provenance[name] for name in names} | {"started": started}
