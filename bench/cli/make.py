@@ -17,7 +17,7 @@ from bench.cli import complete
 from bench.cli.app import BAD_INPUT, COMMANDS, app, main
 from bench.cli.help import explained
 from bench.common.errors import BenchError, shortened, visible
-from bench.common.interruption import leave
+from bench.common.interruption import end_at_once, leave
 from bench.common.parsing import unknown
 
 EVERYWHERE = ("PYTHON", "VENV", "BENCH_MIRROR", "BENCH_CACHE", "BENCH_TRACEBACK")
@@ -173,4 +173,5 @@ def _why(command: str, name: str) -> str:
 
 
 if __name__ == "__main__":
+    end_at_once()
     leave(run(sys.argv[1]))

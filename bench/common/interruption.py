@@ -47,6 +47,12 @@ CURRENT = Interruption()
 """That of this process: it has one main thread, which alone hears of signals."""
 
 
+def end_at_once() -> None:
+    """Let Ctrl-C end the program without a traceback before `interruptible` hears of it: nothing has begun."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def interruptible() -> Iterator[Interruption]:
     """Let a signal raise `KeyboardInterrupt`, end all that the program started at once, and the program itself soon."""

@@ -162,8 +162,8 @@ AT_ONCE = 2.0
 
 def _ended(attempt: Attempt, number: int, tally: Tally) -> float:
     """Judge how a command ended that was interrupted, unless it was through before; return the seconds it took."""
-    if attempt.status == 0:
-        return 0.0
+    if attempt.status == 0 or (attempt.status == -number and not attempt.said):
+        return 0.0  # it was through, or had not begun
     lines = attempt.said.strip().splitlines()
     if attempt.status != 128 + number:
         tally.note("other", f"exit status {attempt.status}: {attempt.said[-300:]}")

@@ -37,8 +37,8 @@ def serve() -> None:
 def _become(order: dict[str, Any]) -> None:
     """Do in this process what was asked for, and end it."""
     os.setsid()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL if number != signal.SIGINT else signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # as `python -m bench` begins
+        signal.signal(number, signal.SIG_DFL)
     nothing = os.open(os.devnull, os.O_RDONLY)
     how = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     for target, source in enumerate((nothing, os.open(order["printed"], how), os.open(order["said"], how))):

@@ -119,3 +119,15 @@ def test_an_interrupted_benchmark_says_what_is_kept(photographs, method_file, tm
     first, *last = process.stdout.read().splitlines()
     assert first.startswith("done  Median on folder photographs")
     assert last == ["interrupted: 1 of 2 cells are kept; the same command goes on from there"]
+
+
+def test_a_signal_before_anything_has_begun_ends_the_program_without_a_traceback():
+    body = "import bench.__main__; bench.__main__.end_at_once(); print('ready', flush=True); time.sleep(100)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"import time; {body}"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, preexec_fn=heeds_signals,
+    )  # fmt: skip
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(5) == -signal.SIGINT
+    assert process.stdout.read() == ""
