@@ -9,6 +9,9 @@ from bench.report.figures import styles
 PARTS = ("images", "cells", "records", "workers")
 """The charts, by what is counted."""
 
+RESOLUTION = 130
+"""Dots an inch."""
+
 
 def save(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Draw seconds against images, cells, records and workers, and save them as PNG.
@@ -23,10 +26,10 @@ def save(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     import matplotlib.pyplot as plt
 
     with styles.charts():
-        figure, grid = plt.subplots(2, 2, figsize=(8.6, 7.2), layout="constrained")
+        figure, grid = plt.subplots(2, 2, figsize=(8.6, 8.0), layout="constrained")
         for axes, part in zip(grid.flat, PARTS, strict=True):
             _chart(axes, part, [row for row in rows if row["part"] == part])
-        styles.save(figure, path, ("png",))
+        styles.save(figure, path, ("png",), RESOLUTION)
 
 
 def _chart(axes: Any, part: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -51,4 +54,4 @@ def _chart(axes: Any, part: str, rows: Sequence[Mapping[str, Any]]) -> None:
     axes.xaxis.set(major_locator=FixedLocator(counts), major_formatter=plain, minor_locator=NullLocator())
     axes.yaxis.set(major_formatter=plain, minor_locator=NullLocator())
     if lines:
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17))

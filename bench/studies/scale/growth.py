@@ -1,4 +1,4 @@
-"""Time against images, cells, records and workers, measured on tiny images: what the benchmark itself costs."""
+"""Time against images, cells and records, measured on tiny images: what the benchmark itself costs."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -8,7 +8,6 @@ from typing import Any
 
 from bench.plan.cell import Cell
 from bench.plan.request import Request, plan
-from bench.run.campaign import run_campaign
 from bench.run.cluster.worker import run_here
 from bench.run.one_cell import run_cell
 from bench.run.settings import Settings
@@ -26,7 +25,7 @@ SEEDS = 5
 GIVEN = "given to a worker of Dask, and taken back"
 """What a row is of that the simulation goes by."""
 
-IMAGES, CELLS, WORKERS = (50, 100, 200, 400), (1_000, 10_000, 100_000), (1, 2)
+IMAGES, CELLS = (50, 100, 200, 400), (1_000, 10_000, 100_000)
 """The sizes."""
 
 
@@ -43,14 +42,12 @@ def measure(folder: Path, records: int) -> Iterator[Row]:
     Yields
     ------
     dict
-        `part`, `what`, `count` (of images, cells, records or workers), `seconds` and `remark`. Seconds are of the
-        processor, but for workers, where they are of the clock.
+        `part`, `what`, `count` (of images, cells or records), `seconds` of the processor and `remark`.
     """
     yield from _images(folder)
     yield from _cells(folder)
     for count in sorted({max(30, records // 4), max(30, records // 2), records}):
         yield from _records(folder, count)
-    yield from _workers(folder)
     yield _given(folder, records // 10)
 
 
@@ -113,17 +110,6 @@ def _asked(images: Path, count: int) -> list[Cell]:
 def _like(record: Record, cell: Cell) -> Record:
     """Return a record as if another cell of its method had left it."""
     return Record(record.images, record.provenance | described(cell))
-
-
-def _workers(folder: Path) -> Iterator[Row]:
-    cells = plan(Request("nlm", str(_pictures(folder, 50)), ",".join(map(str, range(10, 22)))))[0]
-    for workers in WORKERS:
-        settings = Settings("cpu", engine="loky", jobs=workers)
-        store = Store(folder / f"workers-{workers}" / "runs")
-        run_campaign([_first(cell) for cell in cells[:workers]], store, settings)  # starts them
-        start = time.perf_counter()
-        run_campaign(cells, store, settings)
-        yield _row("workers", "measured: 12 cells, ENGINE=loky", workers, time.perf_counter() - start, "clock")
 
 
 def _given(folder: Path, count: int) -> Row:

@@ -2,6 +2,7 @@
 
 import heapq
 import itertools
+import re
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -134,7 +135,12 @@ def longest(jobs: Sequence[Job]) -> list[Job]:
 
 
 def rows(tables: Path, client: float) -> Iterator[dict[str, str | float]]:
-    """Yield the simulated campaign on 1 to 64 GPUs, in two orders and with GPUs of other speed, a row each."""
+    """Yield what `make speed` measured of two workers, and the campaign simulated on 1 to 64 GPUs and otherwise."""
+    for row in rows_of(tables / "speed.csv"):
+        if found := re.match(r"(.+), (\d+) processes, against one thread", row["what"]):
+            for count, taken in ((1, row["reference"]), (int(found[2]), row["measured"])):
+                yield {"part": "workers", "what": f"measured by make speed: {found[1]}", "count": count,
+                       "seconds": float(taken), "remark": ""}  # fmt: skip
     jobs = campaign(tables)
     for workers in (1, 2, 4, 8, 16, 32, 64):
         yield _row("longest first", longest(jobs), workers, client)

@@ -53,7 +53,7 @@ def test_cells_cost_what_was_measured(tmp_path):
 
 
 def test_the_command_writes_a_table_and_charts(tmp_path, monkeypatch, capsys):
-    sizes = {"IMAGES": (2, 4), "CELLS": (100, 200), "WORKERS": (), "METHODS": "gaussian,median", "SEEDS": 5}
+    sizes = {"IMAGES": (2, 4), "CELLS": (100, 200), "METHODS": "gaussian,median", "SEEDS": 5}
     for name, value in sizes.items():
         monkeypatch.setattr(growth, name, value)
     monkeypatch.setattr(simulation, "METHODS", 10)
