@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.cli.app import main
 from bench.common.errors import BenchError
 from bench.plan.cell import Failure
 from bench.run.one_cell import run_cell
@@ -50,7 +51,7 @@ def test_words_that_are_no_cell_are_noted_until_the_next_request(tmp_path):
     assert store.failures() == []
 
 
-def test_a_killed_run_goes_on_where_it_was(tmp_path, photographs, method_file):
+def test_a_killed_run_goes_on_where_it_was(tmp_path, photographs, method_file, capsys):
     slow = method_file("import time\ndef denoise(noisy, sigma):\n    time.sleep(0.4)\n    return noisy\n")
     command = [
         sys.executable, "-m", "bench", "run", "--method", str(slow), "--data", str(photographs),
@@ -65,8 +66,8 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path, photographs, method_file):
     process.wait()
     before = {path: path.stat().st_mtime_ns for path in store.paths()}
     assert 2 <= len(before) < 4
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert f"{len(before)} of 4 cells are finished already" in done.stdout
+    assert main(command[3:]) == 0
+    assert f"{len(before)} of 4 cells are finished already" in capsys.readouterr().out
     assert len(store.paths()) == 4
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert json.dumps([p.name for p in store.paths()]).count("gaussian-20") == 1
