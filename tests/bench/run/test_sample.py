@@ -76,10 +76,10 @@ def test_no_more_bytes_are_kept_than_are_allowed(one_cell, folder, monkeypatch):
     monkeypatch.setattr(sample, "KEPT_BYTES", 2 * one_set)
     for seed in "012":
         list(samples(one_cell("nlm", folder, seed=seed)))
-    assert [inputs[4] for inputs in sample._KEPT] == [1, 2]
+    assert [inputs[5] for inputs in sample._KEPT] == [1, 2]
     monkeypatch.setattr(sample, "KEPT_BYTES", one_set - 1)
     list(samples(one_cell("nlm", folder, seed="3")))
-    assert [inputs[4] for inputs in sample._KEPT] == [1, 2]
+    assert [inputs[5] for inputs in sample._KEPT] == [1, 2]
 
 
 def test_the_noisy_image_is_scored_once_for_all_methods(one_cell, folder, monkeypatch):
