@@ -81,7 +81,7 @@ class Verified:
 
     def save(self) -> None:
         """Write the copy, where enough is new to be worth it; who cannot write it verifies again."""
-        if self._new < max(WORTH, len(self._known()) // 10):
+        if self._new < WORTH or self._new < len(self._known()) // 10:
             return
         rows = [
             {"name": name, "state": state, "pictures": pictures, "content": content}
