@@ -82,7 +82,7 @@ def _small_disk(folder: Path, kilobytes: int) -> Iterator[Path | None]:
 
 def in_the_way(runner: Runner, words: Sequence[str], whole: cells.Scores, effort: Effort) -> Tally:
     """Put a file in the place of a folder, or a folder in that of a file; what is asked for is refused or said."""
-    tally = Tally(PART, "OUT, TABLE, a record, a checkpoint or a cached file is a folder, a file or read-only")
+    tally = Tally(PART, "OUT, SAVE or TABLE is a folder, a file or read-only")
     folder = runner.folder
     ways: list[tuple[Sequence[str], Callable[[], None], Path]] = [
         (words, lambda: _file(folder / "out"), folder / "out"),
