@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
 from bench.common.errors import BenchError
@@ -139,6 +140,7 @@ def keyed_generator(key: Sequence[int | str], device: "torch.device | str") -> "
     return torch.Generator(device).manual_seed(seed)
 
 
+@lru_cache(maxsize=4)
 def _turns(side: int, device: "torch.device") -> "tuple[Tensor, Tensor]":
     """Return the rows and columns of a patch under the eight turns and mirrorings, each (8, side, side)."""
     import torch

@@ -21,6 +21,9 @@ LAYOUTS = ("NCHW", "channels-last")
 SHAPE, BATCHES = (321, 481), (1, 16)
 """Height and width of the images of BSD68, or the next smaller multiples that a network takes; and images at once."""
 
+COMPILED = ("fp32", "bf16")
+"""Precisions of which the compiled network is timed too."""
+
 HALVES = {"bf16": "bfloat16", "fp16": "float16"}
 
 WARM, TIMED = 5, 20
@@ -50,11 +53,13 @@ def forward_passes(
         after `WARM`), `difference`: the largest one to NCHW in exact float32, 1.0 = white, and `remark`: why there is
         no time.
     """
-    for cell in cells:
-        yield from _of_cell(cell, device, over)
+    # What is compiled comes last: it waits for the compiler, and the time may be over by then.
+    for compiled in (False, True):
+        for cell in cells:
+            yield from _of_cell(cell, device, over, compiled=compiled)
 
 
-def _of_cell(cell: Cell, device: str, over: Callable[[], bool]) -> Iterator[dict[str, str | float]]:
+def _of_cell(cell: Cell, device: str, over: Callable[[], bool], *, compiled: bool) -> Iterator[dict[str, str | float]]:
     import torch
 
     network = cell.method.load(cell.net, weights_path(cell), cell.options)
@@ -68,8 +73,7 @@ def _of_cell(cell: Cell, device: str, over: Callable[[], bool]) -> Iterator[dict
     for batch in BATCHES:
         noisy = torch.rand(batch, channels, height, width, generator=generator).to(device)
         expected: Tensor | None = None
-        ways = product((False, True), PRECISIONS, LAYOUTS)
-        for compiled, precision, layout in ways:
+        for precision, layout in product(COMPILED if compiled else PRECISIONS, LAYOUTS):
             if precision == "tf32" and device == "cpu":
                 continue
             if over():
@@ -79,11 +83,12 @@ def _of_cell(cell: Cell, device: str, over: Callable[[], bool]) -> Iterator[dict
                 "precision": precision, "compiled": "yes" if compiled else "no",
             }  # fmt: skip
             try:
+                if expected is None:
+                    expected = _timed(network, noisy, cell, device, LAYOUTS[0], PRECISIONS[0], compiled=False)[1]
                 seconds, output = _timed(network, noisy, cell, device, layout, precision, compiled=compiled)
             except (RuntimeError, torch.OutOfMemoryError) as error:
                 yield row | {"milliseconds": float("nan"), "difference": float("nan"), "remark": one_line(error)[:120]}
                 continue
-            expected = output if expected is None else expected
             gap = float((output - expected).abs().max())
             yield row | {"milliseconds": 1000 * seconds / batch, "difference": gap, "remark": ""}
 
@@ -98,7 +103,10 @@ def _timed(
     network.to(memory_format=memory)
     given = noisy.contiguous(memory_format=memory)
     sigma = cell.degradation.sigma / 255 if cell.degradation.sigma is not None else None
-    forward = torch.compile(network) if compiled else network
+    forward = network
+    if compiled:
+        torch._dynamo.reset()  # it compiles the same code a few times only, and runs it as it is from then on
+        forward = torch.compile(network)
     half = getattr(torch, HALVES[precision]) if precision in HALVES else None
     times = []
     with (
