@@ -71,6 +71,8 @@ def reset_peak_memory(device: str) -> None:
     if device != "cpu":
         import torch
 
+        # Before that there is no device to reset, and PyTorch refuses.
+        torch.cuda.init()  # type: ignore[no-untyped-call]
         torch.cuda.reset_peak_memory_stats(device)
 
 

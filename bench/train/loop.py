@@ -7,24 +7,26 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bench.degradation import parse
-from bench.train import checkpoint, distributed
+from bench.train import captured, checkpoint, distributed
 from bench.train.budget import Budget
 from bench.train.divergence import DivergenceCheck, diverged
 from bench.train.losses import denoising
-from bench.train.patches import TrainingImages, draw_batch
+from bench.train.patches import Streams, TrainingImages, drawn_batch
 from bench.train.recipe import Recipe
 from bench.train.registry import OPTIMISERS
 from bench.train.session import Progress, Session
 from bench.train.validation import held_out_psnr
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor, nn
 
     from bench.train.validation import Pair
 
 Criterion = Callable[..., "Tensor"]
 """``criterion(network, clean, noisy, step)`` gives the loss of a batch, a mean over its examples. Clean has every
-channel of the training images. The network may only be called: it may be compiled, or shared with other processes."""
+channel of the training images. The network may only be called: it may be compiled, or shared with other processes.
+One whose work changes with the step has the attribute ``differs``, true."""
 
 Validation = Callable[["Run", "Sequence[Pair]"], float]
 """``validation(run, held_out)`` gives the score of the weights that would be stored; higher is better."""
@@ -67,6 +69,8 @@ class Run:
     best_score: float = -math.inf
     # What steps call: the network, compiled or shared with other processes where it is; its weights are the same.
     model: Any = None
+    graph: "captured.CapturedStep | None" = None  # a step as one CUDA graph, once there is one
+    part_by_part: int = 0  # steps that were taken without it, in this process
 
     def weights(self) -> "dict[str, Tensor]":
         """Return the weights that would be stored now."""
@@ -178,14 +182,41 @@ def begin(
 
 def step(run: Run, recipe: Recipe, images: TrainingImages, noise: Any, criterion: Criterion) -> "Tensor":
     """Draw a batch and take one step; returns the loss, which stays on the device."""
+    key = (recipe.seed, run.step, *([distributed.rank()] if distributed.size() > 1 else []))
+    # The schedule is a share of the steps that are done in all, which a budget may have made fewer.
+    rate = recipe.rate_at(int(run.share() * recipe.steps))
+    weight = 1 - min(recipe.average, (run.step + 1) / (run.step + 10))
+    if run.graph is not None:
+        return run.graph(key, rate, weight)
+
+    def take(streams: Streams, weight: "float | Tensor") -> "Tensor":
+        return _taken(run, recipe, images, noise, criterion, streams, weight)
+
+    device = images.levels.device
+    streams = Streams(device)
+    streams.set(key)
+    for group in run.optimiser.param_groups:
+        group["lr"] = rate
+    run.part_by_part += 1
+    if run.part_by_part == captured.WARM and _capturable(device, criterion):
+        loss, run.graph = captured.first(take, run.optimiser, streams, weight, device)
+        return loss
+    return take(streams, weight)
+
+
+def _taken(
+    run: Run,
+    recipe: Recipe,
+    images: TrainingImages,
+    noise: Any,
+    criterion: Criterion,
+    streams: Streams,
+    weight: "float | Tensor",
+) -> "Tensor":
     import torch
 
-    key = (recipe.seed, run.step, *([distributed.rank()] if distributed.size() > 1 else []))
     count = distributed.local_batch(recipe.batch)
-    clean, noisy = draw_batch(images, count, noise, key, augment=recipe.augment, corruption=recipe.corruption)
-    for group in run.optimiser.param_groups:
-        # The schedule is a share of the steps that are done in all, which a budget may have made fewer.
-        group["lr"] = recipe.rate_at(int(run.share() * recipe.steps))
+    clean, noisy = drawn_batch(images, count, noise, streams, augment=recipe.augment, corruption=recipe.corruption)
     loss = criterion(run.model, clean, noisy.contiguous(memory_format=torch.channels_last), run.step)
     run.optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
@@ -193,15 +224,27 @@ def step(run: Run, recipe: Recipe, images: TrainingImages, noise: Any, criterion
         torch.nn.utils.clip_grad_norm_(run.network.parameters(), recipe.clip)
     run.optimiser.step()
     if run.mean:
-        _average(run.mean, run.network.state_dict(), min(recipe.average, (run.step + 1) / (run.step + 10)))
+        _average(run.mean, run.network.state_dict(), weight)
     return loss.detach()
 
 
-def _average(mean: "dict[str, Tensor]", now: "dict[str, Tensor]", decay: float) -> None:
+def _capturable(device: "torch.device", criterion: Criterion) -> bool:
+    """Say whether a step can be one CUDA graph: of one process, and the same whatever its number."""
+    return device.type == "cuda" and distributed.size() == 1 and not getattr(criterion, "differs", False)
+
+
+def _average(mean: "dict[str, Tensor]", now: "dict[str, Tensor]", weight: "float | Tensor") -> None:
+    """Move running means towards what is now, by a weight; a graph has it in a tensor, which no lerp of lists takes."""
     import torch
 
     floating = [name for name, value in mean.items() if value.is_floating_point()]
-    torch._foreach_lerp_([mean[name] for name in floating], [now[name] for name in floating], 1 - decay)
+    means, values = [mean[name] for name in floating], [now[name] for name in floating]
+    if isinstance(weight, float):
+        torch._foreach_lerp_(means, values, weight)
+    else:
+        apart = torch._foreach_sub(values, means)
+        torch._foreach_mul_(apart, weight)
+        torch._foreach_add_(means, apart)
     for name in mean.keys() - set(floating):
         mean[name].copy_(now[name])
 

@@ -120,24 +120,51 @@ def draw_batch(
     corruption : str
         One of `CORRUPTIONS`, in the place of `noise`; empty: none.
     """
-    device = images.levels.device
-    generator = keyed_generator(key, device)
-    clean = images.patches(count, generator, augment=augment)
+    streams = Streams(images.levels.device)
+    streams.set(key)
+    return drawn_batch(images, count, noise, streams, augment=augment, corruption=corruption)
+
+
+def drawn_batch(
+    images: TrainingImages, count: int, noise: Degradation, streams: "Streams", *, augment: bool, corruption: str = ""
+) -> "tuple[Tensor, Tensor]":
+    """Return clean and noisy patches as `draw_batch` does, from streams that are set already."""
+    patches, corrupted = streams.generators
+    clean = images.patches(count, patches, augment=augment)
     if noise.recorded or images.paired:
         half = clean.shape[1] // 2
         return clean[:, :half].contiguous(), clean[:, half:].contiguous()
     if corruption:
-        return clean, resolve(CORRUPTIONS[corruption])(clean, keyed_generator(("corruption", *key), device))
-    return clean, degrade_batch(clean, noise, generator)
+        return clean, resolve(CORRUPTIONS[corruption])(clean, corrupted)
+    return clean, degrade_batch(clean, noise, patches)
+
+
+class Streams:
+    """The streams of random numbers of a batch: of patches and their noise, and of a corruption."""
+
+    def __init__(self, device: "torch.device | str") -> None:
+        import torch
+
+        self.generators = torch.Generator(device), torch.Generator(device)
+        self.key: Sequence[int | str] = ()
+
+    def set(self, key: Sequence[int | str]) -> None:
+        """Begin the streams of a key: seed, step and process."""
+        self.key = key
+        for generator, own in zip(self.generators, (key, ("corruption", *key)), strict=True):
+            generator.manual_seed(_seed(own))
 
 
 def keyed_generator(key: Sequence[int | str], device: "torch.device | str") -> "torch.Generator":
     """Return a stream of random numbers that is a function of its key alone."""
     import torch
 
+    return torch.Generator(device).manual_seed(_seed(key))
+
+
+def _seed(key: Sequence[int | str]) -> int:
     text = "\x1f".join(map(str, key))
-    seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "little")
-    return torch.Generator(device).manual_seed(seed)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "little")
 
 
 @lru_cache(maxsize=4)

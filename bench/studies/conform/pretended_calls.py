@@ -67,10 +67,13 @@ class Seen:
         How often the host waited for the device (synchronisations).
     uploads : Counter
         Copies to the device.
+    started : bool
+        Whether anything was done there yet; before that, its memory cannot be asked for.
     """
 
     waits: "Counter[tuple[str, str]]" = field(default_factory=Counter)
     uploads: "Counter[tuple[str, str]]" = field(default_factory=Counter)
+    started: bool = False
 
     def clear(self) -> None:
         """Start counting anew."""
@@ -112,6 +115,7 @@ def call(seen: Seen, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     result = func(*args, **kwargs)
     if device is None and not there:
         return result
+    seen.started = True
     if name in ("as_tensor", "asarray") and device is not None and result is args[0] and not said(result):
         result = result.clone()
     return put(result, device)
@@ -157,6 +161,7 @@ def _moved(seen: Seen, name: str, func: Any, args: tuple[Any, ...], kwargs: Mapp
     if words.get("device") is not None:
         after = cuda_device(words["device"])
         words["device"] = "cpu" if after else words["device"]
+    seen.started = seen.started or after is not None
     result = func(tensor, *here, **words)
     if before == after:
         return result if result is tensor else put(result, after)

@@ -9,7 +9,7 @@ attribute that says so, so that results are those of the CPU to the bit.
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 from unittest.mock import patch
@@ -72,8 +72,15 @@ def _cuda(seen: Seen) -> dict[str, Any]:
     def synchronize(device: Any = None) -> None:
         seen.waits["synchronize", place()] += 1
 
+    def start() -> None:
+        seen.started = True
+
+    def reset_peak_memory_stats(device: Any = None) -> None:
+        if not seen.started:
+            raise RuntimeError("Invalid device argument")
+
     numbers = ("max_memory_allocated", "memory_allocated", "memory_reserved", "max_memory_reserved", "current_device")
-    nothing = ("_lazy_init", "set_device", "empty_cache", "reset_peak_memory_stats", "manual_seed_all")
+    nothing = ("set_device", "empty_cache", "manual_seed_all")
     return {
         **dict.fromkeys(numbers, giving(0)),
         **dict.fromkeys(nothing, giving(None)),
@@ -82,9 +89,23 @@ def _cuda(seen: Seen) -> dict[str, Any]:
         "mem_get_info": giving((MEMORY, MEMORY)),
         "get_device_name": giving("pretended"),
         "get_device_capability": giving((9, 0)),
+        "_lazy_init": start,
+        "reset_peak_memory_stats": reset_peak_memory_stats,
         "synchronize": synchronize,
         "Event": partial(_Event, synchronize),
+        "Stream": _Stream,
+        "current_stream": _Stream,
+        "stream": lambda _: nullcontext(),
     }
+
+
+class _Stream:
+    """A stream whose work is done at once. There are no graphs."""
+
+    def __init__(self, device: Any = None) -> None: ...
+
+    def wait_stream(self, stream: Any) -> None:
+        """Do nothing."""
 
 
 class _Event:

@@ -173,6 +173,7 @@ def _masked(fraction: float, key: Sequence[int]) -> "Criterion":
         loss: Tensor = network(clean, fraction=fraction, generator=generator)
         return loss
 
+    criterion.differs = True  # type: ignore[attr-defined]
     return criterion
 
 

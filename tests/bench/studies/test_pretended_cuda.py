@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from bench.common import devices
 from bench.studies.conform.pretended_cuda import pretended_cuda
 
 
@@ -169,3 +170,11 @@ def test_nothing_is_pretended_afterwards():
         assert torch.cuda.is_available()
     assert made == (torch.Generator, torch.autocast, torch.load, torch.compile, torch.cuda.is_available)
     assert nn.Parameter(torch.ones(1)).device.type == torch.ones(1).device.type == "cpu"
+
+
+def test_memory_is_asked_for_before_anything_ran_there():
+    with pretended_cuda():
+        with pytest.raises(RuntimeError, match="Invalid device argument"):
+            torch.cuda.reset_peak_memory_stats("cuda:0")
+        devices.reset_peak_memory("cuda:0")
+        torch.cuda.reset_peak_memory_stats("cuda:0")

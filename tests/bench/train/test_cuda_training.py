@@ -11,7 +11,7 @@ from skimage import data
 from bench.degradation import KINDS, parse
 from bench.studies.conform.pretended_cuda import pretended_cuda
 from bench.studies.segment.evaluation import Scheme
-from bench.train import loop
+from bench.train import captured, loop
 from bench.train.data import TrainingData
 from bench.train.losses import denoising
 from bench.train.patches import on_device
@@ -186,3 +186,33 @@ def test_planted_noise_of_another_device_is_found(waits):
     run, stock = loop.begin(PLAIN, "cuda:0"), on_device([CAMERA], 16, "cuda:0")
     with pytest.raises(RuntimeError, match="same device"):
         loop.step(run, PLAIN, stock, parse("25"), mixed)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("optimiser", ["adam", "adamw", "sgd"])
+def test_a_captured_step_does_what_a_step_does(optimiser, monkeypatch):
+    recipe = replace(PLAIN, optimiser=optimiser, rate=1e-2, warm_up=20, cosine=True, steps=60, average=0.9, batch=8)
+    stock = on_device([data.camera()[:, :, None]], recipe.patch, "cuda:0")
+
+    def trained(warm):
+        monkeypatch.setattr(captured, "WARM", warm)
+        run = loop.begin(recipe, "cuda:0", budget=1.0)
+        losses = []
+        for _ in range(recipe.steps):
+            losses.append(loop.step(run, recipe, stock, parse(recipe.noise), denoising(recipe.loss)))
+            run.step += 1
+        assert (run.graph is None) == (warm > recipe.steps)
+        return torch.stack(losses).cpu(), {name: value.double().cpu() for name, value in run.mean.items()}
+
+    (losses, mean), (expected, expected_mean) = trained(5), trained(1000)
+    torch.testing.assert_close(losses[:12], expected[:12], rtol=5e-3, atol=0)
+    torch.testing.assert_close(losses, expected, rtol=0.1, atol=0)
+    assert len(set(losses.tolist())) == recipe.steps  # each draws its own batch
+    for name, value in expected_mean.items():
+        assert (mean[name] - value).norm() <= 0.05 * value.norm() + 1e-3, name
+
+
+def test_a_step_that_no_graph_holds_is_taken_part_by_part(waits, monkeypatch):
+    monkeypatch.setattr(captured, "WARM", 2)
+    stepped(PLAIN, steps=4)  # the pretended device has no graphs
+    assert waits == [{}] * 4

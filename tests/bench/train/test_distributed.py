@@ -101,11 +101,11 @@ def two_processes(tmp_path_factory):
 
 
 def test_two_processes_train_as_one_on_both_their_batches(two_processes, tmp_path, monkeypatch):
-    def both(stock, count, noise, key, **how):
-        halves = [draw_batch(stock, count // 2, noise, (*key, rank), **how) for rank in (0, 1)]
+    def both(stock, count, noise, streams, **how):
+        halves = [draw_batch(stock, count // 2, noise, (*streams.key, rank), **how) for rank in (0, 1)]
         return tuple(torch.cat(part) for part in zip(*halves, strict=True))
 
-    monkeypatch.setattr(loop, "draw_batch", both)
+    monkeypatch.setattr(loop, "drawn_batch", both)
     alone = fit(tmp_path / "x.ckpt")
     start = PLAIN.build().state_dict()
     first, second = (json.loads((two_processes / f"{rank}.json").read_text()) for rank in (0, 1))

@@ -152,12 +152,12 @@ def test_the_mean_of_the_weights_is_what_is_stored(tmp_path, stock, held, monkey
     seen = []
     original = loop._average
     monkeypatch.setattr(
-        loop, "_average", lambda mean, now, decay: (original(mean, now, decay), seen.append((now, decay)))
+        loop, "_average", lambda mean, now, weight: (original(mean, now, weight), seen.append((now, weight)))
     )
     monkeypatch.setattr(loop, "step", loop.step)
     run = trained_by(replace(TINY, steps=1), stock, held, tmp_path / "x.ckpt")
-    ((_, decay),) = seen
-    assert decay == pytest.approx(0.1)  # (step + 1) / (step + 10) while that is less than the recipe's 0.9
+    ((_, weight),) = seen
+    assert weight == pytest.approx(0.9)  # 1 - (step + 1) / (step + 10) while that is more than the recipe's 0.1
     name = "stack.0.weight"
     start = TINY.build().state_dict()[name]
     expected = 0.1 * start + 0.9 * run.network.state_dict()[name]
