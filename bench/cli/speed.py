@@ -41,8 +41,8 @@ def command(
     for row in timed:
         rows.append(row)
         typer.echo(line(row))
-    if table is not None:
-        write_table(table, rows)
+        if table is not None:
+            write_table(table, rows)  # after each row, so that what is measured stays where a later one is interrupted
 
 
 def scale(records: int, table: Path | None) -> None:

@@ -39,7 +39,7 @@ def run_tests() -> tuple[bool, str]:
     """Run the tests that need a GPU; return whether none failed, and the last line that pytest prints."""
     # Other files may need packages that a machine with a GPU lacks.
     files = [str(path) for path in sorted((ROOT / "tests").rglob("test_*.py")) if "mark.gpu" in path.read_text()]
-    command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", *files]
+    command = [sys.executable, "-m", "pytest", "-m", "gpu", *files]
     try:
         ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=TESTS, check=False)
     except subprocess.TimeoutExpired:

@@ -138,3 +138,18 @@ def test_what_cannot_be_is_said(words, said, capsys):
 def test_without_a_gpu_it_says_so(capsys):
     assert main(["gpu", "--device=cuda"]) == 2
     assert "this machine has 0 CUDA devices" in capsys.readouterr().err
+
+
+def test_the_tests_that_need_a_gpu_are_found_by_file(tmp_path, monkeypatch):
+    (tmp_path / "tests").mkdir()
+    marked = "import pytest\n\n@pytest.mark.gpu\ndef test_there(): assert {}\n\ndef test_elsewhere(): assert False\n"
+    (tmp_path / "tests" / "test_marked.py").write_text(marked.format(True))
+    (tmp_path / "tests" / "test_other.py").write_text("import a_package_that_is_not_there\n")
+    monkeypatch.setattr(surroundings, "ROOT", tmp_path)
+    passed, line = surroundings.run_tests()
+    assert passed
+    assert "1 passed, 1 deselected" in line
+    (tmp_path / "tests" / "test_marked.py").write_text(marked.format(False))
+    passed, line = surroundings.run_tests()
+    assert not passed
+    assert "1 failed" in line
