@@ -137,7 +137,7 @@ def _speed(asked: Asked) -> None:
     time = Deadline(asked.seconds / 2)
     _write(asked, "forward", forward_passes(plan(request)[0], asked.device, over=lambda: time.over))
     if not asked.method:
-        rows = throughput.measure("dncnn-s", seconds=min(30.0, asked.seconds / 12), device=asked.device)
+        rows = throughput.measure("dncnn-s,dncnn-small", seconds=min(30.0, asked.seconds / 12), device=asked.device)
         _write(asked, "train-speed", rows)
 
 
