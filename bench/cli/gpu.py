@@ -130,6 +130,7 @@ def _speed(asked: Asked) -> None:
     from bench.studies.deadline import Deadline
     from bench.studies.gpu.forward import forward_passes
     from bench.studies.gpu.precision import precisions
+    from bench.studies.speed.study import evaluation
     from bench.train import throughput
 
     request = Request(asked.method or NETWORKS, asked.data or "bsd68", asked.noise or "25")
@@ -139,6 +140,7 @@ def _speed(asked: Asked) -> None:
     if not asked.method:
         rows = throughput.measure("dncnn-s,dncnn-small", seconds=min(30.0, asked.seconds / 12), device=asked.device)
         _write(asked, "train-speed", rows)
+        _write(asked, "evaluation", evaluation(asked.data or "bsd68", 12, asked.device))
 
 
 def _first_training(asked: Asked) -> None:

@@ -41,7 +41,7 @@ def measure(data: str, images: int, device: str = "cpu") -> Iterator[Row]:
     dict
         That of `bench.studies.speed.rows.row`.
     """
-    yield from _network(data, images, devices.chosen(device))
+    yield from evaluation(data, images, devices.chosen(device))
     yield from _scoring(images)
     yield from _processes()
     yield from planning(((10_000, 3.0), (100_000, 30.0)))
@@ -50,8 +50,8 @@ def measure(data: str, images: int, device: str = "cpu") -> Iterator[Row]:
     yield from _commands()
 
 
-def _network(data: str, images: int, device: str) -> Iterator[Row]:
-    """DnCNN against the loop that most published code uses."""
+def evaluation(data: str, images: int, device: str) -> Iterator[Row]:
+    """Time DnCNN on the first images of a set against the loop that most published code uses; rows as of `measure`."""
     cell = _first(_cell("dncnn", data), images)
     backends = ("onnxruntime", "torch") if device == "cpu" else ("torch",)
 
