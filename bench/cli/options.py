@@ -37,11 +37,11 @@ def folder(path: Path | None) -> Path | None:
     return path
 
 
-def few_enough(count: int) -> int:
-    """Refuse so many threads or processes that the system ends the program."""
+def few_enough(context: typer.Context, count: int) -> int:
+    """Refuse so many threads or processes that the system ends the program; a cluster has cores of its own."""
     from bench.common.provenance import cores
 
-    if count > MOST_A_CORE * cores():
+    if context.params.get("engine") != "dask" and count > MOST_A_CORE * cores():
         raise typer.BadParameter(f"{count} is too many; expected 0 to {MOST_A_CORE * cores()}, {MOST_A_CORE} a core")
     return count
 
@@ -97,7 +97,13 @@ Timeout = Annotated[
 Fresh = Annotated[bool, typer.Option("--fresh", help="Run again what is finished.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")]
 Backend = Annotated[str, typer.Option(help="What runs networks: auto, torch, onnxruntime.")]
-Engine = Annotated[str, typer.Option(help="Who runs cells: serial, loky (processes here), dask (many machines).")]
+Engine = Annotated[
+    str,
+    typer.Option(
+        is_eager=True,  # JOBS, read after it, is another number for a cluster
+        help="Who runs cells: serial, loky (processes here), dask (many machines).",
+    ),
+]
 Scheduler = Annotated[
     str,
     typer.Option(

@@ -103,6 +103,15 @@ def test_a_word_that_means_nothing_is_one_line_and_status_2(words, monkeypatch, 
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.parent.name != "failed"]
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_cluster_may_have_more_workers_than_this_machine_has_cores_for(order, capsys):
+    words = ["--jobs=100000", "--engine=dask", "--scheduler=nothing.yml", "--method=median", "--data=builtin"][::order]
+    assert main(["run", *words]) == 2
+    assert "nothing.yml" in capsys.readouterr().err
+    assert main(["run", *(word for word in words if "dask" not in word)]) == 2
+    assert "100000 is too many" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", ["run", "where", "segment", "selfscore", "audit", "draws", "speed"])
 def test_a_table_that_cannot_be_written_is_said_before_anything_runs(command, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
