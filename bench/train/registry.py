@@ -63,7 +63,7 @@ PROGRAMMES: dict[str, Mapping[str, Any]] = {
     "mwrcanet-raw": {"original": "mwresnet"},
     "segmentation": {
         "weight": 0.0198,
-        "segmenter": {**_STAGE, "arguments": {"features": 16, "levels": 4}},
+        "segmenter": {**_STAGE, "weights": "", "arguments": {"features": 16, "levels": 4}},
         "denoiser": _STAGE,
     },
 }

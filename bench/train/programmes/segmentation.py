@@ -1,14 +1,18 @@
 """A denoiser trained through a segmentation network (Ding Liu et al. 2018), with the one that it is compared with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.common.errors import BenchError
+from bench.common.files import sha256
 from bench.common.float32 import exact
+from bench.common.parsing import unknown
 from bench.plan.resolve import dataset_words, known_dataset
 from bench.run.wrappers import padded
 from bench.studies.segment.evaluation import Scheme, confusion, mean_iou, scheme
+from bench.studies.segment.segmenters import fitting, load, segmenters
 from bench.studies.segment.segmenters import network as segmentation_network
 from bench.train.data import TrainingData
 from bench.train.loop import Inputs
@@ -39,8 +43,10 @@ def train(recipe: Recipe, data: TrainingData, session: Session) -> TrainedNetwor
 
     Liu, Wen, Liu, Wang, Huang, IJCAI 2018, Section 3.2. `recipe` itself tells how the joint stage is trained;
     in its `options`, ``weight`` is lambda, and the tables ``segmenter`` and ``denoiser`` change fields of the
-    recipe for these stages (``arguments`` in the first are those of `CompactUNet`). As in the paper, no held-out image
-    chooses among the steps: what is stored are the last weights of a stage, or their running mean.
+    recipe for these stages (``arguments`` in the first are those of `CompactUNet`). ``segmenter.weights``, a name or
+    a file, is a segmentation network that is finished: it is not trained again, and seeds that share it differ in the
+    denoiser alone. As in the paper, no held-out image chooses among the steps: what is stored are the last weights of
+    a stage, or their running mean.
 
     Parameters
     ----------
@@ -64,8 +70,12 @@ def train(recipe: Recipe, data: TrainingData, session: Session) -> TrainedNetwor
     """
     import torch
 
-    classes, weight = _classes(recipe), _weight(recipe)
-    recipes = {name: _stage(recipe, name, classes) for name in STAGES}
+    classes, weight, finished = _classes(recipe), _weight(recipe), _finished(recipe)
+    sized = recipe
+    if finished:
+        sized = _with_width_of(recipe, finished)
+        session = replace(session, identity=f"{session.identity}-{sha256(finished)[:16]}")
+    recipes = {name: _stage(sized, name, classes) for name in STAGES[bool(finished) :]}
     stages = {name: Stage(name, name, how, unit=_unit(name)) for name, how in recipes.items()}
     images = {name: with_patches_of(data.images, how.patch) for name, how in recipes.items()}
     maps = [(labels, clean) for labels, (clean, _) in zip(data.labels, data.held_out, strict=True)]
@@ -79,30 +89,38 @@ def train(recipe: Recipe, data: TrainingData, session: Session) -> TrainedNetwor
         start = _without_statistics(results["denoiser"].weights)
         if stage.name == "alone":
             return Inputs(mine, data.held_out, without_labels("mse"), start=start, steps=results["joint"].step)
-        network: Any = segmentation_network(results["segmenter"].weights).to(session.device)
-        frozen = network.to(memory_format=torch.channels_last)
+        frozen = judge(results).to(memory_format=torch.channels_last)
         return Inputs(mine, data.held_out, coupled(frozen, weight, classes.void), start=start)
 
+    def judge(results: Results) -> Any:
+        network = load(finished) if finished else segmentation_network(results["segmenter"].weights)
+        return network.to(session.device)
+
     results = train_stages(list(stages.values()), session, inputs)
+    network = judge(results)
+    about = {"segmenter": {"weights": finished.name, "sha256": sha256(finished)}} if finished else {}
 
     def left_by(
         how: Recipe, last: str, names: Sequence[str], held_out: "Sequence[Pair]", **more: Any
     ) -> TrainedNetwork:
-        result, ones = results[last], [stages[name] for name in names]
+        result, ones = results[last], [stages[name] for name in names if name in stages]
         return combined(how, ones, results, result.weights, result.score, held_out, **more)
+
+    def said(last: str) -> dict[str, Any]:
+        score = denoised_iou(recipes[last], results[last].weights, network, maps, data.held_out, classes)
+        return {"about": {**about, "denoised_mean_iou": round(score, 3)}}
 
     sets = "-".join(known_dataset(word).name for word in dataset_words(recipe.images))
     title = recipe.title.replace("through segmentation", "alone")
     alone = by_product(recipes["alone"], title=title, variant=_variant(recipe, "alone"))
-    segmenter = by_product(
-        recipes["segmenter"], title="Segmentation network", method="segmenter", variant=_variant(recipe, sets)
-    )
-    kind = {"kind": "segmenter", "classes": list(classes.names), "void": classes.void}
-    by_products = [
-        left_by(alone, "alone", ("denoiser", "alone"), data.held_out),
-        left_by(segmenter, "segmenter", ("segmenter",), (), about=kind),
-    ]
-    return left_by(recipe, "joint", STAGES, data.held_out, by_products=by_products)
+    by_products = [left_by(alone, "alone", ("denoiser", "alone"), data.held_out, **said("alone"))]
+    if not finished:
+        segmenter = by_product(
+            recipes["segmenter"], title="Segmentation network", method="segmenter", variant=_variant(recipe, sets)
+        )
+        kind = {"kind": "segmenter", "classes": list(classes.names), "void": classes.void}
+        by_products.append(left_by(segmenter, "segmenter", ("segmenter",), (), about=kind))
+    return left_by(recipe, "joint", STAGES, data.held_out, by_products=by_products, **said("joint"))
 
 
 def with_patches_of(images: TrainingImages, side: int) -> TrainingImages:
@@ -169,22 +187,56 @@ def held_out_iou(classes: Scheme) -> "Validation":
     """Return the validation of the segmentation network: mean IoU in percent over the held-out images together."""
 
     def validation(run: "Run", held_out: "Sequence[Pair]") -> float:
-        import torch
         from torch.func import functional_call
 
         network = run.network.eval()
-        multiple = int(getattr(network, "size_multiple", 1))
-        counts = []
-        with torch.inference_mode(), exact():
-            for labels, clean in held_out:
-                logits = padded(
-                    lambda image, _: functional_call(network, run.weights(), (image,)), multiple, "reflect"
-                )(clean, None)
-                counts.append(confusion(labels, logits.argmax(1), len(classes.names), classes.void))
+        score = _iou(network, lambda image: functional_call(network, run.weights(), (image,)), held_out, classes)
         network.train()
-        return 100 * mean_iou(torch.stack(counts).sum(0))
+        return score
 
     return validation
+
+
+@exact()
+def denoised_iou(
+    how: Recipe,
+    weights: "Mapping[str, Tensor]",
+    segmenter: "nn.Module",
+    maps: "Sequence[Pair]",
+    held_out: "Sequence[Pair]",
+    classes: Scheme,
+) -> float:
+    """Return the mean IoU in percent that a segmentation network reaches on denoised held-out images: chooses lambda.
+
+    Parameters
+    ----------
+    how, weights
+        The denoiser.
+    maps, held_out : sequence of (Tensor, Tensor)
+        Label maps (1, H, W) with clean images, and clean with noisy images, of one order.
+    """
+    import torch
+
+    denoiser = how.build()
+    denoiser.load_state_dict(weights)
+    denoiser.to(held_out[0][1].device).eval()
+    multiple = int(getattr(denoiser, "size_multiple", 1))
+    with torch.inference_mode():
+        denoised = [padded(lambda noisy, _: denoiser(noisy), multiple, "reflect")(noisy, None) for _, noisy in held_out]
+    pairs = [(labels, image.clamp(0, 1)) for (labels, _), image in zip(maps, denoised, strict=True)]
+    return _iou(segmenter, segmenter, pairs, classes)
+
+
+def _iou(network: "nn.Module", call: "Callable[[Tensor], Tensor]", maps: "Sequence[Pair]", classes: Scheme) -> float:
+    """Return the mean IoU in percent of label maps (1, H, W) and images together, segmented by `call`."""
+    import torch
+
+    multiple, counts = int(getattr(network, "size_multiple", 1)), []
+    with torch.inference_mode(), exact():
+        for labels, image in maps:
+            logits = padded(lambda images, _: call(images), multiple, "reflect")(image, None)
+            counts.append(confusion(labels, logits.argmax(1), len(classes.names), classes.void))
+    return 100 * mean_iou(torch.stack(counts).sum(0))
 
 
 def _without_statistics(weights: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
@@ -214,9 +266,29 @@ def _weight(recipe: Recipe) -> float:
     return float(weight)
 
 
+def _finished(recipe: Recipe) -> Path | None:
+    """Return the segmentation network that a recipe brings along; None: it is trained."""
+    word = recipe.options.get("segmenter", {}).get("weights", "")
+    if not word:
+        return None
+    known = {one.path.stem: one.path for one in segmenters()}
+    path = Path(known.get(word, word))
+    if not path.is_file():
+        what = f"segmentation network in recipe {recipe.name}: options.segmenter.weights:"
+        raise unknown(what, word, known, "; or the path of a .safetensors file")
+    return fitting(known_dataset(dataset_words(recipe.images)[0]), str(path)).path
+
+
+def _with_width_of(recipe: Recipe, finished: Path) -> Recipe:
+    """Return a recipe whose segmentation network has width and levels of the one in a file."""
+    network = load(finished)
+    size = {"features": network.head.in_channels, "levels": len(network.down)}
+    return replace(recipe, options={**recipe.options, "segmenter": {**recipe.options["segmenter"], "arguments": size}})
+
+
 def _stage(recipe: Recipe, name: str, classes: Scheme) -> Recipe:
     """Return how a stage is trained."""
-    changes: dict[str, Any] = dict(recipe.options.get(name, {}))
+    changes: dict[str, Any] = {word: of for word, of in recipe.options.get(name, {}).items() if word != "weights"}
     if name == "segmenter":
         changes["network"] = "unet"
         changes["arguments"] = {"classes": len(classes.names), **changes.get("arguments", {})}

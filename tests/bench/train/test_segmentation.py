@@ -331,6 +331,61 @@ def test_the_segmentation_network_that_is_stored_is_found_by_its_classes(tmp_pat
     assert record["held_out_mean_iou"] == pytest.approx(found.score)
 
 
+def iou(pairs, classes):
+    """Mean IoU in percent of pairs of label maps, by sets of pixels."""
+    known = [(truth != VOID, truth, found) for truth, found in pairs]
+    ratios = []
+    for number in range(classes):
+        both = sum(int((mask & (truth == number) & (found == number)).sum()) for mask, truth, found in known)
+        either = sum(int((mask & ((truth == number) | (found == number))).sum()) for mask, truth, found in known)
+        ratios += [both / either] if either else []
+    return 100 * sum(ratios) / len(ratios)
+
+
+def test_a_finished_segmentation_network_is_not_trained_again(tmp_path, scenes):
+    whole, part = tmp_path / "whole", tmp_path / "part"
+    list(train_and_store(TINY, tmp_path, to=whole, device="cpu", threads=1))
+    file = whole / "segmenter@own-scenes.safetensors"
+    # Width and levels are those of the file.
+    segmenter = {"weights": str(file), "arguments": {"features": 8, "levels": 1}}
+    how = replace(TINY, options={**TINY.options, "segmenter": segmenter})
+    lines = list(train_and_store(how, tmp_path / "again", to=part, device="cpu", threads=1))
+    assert not any("segmenter@own" in line for line in lines)
+    for name in ("ding-liu@own-alone-30", "ding-liu@own-joint-30"):
+        # The same seed, the same segmentation network: the same weights.
+        assert (part / f"{name}.safetensors").read_bytes() == (whole / f"{name}.safetensors").read_bytes()
+        record = json.loads((part / f"{name}.json").read_text())
+        assert record["segmenter"] == {"weights": file.name, "sha256": sha256(file)}
+    joint = json.loads((part / "ding-liu@own-joint-30.json").read_text())
+    assert [stage["name"] for stage in joint["stages"]] == ["denoiser", "joint", "alone"]
+    assert any(
+        "own-joint" in line for line in train_and_store(how, tmp_path / "again", to=part, device="cpu", threads=1)
+    )
+    # With another file a checkpoint of this training is another one's.
+    file.write_bytes((whole / "segmenter@own-scenes.safetensors").read_bytes()[:-4] + b"\0\0\0\1")
+    with pytest.raises(BenchError, match="belongs to another recipe or other images"):
+        list(train_and_store(how, tmp_path / "again", to=part, device="cpu", threads=1))
+
+
+def test_lambda_is_chosen_by_what_is_seen_in_denoised_held_out_images(scenes):
+    torch.manual_seed(0)
+    how, segmenter = replace(TINY, arguments={"features": 2}), CompactUNet(3, 2, 2).eval()
+    read, network = read_training_data(TINY, "cpu"), DingLiu(2).eval()
+    (clean, noisy), labels = read.held_out[0], read.labels[0]
+    found = segmentation.denoised_iou(
+        how, network.state_dict(), segmenter, [(labels, clean)], read.held_out, Scheme(("a", "b", "c"), VOID)
+    )
+    with torch.no_grad():
+        seen = segmenter(network(noisy).clamp(0, 1)).argmax(1)
+    assert found == pytest.approx(iou([(labels.numpy(), seen.numpy())], 3))
+
+
+def test_no_such_segmentation_network(scenes, tmp_path):
+    options = {"weight": 1, "segmenter": {"weights": "segmenter@own-nowhere"}}
+    with pytest.raises(BenchError, match=r"options\.segmenter\.weights: 'segmenter@own-nowhere'.*or the path of a"):
+        train(replace(TINY, options=options), read_training_data(TINY, "cpu"), Session("cpu", tmp_path / "x", "d"))
+
+
 def test_what_comes_besides_overwrites_no_other_weights(tmp_path, scenes):
     weights = tmp_path / "weights"
     weights.mkdir()
