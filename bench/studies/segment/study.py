@@ -24,7 +24,7 @@ from bench.studies.groups import by_dataset, fewer, grouped, unusable
 from bench.studies.naming import command, stem
 from bench.studies.segment.evaluation import compare, scheme, summary
 from bench.studies.segment.segmenters import Segmenter, fitting, load
-from bench.studies.segment.table import Methods, Row, median_image, over_seeds, printable
+from bench.studies.segment.table import Methods, Row, median_image, over_seeds, paired, printable, printable_pairs
 
 if TYPE_CHECKING:
     from torch import nn
@@ -112,15 +112,15 @@ def _compared(
         scores = compare(network, methods, store, device=device, seen=seen)
     classes = scheme(cell.dataset)
     rows = [summary(one, classes) for one in scores]
-    seeds = over_seeds(rows, methods)
+    seeds, pairs = over_seeds(rows, methods), paired(rows, methods)
     save(network, methods, store, scores, image or median_image(scores), path, device)
     count = len(cell.dataset.images)
     text = (
         f"\n{cell.dataset.title}, {cell.degradation}, protocol {cell.protocol.name}, seed {cell.seed}, {count} images; "
-        f"segmented by {net.title}\n{printable(rows, seeds)}"
+        f"segmented by {net.title}\n{printable(rows, seeds)}{printable_pairs(pairs)}"
     )
     names = {label: one.method.name for label, one in methods.items()}
-    return text, [{"method": names.get(row["input"], ""), "images": count, **row} for row in (*rows, *seeds)]
+    return text, [{"method": names.get(row["input"], ""), "images": count, **row} for row in (*rows, *seeds, *pairs)]
 
 
 @contextmanager

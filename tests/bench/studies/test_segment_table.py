@@ -18,7 +18,7 @@ from bench.store.records import Store
 from bench.studies.segment.evaluation import Scores, confusion
 from bench.studies.segment.figure import PALETTE, VOID, coloured
 from bench.studies.segment.study import build
-from bench.studies.segment.table import median_image, over_seeds, printable
+from bench.studies.segment.table import median_image, over_seeds, paired, printable, printable_pairs
 from bench.train import weights_file
 from datasets.description import Dataset, File, Part
 from datasets.description import Image as Entry
@@ -238,6 +238,38 @@ def test_mean_and_deviation_over_seeds(numbered):
         assert part in line
     (line,) = (line for line in text.splitlines() if "joint-1" in line)
     assert line.split() == ["joint-1", "29.00", "54.00", "54.00", "+34.00", "85"]  # 34 of the 40 points up to clean
+
+
+def test_seeds_are_compared_pair_by_pair(numbered):
+    from scipy.stats import nct, t, ttest_rel, wilcoxon
+
+    alone = np.array([0.40, 0.43, 0.39, 0.45, 0.41, 0.44, 0.42])
+    joint = alone + np.array([0.010, 0.004, 0.012, -0.002, 0.008, 0.006, 0.011])
+    rows = [row(f"alone-{i}", 31 + 0.1 * i, value) for i, value in enumerate(alone)]
+    rows += [row(f"joint-{i}", 30 + 0.1 * i, joint[i]) for i in (3, 1, 2, 0, 5, 4, 6)]  # in any order
+    rows += [row("noisy", 18.0, 0.2), row("other-0", 25.0, 0.3), row("clean", math.inf, 0.6)]
+    names = {one["input"]: f"ding-liu@own-{one['input']}" for one in rows if one["input"] not in ("noisy", "clean")}
+    methods = {label: numbered(name) for label, name in names.items()}
+    mean, low, high, p, shown = paired(rows, methods)
+    assert mean["input"] == "ding-liu@own-joint-* minus ding-liu@own-alone-*, 7 pairs: mean"
+    test = ttest_rel(joint, alone)
+    interval = test.confidence_interval(0.95)
+    assert mean["mean_iou"] == pytest.approx(np.mean(joint - alone))
+    assert (low["mean_iou"], high["mean_iou"]) == pytest.approx((interval.low, interval.high))
+    assert p["mean_iou"] == pytest.approx(wilcoxon(joint, alone).pvalue)
+    assert (mean["psnr"], low["psnr"], high["psnr"]) == pytest.approx((-1, -1, -1))
+    assert math.isnan(mean["iou bright"])
+    # Of Student's test with a true gain of that size: its power by the noncentral t distribution.
+    size = shown["mean_iou"] / np.std(joint - alone, ddof=1)
+    assert nct.sf(t.ppf(0.975, 6), 6, size * 7**0.5) == pytest.approx(0.8, abs=0.03)
+    (line,) = printable_pairs([mean, low, high, p, shown]).strip().splitlines()
+    gain, least = 100 * mean["mean_iou"], 100 * shown["mean_iou"]
+    for part in (f"mean IoU {gain:+.2f} points", f"p {p['mean_iou']:.2g};", f"{least:.2f} would", "PSNR -1.00 dB"):
+        assert part in line
+    # Too few pairs, or other seeds, are not compared.
+    assert paired(rows[:5] + rows[7:12], methods) == []
+    assert paired(rows[1:], methods) == []
+    assert printable_pairs([]) == ""
 
 
 def test_numbers_that_are_no_seeds_are_not_put_together(numbered):

@@ -58,6 +58,7 @@ def segment(files: StudyFiles) -> Section | None:
             (row["input"], number(row["psnr"], ".2f"), percent(row["mean_iou"]), percent(row["accuracy"]),
              *(percent(_float(row[name])) for name in classes))
             for row in answer.rows
+            if not row["input"].endswith(": p of Wilcoxon's test")  # which is no share; the file has it
         )  # fmt: skip
         remark = f"segmented by {answer.rows[0].get('segmenter') or 'a network that the table does not name'}"
         table = Table(heads, rows, "Under each class its intersection over union, in percent.")
