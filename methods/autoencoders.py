@@ -31,7 +31,12 @@ def _stack(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -
 def _convolutional(tensors: "dict[str, Tensor]", net: Net, options: Mapping[str, str]) -> "tuple[nn.Module, int]":
     from methods.networks.autoencoders import ConvolutionalAutoencoder
 
-    return ConvolutionalAutoencoder(sizes(tensors, "stack.0.weight")[0]), 1
+    residual = any(name.startswith("correction.") for name in tensors)
+    part = "correction" if residual else "stack"
+    # The last convolution is layer 8, and each pooling and each upsampling is one more before it.
+    last = {12: 4, 10: 2, 8: 1}
+    reduction = next((last[layer] for layer in last if f"{part}.{layer}.weight" in tensors), 4)
+    return ConvolutionalAutoencoder(sizes(tensors, f"{part}.0.weight")[0], reduction, residual), 1
 
 
 def _square(visible: int) -> int:

@@ -187,22 +187,39 @@ class ConvolutionalAutoencoder(nn.Module):
     2016: for images of 64x64 pixels from 0 to 1, here at any size that is a multiple of 4.
     3x3 convolutions with zero padding, ReLU, nearest-neighbour upsampling.
 
-    The layers are `features` wide, 64 in the paper.
+    Parameters
+    ----------
+    features : int
+        Width of the layers, 64 in the paper.
+    reduction : int
+        How many times smaller the middle is than the image: 4 in the paper, by two poolings; 2 or 1 to see what
+        that costs. Height and width must be multiples of it.
+    residual : bool
+        Whether a correction is added to the noisy image, without sigmoid: not of the paper.
     """
 
-    size_multiple = 4
-    receptive_field = 27
-
-    def __init__(self, features: int = 64) -> None:
+    def __init__(self, features: int = 64, reduction: int = 4, residual: bool = False) -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.Conv2d(1, features, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(2)]
-        for resize in (nn.MaxPool2d(2), nn.Upsample(scale_factor=2), nn.Upsample(scale_factor=2)):
-            layers += [nn.Conv2d(features, features, 3, padding=1), nn.ReLU(inplace=True), resize]
-        self.stack = nn.Sequential(*layers, nn.Conv2d(features, 1, 3, padding=1), nn.Sigmoid())
+        if reduction not in (1, 2, 4):
+            raise ValueError(f"convolutional autoencoder: reduction is {reduction}; expected 1, 2 or 4")
+        self.residual, self.size_multiple, pools = residual, reduction, reduction // 2
+        self.receptive_field = (11, 19, 27)[pools]
+        down, up = [nn.MaxPool2d(2)] * pools, [nn.Upsample(scale_factor=2)] * pools
+        nothing: list[nn.Module] = [nn.Identity()] * (2 - pools)
+        layers: list[nn.Module] = []
+        for inputs, resize in zip((1, *[features] * 3), (*down, *nothing, *nothing, *up), strict=True):
+            layers += [nn.Conv2d(inputs, features, 3, padding=1), nn.ReLU(inplace=True)]
+            layers += [] if isinstance(resize, nn.Identity) else [resize]
+        layers.append(nn.Conv2d(features, 1, 3, padding=1))
+        # The names of the weights say which of the two a file holds.
+        if residual:
+            self.correction = nn.Sequential(*layers)
+        else:
+            self.stack = nn.Sequential(*layers, nn.Sigmoid())
 
     def forward(self, noisy: Tensor, sigma: float | None = None) -> Tensor:
-        """Denoise a batch (B, 1, H, W), 1.0 = white, H and W multiples of 4; `sigma` is not used."""
-        denoised: Tensor = self.stack(noisy)
+        """Denoise a batch (B, 1, H, W), 1.0 = white, H and W multiples of `reduction`; `sigma` is not used."""
+        denoised: Tensor = noisy + self.correction(noisy) if self.residual else self.stack(noisy)
         return denoised
 
 

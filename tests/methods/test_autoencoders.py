@@ -113,7 +113,7 @@ def test_parameters_of_the_papers():
         (DenoisingAutoencoder(64, 5), 48),
         (StackedAutoencoder((49, 5, 3)), 42),
         (DenoisingAutoencoder(hidden=4), 168),
-        (ConvolutionalAutoencoder(4), 48),
+        *((ConvolutionalAutoencoder(4, reduction), 48) for reduction in (1, 2, 4)),
     ],
 )
 def test_receptive_field(network, size):
@@ -325,6 +325,7 @@ def test_the_convolutional_one_learns_radiographs(radiographs):
     [
         ("dae", DenoisingAutoencoder(64, 7)),
         ("dae-stacked", StackedAutoencoder((64, 7, 6, 5, 4))),
+        *(("cnn-dae", ConvolutionalAutoencoder(3, reduction, residual=reduction != 2)) for reduction in (1, 2, 4)),
         ("cnn-dae", ConvolutionalAutoencoder(3)),
     ],
 )
