@@ -182,6 +182,12 @@ class Method:
     packages: tuple[str, ...] = ()
     learned: bool = False
 
+    @property
+    def of_a_series(self) -> bool:
+        """Whether it is one of many that a study compares (`methods/weights/series/`), which `all` leaves out."""
+        files = [net.weights.local for net in self.nets if net.weights]
+        return bool(files) and all(Path(file).parent.name == "series" for file in files)
+
 
 @cache
 def listed() -> dict[str, Weights]:

@@ -22,8 +22,9 @@ def trained(known: Mapping[str, Method], folder: Path = FOLDER) -> list[Method]:
     known : mapping
         The registered methods, by name.
     folder : Path
-        Holds pairs of `X.safetensors` and its training record `X.json`, as `make train` writes them. Left out are a
-        record with a `kind`, which is of a network that denoises nothing, and what `read` names.
+        Holds pairs of `X.safetensors` and its training record `X.json`, as `make train` writes them, and more in its
+        `series/`, which ``all`` leaves out. Left out are a record with a `kind`, which is of a network that denoises
+        nothing, and what `read` names.
     """
     return read(known, folder)[0]
 
@@ -46,7 +47,7 @@ def records(folder: Path = FOLDER) -> tuple[dict[Path, dict[str, Any]], list[str
     """Return the training records of a folder, of every kind, by path; and one line on each file that is none."""
     contents: dict[Path, dict[str, Any]] = {}
     problems = []
-    for path in sorted(folder.glob("*.json")):
+    for path in [*sorted(folder.glob("*.json")), *sorted(folder.glob("series/*.json"))]:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             if not isinstance(content, dict) or not path.name.isprintable():

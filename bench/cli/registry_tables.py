@@ -124,7 +124,7 @@ def _methods(filters: Sequence[str]) -> Table:
     for family, members in families.items():
         first = next((method for method, _ in members if method.name == family), members[0][0])
         nets = tuple(net for _, of_it in members for net in of_it)
-        others = (method.name.partition("@")[2] for method, _ in members if method is not first)
+        others = (m.name.partition("@")[2] for m, _ in members if m is not first and not m.of_a_series)
         word = " ".join([first.name, *(f"@{weights}" for weights in others)])
         options = f" (options: {', '.join(first.options)})" if first.options else ""
         grid.columns[0].min_width = max(grid.columns[0].min_width or 0, *map(len, word.split()))  # names stay whole

@@ -104,7 +104,7 @@ def problems() -> list[str]:
 
 def ready_methods(weights: str) -> Iterable[str]:
     """Return the methods that can run: those that only a person can bring weights for need WEIGHTS."""
-    known = methods.available().values()
+    known = [method for method in methods.available().values() if not method.of_a_series]
     return (m.name for m in known if weights or not m.learned or any(net.weights for net in m.nets))
 
 

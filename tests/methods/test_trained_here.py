@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import methods
+from bench.plan import resolve
 from methods import trained_here
 
 KNOWN = methods.available()
@@ -55,6 +56,20 @@ def test_a_good_record(tmp_path):
     assert set(trained_here.records(tmp_path)[0]) == {
         tmp_path / name for name in ("x-25.json", "x-50.json", "seg.json")
     }
+
+
+def test_what_belongs_to_a_series_is_named_alone(tmp_path, monkeypatch):
+    write(tmp_path, "x-25.json", record())
+    write(tmp_path / "series", "y-25.json", record("dncnn@own-y"))
+    (one, of_a_series), problems = trained_here.read(KNOWN, tmp_path)
+    assert (one.name, one.of_a_series, of_a_series.name, of_a_series.of_a_series) == (
+        "dncnn@own-x", False, "dncnn@own-y", True,
+    )  # fmt: skip
+    assert problems == []
+    assert of_a_series.nets[0].weights.local == str(tmp_path / "series" / "x.safetensors")
+    monkeypatch.setattr(methods, "available", lambda: {one.name: one, of_a_series.name: of_a_series})
+    assert list(resolve.ready_methods("")) == ["dncnn@own-x"]
+    assert resolve.known_method("dncnn@own-y", "").method.name == "dncnn@own-y"
 
 
 NO_RECORD = {

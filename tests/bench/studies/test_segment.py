@@ -234,6 +234,9 @@ def test_the_network_for_a_dataset_has_its_classes(halves, tmp_path):
         write(tmp_path / f"segmenter@own-{name}.safetensors")
     assert fitting(halves, folder=tmp_path).path.stem == "segmenter@own-halves"
     assert fitting(halves, folder=tmp_path).title == "segmenter@own-halves (held-out mean IoU 50.0 %)"
+    write(tmp_path / "segmenter@own-worse.safetensors", score=20.0)
+    write(tmp_path / "segmenter@own-z.safetensors", score=60.0)  # the best is taken
+    assert fitting(halves, folder=tmp_path).path.stem == "segmenter@own-z"
 
 
 @pytest.mark.parametrize(
