@@ -59,7 +59,7 @@ def build(request: Request, kind: str, to: str, out: Path, device: str = "cpu") 
     if kind.lower().replace("_", "") in ("savedmodel", "tensorflow", "keras"):
         raise BenchError(
             f"FORMAT={kind}: not written here; write FORMAT=onnx and convert that file: pip install onnx2tf "
-            "tensorflow, then onnx2tf -i FILE.onnx -o FOLDER"
+            "tensorflow-cpu, then onnx2tf -i FILE.onnx -o FOLDER (docs/seeds.md has the versions that were tried)"
         )
     if kind not in FORMATS:
         raise unknown("format", kind, FORMATS)
