@@ -24,7 +24,8 @@ def marks(board: Leaderboard, metric: str = "psnr") -> Mapping[str, Mark]:
     The method of the best mean is held against each other one on the same images (Wilcoxon's signed-rank test,
     corrected by Holm's method for their number). It is the best where it differs from all of them; otherwise it and
     those that it does not differ from are tied, and there is no best. The second is found likewise among the rest, and
-    has no mark where it is tied. Methods that lack images of the others, or a value, take no part.
+    has no mark where it is tied. Methods that lack images of the others, or a value, take no part. Nothing is marked
+    where the images are so few that even a method which is the best on all of them could not be told from the others.
 
     Parameters
     ----------
@@ -51,7 +52,8 @@ _FOUND: WeakKeyDictionary[Leaderboard, dict[str, Mapping[str, Mark]]] = WeakKeyD
 def _marks(board: Leaderboard, metric: str) -> Mapping[str, Mark]:
     better = -1 if shown()[metric].better == "low" else 1
     scored = sorted(_comparable(board, metric), key=lambda one: -better * one.result.mean(metric))
-    if len(scored) < 2:
+    least = 2 * 0.5 ** len(scored[0].images) if scored else 0.0  # the p-value where all images say the same
+    if len(scored) < 2 or least * (len(scored) - 1) >= LEVEL:
         return {}
     ties = _tied_with_first(scored, better)
     if ties:

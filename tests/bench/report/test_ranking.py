@@ -46,10 +46,10 @@ def test_a_tied_second_has_no_mark():
 def test_few_images_show_nothing_and_many_methods_need_more():
     # Five of five: p = 2/32 = 0.0625. Seven of seven: p = 1/64, by Holm times two 0.031, times four 0.0625.
     five = [result(name, BASE[:5] + i * STEP[:5]) for i, name in enumerate("cba")]
-    assert marks(board(*five)) == {"a": "tied", "b": "tied", "c": "tied"}
+    assert marks(board(*five)) == {}  # whatever the gap, so that nobody is called tied
     seven = [result(name, BASE[:7] + i * STEP[:7]) for i, name in enumerate("edcba")]
     assert marks(board(*seven[:3])) == {"c": "best", "d": "second"}
-    assert set(marks(board(*seven)).values()) == {"tied"}
+    assert marks(board(*seven)) == {}
 
 
 def test_the_lowest_mse_is_the_best():
