@@ -12,6 +12,8 @@ from datasets.listing import some
 _LONGEST = 40
 """Characters of a list of images in the name of a part."""
 
+_MOST_DIGITS = 256  # no name of a file has as many
+
 
 def chosen(dataset: Dataset, words: str) -> Dataset:
     """Return the part of a dataset that has some of its images.
@@ -84,24 +86,26 @@ def _ends(names: Sequence[str], first: str, last: str) -> tuple[int, int] | None
     by_name = [_named(names, word) for word in (first, last)]
     if by_name[0] is not None and by_name[1] is not None:
         return by_name[0], by_name[1]
-    if first.isdecimal() and last.isdecimal() and int(last) < len(names):
-        return int(first), int(last)
-    return None
+    start, end = _number(first), _number(last)
+    return (start, end) if start is not None and end is not None and end < len(names) else None
 
 
 def _place(names: Sequence[str], word: str) -> int | None:
-    named = _named(names, word)
-    if named is None and word.isdecimal() and int(word) < len(names):
-        return int(word)
-    return named
+    named, place = _named(names, word), _number(word)
+    return place if named is None and place is not None and place < len(names) else named
 
 
 def _named(names: Sequence[str], word: str) -> int | None:
     """Return the place of the image of a name, or of a number that is written with other zeros."""
     if word in names:
         return names.index(word)
-    numbers = [int(name) if name.isdecimal() else None for name in names]
-    return numbers.index(int(word)) if word.isdecimal() and int(word) in numbers else None
+    numbers, number = [_number(name) for name in names], _number(word)
+    return numbers.index(number) if number is not None and number in numbers else None
+
+
+def _number(word: str) -> int | None:
+    """Return the number that a word of plain digits is; None for any other."""
+    return int(word) if word.isascii() and word.isdecimal() and len(word) < _MOST_DIGITS else None
 
 
 def _runs(names: Sequence[str], places: Sequence[int]) -> Iterator[str]:

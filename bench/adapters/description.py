@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.adapters import conventions
 from bench.common.errors import BenchError
+from bench.common.parsing import number, whole
 from bench.common.source_hash import digest
 from bench.degradation.parsing import ends
 from methods import Net
@@ -66,12 +67,12 @@ def is_true(value: Any) -> bool:
 def positive(where: str, key: str, value: Any) -> float:
     """Read a number above 0, or raise `BenchError`."""
     try:
-        number = float(value)
+        found = number(value) if isinstance(value, str) else float(value)
     except (TypeError, ValueError):
-        number = 0.0
-    if not 0 < number < float("inf"):
+        found = None
+    if found is None or not 0 < found < float("inf"):
         raise BenchError(f"{where}: {key} is {value!r}; expected a number above 0")
-    return number
+    return found
 
 
 def known_keys(where: str, values: Mapping[str, Any], known: Iterable[str]) -> None:
@@ -119,10 +120,10 @@ def _trained(value: Any) -> tuple[float, float]:
 
 
 def _count(value: Any) -> int:
-    number = int(value)
-    if number < 1 or number != float(value):
+    count = whole(value.strip()) if isinstance(value, str) else int(value)
+    if not count or count < 1 or count != float(value):
         raise ValueError(value)
-    return number
+    return count
 
 
 def _label(value: Any) -> str:

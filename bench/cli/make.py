@@ -18,7 +18,7 @@ from bench.cli.app import BAD_INPUT, COMMANDS, app, main
 from bench.cli.help import explained
 from bench.common.errors import BenchError, shortened, visible
 from bench.common.interruption import end_at_once, leave
-from bench.common.parsing import unknown
+from bench.common.parsing import number, unknown, whole
 
 EVERYWHERE = ("PYTHON", "VENV", "BENCH_MIRROR", "BENCH_CACHE", "BENCH_TRACEBACK")
 """Variables that no command minds: those of the Makefile, and those that the harness reads from its environment."""
@@ -70,6 +70,7 @@ def arguments(command: str, typed: Mapping[str, str], goals: Sequence[str] = ())
         if parameter.param_type_name == "argument":
             positional.append(value)
         elif not parameter.is_flag:
+            _check_number(name, value, parameter.bare_type())
             options.append(f"{parameter.opts[0]}={value}")
         elif _switched_on(name, value):
             options.append(parameter.opts[0])
@@ -130,7 +131,7 @@ def _help(commands: Sequence[str]) -> int:
     """Explain some commands, or the program."""
     if not commands:
         return main(["--help"])
-    for number, command in enumerate(commands):
+    for place, command in enumerate(commands):
         if command == "setup":
             typer.echo(explained(command, "Install the pinned packages into VENV (.venv).", {}))
             continue
@@ -139,7 +140,7 @@ def _help(commands: Sequence[str]) -> int:
             return BAD_INPUT
         does = typer.main.get_command(app).commands[RENAMED.get(command, command)].help  # type: ignore[attr-defined]
         does = re.sub(r" \(make [\w-]+\)", "", " ".join((does or "").split()))
-        typer.echo("\n" * bool(number) + explained(command, does, variables(command)))
+        typer.echo("\n" * bool(place) + explained(command, does, variables(command)))
     return 0
 
 
@@ -161,6 +162,16 @@ def _switched_on(name: str, value: str) -> bool:
     if word not in (*YES, *NO):
         raise BenchError(f"{name}={value}: expected 1 or 0")
     return word in YES
+
+
+def _check_number(name: str, value: str, kind: str) -> None:
+    """Raise `BenchError` for what is no number as people write them, where an option is one."""
+    wrong = number(value) is None or (kind == "int" and whole(value.strip().lstrip("+-")) is None)
+    if kind in _NUMBERS and wrong:
+        raise BenchError(f"{name}={value}: expected {_NUMBERS[kind]}")
+
+
+_NUMBERS = {"int": "a whole number", "float": "a number"}
 
 
 def _why(command: str, name: str) -> str:

@@ -9,7 +9,7 @@ from bench.common.errors import BenchError
 
 def check(asked: str) -> None:
     """Raise `BenchError` where DEVICE names no device of any machine."""
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", asked):
+    if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,3})?", asked):
         raise BenchError(f"DEVICE={asked}: expected auto, cpu, cuda or cuda:N")
 
 

@@ -9,6 +9,7 @@ from bench.common.errors import BenchError
 
 _PIECE = re.compile(r"""(?:'[^']*'|"[^"]*"|[^,])+""")
 _CONTINUES = re.compile(r"[A-Za-z_]\w*=")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?", re.IGNORECASE)
 
 MOST_NAMES = 12
 """An error names up to so many of what there is."""
@@ -114,6 +115,39 @@ def unknown(kind: str, name: str, known: Iterable[str], more: str = "") -> Bench
     return BenchError(f"unknown {kind} {name!r}: {hint}{more}")
 
 
+def number(text: str) -> float | None:
+    """Read a finite number as people write one; None for what is none, which `float` takes for one at times.
+
+    Examples
+    --------
+    >>> number("2.5"), number("1e-3"), number("1_0"), number("nan"), number("1e999"), number("\u0662")
+    (2.5, 0.001, None, None, None, None)
+    """
+    value = float(text) if _NUMBER.fullmatch(text.strip()) else math.inf
+    return value if math.isfinite(value) else None
+
+
+def whole(text: str) -> int | None:
+    """Read a whole number from 0 up, of up to 18 digits; None for what is none.
+
+    Examples
+    --------
+    >>> whole("25"), whole("-1"), whole("2.0"), whole("\u0662"), whole("9" * 5000)
+    (25, None, None, None, None)
+    """
+    return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
+
+
+def check_option(where: str, name: str, value: str) -> None:
+    """Raise `BenchError` for a value that `float` takes for a number, and people do not: methods read it by `float`."""
+    try:
+        odd = number(value) is None and float(value) is not None
+    except ValueError:
+        return
+    if odd:
+        raise BenchError(f"{where}: {name}={value}; expected a number as 10, 0.5 or 1e-3")
+
+
 def budget_seconds(text: str) -> float:
     """Read a BUDGET: `90`, `90s`, `9m` or `1.5h`, in seconds.
 
@@ -127,11 +161,10 @@ def budget_seconds(text: str) -> float:
     >>> budget_seconds("9m"), budget_seconds("90"), budget_seconds("")
     (540.0, 90.0, 0.0)
     """
+    if not text.strip():
+        return 0.0
     unit = {"s": 1, "m": 60, "h": 3600}.get(text[-1:], 0)
-    try:
-        value = float(text[:-1] if unit else text or 0) * (unit or 1)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < math.inf or (text.strip() and not value):
+    value = (number(text[:-1] if unit else text) or 0.0) * (unit or 1)
+    if not 0 < value < math.inf:
         raise BenchError(f"BUDGET={text}: expected a time as 90s, 9m or 1.5h")
     return value

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bench.common.errors import BenchError
-from bench.common.parsing import unknown
+from bench.common.parsing import number, unknown
 from bench.degradation.description import Kind, Parameter, Value
 from bench.degradation.kinds import KINDS
 
@@ -114,7 +114,7 @@ def sigmas(values: Mapping[str, Value]) -> tuple[float, float]:
 def ends(text: str) -> tuple[float | None, ...]:
     """Read a number, or the two ends of a range, as `25` and `0-55`; None for what is no number."""
     span = _RANGE.fullmatch(text)
-    return tuple(_number(part) for part in (span.groups() if span else (text,)))
+    return tuple(number(part) for part in (span.groups() if span else (text,)))
 
 
 def parse(spec: str) -> Degradation:
@@ -140,7 +140,7 @@ def parse(spec: str) -> Degradation:
 
 def _step(spec: str, piece: str) -> Step:
     kind, colon, rest = piece.strip().partition(":")
-    if not colon and _number(kind) is not None:
+    if not colon and number(kind) is not None:
         kind, rest = "gaussian", kind
     if kind == PAIRS:
         if rest:
@@ -181,9 +181,9 @@ def _value(spec: str, name: str, parameter: Parameter, text: str) -> Value:
             raise BenchError(f"NOISE={spec}: {name} is {text!r}, expected one of {known}")
         return numbers[0]
     low, high = parameter.low, parameter.high
-    for number in numbers:
-        inside = number is not None and low <= number <= high and not (parameter.positive and number == 0 and single)
-        if number is None or not inside or (parameter.whole and number != int(number)):
+    for one in numbers:
+        inside = one is not None and low <= one <= high and not (parameter.positive and one == 0 and single)
+        if one is None or not inside or (parameter.whole and one != int(one)):
             kind = "a whole number" if parameter.whole else "a number"
             allowed = f"{'above' if parameter.positive else 'from'} {_text(low)} up to {_text(high)}"
             raise BenchError(f"NOISE={spec}: {name} is {text!r}, expected {kind} {allowed}, or a range")
@@ -198,11 +198,3 @@ def _text(value: Value) -> str:
     ends = value if isinstance(value, tuple) else (value,)
     # Every digit: two strengths must not share a name, which is the key of a cell.
     return "-".join(repr(float(end)).removesuffix(".0") for end in ends)
-
-
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None

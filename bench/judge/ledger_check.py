@@ -48,7 +48,7 @@ FOREIGN_NOISE = re.compile(
 )
 """Degradations of papers that the harness has none of."""
 
-_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _ADDRESS = re.compile(r"https://[\w.-]+\.\w+(/\S*)?")
 _YEAR = re.compile(r"(19|20)\d\d")
 _NEEDED = ("method", "dataset", "colour", "protocol", "metric", "value", "paper", "table", "address")

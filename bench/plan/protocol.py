@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 from bench.common.errors import BenchError
-from bench.common.parsing import unknown
+from bench.common.parsing import unknown, whole
 from bench.common.source_hash import digest
 from datasets.gray import GRAYS
 
@@ -165,8 +165,8 @@ def _value(word: str, choice: str, value: str) -> int | str:
     """Read the value of a choice."""
     if choice not in CHOICES:
         raise unknown(f"choice of PROTOCOL={word}", choice, CHOICES, "; see make list WHAT=protocols")
-    if choice == "crop" and value.isdecimal():
-        return int(value)
+    if choice == "crop" and (pixels := whole(value)) is not None:
+        return pixels
     if value not in CHOICES[choice] or value == "N":
         expected = ", ".join(CHOICES[choice]).replace("N", "a whole number of pixels")
         raise BenchError(f"PROTOCOL={word}: {choice} is {value or 'empty'}; expected {expected}")

@@ -12,7 +12,16 @@ import datasets
 import methods
 from bench import degradation
 from bench.common.errors import BenchError
-from bench.common.parsing import empty_list, name_and_options, split, split_known, unknown
+from bench.common.parsing import (
+    check_option,
+    empty_list,
+    name_and_options,
+    number,
+    split,
+    split_known,
+    unknown,
+    whole,
+)
 from bench.plan import choose_net
 from bench.plan.inference import SMALLEST_TILE
 from datasets import Dataset
@@ -142,6 +151,7 @@ def known_method(word: str, weights: str, judged: str = "") -> ConfiguredMethod:
         if key not in configured.options:
             has = f"it has {', '.join(configured.options)}" if configured.options else "it has none"
             raise BenchError(f"method {configured.name} has no option {key!r}; {has}")
+        check_option(f"method {configured.name}", key, value)
         if key in configured.choices and value not in configured.choices[key]:
             choices = ", ".join(configured.choices[key])
             raise BenchError(f"method {configured.name}: {key}={value}; expected one of {choices}")
@@ -234,20 +244,21 @@ def seeds(text: str) -> str:
 
 def _members(word: str) -> Iterable[str]:
     """Return the seeds of a range; a word that is none as it is."""
-    first, dash, last = word.partition("-")
-    if not (dash and first.isdecimal() and last.isdecimal() and 0 <= int(last) - int(first) < MOST_SEEDS):
+    ends = [whole(end) for end in word.split("-")]
+    if len(ends) != 2 or ends[0] is None or ends[1] is None or not 0 <= ends[1] - ends[0] < MOST_SEEDS:
         return (word,)
-    return map(str, range(int(first), int(last) + 1))
+    return map(str, range(ends[0], ends[1] + 1))
 
 
 def seed(word: str) -> int:
     """Read SEED, or raise `BenchError`."""
-    if not word.isdecimal() or int(word) > LARGEST_SEED:
+    value = whole(word)
+    if value is None or value > LARGEST_SEED:
         raise BenchError(
             f"SEED={word}: expected a whole number from 0 to {LARGEST_SEED} (2^32 - 1), or a range of up to "
             f"{MOST_SEEDS} as 0-9"
         )
-    return int(word)
+    return value
 
 
 def sigma(word: str) -> float | None:
@@ -258,13 +269,10 @@ def sigma(word: str) -> float | None:
 def _positive(variable: str, word: str, most: float, expected: str) -> float | None:
     if not word:
         return None
-    try:
-        number = float(word)
-    except ValueError:
-        number = 0.0
-    if not 0 < number <= most:
+    value = number(word)
+    if value is None or not 0 < value <= most:
         raise BenchError(f"{variable}={word}: expected {expected}")
-    return number
+    return value
 
 
 def tile(side: int) -> int:

@@ -24,7 +24,10 @@ FOLDER = ROOT / "methods" / "recipes"
 LEAST = {"patch": 1, "batch": 1, "steps": 1, "held_out": 1, "align": 1, "seed": 0, "warm_up": 0, "decay": 0, "clip": 0}
 """The least value of fields of `Recipe` that are numbers."""
 
-MOST = {"patch": 2**14, "batch": 2**16, "steps": 2**40, "warm_up": 2**40, "decay": 1e6, "clip": 1e30, "rate": 1e6}
+MOST = {
+    "patch": 2**14, "batch": 2**16, "align": 64, "steps": 2**40, "warm_up": 2**40, "decay": 1e6, "clip": 1e30,
+    "rate": 1e6,
+}  # fmt: skip
 """Their largest value: more fills the memory, or is no number of float32."""
 
 MOST_LAYERS = 4096

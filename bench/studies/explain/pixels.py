@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.common.errors import BenchError
+from bench.common.parsing import whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,12 +63,12 @@ def read_pixels(text: str) -> tuple[tuple[int, int], ...]:
     """
     found = []
     for piece in filter(None, (p.strip() for p in text.split(";"))):
-        numbers = [n.strip() for n in piece.split(",")]
-        if len(numbers) != 2 or not all(n.isdecimal() for n in numbers):
+        numbers = [number for n in piece.split(",") if (number := whole(n.strip())) is not None]
+        if len(numbers) != 2 or piece.count(",") != 1:
             raise BenchError(
                 f"PIXEL={text}: {piece!r} is no pixel; expected row,column from 0, as in PIXEL='12,30;7,8'"
             )
-        found.append((int(numbers[0]), int(numbers[1])))
+        found.append((numbers[0], numbers[1]))
     return tuple(dict.fromkeys(found))
 
 

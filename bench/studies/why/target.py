@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bench.common.errors import BenchError
+from bench.common.parsing import number
 from bench.degradation.seed import PUBLISHED
 from bench.judge.ledger import Published, published
 from bench.judge.spread import deviation_of_mean, spread
@@ -146,10 +147,7 @@ def _check_range(typed: str, values: Mapping[str, str]) -> None:
 
 
 def _is_number(text: str) -> bool:
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
+    return number(text) is not None
 
 
 def _half_unit(text: str) -> float:

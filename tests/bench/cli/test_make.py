@@ -134,7 +134,7 @@ def test_each_command_of_the_makefile_is_one():
     ("command", "typed", "line"),
     [
         ("bench", {"COMPILE": "maybe"}, "COMPILE=maybe: expected 1 or 0"),
-        ("bench", {"TILE": "abc"}, "TILE: Input should be a valid integer"),
+        ("bench", {"TILE": "abc"}, "TILE=abc: expected a whole number"),
         ("bench", {"NOIZE": "1"}, "did you mean NOISE?"),
         ("test", {"TESTS": "'a"}, "TESTS='a: No closing quotation"),
         ("conform", {"WEIGHTS": "x"}, "WEIGHTS=x: expected METHOD too"),

@@ -86,6 +86,7 @@ def test_a_seed_gives_another_net():
         ("dncnn", "rate=0", "rate is 0; expected a number above 0"),
         ("dncnn", "clip=-4", r"clip is -4\.0; expected a number from 0 up"),
         ("dncnn", "decay=1e300", r"decay is 1e\+300; expected a number up to 1e\+06"),
+        ("dncnn", "align=1e9", r"align is 1e\+09; expected a number up to 64"),
         ("dncnn", "batch=1e8", r"batch is 1e\+08; expected a number up to 65536"),
         ("dncnn", "depth=1e9", "depth is 1000000000; expected a whole number from 1 to 4096"),
         ("dncnn", "[[[[[", r"nothing can be made of \[\[\[\[\[; brackets and quotation marks come in pairs"),
