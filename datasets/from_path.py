@@ -9,6 +9,7 @@ from datasets.archives import is_archive
 from datasets.description import Dataset, Image, Part
 from datasets.listing import Listing, counted, listing, matching, some
 from datasets.personal import by_name, described, printable, roughness, same_files
+from datasets.walking import refuse_system
 
 PAIRS, IMAGES = "pairs:", "images:"
 """Before a path: these are pairs, each of these is a clean image."""
@@ -110,6 +111,7 @@ def from_path(path: Path, *, noisy: bool = False, white: float | None = None, pa
     """
     if not (path.is_file() or path.is_dir()):
         raise ValueError(f"DATA={path}: is neither a folder nor a file; a pipe or a device may never end")
+    refuse_system(path, f"DATA={path}")
     if path.suffix.lower() == ".csv":
         dataset = _of_pairs(pair_words.of_table(path), white)
     elif radiographs.is_radiographs(path):

@@ -1,8 +1,8 @@
 """The image files of a folder or an archive, by their paths in it; what lies beside them is passed over, and named."""
 
+import fnmatch
 import itertools
-import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -10,11 +10,10 @@ from datasets.archives import is_archive, members
 from datasets.description import Part
 from datasets.own_images import is_image
 from datasets.personal import file_at
+from datasets.walking import files_below, is_hidden
 
 NAMED = 3
 """A line names up to so many files."""
-
-_HIDDEN_FOLDERS = {"__macosx", "@eadir", "#recycle", "$recycle.bin"}
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ def listing(path: Path) -> Listing:
     if is_archive(path) and not path.is_dir():
         return _of_archive(path)
     if path.is_dir():
-        return _of_files(path, sorted(_walk(path)), "the folder has no image")
+        return _of_files(path, sorted(files_below(path, f"DATA={path}")), "the folder has no image")
     return Listing(path.parent, {path.name: Part(file_at(path, path.parent))})
 
 
@@ -70,8 +69,12 @@ def matching(pattern: str) -> Listing:
     """
     parts = Path(pattern).expanduser().parts
     first = next(place for place, part in enumerate(parts) if set(part) & set("*?["))
-    root = Path(*parts[:first])
-    there = sorted(root.glob(str(Path(*parts[first:]))))
+    root, wanted = Path(*parts[:first]), parts[first:]
+    if "**" in wanted:
+        below = files_below(root, f"DATA={pattern}")
+        there = sorted(path for path in below if _fits(path.relative_to(root).parts, wanted))
+    else:
+        there = sorted(root.glob(str(Path(*wanted))))
     files = [path for path in there if path.is_file()]
     return _of_files(root, files or there, "the pattern matches no image")
 
@@ -86,6 +89,15 @@ def some(names: Iterable[str]) -> str:
     names = list(names)
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
+
+
+def _fits(parts: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
+    """Whether a path is one that a pattern means, both in parts; ``**`` stands for any number of folders."""
+    if wanted[:1] == ("**",):
+        return any(_fits(parts[place:], wanted[1:]) for place in range(len(parts) + 1))
+    if not parts or not wanted:
+        return parts == wanted
+    return fnmatch.fnmatchcase(parts[0], wanted[0]) and _fits(parts[1:], wanted[1:])
 
 
 def _of_files(root: Path, files: Iterable[Path], none: str) -> Listing:
@@ -107,7 +119,7 @@ def _of_archive(path: Path) -> Listing:
 
 
 def _checked(path: Path, files: Iterable[str], there: Iterable[str], none: str) -> list[str]:
-    kept = [name for name in files if is_image(Path(name)) and not any(map(_is_hidden, name.split("/")))]
+    kept = [name for name in files if is_image(Path(name)) and not any(map(is_hidden, name.split("/")))]
     if not kept:
         beside = f"; there is {some(there)}" if there else ""
         raise ValueError(f"DATA={path}: {none}; expected PNG, TIFF, JPEG, BMP, PNM, WebP, GIF or NPY files{beside}")
@@ -117,20 +129,3 @@ def _checked(path: Path, files: Iterable[str], there: Iterable[str], none: str) 
 def _others(names: Iterable[str], kept: Iterable[str]) -> tuple[str, ...]:
     known = set(kept)
     return tuple(name for name in names if name not in known)
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    """Yield the files below a folder, and the folders that are not looked into; links are followed, once."""
-    seen = set()
-    for place, folders, files in os.walk(folder, followlinks=True):
-        seen.add(os.path.realpath(place))
-        hidden = [name for name in folders if _is_hidden(name)]
-        folders[:] = [
-            name for name in folders if name not in hidden and os.path.realpath(f"{place}/{name}") not in seen
-        ]
-        yield from (Path(place, name) for name in (*files, *hidden))
-
-
-def _is_hidden(name: str) -> bool:
-    """Whether it is a file or folder that systems put beside one's own."""
-    return name.startswith(".") or name.lower() in _HIDDEN_FOLDERS

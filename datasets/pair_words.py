@@ -13,6 +13,7 @@ from datasets.listing import counted, some
 from datasets.own_images import is_image
 from datasets.pairs import side_of
 from datasets.personal import by_name, file_at
+from datasets.walking import files_below
 
 _MOST_LETTERS = 2**26  # of a table
 
@@ -129,7 +130,9 @@ def _matched(pattern: str) -> dict[str, Path]:
     below = PurePosixPath(*parts[first:]).as_posix()
     head, *others = (re.escape(part) for part in below.split(MARK))
     expression = re.compile(f"{head}(?P<name>.+?)" + "(?P=name)".join(others) + r"(?:\.\w+)?")
-    files = sorted(file for file in root.rglob("*") if is_image(file) and not file.name.startswith("."))
+    files = sorted(
+        file for file in files_below(root, f"DATA=pairs:{pattern}") if is_image(file) and not file.name.startswith(".")
+    )
     found = [(match["name"], file) for file in files
              if (match := expression.fullmatch(file.relative_to(root).as_posix()))]  # fmt: skip
     if not found:

@@ -9,6 +9,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from datasets.description import Dataset, File, Image
+from datasets.walking import refuse_system
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,6 +73,7 @@ def _first(dataset: Dataset) -> "np.ndarray":
 
 def file_at(path: Path, folder: Path) -> File:
     """Describe a person's own file, known by its path below a folder."""
+    refuse_system(path, f"DATA={path}")
     with path.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     return File(str(path.relative_to(folder)), digest, local=str(path))

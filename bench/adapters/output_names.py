@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from bench.common.errors import BenchError, DoesNotFit
 from datasets.listing import some
 from datasets.personal import printable
+from datasets.walking import files_below
 
 ENDINGS = (".png", ".npy", ".tif", ".tiff", ".mat", ".bmp", ".pgm", ".ppm", ".jpg", ".jpeg", ".webp")
 """Of files that can be an output; others in a folder, as notes, do not count."""
@@ -41,17 +42,19 @@ def safe(name: str) -> str:
     return _ODD.sub(lambda odd: f"%{ord(odd[0]):02X}", name)
 
 
-def files_in(folder: Path, *, deep: bool) -> list[Path]:
+def files_in(folder: Path, where: str, *, deep: bool) -> list[Path]:
     """Return the files of a folder that can be outputs, in the order of their names.
 
     Parameters
     ----------
     folder : Path
         Where they lie.
+    where : str
+        How messages begin.
     deep : bool
         Whether those in subfolders count too.
     """
-    found = folder.rglob("*") if deep else folder.iterdir()
+    found = files_below(folder, where) if deep else folder.iterdir()
     hidden = (path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
     return sorted(path for path in hidden if path.suffix.lower() in ENDINGS and path.is_file())
 
@@ -86,9 +89,9 @@ def assigned(where: str, names: Sequence[str], folder: Path) -> tuple[dict[str, 
     """
     if not folder.is_dir():
         raise BenchError(f"{where}: there is no folder {folder}; expected one that holds a file for each image")
-    files = files_in(folder, deep=any("/" in name for name in names))
+    files = files_in(folder, where, deep=any("/" in name for name in names))
     if not files:
-        below = sorted({path.parent.relative_to(folder).as_posix() for path in files_in(folder, deep=True)})
+        below = sorted({path.parent.relative_to(folder).as_posix() for path in files_in(folder, where, deep=True)})
         more = f"; its folders do: {some(below)}" if below else ""
         raise BenchError(f"{where}: {folder} holds no image, as {', '.join(ENDINGS[:5])}{more}")
     stems = _stems(folder, files, names)

@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.common.download import DownloadError, download
 from bench.common.errors import BenchError
 from datasets import File
+from datasets.walking import of_system
 from methods import Weights
 
 Source = File | Weights
@@ -104,6 +105,8 @@ def sha256(path: Path) -> str:
 
 
 def _hash(path: Path, name: str) -> str:
+    if of_system(path):
+        raise BenchError(f"{path}: is the system's own, and a read of it may never end; expected a file of yours")
     with path.open("rb") as file:
         return hashlib.file_digest(file, name).hexdigest()
 

@@ -3,6 +3,8 @@
 import errno
 from pathlib import Path
 
+from datasets.walking import of_system
+
 DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError)
 """What reading a JSON file of others raises, and looking for something in what it holds."""
 
@@ -20,7 +22,7 @@ def read_text(path: Path) -> str:
     UnicodeDecodeError
         If it is no UTF-8.
     """
-    if path.exists() and not path.is_file():
+    if of_system(path) or (path.exists() and not path.is_file()):
         raise OSError(errno.EINVAL, "it is no file but a folder, a pipe or a device", str(path))
     with path.open("rb") as file:
         content = file.read(MOST_TEXT + 1)

@@ -5,6 +5,7 @@ import os
 import struct
 import zipfile
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import tifffile
 from PIL import Image
 
 from bench.run.images import pictures
+from datasets import walking
 from datasets.from_path import from_path, from_word
 
 RNG = np.random.default_rng(0)
@@ -497,3 +499,51 @@ def test_deep_members_of_an_archive(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("a.png", out.getvalue())
     assert np.array_equal(clean(from_path(tmp_path / "a.zip"))[0], GRAY)
+
+
+# A word that means far more than a person's images.
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="a system without /proc")
+@pytest.mark.parametrize(
+    "word",
+    ["/", "/../", "/proc", "/proc/self", "/proc/self/task/../environ", "/sys", "/**/*.png", "/proc/**/*.png",
+     "pairs:/{name}_GT.png,/{name}_N.png", "pairs:/,/proc", "pairs:/proc/kmsg,/proc/kmsg", "images:/proc/version"],
+)  # fmt: skip
+def test_the_system_s_own_is_refused_at_once(word):
+    with pytest.raises(ValueError, match=r"^DATA=.* is the system's own; expected the folder that holds your images$"):
+        from_word(word)
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="a system without /proc")
+def test_a_link_into_the_system_is_not_followed_and_is_named(tmp_path):
+    save(tmp_path / "a.png", GRAY)
+    (tmp_path / "b").symlink_to("/proc/self")
+    (tmp_path / "c").symlink_to("/sys/kernel")
+    dataset = from_path(tmp_path)
+    assert [image.name for image in dataset.images] == ["a"]
+    assert said(dataset, "passed over 2 files that are no image (b, c)")
+
+
+@pytest.mark.parametrize(("limit", "value"), [("MOST_FILES", 5), ("MOST_SECONDS", -1.0)])
+def test_a_folder_without_end_is_said(tmp_path, monkeypatch, limit, value):
+    for number in range(6):
+        save(tmp_path / str(number) / f"{number}a.png", GRAY)
+    assert len(from_path(tmp_path).images) == 6
+    monkeypatch.setattr(walking, limit, value)
+    for word in (tmp_path, f"{tmp_path}/**/*.png", f"pairs:{tmp_path}/{{name}}/a.png,{tmp_path}/{{name}}/b.png"):
+        with pytest.raises(ValueError, match=r"^DATA=.*expected the folder that holds your images, and little else$"):
+            from_word(str(word))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [("**/*.png", {"a", "b/a", "b/c/a"}), ("b/**/a.png", {"b/a", "b/c/a"}), ("**/c/*", {"b/c/a"}),
+     ("b/**", {"b/a", "b/c/a"}), ("**/**/a.*", {"a", "b/a", "b/c/a"}), ("*/*.png", {"b/a"})],
+)  # fmt: skip
+def test_two_stars_stand_for_any_number_of_folders(tmp_path, pattern, names):
+    for name in ("a", "b/a", "b/c/a", ".d/a"):
+        save(tmp_path / f"{name}.png", GRAY)
+    found = from_word(f"{tmp_path}/{pattern}")
+    below = tmp_path / "b" if pattern.startswith("b/") else tmp_path
+    assert {(below / name).relative_to(tmp_path).as_posix() for name in found.image_names()} == names
