@@ -20,6 +20,7 @@ import numpy as np
 from bench.adapters import description, image_files
 from bench.adapters.conventions import RECOGNISE
 from bench.adapters.description import Denoise
+from bench.common import program_guard
 from bench.common.errors import BenchError, last_line
 from bench.common.files import sha256
 from bench.common.process_limits import limit_memory
@@ -133,7 +134,7 @@ class Load:
 
     def _one(self, image: np.ndarray, sigma: float | None) -> np.ndarray:
         """Run the program on one image (H, W, C)."""
-        with tempfile.TemporaryDirectory(prefix="denoise-") as folder:
+        with tempfile.TemporaryDirectory(dir=program_guard.folder_of(os.getpid())) as folder:
             height, width, channels = image.shape
             numbers: dict[str, Any] = {"height": height, "width": width, "channels": channels}
             if sigma is not None:
@@ -229,11 +230,7 @@ def _kill(process: "subprocess.Popen[bytes]", scratch: str) -> None:
     else:
         process.kill()
     process.wait()
-    mark = f"TMPDIR={scratch}".encode()
-    for environment in Path("/proc").glob("[0-9]*/environ"):
-        with suppress(OSError):  # it has ended meanwhile, or is another person's
-            if mark in environment.read_bytes().split(b"\0"):
-                os.kill(int(environment.parent.name), signal.SIGKILL)
+    program_guard.end_those_in(scratch)
 
 
 def _check(where: str, tokens: list[str]) -> bool:

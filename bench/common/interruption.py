@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +16,13 @@ NUMBERS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"
 
 GRACE = 0.5
 """Seconds that the program has to end by itself; a network may compute longer before Python hears of a signal."""
+
+
+LOOK = 0.5
+"""Seconds between two looks of a worker at whether the process is there that it works for."""
+
+TIDIES = ("resource_tracker", "program_guard")
+"""In the command of a process that only tidies up after others: it ends by itself when these have ended."""
 
 
 class Interruption:
@@ -87,6 +95,20 @@ def end_children() -> None:
             os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
+def work_for(parent: int) -> None:
+    """Leave Ctrl-C to the process that has started this one, and end when that has, however it did, with all below."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if os.name == "posix":  # elsewhere nobody says that the parent is another one
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(LOOK)
+    end_children()
+    os._exit(1)
+
+
 def leave(status: int) -> None:
     """End the program; after an interruption libraries may tidy up for a moment, and memory is not."""
     if CURRENT.number:
@@ -130,11 +152,11 @@ def _end_all(heard: int, over: threading.Event) -> None:
 def _descendants() -> list[int]:
     """Return the processes below this one, parents first.
 
-    Those that only tidy up after others stay: they end by themselves when all others have.
+    Those stay that only tidy up (`TIDIES`).
     """
     children: dict[int, list[int]] = {}
     for pid, parent, command in _processes():
-        if "resource_tracker" not in command:
+        if not any(word in command for word in TIDIES):
             children.setdefault(parent, []).append(pid)
     below = [os.getpid()]
     for pid in below:

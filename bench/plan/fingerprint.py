@@ -57,7 +57,9 @@ NEUTRAL = (
     "bench.common.errors",
     "bench.common.files",
     "bench.common.installed",
+    "bench.common.interruption",
     "bench.common.parsing",
+    "bench.common.program_guard",
     "bench.common.provenance",
     "bench.degradation.kinds:KINDS",  # those of a cell count, each by itself
     "bench.plan.cell:Cell.data_label",

@@ -1,13 +1,13 @@
 """Worker processes of one machine: one for each GPU, and others, on the cores that are left, for what needs none."""
 
 import os
-import signal
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 
 from bench.common import provenance
+from bench.common.interruption import work_for
 from bench.plan.cell import Cell
 from bench.run.processes import workers
 from bench.run.settings import Settings
@@ -44,8 +44,8 @@ class Lane:
             from loky import ProcessPoolExecutor
 
             how = {"env": {"CUDA_VISIBLE_DEVICES": self.gpu}, "timeout": None}
-            ignore = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
-            self._own = ProcessPoolExecutor(max_workers=1, **how, **ignore)
+            begins = {"initializer": work_for, "initargs": (os.getpid(),)}
+            self._own = ProcessPoolExecutor(max_workers=1, **how, **begins)
         return self._own
 
     def close(self) -> None:

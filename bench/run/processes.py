@@ -1,7 +1,7 @@
 """Methods that take one image at a time, over the images of a cell: spread over worker processes."""
 
 import importlib.util
-import signal
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bench.common import provenance, subnormal
+from bench.common.interruption import work_for
 from bench.plan.cell import Cell
 from bench.run.batches import call, self_score, unscored
 from bench.run.loading import arranged, weights_path
@@ -78,13 +79,12 @@ def job_count(settings: Settings) -> tuple[int, list[str]]:
 
 
 def workers(count: int, environment: Mapping[str, str] | None = None, *, fresh: bool = False) -> Executor:
-    """Return worker processes, which stay for the next cell, or new ones. Ctrl-C is for this one, which ends them."""
+    """Return worker processes, which stay for the next cell, or new ones; they end with this one."""
     from loky import get_reusable_executor
 
-    ignore = (signal.SIGINT, signal.SIG_IGN)
     executor: Executor = get_reusable_executor(
         max_workers=count, env=environment, timeout=60, reuse=False if fresh else "auto",
-        initializer=signal.signal, initargs=ignore,
+        initializer=work_for, initargs=(os.getpid(),),
     )  # fmt: skip
     return executor
 

@@ -117,7 +117,7 @@ def _killed(kind: Killed, runner: Runner, effort: Effort) -> Iterator[Tally]:
     for _ in effort.rounds(tally, kind.most, kind.share):
         _clear(runner.folder, kind)
         run(effort.draw.uniform(0, undisturbed.seconds))
-        if not gone(runner.pid, 60):  # a worker that only begins hears of it when it is through
+        if not gone(runner.pid, 10):  # a worker that only begins hears of it when its imports are through
             tally.note("other", "processes were left after it was killed")
         _half(runner.folder, tally)
         kept = _times(runner.folder)

@@ -131,3 +131,50 @@ def test_a_signal_before_anything_has_begun_ends_the_program_without_a_traceback
     process.send_signal(signal.SIGINT)
     assert process.wait(5) == -signal.SIGINT
     assert process.stdout.read() == ""
+
+
+ON_LINUX = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="a system without /proc")
+
+WORKER = """import os; from bench.run.processes import workers
+    executor = workers(1)
+    executor.submit(exec, "import subprocess; subprocess.Popen(['sleep', '1000'], start_new_session=True)").result()
+    pid = executor.submit(os.getpid).result()
+    print('ready', pid, open(f'/proc/{pid}/task/{pid}/children').read(), flush=True)
+    executor.submit(time.sleep, 1000).result()"""
+
+OF_A_PERSON = """import numpy as np; from bench.adapters.command import method_from_command
+    load = method_from_command('SCRIPT {noisy} {out}').load
+    print('ready', flush=True)
+    load._one(np.zeros((4, 4, 1), np.float32), None)"""
+
+
+@ON_LINUX
+def test_workers_end_when_the_process_that_started_them_is_killed():
+    process, pids = program(WORKER)
+    assert len(pids) == 2
+    process.kill()
+    assert ends(process, pids, 3)  # half a second, and more for a machine that is busy
+
+
+@ON_LINUX
+def test_a_program_ends_when_the_process_that_started_it_is_killed_and_leaves_no_file(tmp_path):
+    """Also what has left its group; a process that works beside its folder is another's."""
+    script, said = tmp_path / "denoise.sh", tmp_path / "said"
+    script.write_text(f"#!/bin/sh\nsetsid sleep 1000 &\necho $! $$ $TMPDIR > {said}\nsleep 1000\n")
+    script.chmod(0o755)
+    process, _ = program(OF_A_PERSON.replace("SCRIPT", str(script)))
+    while not (said.exists() and said.read_text().endswith("\n")):
+        time.sleep(0.02)
+    *pids, scratch = said.read_text().split()
+    folder = Path(scratch).parent
+    assert (Path(scratch) / "noisy.npy").is_file()
+    beside = subprocess.Popen(["sleep", "1000"], env={"TMPDIR": f"{folder}-of-another"})
+    process.kill()
+    assert ends(process, [int(pid) for pid in pids], 3)
+    end = time.monotonic() + 2
+    while folder.exists() and time.monotonic() < end:
+        time.sleep(0.02)
+    assert not folder.exists()
+    assert beside.poll() is None
+    beside.kill()
+    beside.wait()
