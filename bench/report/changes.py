@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.report.columns import entry
 from bench.store.records import Record, store_of
-from bench.store.results import Result
+from bench.store.results import Result, in_time
 
 METRICS = ("psnr", "ssim", "mse")
 DECIMALS = 4
@@ -128,7 +128,10 @@ def between(a: Path, b: Path) -> Changes:
 
 def _by_cell(records: Sequence[Record]) -> dict[tuple[str, ...], Record]:
     """Return the last record of each cell, by its name: contents differ where something changed."""
-    return {_cell(record.provenance): record for record in sorted(records, key=lambda r: str(r.provenance["started"]))}
+    cells: dict[tuple[str, ...], list[Record]] = {}
+    for record in records:
+        cells.setdefault(_cell(record.provenance), []).append(record)
+    return {cell: in_time(of_cell)[-1] for cell, of_cell in cells.items()}
 
 
 def _cell(about: Mapping[str, Any]) -> tuple[str, ...]:

@@ -227,13 +227,26 @@ def gather(records: Iterable[Record]) -> list[Result]:
 
 def _by_seed(records: Sequence[Record]) -> list[dict[int, Record]]:
     results: list[dict[int, Record]] = [{}]
-    for record in sorted(records, key=lambda record: str(record.provenance.get("started"))):
+    for record in in_time(records):
         seed, outputs = record.provenance["seed"], record.provenance["identity"].get("outputs")
         there = results[-1].get(seed)
         if there is not None and there.provenance["identity"].get("outputs") != outputs:
             results.append({})
         results[-1][seed] = record
     return results
+
+
+def in_time(records: Sequence[Record]) -> list[Record]:
+    """Return records of a cell and its seeds as they came: by their order where seeds ran alike, else by the clock."""
+    orders: dict[Any, list[int]] = {}
+    for record in records:
+        orders.setdefault(record.provenance.get("seed"), []).append(record.provenance.get("order", 0))
+    alike = len({tuple(sorted(of_seed)) for of_seed in orders.values()}) == 1
+
+    def place(record: Record) -> tuple[int, str]:
+        return record.provenance.get("order", 0) if alike else 0, str(record.provenance.get("started"))
+
+    return sorted(records, key=place)
 
 
 def _told_apart(results: Iterable[Result]) -> list[Result]:

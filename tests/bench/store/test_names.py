@@ -16,13 +16,14 @@ from skimage import data, metrics
 
 from bench.degradation import degrade, parse
 from bench.plan.request import Request, plan
+from bench.report.changes import _by_cell
 from bench.report.leaderboard import images_csv, leaderboards, to_csv
 from bench.report.page.html import html
 from bench.report.page.pictures import pictures
 from bench.run.campaign import run_campaign
 from bench.run.settings import Settings
-from bench.store.records import Store
-from bench.store.results import current, gather
+from bench.store.records import Record, Store
+from bench.store.results import _by_seed, current, gather
 from methods.networks.dncnn import DnCNN
 
 HALF = "def denoise(noisy, sigma):\n    return noisy * {}\n"
@@ -202,3 +203,32 @@ def test_seeds_and_newer_code_of_the_harness_are_no_other_thing(tmp_path, method
 def _changed(record, started, **identity):
     about = record.provenance
     return replace(record, provenance=about | {"started": started, "identity": about["identity"] | identity})
+
+
+@pytest.mark.parametrize(
+    ("came", "belong"),
+    [
+        (["a0 10 0", "a1 11 0", "b0 20 1", "b1 21 1"], ["a0 a1", "b0 b1"]),  # a clock that goes right
+        (["a0 10 0", "a1 30 0", "b0 20 1", "b1 40 1"], ["a0 a1", "b0 b1"]),  # set back by less than there was between
+        (["a0 30 0", "a1 40 0", "b0 10 1", "b1 20 1"], ["a0 a1", "b0 b1"]),  # set back by more
+        (["a0 10 0", "b0 20 1", "b1 30 0"], ["a0", "b0 b1"]),  # a seed that only the later ones have
+    ],
+)
+def test_outputs_that_changed_keep_their_seeds_together_whatever_the_clock_says(came, belong):
+    def record(text):
+        (outputs, seed), clock, order = text.split()[0], *text.split()[1:]
+        about = {"seed": int(seed), "started": f"2026-01-01T00:00:{clock}", "order": int(order)}
+        return Record([], about | {"identity": {"outputs": outputs}, "name": outputs + seed})
+
+    for records in itertools.permutations(map(record, came)):
+        groups = [seeds.values() for seeds in _by_seed(records)]
+        assert [" ".join(sorted(r.provenance["name"] for r in group)) for group in groups] == belong
+
+
+def test_the_last_of_two_results_is_compared_whatever_the_clock_says():
+    about = {"label": "a", "dataset": {"name": "b"}, "degradation": "25", "protocol": {"name": "standard"}, "seed": 0}
+    first, last = (
+        Record([], about | {"started": clock, "order": order}) for clock, order in (("2027", 0), ("2026", 1))
+    )
+    for records in ([first, last], [last, first]):
+        assert list(_by_cell(records).values()) == [last]
