@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -60,7 +61,7 @@ def fetch(
     Raises
     ------
     BenchError
-        If a file is nowhere, or a copy has another checksum.
+        If a file is nowhere, or a copy has another checksum that cannot be downloaded again.
     """
     paths = [_search(kind, owner, file) for file in files]
     missing = [file for file, path in zip(files, paths, strict=True) if path is None]
@@ -119,15 +120,17 @@ def _places(kind: str, file: Source) -> list[Path]:
 
 def _search(kind: str, owner: str, file: Source) -> Path | None:
     for place in _places(kind, file):
-        if place.is_file():
-            name, _, expected = file.checksum.partition(":")
-            digest = _hash(place, name) if expected else ""
-            if digest != expected:
-                raise BenchError(
-                    f"{owner}: {place} has {name} {digest[:12]}..., expected {expected[:12]}...; "
-                    "the file is damaged or another version: delete it and run again"
-                )
+        if not place.is_file():
+            continue
+        name, _, expected = file.checksum.partition(":")
+        digest = _hash(place, name) if expected else ""
+        if digest == expected:
             return place
+        wrong = f"{owner}: {place} has {name} {digest[:12]}..., expected {expected[:12]}...; the file is damaged or "
+        if file.local or not place.is_relative_to(cache_folder()) or not file.url.startswith("http"):
+            raise BenchError(f"{wrong}another version: delete it and run again")
+        # What this program has downloaded it can download again; what else lies here is a person's.
+        print(f"note: {wrong}another version, and is passed over", file=sys.stderr)  # noqa: T201 - nobody else says it
     if file.local:
         raise BenchError(f"{owner}: {file.local} is gone; put it back and run again")
     return None

@@ -68,6 +68,37 @@ def test_every_copy_is_verified(server, tmp_path, monkeypatch):
     assert not (cache_folder() / "data" / "Set" / "a.png").exists()
 
 
+@pytest.mark.parametrize("damage", [b"", CONTENT[:-1], CONTENT + b" ", b"The pixels"])
+def test_a_damaged_file_of_the_cache_is_said_and_comes_again(server, tmp_path, monkeypatch, capsys, damage):
+    cached = cache_folder() / "data" / "Set" / "a.png"
+    for source in ("network", "mirror"):
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        cached.write_bytes(damage)
+        copy = tmp_path / "mirror" / "data" / "Set" / "a.png"
+        if source == "mirror":
+            copy.parent.mkdir(parents=True)
+            copy.write_bytes(CONTENT)
+            monkeypatch.setenv("BENCH_MIRROR", str(tmp_path / "mirror"))
+        (path,) = fetch("data", "dataset x", wanted(f"{server}/a.png"))
+        assert path == (copy if source == "mirror" else cached)
+        assert path.read_bytes() == CONTENT
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"note: dataset x: {cached} has sha256 ")
+    assert cached.read_bytes() == damage  # the mirror served, and what lies in the cache stays as it is
+
+
+def test_a_damaged_file_that_cannot_come_again_stays_and_is_named(capsys):
+    cached = cache_folder() / "data" / "Set" / "a.png"
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(b"")
+    with pytest.raises(BenchError, match=r"cannot be downloaded from .*no connection"):
+        fetch("data", "dataset x", wanted())
+    assert str(cached) in capsys.readouterr().err
+    with pytest.raises(BenchError, match=r"a\.png has sha256 .* expected .*: delete it and run again"):
+        fetch("data", "dataset x", [File("Set/a.png", DIGEST, page="https://example.org")])
+    assert cached.read_bytes() == b""
+
+
 @pytest.mark.parametrize("path", ["/gone.png", None])
 def test_offline_or_gone_says_what_to_do(server, path):
     with pytest.raises(BenchError) as caught:
