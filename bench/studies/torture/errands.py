@@ -1,5 +1,6 @@
 """Parts of commands that are called by themselves, in a process that may be killed."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,10 +19,15 @@ def remember(images: str, methods: str, noise: str) -> int:
 
 def download(address: str, checksums: Mapping[str, str]) -> int:
     """Fetch files of a server of this machine into the cache, as the files of a dataset."""
+    from bench.common.errors import BenchError
     from bench.common.files import fetch
     from datasets import File
 
-    fetch("data", "dataset torture", [File(name, sha, f"{address}/{name}") for name, sha in checksums.items()])
+    try:
+        fetch("data", "dataset torture", [File(name, sha, f"{address}/{name}") for name, sha in checksums.items()])
+    except BenchError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - as commands do
+        return 2
     return 0
 
 

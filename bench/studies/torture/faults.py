@@ -6,13 +6,16 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from bench.studies.torture import cells
+from bench.studies.torture.bad_files import damaged
 from bench.studies.torture.bad_inputs import Attempt
 from bench.studies.torture.running import Runner
+from bench.studies.torture.serving import served
 from bench.studies.torture.tally import Effort, Tally
 
 PART = "faults"
@@ -29,6 +32,9 @@ def faults(effort: Effort) -> Iterator[Tally]:
         if (tally := full_disk(runner, words, whole, effort)) is not None:
             yield tally
         yield in_the_way(runner, words, whole, effort)
+        yield clock(runner, whole, effort)
+        with served(effort.of("served"), effort.draw) as (address, checksums):
+            yield damaged_files(runner, address, checksums, effort)
         yield dead_workers(runner, cells.bench(images, "ENGINE=loky", "JOBS=2"), whole, effort)
 
 
@@ -113,6 +119,72 @@ def in_the_way(runner: Runner, words: Sequence[str], whole: cells.Scores, effort
 def _file(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"")
+
+
+def clock(runner: Runner, whole: cells.Scores, effort: Effort) -> Tally:
+    """Set the clock back between two results of a cell: a table shows the one that came last."""
+    from bench.store.parquet import decoded, encoded
+    from bench.store.records import Store
+    from bench.store.results import current, gather
+
+    tally = Tally(PART, "clock set back between two results of a cell")
+    words = cells.bench(runner.folder.parent / "photographs")
+    out = runner.folder / "out"
+    for _ in effort.rounds(tally, 10, 0.1):
+        tally.judge(runner.run(words), statuses=(0,))
+        path = effort.draw.choice(sorted(out.glob("runs/*/*.parquet")))
+        rows, about = decoded(path, whole=True)
+        key, days = about["key"], effort.draw.choice((1, 400, 40_000))
+        about |= {"started": f"{2026 + days // 365}-12-31T23:59:59+00:00", "key": "0" * len(key)}
+        about["identity"] = about["identity"] | {"harness": {"scorer": "of other code"}}
+        older = path.with_name(path.name.replace(key, "0" * len(key)))
+        older.write_bytes(encoded([row | {"psnr": row["psnr"] + 1} for row in rows], about))
+        os.utime(older, (time.time() + 86_400 * days,) * 2)
+        path.unlink()
+        tally.judge(runner.run(words), statuses=(0,))
+        shown = [record for result in current(gather(Store(out / "runs").scores())) for record in result.records]
+        for kind, lost in cells.changed(
+            whole, {r.provenance["key"]: whole.get(r.provenance["key"], []) for r in shown}
+        ):
+            tally.note(kind, f"{lost}, days ahead: {days}")
+        shutil.rmtree(out)
+    return tally
+
+
+def damaged_files(runner: Runner, address: str, checksums: Mapping[str, str], effort: Effort) -> Tally:
+    """Damage a file that was downloaded, or its copy in a mirror: it is named, the others stay, and it comes again."""
+    tally = Tally(PART, "file of the cache or a mirror cut or flipped, then a rerun")
+    errand = partial(runner.call, "bench.studies.torture.errands:download", [address, dict(checksums)])
+    places = [runner.folder / name / "data" for name in ("cache", "mirror")]
+    own = runner.environment | {"BENCH_MIRROR": str(places[1].parent)}
+    runner.environment, before = own, runner.environment
+    for number in effort.rounds(tally, 60, 0.1):
+        here = places[number % 2]
+        for place in places:
+            shutil.rmtree(place, ignore_errors=True)
+        tally.judge(errand(), statuses=(0,))
+        if here == places[1]:
+            shutil.move(places[0], here)
+        good = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in sorted(here.iterdir())}
+        victim = effort.draw.choice(sorted(good))
+        victim.write_bytes(damaged(good[victim][0], effort.draw))
+        same = victim.read_bytes() == good[victim][0]
+        attempt = errand()
+        tally.judge(attempt, statuses=(0,) if same or here == places[0] else (2,))
+        lines = attempt.said.strip().splitlines()
+        if not same and (len(lines) != 1 or victim.name not in lines[0]):
+            tally.note("other", f"{victim.name} is damaged, and it says: {attempt.said[-300:]}")
+        if attempt.status == 2:
+            victim.unlink()  # a person's folder, as it says
+            tally.judge(errand(), statuses=(0,))
+        for path, (content, changed) in good.items():
+            there = path if path.exists() else places[0] / path.name
+            if there.read_bytes() != content:
+                tally.note("false", f"{path.name} is not what it was")
+            if path != victim and path.stat().st_mtime_ns != changed:
+                tally.note("other", f"{path.name}, which was good, was written again")
+    runner.environment = before
+    return tally
 
 
 def dead_workers(runner: Runner, words: Sequence[str], whole: cells.Scores, effort: Effort) -> Tally:

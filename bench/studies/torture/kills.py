@@ -2,17 +2,14 @@
 
 import csv
 import hashlib
-import http.server
 import json
-import random
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +18,7 @@ from bench.common.paths import ROOT
 from bench.studies.torture import cells
 from bench.studies.torture.bad_inputs import Attempt
 from bench.studies.torture.running import COMMAND, Runner, gone
+from bench.studies.torture.serving import served
 from bench.studies.torture.tally import Effort, Tally
 
 PART = "kills"
@@ -63,8 +61,7 @@ class Killed:
 def kills(effort: Effort) -> Iterator[Tally]:
     """Kill bench, report, train, the memory of verify and downloads, and interrupt bench."""
     images = cells.photographs(effort.folder)
-    served = effort.of("served")
-    with _server(served, effort.draw) as (address, checksums), _runner(effort) as runner:
+    with served(effort.of("served"), effort.draw) as (address, checksums), _runner(effort) as runner:
         for kind in _kinds(runner, images, address, checksums):
             yield from _killed(kind, runner, effort)
         yield from _interrupted(runner, images, effort)
@@ -265,32 +262,3 @@ def _files(name: str) -> Callable[[Path], State]:
         }
 
     return left
-
-
-@contextmanager
-def _server(folder: Path, draw: random.Random) -> Iterator[tuple[str, State]]:
-    """Serve files of this machine, slowly; give the address and the checksums."""
-    checksums = {}
-    for name in ("a.bin", "b.bin", "c.bin"):
-        content = draw.randbytes(200_000)
-        (folder / name).write_bytes(content)
-        checksums[name] = hashlib.sha256(content).hexdigest()
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, format: str, *arguments: object) -> None:
-            """Say nothing."""
-
-        def copyfile(self, source: object, outputfile: object) -> None:
-            """Send a piece at a time; who takes it may be gone."""
-            with suppress(OSError):
-                while piece := source.read(20_000):  # type: ignore[attr-defined]
-                    outputfile.write(piece)  # type: ignore[attr-defined]
-                    time.sleep(0.01)
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", checksums
-    finally:
-        server.shutdown()
-        server.server_close()

@@ -10,6 +10,7 @@ from bench.cli.app import main
 from bench.studies.torture import cells, damage, determinism, faults, inputs, kills, load
 from bench.studies.torture.bad_inputs import Attempt
 from bench.studies.torture.running import COMMAND, Runner, gone
+from bench.studies.torture.serving import served
 from bench.studies.torture.study import failed, printable
 from bench.studies.torture.tally import Effort, Tally
 from bench.train import checkpoint
@@ -53,7 +54,7 @@ def test_killed_and_begun_again_bench_loses_nothing(runner, images, effort):
 
 
 def test_killed_and_begun_again_downloads_leave_nothing_half_done(runner, effort):
-    with kills._server(effort.of("served"), effort.draw) as (address, checksums):
+    with served(effort.of("served"), effort.draw) as (address, checksums):
         errand = "bench.studies.torture.errands:download"
         kind = kills.Killed("download", errand, [address, checksums], kills._files("cache"), ("cache",), 5, 1)
         nothing_wrong(*kills._killed(kind, runner, effort))
