@@ -17,6 +17,7 @@ from pathlib import Path
 from bench.common.paths import ROOT
 from bench.studies.torture import cells
 from bench.studies.torture.bad_inputs import Attempt
+from bench.studies.torture.cluster import cluster
 from bench.studies.torture.running import COMMAND, Runner, gone
 from bench.studies.torture.serving import served
 from bench.studies.torture.tally import Effort, Tally
@@ -78,7 +79,9 @@ def _runner(effort: Effort) -> Iterator[Runner]:
 def _kinds(runner: Runner, images: Path, address: str, checksums: State) -> Iterator[Killed]:
     bench = cells.bench(images)
     yield Killed("bench, serial", COMMAND, [bench], _records, ("out",), 100, 0.3)
-    yield Killed("bench, loky", COMMAND, [cells.bench(images, "ENGINE=loky", "JOBS=2")], _records, ("out",), 20, 0.2)
+    yield Killed("bench, loky", COMMAND, [cells.bench(images, "ENGINE=loky", "JOBS=2")], _records, ("out",), 20, 0.15)
+    with cluster(runner.folder.parent) as words:
+        yield Killed("bench, dask", COMMAND, [cells.bench(images, *words)], _records, ("out",), 20, 0.1)
     change = "CHANGE=steps=40 batch=2 patch=24 features=4 depth=3"
     train = [
         "train",

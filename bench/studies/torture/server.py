@@ -62,9 +62,11 @@ def _become(order: dict[str, Any]) -> None:
         traceback.print_exc()
     finally:
         import atexit
+        import threading
 
         sys.stdout.flush()
         sys.stderr.flush()
+        threading._shutdown()  # type: ignore[attr-defined] # as Python ends: loky's workers end there, or after a minute
         atexit._run_exitfuncs()
         os._exit(status)
 
