@@ -32,7 +32,7 @@ def faults(effort: Effort) -> Iterator[Tally]:
         if (tally := full_disk(runner, words, whole, effort)) is not None:
             yield tally
         yield in_the_way(runner, words, whole, effort)
-        yield clock(runner, whole, effort)
+        yield clock(runner, words, whole, effort)
         with served(effort.of("served"), effort.draw) as (address, checksums):
             yield damaged_files(runner, address, checksums, effort)
         yield dead_workers(runner, cells.bench(images, "ENGINE=loky", "JOBS=2"), whole, effort)
@@ -121,14 +121,13 @@ def _file(path: Path) -> None:
     path.write_bytes(b"")
 
 
-def clock(runner: Runner, whole: cells.Scores, effort: Effort) -> Tally:
+def clock(runner: Runner, words: Sequence[str], whole: cells.Scores, effort: Effort) -> Tally:
     """Set the clock back between two results of a cell: a table shows the one that came last."""
     from bench.store.parquet import decoded, encoded
     from bench.store.records import Store
     from bench.store.results import current, gather
 
     tally = Tally(PART, "clock set back between two results of a cell")
-    words = cells.bench(runner.folder.parent / "photographs")
     out = runner.folder / "out"
     for _ in effort.rounds(tally, 10, 0.1):
         tally.judge(runner.run(words), statuses=(0,))

@@ -80,6 +80,15 @@ def test_writes_that_fail_are_said_and_a_rerun_heals(runner, whole, effort):
     nothing_wrong(faults.large_files(runner, words, scores, effort))
 
 
+def test_a_clock_that_is_set_back_and_damaged_downloads_make_nothing_false(runner, whole, effort):
+    words, scores = whole
+    effort.most = 1
+    nothing_wrong(faults.clock(runner, words, scores, effort))
+    effort.most = 2  # of the cache, and of a mirror
+    with served(effort.of("served"), effort.draw) as (address, checksums):
+        nothing_wrong(faults.damaged_files(runner, address, checksums, effort))
+
+
 def test_noise_has_the_stored_bits(effort):
     nothing_wrong(determinism.noise(effort))
 
