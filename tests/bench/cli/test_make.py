@@ -21,6 +21,14 @@ HOSTILE = [
     "'; touch ran; '", '"; touch ran; "', "a\ntouch ran", "a\n\ttouch ran", "endef\nall: ; touch ran", "&& touch ran",
     "| touch ran", "> ran", "a$$b", "$", "$(", "\\", "a\\ b", "#c", "-x", "--help", "*", "~", "it's", "été 中文",
     "$(error x)", "$@", "$(METHOD)", "a=b", "a:=b", "%", "{}", "!x",
+    "$(file >ran,x)", "$(foreach x,a,$(shell touch ran))", "$(if $(shell touch ran),)", "$(call shell,touch ran)",
+    "$(or $(shell touch ran))", "$(eval all:;touch ran)", "$(eval override SHELL := touch ran)", "$(guile (system 0))",
+    "$$(touch ran)", "$$$$(shell touch ran)", "\\$(shell touch ran)", "$(\nshell touch ran)", "a\r\ntouch ran",
+    "a\\\ntouch ran", "touch${IFS}ran", "$'touch\\x20ran'", "<(touch ran)", "{touch,ran}", "a & touch ran &",
+    "a || touch ran", "${PATH}", "$(value SHELL)", "$(info x)", "$(wildcard *)", "$(MAKE) ran", "+touch ran",
+    "@touch ran", "!=touch ran", "define RUN\ntouch ran\nendef", "export RUN=touch ran", "include ran",
+    "--eval=$(shell touch ran)", "-f ran", "((", ")", "a\\", "# $(shell touch ran)", "a\tb", "b ",
+    "\x1b]0;x\x07", "\x7f", "\udcff", "a" * 100_000,
 ]  # fmt: skip
 
 
@@ -39,18 +47,20 @@ def typed(tmp_path):
         assert not (tmp_path / "ran").exists(), words
         if not (tmp_path / "environment").exists():
             return done
-        pairs = (tmp_path / "environment").read_bytes().decode().split("\0")
+        pairs = os.fsdecode((tmp_path / "environment").read_bytes()).split("\0")
         return dict(pair.split("=", 1) for pair in pairs if pair)
 
     return run
 
 
-@pytest.mark.parametrize("name", ["METHOD", "DATA", "WHAT", "TESTS", "NOISE", "NOIZE"])
-def test_a_value_arrives_as_it_was_typed_and_nothing_of_it_runs(typed, name):
-    for value in HOSTILE:
-        environment = typed("list", f"{name}={value}")
-        assert environment[name] == value
-        assert set(environment["BENCH_TYPED"].split()) == {name, "VENV", "PYTHON"}
+def test_values_arrive_as_they_were_typed_and_nothing_of_them_runs(typed):
+    """Each value on each name; several in one run of make, and one in its environment."""
+    names = ("METHOD", "DATA", "WHAT", "TESTS", "NOISE", "NOIZE")
+    for place in range(len(HOSTILE)):
+        given = {name: HOSTILE[(place + number) % len(HOSTILE)] for number, name in enumerate(names)}
+        environment = typed("list", *(f"{name}={value}" for name, value in given.items()), SEED=HOSTILE[place])
+        assert {name: environment[name] for name in (*names, "SEED")} == given | {"SEED": HOSTILE[place]}
+        assert set(environment["BENCH_TYPED"].split()) == {*names, "VENV", "PYTHON"}
 
 
 @pytest.mark.parametrize("value", HOSTILE)
