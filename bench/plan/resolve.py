@@ -151,7 +151,8 @@ def known_method(word: str, weights: str, judged: str = "") -> ConfiguredMethod:
         if key not in configured.options:
             has = f"it has {', '.join(configured.options)}" if configured.options else "it has none"
             raise BenchError(f"method {configured.name} has no option {key!r}; {has}")
-        check_option(f"method {configured.name}", key, value)
+        if configured.options[key] == "auto" or number(configured.options[key]) is not None:
+            check_option(f"method {configured.name}", key, value)
         if key in configured.choices and value not in configured.choices[key]:
             choices = ", ".join(configured.choices[key])
             raise BenchError(f"method {configured.name}: {key}={value}; expected one of {choices}")

@@ -3,6 +3,7 @@ import pytest
 from bench.cli import make
 from bench.common.errors import BenchError
 from bench.common.parsing import name_and_options, number, split, unknown, whole
+from bench.plan.resolve import known_method
 
 
 def test_lists_keep_options_together():
@@ -42,6 +43,17 @@ def test_a_number_is_one_as_people_write_it(text):
 def test_numbers_are_read():
     assert [number(text) for text in ("25", " 2.5 ", "-.5", "1E3", "7.", "+2")] == [25, 2.5, -0.5, 1000, 7, 2]
     assert [whole(text) for text in ("0", "007", "1.0", "-1", "9" * 5000)] == [0, 7, None, None, None]
+
+
+def test_a_word_that_looks_like_a_number_is_a_word_where_words_are_expected(method_file):
+    own = method_file("def denoise(noisy, sigma, mode='a', strength=0.5):\n    return noisy\n")
+    assert known_method(f"{own}:mode=1_0", "").options["mode"] == "1_0"
+    for odd in ("strength=1_0", "strength=nan"):
+        with pytest.raises(BenchError, match=f"{odd}; expected a number"):
+            known_method(f"{own}:{odd}", "")
+    for name in ("bm3d:mu2=nan", "gaussian:std=\u0661"):
+        with pytest.raises(BenchError, match="expected a number"):
+            known_method(name, "")
 
 
 @pytest.mark.parametrize("text", ["1_0", "nan", "1e999", "\u0661\u0660"])
