@@ -13,7 +13,8 @@ BAD_WORDS = (
     "1;2", "'", '"', "[", "{}", "%s", "$(touch ran)", "`touch ran`", "; touch ran", "../..", "/dev/null", "/dev/zero",
     "/dev/full", "/etc/passwd", "\u202e", "é", "\udcff", "a" * 100_000, "1," * 50_000, "[[[[" * 10_000, "os:system",
     "=", ":", "a:b=c", "gaussian:25:25", "25+", "25-", "0-1e9", "set12:", "set12:99", "bm3d:x=y", "cmd:", "outputs:",
-    "pairs:", "images:", "spandrel:", "deepinv:model=os.system", "deepinv:model=DnCNN,x=__import__('os')", "?",
+    "1_0", "1e999", "\u0663", "/proc", "/proc/kmsg",
+    "/sys", "pairs:", "images:", "spandrel:", "deepinv:model=os.system", "deepinv:model=DnCNN,x=__import__('os')", "?",
 )  # fmt: skip
 """Values that no variable means, or few."""
 

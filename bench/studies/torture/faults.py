@@ -48,7 +48,7 @@ def _whole(runner: Runner, words: Sequence[str]) -> cells.Scores:
 def large_files(runner: Runner, words: Sequence[str], whole: cells.Scores, effort: Effort) -> Tally:
     """Let no file become larger than so many bytes, which may be too few for one record and enough for another."""
     tally = Tally(PART, "writes fail beyond some size of a file, then a rerun")
-    for _ in effort.rounds(tally, 40, 0.25):
+    for _ in effort.rounds(tally, 40, 0.2):
         _fails_and_heals(
             lambda: runner.run(words, most=effort.draw.randrange(1000, 20_000)), runner, words, whole, tally
         )
@@ -58,7 +58,7 @@ def large_files(runner: Runner, words: Sequence[str], whole: cells.Scores, effor
 def full_disk(runner: Runner, words: Sequence[str], whole: cells.Scores, effort: Effort) -> Tally | None:
     """Write to a file system of some kilobytes, which is full sooner or later; None where none can be mounted."""
     tally = Tally(PART, "disk full after some kilobytes, then a rerun with room")
-    for _ in effort.rounds(tally, 40, 0.25):
+    for _ in effort.rounds(tally, 40, 0.2):
         with _small_disk(runner.folder / "out", effort.draw.randrange(64, 300)) as disk:
             if not disk:
                 return None
@@ -189,7 +189,7 @@ def damaged_files(runner: Runner, address: str, checksums: Mapping[str, str], ef
 def dead_workers(runner: Runner, words: Sequence[str], whole: cells.Scores, effort: Effort) -> Tally:
     """End a worker process, as the system does where memory is short: its cells run again."""
     tally = Tally(PART, "a worker of ENGINE=loky is killed in a run")
-    for _ in effort.rounds(tally, 4, 0.35):
+    for _ in effort.rounds(tally, 4, 0.25):
         victim = threading.Thread(target=_end_one_worker, args=(runner, effort.draw.uniform(0, 0.3)))
         victim.start()
         tally.judge(runner.run(words), statuses=(0, 1), slow=300)

@@ -78,7 +78,7 @@ def _runner(effort: Effort) -> Iterator[Runner]:
 
 def _kinds(runner: Runner, images: Path, address: str, checksums: State) -> Iterator[Killed]:
     bench = cells.bench(images)
-    yield Killed("bench, serial", COMMAND, [bench], _records, ("out",), 100, 0.3)
+    yield Killed("bench, serial", COMMAND, [bench], _records, ("out",), 100, 0.25)
     yield Killed("bench, loky", COMMAND, [cells.bench(images, "ENGINE=loky", "JOBS=2")], _records, ("out",), 20, 0.15)
     with cluster(runner.folder.parent) as words:
         yield Killed("bench, dask", COMMAND, [cells.bench(images, *words)], _records, ("out",), 20, 0.1)
@@ -102,7 +102,7 @@ def _kinds(runner: Runner, images: Path, address: str, checksums: State) -> Iter
     yield Killed("download", f"{errands}:download", [address, checksums], _files("cache"), ("cache",), 40, 0.05)
     shutil.rmtree(runner.folder / "out", ignore_errors=True)
     runner.run(bench)
-    yield Killed("report", COMMAND, [["report", "OUT=out"]], _files("out/report"), ("out/report",), 20, 0.1)
+    yield Killed("report", COMMAND, [["report", "OUT=out"]], _files("out/report"), ("out/report",), 20, 0.05)
 
 
 def _killed(kind: Killed, runner: Runner, effort: Effort) -> Iterator[Tally]:
