@@ -21,9 +21,6 @@ GRACE = 0.5
 LOOK = 0.5
 """Seconds between two looks of a worker at whether the process is there that it works for."""
 
-TIDIES = ("resource_tracker", "program_guard")
-"""In the command of a process that only tidies up after others: it ends by itself when these have ended."""
-
 
 class Interruption:
     """What of the program was interrupted: `number` is that of the signal, 0 where there was none."""
@@ -152,11 +149,11 @@ def _end_all(heard: int, over: threading.Event) -> None:
 def _descendants() -> list[int]:
     """Return the processes below this one, parents first.
 
-    Those stay that only tidy up (`TIDIES`).
+    Those that only tidy up after others stay: they end by themselves when all others have.
     """
     children: dict[int, list[int]] = {}
     for pid, parent, command in _processes():
-        if not any(word in command for word in TIDIES):
+        if "resource_tracker" not in command:
             children.setdefault(parent, []).append(pid)
     below = [os.getpid()]
     for pid in below:

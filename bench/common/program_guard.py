@@ -8,15 +8,16 @@ import os
 import shutil
 import signal
 import sys
+import time
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 
 @cache
 def folder_of(process: int) -> str:
     """Return a folder for what programs write that this process starts; it goes with them when the process has gone."""
-    import atexit
     import subprocess
     import tempfile
 
@@ -25,8 +26,14 @@ def folder_of(process: int) -> str:
         [sys.executable, "-I", "-S", __file__, folder],
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
-    atexit.register(guard.communicate)  # closes what it reads, and waits until it is through
+    if hasattr(os, "fork"):
+        guard.wait()  # it leaves another one behind, nobody's child: who ends all below this process spares that
+    _GUARDS.append(guard)
     return folder
+
+
+_GUARDS: list[Any] = []
+"""They read what this process holds open as long as it lives."""
 
 
 def end_those_in(folder: str) -> None:
@@ -40,8 +47,12 @@ def end_those_in(folder: str) -> None:
 
 def main(folder: str) -> None:
     """Wait for the end of standard input, which is that of the process which writes there."""
+    if hasattr(os, "fork") and os.fork():
+        return
     sys.stdin.read()
-    end_those_in(folder)
+    for _ in range(2):
+        end_those_in(folder)
+        time.sleep(0.1)  # for one that had just been started, and did not have its folder yet
     shutil.rmtree(folder, ignore_errors=True)
 
 

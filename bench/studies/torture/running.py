@@ -14,7 +14,6 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from bench.common.errors import BenchError
-from bench.common.interruption import TIDIES
 from bench.common.paths import ROOT
 from bench.studies.torture.bad_files import RAN
 from bench.studies.torture.bad_inputs import Attempt
@@ -146,8 +145,7 @@ def _members(session: int) -> list[int]:
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             state, _, _, of_session = path.read_text().rpartition(")")[2].split()[:4]
-            command = path.with_name("cmdline").read_text(errors="replace")
-            tidies = any(word in command for word in TIDIES)
+            tidies = b"resource_tracker" in path.with_name("cmdline").read_bytes()
             if int(of_session) == session and state not in "ZX" and not tidies:
                 found.append(int(path.parent.name))
     return found

@@ -156,8 +156,15 @@ def test_workers_end_when_the_process_that_started_them_is_killed():
     assert ends(process, pids, 3)  # half a second, and more for a machine that is busy
 
 
+def below(pid: int) -> list[int]:
+    """Return the processes that one has started, and those that they have."""
+    children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [*children, *(one for child in children for one in below(child))]
+
+
 @ON_LINUX
-def test_a_program_ends_when_the_process_that_started_it_is_killed_and_leaves_no_file(tmp_path):
+@pytest.mark.parametrize("tree", [False, True], ids=["alone", "with all below it"])
+def test_a_program_ends_when_the_process_that_started_it_is_killed_and_leaves_no_file(tmp_path, tree):
     """Also what has left its group; a process that works beside its folder is another's."""
     script, said = tmp_path / "denoise.sh", tmp_path / "said"
     script.write_text(f"#!/bin/sh\nsetsid sleep 1000 &\necho $! $$ $TMPDIR > {said}\nsleep 1000\n")
@@ -169,7 +176,8 @@ def test_a_program_ends_when_the_process_that_started_it_is_killed_and_leaves_no
     folder = Path(scratch).parent
     assert (Path(scratch) / "noisy.npy").is_file()
     beside = subprocess.Popen(["sleep", "1000"], env={"TMPDIR": f"{folder}-of-another"})
-    process.kill()
+    for pid in (*(below(process.pid) if tree else ()), process.pid):
+        os.kill(pid, signal.SIGKILL)
     assert ends(process, [int(pid) for pid in pids], 3)
     end = time.monotonic() + 2
     while folder.exists() and time.monotonic() < end:
