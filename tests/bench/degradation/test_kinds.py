@@ -186,8 +186,8 @@ def test_jpeg_clips_and_rounds_before():
     noisy = levels(colour(), "60")
     assert noisy.min() < -50
     assert noisy.max() > 300
-    eight_bit = levels(np.clip(np.rint(noisy), 0, 255).astype(np.uint8), "jpeg:40")
-    np.testing.assert_array_equal(levels(noisy, "jpeg:40"), eight_bit)
+    eight_bit = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+    np.testing.assert_array_equal(np.rint(levels(noisy, "jpeg:95")), by_hand(eight_bit, quality=95))
 
 
 @pytest.mark.parametrize(("quality", "published"), [(10, 27.82), (20, 30.12), (30, 31.48), (40, 32.43)])
@@ -207,3 +207,11 @@ def test_quantisation_leaves_evenly_spread_levels():
     np.testing.assert_array_equal(levels(ramp, "quantise:1").ravel() > 0, np.arange(256) > 127)
     np.testing.assert_allclose(levels(ramp, "quantise:8"), ramp, atol=1e-4)
     assert np.abs(levels(ramp, "quantise:4") - ramp).max() <= 8.5 + 1e-4
+
+
+@pytest.mark.parametrize("bits", [2, 8])
+def test_quantisation_clips_what_an_earlier_step_left_outside(bits):
+    noisy = np.linspace(-90.25, 344.75, 436).reshape(4, 109, 1)  # steps of a level
+    steps = np.linspace(0, 255, 2**bits)
+    nearest = steps[np.abs(np.clip(noisy, 0, 255) - steps).argmin(axis=2)][..., None]
+    np.testing.assert_allclose(levels(noisy, f"quantise:{bits}"), nearest, atol=1e-4)

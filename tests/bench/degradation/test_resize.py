@@ -127,8 +127,16 @@ def test_downscale_is_down_and_up(gray):
     assert clean.shape == (63, 78, 1)
     small = by_matrix(clean, (21, 26))
     np.testing.assert_allclose(result, by_matrix(small, (63, 78)), atol=1e-4)
+
+
+def test_the_small_image_may_be_clipped_and_rounded_before_it_is_enlarged():
+    edges = np.kron(np.random.default_rng(4).integers(0, 2, (16, 20)) * 255, np.ones((4, 4)))[..., None]
+    small = by_matrix(edges, (32, 40))
+    assert small.min() < -2  # the kernel overshoots at edges
+    assert small.max() > 257
     eight_bit = np.clip(np.rint(small), 0, 255)
-    np.testing.assert_allclose(bicubic(gray, "downscale:3,rounded=1")[1], by_matrix(eight_bit, (63, 78)), atol=1e-4)
+    result = bicubic(edges.astype(np.uint8), "downscale:2,rounded=1")[1]
+    np.testing.assert_allclose(result, by_matrix(eight_bit, (64, 80)), atol=1e-4)
 
 
 def test_what_cannot_be_resized_is_refused(gray):
