@@ -87,6 +87,10 @@ def test_each_protocol_says_what_it_fixes():
     assert PROTOCOLS["clipped"].summary().startswith("noise clipped and rounded to 8 bit,")
     assert PROTOCOLS["float"].summary(drawn=False).startswith("output clipped, not rounded;")
     assert "a border of scale left out" in PROTOCOLS["sr"].summary()
+    assert protocol("clipped+gray=mean+crop=4").summary(drawn=False) == (
+        "made gray before noise is added: mean; output clipped and rounded to 8 bit; a border of 4 left out; "
+        "mean of per-image PSNR, peak 255, at most 58.92 dB an image; SSIM Wang 2004"
+    )
     assert len({protocol.digest for protocol in PROTOCOLS.values()}) == len(PROTOCOLS)
 
 
@@ -148,8 +152,8 @@ def test_a_list_holds_several_each_with_its_changes(colour):
         ("standard,crop=4,crop=5", "crop is both 4 and 5"),
         ("standard,gray=rgb2gray", "gray is rgb2gray; expected none, bt601, y-limited, mean, red, green, blue"),
         ("standard,gray=mean,channel=y", "leaves one channel"),
-        ("standard,name=x", "unknown choice"),
-        ("seed0,channel=y-full,noise_draw=independent,ssim=x", "unknown choice"),
+        ("standard,name=x", "unknown choice of PROTOCOL=standard+name=x 'name'"),
+        ("seed0,channel=y-full,noise_draw=independent,ssim=x", "; see make list WHAT=protocols"),
     ],
 )
 def test_a_protocol_that_is_none_says_so_in_one_line(words, cause, colour):
