@@ -38,6 +38,20 @@ def test_a_range_is_drawn_for_each_patch():
     assert float(sigmas.mean()) == pytest.approx(27.5, abs=4 * 55 / math.sqrt(12 * 400))
 
 
+def test_a_range_begins_where_it_is_said_and_is_drawn_from_the_generator():
+    clean = torch.full((300, 1, 40, 40), 0.5)
+    sigmas = (noisy(clean, "gaussian:20-40") - clean).flatten(1).std(1) * 255
+    assert 18 < float(sigmas.min()) < 22
+    assert 38 < float(sigmas.max()) < 43
+    assert float(sigmas.mean()) == pytest.approx(30, abs=4 * 20 / math.sqrt(12 * 300))
+    assert torch.equal(noisy(clean, "gaussian:20-40"), noisy(clean, "gaussian:20-40"))
+
+
+def test_a_gray_patch_has_no_channels_that_correlate():
+    clean = torch.full((2, 1, 8, 9), 0.5)
+    assert torch.equal(noisy(clean, "gaussian:20,correlation=0.9"), noisy(clean, "20"))
+
+
 def test_covariance_of_noise_that_is_correlated_between_channels():
     field = noisy(torch.full((1, 3, 1000, 1000), 0.5), "gaussian:20,correlation=0.5")[0].reshape(3, -1).double() - 0.5
     covariance = field @ field.T / 1e6 * 255**2

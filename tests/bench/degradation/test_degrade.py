@@ -211,6 +211,11 @@ def test_seed0_is_numpys_legacy_stream_in_height_width_channel_order():
         np.testing.assert_allclose(field, legacy * 25 / 255, rtol=1e-6)
 
 
+def test_a_gray_image_has_no_channels_that_correlate(gray):
+    plain, correlated = (noisy(gray, words, noise_draw="reset") for words in ("20", "gaussian:20,correlation=0.9"))
+    np.testing.assert_array_equal(correlated, plain)
+
+
 def test_in_seed0_the_steps_draw_from_one_legacy_stream():
     legacy = np.random.RandomState(7)
     expected = legacy.poisson(np.full((4, 5, 3), 30 * 100 / 255)) / 30

@@ -8,6 +8,7 @@ from scipy import stats
 
 from bench.common.files import fetch
 from bench.degradation import degrade, degrade_batch, parse
+from bench.degradation.description import Kind, Parameter
 from datasets.description import listed
 
 COUNT = 1_000_000
@@ -215,3 +216,9 @@ def test_quantisation_clips_what_an_earlier_step_left_outside(bits):
     steps = np.linspace(0, 255, 2**bits)
     nearest = steps[np.abs(np.clip(noisy, 0, 255) - steps).argmin(axis=2)][..., None]
     np.testing.assert_allclose(levels(noisy, f"quantise:{bits}"), nearest, atol=1e-4)
+
+
+def test_parameters_are_written_in_their_order_unless_another_is_said():
+    parameters = {"b": Parameter(0, 1), "a": Parameter(0, 1)}
+    assert Kind(max, parameters, "", "").order == ("b", "a")
+    assert Kind(max, parameters, "", "", order=("a", "b")).order == ("a", "b")

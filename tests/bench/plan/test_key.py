@@ -277,6 +277,14 @@ def test_the_identity_can_be_read(one_cell):
     assert {"numpy", "onnxruntime", "pillow", "torch"} == set(identity["packages"])
 
 
+def test_finished_outputs_are_read_and_tiles_cut_by_stages_of_their_own(one_cell, photographs):
+    read = one_cell(f"outputs:{photographs}/{{name}}.png", photographs)
+    stages = ["images", "degradation", "outputs", "scorer", "metrics", "conventions"]  # they may be the noise
+    assert list(read.identity["harness"]) == stages
+    whole, tiles = (one_cell("wavelet", photographs, **words).identity["harness"] for words in ({}, {"tile": 64}))
+    assert set(tiles) - set(whole) == {"tiles"}  # wavelets see all of an image
+
+
 def test_what_a_net_says_of_its_input_is_in_the_key(one_cell):
     cell = one_cell("ffdnet", "builtin")
     for change in ({"padding": "zero"}, {"size_multiple": 4}, {"given_sigma": False}, {"receptive_field": None}):

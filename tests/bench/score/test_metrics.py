@@ -84,6 +84,19 @@ def test_a_batch_is_scored_image_by_image(pair):
         torch.testing.assert_close(together, apart, rtol=1e-12, atol=1e-12)
 
 
+def test_an_image_of_the_size_of_the_window_has_the_one_value_of_its_map():
+    draw = np.random.default_rng(2)
+    a, b = draw.uniform(0, 255, (2, 11, 11))
+    side = np.exp(-np.square(np.arange(-5, 6)) / (2 * 1.5**2))
+    weights = np.outer(side, side) / side.sum() ** 2
+    mean_a, mean_b = (weights * a).sum(), (weights * b).sum()
+    var_a, var_b = (weights * (a - mean_a) ** 2).sum(), (weights * (b - mean_b) ** 2).sum()
+    cov = (weights * (a - mean_a) * (b - mean_b)).sum()
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    expected = (2 * mean_a * mean_b + c1) * (2 * cov + c2) / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))
+    assert ssim(tensor(a[..., None]), tensor(b[..., None])).item() == pytest.approx(expected, abs=1e-12)
+
+
 def test_too_small_for_the_window():
     with pytest.raises(ValueError, match="at least 11x11"):
         ssim(torch.zeros(1, 1, 10, 20, dtype=torch.float64), torch.zeros(1, 1, 10, 20, dtype=torch.float64))
