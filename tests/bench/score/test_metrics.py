@@ -6,7 +6,7 @@ import torch
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
 from bench.plan.protocol import PROTOCOLS
-from bench.score.metrics import METRICS, decibels, mse, psnr, ssim
+from bench.score.metrics import METRICS, SHOWN, Shown, decibels, mse, psnr, shown, ssim
 
 
 def tensor(image: np.ndarray) -> torch.Tensor:
@@ -110,3 +110,8 @@ def test_strips_change_nothing(pair, monkeypatch):
     monkeypatch.setattr(metrics, "STRIP", 7 * clean.shape[-1])
     for metric, expected in zip(METRICS.values(), whole, strict=True):
         torch.testing.assert_close(metric(clean, noisy), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_a_metric_that_says_nothing_of_how_it_is_shown_is_shown_by_its_name(monkeypatch):
+    monkeypatch.setitem(METRICS, "mae", mse)
+    assert shown() == {**SHOWN, "mae": Shown("MAE")}
