@@ -119,6 +119,7 @@ def test_bad_words_are_refused_with_one_line_that_says_why(spec, why):
     with pytest.raises(BenchError, match=re.escape(why)) as refused:
         parse(spec)
     assert "\n" not in str(refused.value)
+    assert str(refused.value).startswith((f"NOISE={spec}: ", "unknown degradation '"))
 
 
 def test_statistics_on_a_million_samples():
@@ -193,10 +194,21 @@ def test_the_stream_of_noise_stays_what_it_is():
     np.testing.assert_allclose(field, [1.967409, -0.179579, 0.774679, -1.059714], rtol=1e-4)
 
 
-def test_each_step_has_a_stream_of_its_own_named_by_the_whole():
-    def stream(name):
-        return np.random.Generator(np.random.Philox(key=np.frombuffer(hashlib.sha256(name).digest()[:16], "<u8")))
+def stream(name):
+    return np.random.Generator(np.random.Philox(key=np.frombuffer(hashlib.sha256(name).digest()[:16], "<u8")))
 
+
+def test_each_parameter_that_is_a_range_has_a_stream_of_its_own():
+    words = "gaussian:mean=-0.1-0.1,std=0.2-0.4"
+    name = f"set12\x1f01\x1f{words}\x1f4".encode()
+    mean = -0.1 + 0.2 * stream(name + b"\x1fmean").random()
+    std = 0.2 + 0.2 * stream(name + b"\x1fstd").random()
+    image = degraded(np.zeros((3, 4, 1), np.uint8), words, seed=4)
+    assert image.sigma == pytest.approx(255 * std)
+    np.testing.assert_allclose(image.noisy, mean + std * stream(name).standard_normal((3, 4, 1)), rtol=1e-5)
+
+
+def test_each_step_has_a_stream_of_its_own_named_by_the_whole():
     name = b"set12\x1f01\x1funiform:9+gaussian:25\x1f4"
     expected = 18 * (stream(name).random((3, 4, 1)) - 0.5) + 25 * stream(name + b"\x1f1").standard_normal((3, 4, 1))
     mixed = noisy(np.zeros((3, 4, 1), np.uint8), "uniform:9+25", seed=4) * 255
@@ -313,6 +325,8 @@ def test_pairs_are_taken_as_they_are(gray):
     assert image.clean is None
     assert image.sigma is None
     np.testing.assert_array_equal(image.noisy, gray.astype(np.float32) / 255)
+    both = degrade(gray, parse("pairs"), dataset="cc15", image="a", seed=0, recorded=255 - gray)
+    np.testing.assert_array_equal(both.clean, gray)
     with pytest.raises(BenchError, match="dataset rni6 has no clean images"):
         degrade(None, parse("25"), dataset="rni6", image="a", seed=0, recorded=gray)
     with pytest.raises(BenchError, match="dataset set12 has no noisy images of its own"):

@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from bench.common import source_hash
+from bench.common.errors import BenchError
 from bench.common.paths import ROOT
 from bench.common.source_hash import Sources
 from bench.plan import fingerprint
 from bench.plan.request import Request, plan
+from datasets.description import Dataset, File, Image, Part
 
 CELLS = {
     "nlm": {"method": "nlm"},
@@ -281,8 +283,37 @@ def test_finished_outputs_are_read_and_tiles_cut_by_stages_of_their_own(one_cell
     read = one_cell(f"outputs:{photographs}/{{name}}.png", photographs)
     stages = ["images", "degradation", "outputs", "scorer", "metrics", "conventions"]  # they may be the noise
     assert list(read.identity["harness"]) == stages
-    whole, tiles = (one_cell("wavelet", photographs, **words).identity["harness"] for words in ({}, {"tile": 64}))
-    assert set(tiles) - set(whole) == {"tiles"}  # wavelets see all of an image
+    for method, more in (("wavelet", {"tiles"}), ("nlm", set())):  # wavelets see all of an image, NLM 17 pixels of it
+        whole, tiles = (one_cell(method, photographs, **words).identity["harness"] for words in ({}, {"tile": 64}))
+        assert set(tiles) - set(whole) == more
+    cell = one_cell("nlm", photographs)
+    padded = replace(cell.net, size_multiple=2)
+    assert "padding" not in cell.harness
+    assert "padding" in fingerprint.stages(cell.method, padded, cell.dataset, cell.degradation, cell.inference)
+
+
+def data_of(*parts, needs=(), **words):
+    """Return the hash of a dataset whose images are called 0, 1 ... and are files, or places in files."""
+    images = tuple(Image(str(i), part) for i, part in enumerate(parts))
+    return fingerprint.of_data(Dataset("set", "Set", "gray", images, "", "", needs=needs, **words))
+
+
+def test_each_file_of_the_images_is_in_the_key_and_nothing_of_where_it_lies(tmp_path):
+    a, b, c = (Part(File(f"{name}.png", sha256=name * 64)) for name in "abc")
+    whole = data_of(a, b)
+    assert (
+        data_of(*(replace(part, file=replace(part.file, path=f"x/{part.file.path}", local="y")) for part in (a, b)))
+        == whole
+    )
+    others = [data_of(a, c), data_of(c, b), data_of(b, a), data_of(a), data_of(a, b, conversion="halved")]
+    others += [data_of(a, replace(b, at=at)) for at in ((0,), (1,), (1, 2))]  # pictures in a file
+    others += [data_of(a, b, needs=files) for files in ((c.file,), (a.file,), (c.file, a.file))]
+    assert len({whole, *others}) == 1 + len(others)
+    noisy = [Image("0", a, b), Image("0", b, a), Image("1", a, b)]
+    sets = {fingerprint.of_data(Dataset("set", "Set", "gray", (image,), "", "")) for image in noisy}
+    assert len(sets) == 3
+    with pytest.raises(BenchError, match="dataset set"):
+        data_of(a, Part(File("nowhere.png", page="https://example.org")))
 
 
 def test_what_a_net_says_of_its_input_is_in_the_key(one_cell):
