@@ -1,0 +1,79 @@
+"""Which rules of a published number are other than here, and how far two numbers under the same rules may differ."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from bench.judge.ledger import Published
+from bench.judge.tolerance import Tolerance
+from bench.judge.verdict import other_protocol
+from bench.plan.protocol import protocol
+
+ROW = Published("DnCNN", "S", "bsd68", "gray", "gaussian:25", "", "psnr", "29.23", "", "P", "2017", "T", "", "on Y")
+BORDER = "a border as wide as the scale is left out in one of the two only (PROTOCOL=sr)"
+WORTH = "(worth 0.3 dB at sigma 15, 2 dB at sigma 50)"
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "reason"),
+    [
+        ("standard", "standard", ""),
+        ("standard", "float", ""),
+        ("float", "standard", ""),
+        ("seed0", "torch0", ""),
+        ("standard", "unstated", ""),
+        ("standard", "derived", "the published value is derived or was read off a chart"),
+        ("clipped", "derived", "the published value is derived or was read off a chart"),
+        ("standard", "other", "published under another protocol (on Y)"),
+        ("sr", "sr", ""),
+        ("sr", "unstated", ""),
+        ("sr", "standard", BORDER),
+        ("standard", "sr", BORDER),
+        ("standard+crop=3", "sr", BORDER),
+        ("clipped", "clipped", ""),
+        ("clipped", "unstated", "here the noisy image is clipped, and the source does not state its protocol"),
+        ("clipped", "standard", f"here the noisy image is clipped, there not {WORTH}"),
+        ("standard+noisy=clip", "float", f"here the noisy image is clipped, there not {WORTH}"),
+        ("standard", "clipped", f"there the noisy image is clipped, here not {WORTH}"),
+        ("float", "clipped", f"there the noisy image is clipped, here not {WORTH}"),
+    ],
+)
+def test_what_is_other_in_the_rules_of_a_published_number(here, there, reason):
+    assert other_protocol(protocol(here), replace(ROW, protocol=there)) == reason
+
+
+LIMITS = Tolerance(rounding=0.005, theirs=0.02, ours=0.08, shift=0.01, margin=0.1)
+
+
+@pytest.mark.parametrize("difference", [-0.03, 0.0, 0.01, 0.04])
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_so_many_seeds_and_no_fewer_rule_the_margin_out(difference, seeds):
+    def excluded(count):  # the deviation of a mean falls with the root of how many draws it is of
+        return replace(LIMITS, ours=LIMITS.ours * math.sqrt(seeds / count)).excludes(difference)
+
+    needed = LIMITS.seeds_needed(difference, seeds)
+    assert needed == next(count for count in range(1, 1000) if excluded(count))
+    assert needed > 1
+
+
+def test_no_number_of_seeds_helps_where_the_published_draw_alone_is_too_wide():
+    assert replace(LIMITS, theirs=0.06).seeds_needed(0.01, 1) is None
+    # 1.645 deviations of the published draw are just the margin: ours would have to be without any.
+    assert Tolerance(rounding=0.0, theirs=1.0, ours=1.0, shift=0.0, margin=1.645).seeds_needed(0.0, 1) is None
+
+
+def test_the_terms_of_a_tolerance_are_said():
+    drawn = Tolerance(rounding=0.005, theirs=0.003, ours=0.004, shift=0.0, margin=0.1)
+    assert drawn.terms == "0.0179 = rounding 0.005 + noise draws 0.0129"  # 2.576 times 0.005
+    same = Tolerance(rounding=0.005, theirs=0.0, ours=0.0, shift=-0.012, margin=0.1, arithmetic=0.001)
+    assert same.terms == "0.0060 = rounding 0.005 + arithmetic 0.001, around -0.0120 for the rounding of outputs"
+
+
+@pytest.mark.parametrize(("end", "outwards"), [(0.03, 1), (-0.01, -1)])
+def test_both_ends_of_what_agrees_lie_around_the_shift(end, outwards):
+    limits = Tolerance(rounding=0.005, theirs=0.0, ours=0.0, shift=0.01, margin=0.025, arithmetic=0.015)
+    assert limits.allowed == pytest.approx(0.02)
+    for holds in (limits.agrees, limits.excludes):  # arithmetic is no part of what must be ruled out
+        assert holds(end - outwards * 1e-9)
+        assert not holds(end + outwards * 1e-9)
