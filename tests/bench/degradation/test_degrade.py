@@ -81,6 +81,7 @@ def test_bad_noise_is_refused(spec):
         ("", "unknown degradation ''"),
         ("25+", "unknown degradation ''"),
         ("poison:30", "did you mean poisson"),
+        ("fog:30", "; for example NOISE=25, NOISE=gaussian:25 or NOISE=poisson:30+jpeg:50"),
         ("25+pairs", "pairs are a dataset's own noisy images; they stand alone"),
         ("pairs:3", "pairs has no parameters, got '3'"),
         ("gaussian:25,30", "gaussian has no parameter '30'; it has sigma, std, mean, correlation"),
@@ -206,6 +207,12 @@ def test_each_parameter_that_is_a_range_has_a_stream_of_its_own():
     image = degraded(np.zeros((3, 4, 1), np.uint8), words, seed=4)
     assert image.sigma == pytest.approx(255 * std)
     np.testing.assert_allclose(image.noisy, mean + std * stream(name).standard_normal((3, 4, 1)), rtol=1e-5)
+
+
+def test_a_name_that_is_no_utf8_counts_by_its_bytes():
+    image = noisy(np.zeros((3, 4, 1), np.uint8), image="caf\udce9") * 255
+    name = b"set12\x1fcaf\xe9\x1fgaussian:25\x1f0"
+    np.testing.assert_allclose(image, 25 * stream(name).standard_normal((3, 4, 1)), rtol=1e-5)
 
 
 def test_each_step_has_a_stream_of_its_own_named_by_the_whole():
