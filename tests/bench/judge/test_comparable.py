@@ -74,6 +74,9 @@ def test_the_terms_of_a_tolerance_are_said():
 def test_both_ends_of_what_agrees_lie_around_the_shift(end, outwards):
     limits = Tolerance(rounding=0.005, theirs=0.0, ours=0.0, shift=0.01, margin=0.025, arithmetic=0.015)
     assert limits.allowed == pytest.approx(0.02)
+    whole = Tolerance(rounding=0.5, theirs=0.0, ours=0.0, shift=0.0, margin=1.0)
+    assert whole.agrees(0.5)
+    assert whole.excludes(0.5)
     for holds in (limits.agrees, limits.excludes):  # arithmetic is no part of what must be ruled out
         assert holds(end - outwards * 1e-9)
         assert not holds(end + outwards * 1e-9)

@@ -133,6 +133,21 @@ def test_a_source_of_independent_draws_allows_less_and_more_seeds_of_ours_narrow
     assert against(result(29.23 + 0.049), reset).word == "above"
 
 
+@pytest.mark.parametrize(("colour", "channels"), [("gray", 1), ("rgb", 3)])
+def test_noisy_images_deviate_by_theory_and_all_of_one_shape_together_where_the_draw_is_not_known(colour, channels):
+    measured = result(20.17)
+    measured.about["dataset"]["colour"] = colour
+    found = tolerance_module.tolerance(measured, replace(row("20.17"), method="noisy input"))
+    # The relative deviation of a mean square of N normal numbers is sqrt(2 / N), and 4.34 dB are a factor of e.
+    one = 10 / math.log(10) * math.sqrt(2 / (481 * 321 * channels))
+    assert found.theirs == pytest.approx(one * math.sqrt(53**2 + 15**2) / 68)
+    assert found.ours == pytest.approx(one / math.sqrt(68))
+
+
+def test_without_noise_only_rounding_and_arithmetic_are_allowed():
+    assert tolerance_module.tolerance(result(29.23, sigma=0), row()).allowed == pytest.approx(0.005 + 0.001)
+
+
 def test_where_the_draws_leave_the_margin_open_the_verdict_is_undecided(against, monkeypatch):
     monkeypatch.setattr(tolerance_module, "spread", lambda *words: Spread(300.0, 0.3))
     found = against(result(29.23), row())
