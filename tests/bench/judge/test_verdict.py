@@ -145,7 +145,13 @@ def test_noisy_images_deviate_by_theory_and_all_of_one_shape_together_where_the_
 
 
 def test_without_noise_only_rounding_and_arithmetic_are_allowed():
-    assert tolerance_module.tolerance(result(29.23, sigma=0), row()).allowed == pytest.approx(0.005 + 0.001)
+    measured = result(29.23, sigma=0)
+    assert tolerance_module.tolerance(measured, row()).allowed == pytest.approx(0.005 + 0.001)
+    of_mse = tolerance_module.tolerance(measured, replace(row("65.00"), metric="mse"))
+    assert of_mse.allowed == pytest.approx(0.005 + 65 * (10 ** (0.001 / 10) - 1), rel=1e-3)
+    of_ssim = tolerance_module.tolerance(measured, replace(row("0.9000"), metric="ssim"))
+    assert of_ssim.allowed == pytest.approx(0.00005 + 0.00002)
+    assert (of_mse.margin, of_ssim.margin) == (pytest.approx(65 * (10 ** (0.1 / 10) - 1)), 0.003)
 
 
 def test_where_the_draws_leave_the_margin_open_the_verdict_is_undecided(against, monkeypatch):
@@ -178,6 +184,36 @@ def test_what_rounding_an_output_costs_is_taken_from_the_difference(against):
     assert against(here, row("40.00")).tolerance.shift == 0
     assert against(result(40 - cost, mse=mse), row("40.00", "float")).word == "reproduced"
     assert against(result(40 + cost, mse=mse), row("40.00", "float")).word == "above"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "here"),
+    [("standard", "float"), ("sr", "float"), ("float", "standard"), ("clipped", "standard"), ("torch0", "standard"),
+     ("torch12", "standard")],
+)  # fmt: skip
+def test_rounding_on_one_side_shifts_by_a_twelfth_of_a_squared_level(theirs, here):
+    sign = 1 if here == "standard" else -1  # rounding here makes our error larger
+    measured, entry = result(40.0, protocol=here, mse=6.5), row("40.00", theirs)
+    limits = tolerance_module.tolerance(measured, entry)
+    assert limits.shift == pytest.approx(-sign * 10 * math.log10((6.5 + 1 / 12) / 6.5))
+    of_mse = tolerance_module.tolerance(measured, replace(entry, metric="mse", value="6.50"))
+    assert of_mse.shift == pytest.approx(sign / 12, rel=0.01)
+    for image in measured.records[0].images:
+        image["ssim"] = 0.9
+    assert tolerance_module.tolerance(measured, replace(entry, metric="ssim", value="0.9000")).shift == 0
+    same = {"standard": "sr", "float": "torch0"}[here]
+    for other in (same, "unstated", "derived", "other"):
+        assert tolerance_module.tolerance(measured, row("40.00", other)).shift == 0
+
+
+def test_how_the_noise_of_a_row_was_drawn_is_said_by_its_protocol_its_source_or_not_at_all():
+    draws = {
+        row(protocol="torch0"): "torch-0",
+        replace(row(), paper="DnCNN-PyTorch (SaoYan)"): "independent",
+        replace(row(), paper=DNCNN): "matlab-0",
+        row(): "unknown",
+    }
+    assert {entry: tolerance_module.noise_draw(entry) for entry in draws} == draws
 
 
 @pytest.mark.parametrize(
