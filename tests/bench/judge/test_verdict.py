@@ -238,6 +238,17 @@ def test_an_unstated_protocol_that_agrees_is_reproduced_and_says_so(against):
     assert "not stated" in found.reason
 
 
+def test_the_reason_says_number_source_what_was_allowed_and_what_was_not_stated(against):
+    stated, silent = against(result(29.23), row()), against(result(29.23), row(protocol="unstated"))
+    assert stated.reason == f"29.23 dB in P 2017, T; allowed ±{stated.tolerance.terms}"
+    assert silent.reason == f"29.23 dB in P 2017, T; allowed ±{silent.tolerance.terms}; its protocol is not stated"
+    of_mse = against(result(29.23), replace(row("65.0"), metric="mse"), "mse")
+    assert of_mse.reason.startswith("65.0 in P 2017, T; allowed ±")
+    other = against(result(29.23), row("28.00", protocol="unstated"))
+    assert other.reason == "28.00 dB in P 2017, T: the source does not state its protocol"
+    assert (other.difference, other.allowed) == (pytest.approx(1.23), silent.allowed)
+
+
 @pytest.mark.parametrize(
     ("identity", "reason"),
     [
@@ -421,7 +432,10 @@ def test_the_small_rdns_psnr_of_the_noise_is_held_in_its_own_convention(monkeypa
     found = judge(measured)
     assert found.word == "not comparable"
     assert found.difference == pytest.approx(21.69 + 48.1308 - 69.814149, abs=1e-4)
-    assert "peak 255 for white 1; here 69.82" in found.reason
+    assert found.reason == (
+        "69.814149 in P 2017, T (of the predicted noise with peak 255 for white 1; here 69.82 in that convention): "
+        "published under another protocol (on training data)"
+    )
 
 
 DNCNN = "DnCNN: Beyond a Gaussian Denoiser (Zhang et al., TIP)"
