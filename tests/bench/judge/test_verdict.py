@@ -17,6 +17,7 @@ from bench.judge.spread import PSNR_OF_NOISE, Spread, deviation_of_mean, spread
 from bench.judge.verdict import judge
 from bench.plan.cell import describe
 from bench.plan.protocol import CHOICES, PROTOCOLS
+from bench.plan.protocol import protocol as protocol_of
 from bench.store.records import Record
 from bench.store.results import gather
 
@@ -230,6 +231,33 @@ def test_another_protocol_is_not_comparable(against, protocol, published_row, re
     found = against(result(29.23, protocol=protocol), published_row)
     assert found.word == "not comparable"
     assert reason in found.reason
+
+
+@pytest.mark.parametrize("published_row", [row(), row(protocol="unstated")])
+@pytest.mark.parametrize(
+    ("word", "choices"),
+    [
+        ("standard+channel=y", "channel=y"),
+        ("standard+gray=mean", "gray=mean"),
+        ("standard+crop=4", "crop=4"),
+        ("standard+channel=y-full+crop=3", "crop=3 and channel=y-full"),
+    ],
+)
+def test_choices_that_no_published_number_has_are_not_comparable(against, published_row, word, choices):
+    measured = result(29.23)
+    measured.about["protocol"] = asdict(protocol_of(word))
+    found = against(measured, published_row)
+    assert found.word == "not comparable"
+    assert found.reason.endswith(f": here {choices}, as no published number")
+
+
+def test_the_number_of_a_noisy_image_is_held_against_the_noisy_image(against):
+    measured = result(29.23)
+    for image in measured.records[0].images:
+        image["noisy_psnr"] = 20.18
+    found = against(measured, replace(row("20.17"), method="noisy input"))
+    assert found.difference == pytest.approx(0.01)
+    assert found.word == "reproduced"
 
 
 def test_an_unstated_protocol_that_agrees_is_reproduced_and_says_so(against):
