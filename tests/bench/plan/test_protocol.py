@@ -94,6 +94,20 @@ def test_each_protocol_says_what_it_fixes():
     assert len({protocol.digest for protocol in PROTOCOLS.values()}) == len(PROTOCOLS)
 
 
+def test_each_name_stands_for_these_choices_and_all_else_is_as_in_standard():
+    assert PROTOCOLS["standard"] == Protocol("standard", "independent", "float", "uint8", 0, "rgb", "none")
+    assert {name: known.changes for name, known in PROTOCOLS.items()} == {
+        "standard": {},
+        "seed0": {"noise_draw": "reset"},
+        "matlab0": {"noise_draw": "matlab-0"},
+        "clipped": {"noisy": "uint8"},
+        "float": {"output": "float"},
+        "sr": {"crop": "scale"},
+        "torch0": {"noise_draw": "torch-0", "output": "float"},
+        "torch12": {"noise_draw": "torch-12", "output": "float"},
+    }
+
+
 def test_each_choice_that_can_be_typed_is_one_of_the_protocol():
     assert {field.name for field in fields(Protocol)} == {"name", *CHOICES}
     assert set(CHOICES["gray"]) == {"none", *GRAYS}
