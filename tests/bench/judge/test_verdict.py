@@ -251,6 +251,10 @@ def test_choices_that_no_published_number_has_are_not_comparable(against, publis
     assert found.reason.endswith(f": here {choices}, as no published number")
 
 
+def test_a_border_of_the_scale_is_a_choice_that_published_numbers_have(against):
+    assert against(result(29.23, protocol="sr"), row(protocol="sr")).word == "reproduced"
+
+
 def test_the_number_of_a_noisy_image_is_held_against_the_noisy_image(against):
     measured = result(29.23)
     for image in measured.records[0].images:
@@ -281,10 +285,13 @@ def test_the_reason_says_number_source_what_was_allowed_and_what_was_not_stated(
     ("identity", "reason"),
     [
         ({"options": {"profile": "lc"}}, "here with profile=lc, there as published"),
-        ({"inference": {"precision": "bf16"}}, "here computed in bf16"),
-        ({"inference": {"sigma": 15.0}}, "told sigma 15"),
-        ({"inference": {"ensemble": 8}}, "here with self-ensemble"),
-        ({"inference": {"tile": 64}}, "here in tiles"),
+        ({"inference": {"precision": "bf16"}}, "here computed in bf16, there in fp32"),
+        ({"inference": {"sigma": 15.0}}, "here the method was told sigma 15, whatever the noise"),
+        (
+            {"inference": {"ensemble": 8}},
+            "here with self-ensemble, there without (worth 0.05 dB for DnCNN on Set12 at sigma 25)",
+        ),
+        ({"inference": {"tile": 64}}, "here in tiles, which change what the method sees of an image"),
     ],
 )
 @pytest.mark.parametrize("protocol", ["standard", "unstated"])
@@ -294,7 +301,8 @@ def test_another_way_of_running_is_neither_reproduced_nor_failed(against, identi
     about["identity"] |= identity
     about |= {"method": "bm3d"}
     found = against(measured, row(protocol=protocol))
-    assert (found.word, reason in found.reason) == ("not comparable", True)
+    assert found.word == "not comparable"
+    assert found.reason.endswith(f": {reason}")
 
 
 def test_ssim_and_mse_have_verdicts_of_their_own(against):
