@@ -46,6 +46,21 @@ def test_scores_of_earlier_code_stay_until_the_cell_is_measured_again(one_cell, 
     assert not again.earlier(replace(cell, seed=1))
 
 
+def test_scores_of_earlier_code_stand_where_some_images_were_confirmed(one_cell, photographs, tmp_path, measured):
+    cell = one_cell("nlm", photographs)
+    newer = replace(cell, code="another")
+    Memory(tmp_path / "a.csv", tmp_path / "runs").put(cell, measured)
+    Memory(tmp_path / "a.csv", tmp_path / "runs").adopt(newer, ["camera", "coins"])
+    again = Memory(tmp_path / "a.csv", tmp_path / "runs")
+    assert list(again.cells) == [newer.key]
+    assert again.has(newer)
+    assert again.cells[newer.key]["confirmed"] == "camera coins"
+    known = again.get(newer)
+    assert [row["psnr"] for row in known.images] == [20.25, 30.75]
+    assert (known.provenance["key"], known.provenance["seconds"]) == (newer.key, {"total": 1.0})
+    assert Memory(tmp_path / "a.csv", tmp_path / "runs").get(cell).provenance["key"] == newer.key  # whose these are
+
+
 def test_a_record_of_the_store_counts_as_measured(one_cell, photographs, tmp_path):
     cell = one_cell("nlm", photographs)
     store = Store(tmp_path / "runs")

@@ -5,6 +5,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import pyarrow.parquet as pq
 import pytest
 
 from bench.cli.app import main
@@ -70,7 +71,16 @@ def test_other_images_under_one_key_are_a_conflict(machines):
     assert "2 images here and 1 there" in merge(there, here).conflicts[0]
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty", "flipped", "older", "other"])
+def with_another_pixel(path):
+    """Return the bytes of a record of which one bit of the pixels has flipped, and none of the scores."""
+    content, group = path.read_bytes(), pq.read_metadata(path).row_group(0)
+    columns = {group.column(i).path_in_schema: group.column(i) for i in range(group.num_columns)}
+    pixels = columns["denoised"]
+    place = pixels.data_page_offset + pixels.total_compressed_size - 5
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "flipped", "pixels", "older", "other"])
 def test_what_cannot_be_used_is_named_and_left_out(machines, damage):
     here, there, cells = machines
     path = there.path(cells[2])
@@ -85,6 +95,7 @@ def test_what_cannot_be_used_is_named_and_left_out(machines, damage):
             "cut": content[:-9],
             "empty": b"",
             "flipped": content[:400] + flipped + content[401:],
+            "pixels": with_another_pixel(path),
             "other": b"PAR1",
         }
         path.write_bytes(wrong[damage])
@@ -99,10 +110,11 @@ def test_what_cannot_be_used_is_named_and_left_out(machines, damage):
 
 def test_a_damaged_record_here_is_named_and_not_overwritten(machines):
     here, there, cells = machines
-    here.path(cells[1]).write_bytes(b"damaged")
-    merged = merge(there, here)
-    assert "delete that and merge again" in merged.left_out[0]
-    assert here.path(cells[1]).read_bytes() == b"damaged"
+    for damaged in (b"damaged", with_another_pixel(here.path(cells[1]))):
+        here.path(cells[1]).write_bytes(damaged)
+        merged = merge(there, here)
+        assert "delete that and merge again" in merged.left_out[0]
+        assert here.path(cells[1]).read_bytes() == damaged
     here.path(cells[1]).unlink()
     assert merge(there, here).taken == 1
 
