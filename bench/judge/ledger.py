@@ -1,6 +1,7 @@
 """The ledger: published numbers, each with paper, table, protocol and address."""
 
 import csv
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -115,3 +116,23 @@ def published(
         As in the ledger.
     """
     return _means().get((*names, dataset, colour, degradation, metric), []) if names else []
+
+
+def reference(
+    of: tuple[str, str] | None, names: Iterable[tuple[str, str] | None], *, degradation: str, metric: str
+) -> Published | None:
+    """Return the mean that a measurement is held against: the first one of the first name that has any.
+
+    Parameters
+    ----------
+    of : tuple of str, optional
+        Dataset and colour in the ledger; None, for images of a person, returns None.
+    names : iterable of tuple of str or None
+        Methods and variants in the ledger, as of a self-ensemble and then of the plain method.
+    degradation, metric : str
+        As in the ledger.
+    """
+    if of is None:
+        return None
+    rows = (published(pair, dataset=of[0], colour=of[1], degradation=degradation, metric=metric) for pair in names)
+    return next((found[0] for found in rows if found), None)

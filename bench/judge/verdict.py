@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 import methods
+from bench.judge import ledger
 from bench.judge.claims import AS_RUN, claimed
-from bench.judge.ledger import INPUTS, Claim, Published, published
+from bench.judge.ledger import INPUTS, Claim, Published
 from bench.judge.tolerance import Tolerance, tolerance
 from bench.plan.protocol import Protocol
 from bench.store.results import PEAK_255_OF_UNIT, Result
@@ -130,16 +131,10 @@ def reference(result: Result, metric: str) -> Published | None:
 
     A self-ensemble is held against the row of one, and against the plain row where there is none.
     """
-    if claim := claimed(result, metric):
-        return claim
-    if result.ledger is None:
-        return None
-    dataset, colour = result.ledger
-    for names in [result.published_ensemble] * result.ensembled + [result.published_as]:
-        rows = published(names, dataset=dataset, colour=colour, degradation=result.degradation, metric=metric)
-        if rows:
-            return rows[0]
-    return None
+    names = [result.published_ensemble] * result.ensembled + [result.published_as]
+    return claimed(result, metric) or ledger.reference(
+        result.ledger, names, degradation=result.degradation, metric=metric
+    )
 
 
 def _own_choices(result: Result) -> str:

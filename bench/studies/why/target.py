@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from bench.common.errors import BenchError
 from bench.common.parsing import number
 from bench.degradation.seed import PUBLISHED
-from bench.judge.ledger import Published, published
+from bench.judge import ledger
+from bench.judge.ledger import Published
 from bench.judge.spread import deviation_of_mean, spread
 from bench.judge.tolerance import AGREE, noise_draw
 from bench.plan.cell import Cell
@@ -155,16 +156,9 @@ def _half_unit(text: str) -> float:
 
 
 def reference(cell: Cell, metric: str) -> Published | None:
-    """Return the row of the ledger that a cell is held against."""
-    if cell.dataset.ledger is None:
-        return None
-    dataset, colour = cell.dataset.ledger
-    ensembled = [cell.net.published_ensemble] if cell.inference.ensemble == 8 else []
-    for names in (*ensembled, cell.net.published):
-        rows = published(names, dataset=dataset, colour=colour, degradation=str(cell.degradation), metric=metric)
-        if rows:
-            return rows[0]
-    return None
+    """Return the row of the ledger that a result of a cell is held against."""
+    names = [cell.net.published_ensemble] * (cell.inference.ensemble == 8) + [cell.net.published]
+    return ledger.reference(cell.dataset.ledger, names, degradation=str(cell.degradation), metric=metric)
 
 
 def of_a_draw(cell: Cell, shapes: list[tuple[int, int]], target: Target) -> dict[str, float]:

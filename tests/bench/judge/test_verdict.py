@@ -9,10 +9,9 @@ import datasets
 import methods
 from bench.judge import ledger as ledger_module
 from bench.judge import tolerance as tolerance_module
-from bench.judge import verdict
 from bench.judge.family import families
 from bench.judge.ledger import PROTOCOLS as LEDGER_PROTOCOLS
-from bench.judge.ledger import Published, ledger, published
+from bench.judge.ledger import Published, ledger, published, reference
 from bench.judge.spread import PSNR_OF_NOISE, Spread, deviation_of_mean, spread
 from bench.judge.verdict import judge
 from bench.plan.cell import describe
@@ -61,7 +60,7 @@ def against(monkeypatch):
     """Return a function that judges a result against one row."""
 
     def hold(measured, published_row, metric="psnr"):
-        monkeypatch.setattr(verdict, "published", lambda names, **words: [published_row])
+        monkeypatch.setattr(ledger_module, "published", lambda names, **words: [published_row])
         return judge(measured, metric)
 
     return hold
@@ -323,7 +322,7 @@ def test_numbers_that_deviate_the_same_way_are_judged_as_one(monkeypatch):
     """Each passes by itself, the three together do not."""
     printed = {15: "31.07", 25: "28.57", 50: "25.62"}
     monkeypatch.setattr(
-        verdict, "published",
+        ledger_module, "published",
         lambda names, degradation, **words: [
             replace(row(printed[int(degradation.partition(":")[2])]), paper="DnCNN-PyTorch (SaoYan)")
         ],
@@ -354,7 +353,7 @@ def test_what_moves_a_whole_family_at_once_is_no_proof(monkeypatch, protocol, pa
     printed = {15: "31.070", 25: "28.570", 50: "25.620"}
     source = replace(row(protocol="torch0" if protocol == "torch0" else "standard"), paper=paper)
     monkeypatch.setattr(
-        verdict, "published",
+        ledger_module, "published",
         lambda names, degradation, **words: [replace(source, value=printed[int(degradation.partition(":")[2])])],
     )  # fmt: skip
     found = [result(float(value) + gap, sigma=sigma, protocol=protocol) for sigma, value in printed.items()]
@@ -440,6 +439,12 @@ def test_the_first_mean_of_a_key_is_the_reference(written_ledger):
     assert [r.value for r in published(("DnCNN", "S"), metric="ssim", **where)] == ["0.8618"]
     assert published(("DnCNN", "S"), metric="psnr", **where | {"colour": "rgb"}) == []
     assert published(None, metric="psnr", **where) == []
+    # What a measurement is held against: the first of its names that has a number, as of a self-ensemble or plain.
+    cell = {"degradation": "gaussian:25", "metric": "psnr"}
+    names = [("DnCNN", "x8"), None, ("DnCNN", "B"), ("DnCNN", "S")]
+    assert reference(("set12", "gray"), names, **cell).value == "30.36"
+    assert reference(("set12", "rgb"), names, **cell) is None
+    assert reference(None, names, **cell) is None
 
 
 def test_every_row_of_the_ledger_is_sound():
@@ -461,7 +466,8 @@ def test_every_row_of_the_ledger_is_sound():
 def test_the_small_rdns_psnr_of_the_noise_is_held_in_its_own_convention(monkeypatch):
     # 69.81 is printed for noise of mean 0.01 and deviation 0.255; in the usual convention it is 48.13 dB less.
     printed = replace(row("69.814149", protocol="other", note="on training data"), metric="psnr_noise_255")
-    monkeypatch.setattr(verdict, "published", lambda names, metric, **words: [printed] if metric != "psnr" else [])
+    of_noise = {"psnr_noise_255": [printed]}
+    monkeypatch.setattr(ledger_module, "published", lambda names, metric, **words: of_noise.get(metric, []))
     measured = result(21.5)
     for image in measured.records[0].images:
         image["noise_psnr"] = 21.69
