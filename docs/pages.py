@@ -218,6 +218,22 @@ def protocols_table() -> str:
     return f"{named}\n\n{table(('your own', 'what it means'), choices)}"
 
 
+def open_table() -> str:
+    """Return the published numbers that were measured, not reproduced, and not explained."""
+    from bench.judge.verified import committed, state
+    from bench.studies.verify.judged import nearest
+
+    rows = []
+    for row in filter(lambda row: state(row) == "open", committed()):
+        cause, left = nearest(row) or ("none known", float(row["difference"]))
+        number = " ".join(
+            filter(None, (row["method"], row["variant"], row["dataset"], row["image"], row["degradation"]))
+        )
+        scores = (f"{row['metric'].upper()} {row['published']}", f"{float(row['measured']):.5g}", row["verdict"])
+        rows.append((number, row["paper"], *scores, cause, f"{left:+.3f}"))
+    return table(("number", "paper", "published", "measured", "verdict", "nearest cause", "what it leaves"), rows)
+
+
 def table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a table in Markdown; its texts may have markup."""
     lines = (names, ["---"] * len(names), *rows)
@@ -231,5 +247,6 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "datasets": datasets_table,
     "noise": noise_table,
     "protocols": protocols_table,
+    "open": open_table,
 }
 """What stands in a page for the comment of its name."""

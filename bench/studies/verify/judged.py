@@ -1,7 +1,7 @@
 """What became of a published number: measured, and held against the ledger."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -17,6 +17,9 @@ from bench.studies.verify.numbers import Number
 
 CAUSES = ROOT / "results" / "causes.csv"
 """Why numbers are not reproduced, where that is known."""
+
+EXPLAINED = 0.02
+"""What a cause may leave of a difference in dB."""
 
 OPEN = ("above", "below", "undecided", "not comparable")
 """Verdicts that ask for a cause."""
@@ -130,21 +133,32 @@ def with_seeds(cell: Cell) -> list[Cell]:
 
 
 def cause(row: Published, difference: float) -> str:
-    """Return why a number is not reproduced, by `CAUSES`; empty where that is not known.
+    """Return why a number is not reproduced, by `CAUSES`; empty where no cause explains it.
 
-    A cause explains differences, measured minus published, from its `least` to its `most` only.
+    A cause explains differences, measured minus published, from its `least` to its `most` only, and only where no more
+    than `EXPLAINED` of the difference is left.
     """
-    values = {name: getattr(row, name) for name in _KEYS}
-    for known in _causes():
-        least, most = float(known["least"] or -math.inf), float(known["most"] or math.inf)
-        if all(known[name] in ("", values[name]) for name in _KEYS) and least <= difference <= most:
-            return known["cause"]
-    return ""
+    known = _of({name: getattr(row, name) for name in _KEYS}, difference)
+    return next((cause for cause, left in known if abs(left) <= EXPLAINED), "")
+
+
+def nearest(row: Mapping[str, str]) -> tuple[str, float] | None:
+    """Return the cause that leaves the least of the difference of a row of the table, and what it leaves."""
+    known = _of({**row, "value": row["published"]}, float(row["difference"]))
+    return min(known, key=lambda one: abs(one[1]), default=None)
 
 
 _KEYS = ("method", "variant", "dataset", "degradation", "metric", "image", "paper", "value")
 
 
+def _of(values: Mapping[str, str], difference: float) -> Iterator[tuple[str, float]]:
+    """Give the causes of a number, each with what of the difference it leaves."""
+    for known in _causes():
+        least, most = float(known["least"] or -math.inf), float(known["most"] or math.inf)
+        if all(known[name] in ("", values[name]) for name in _KEYS) and least <= difference <= most:
+            yield known["cause"], float(known["left"] or 0)
+
+
 @cache
 def _causes() -> Collection[dict[str, str]]:
-    return numbered_rows(CAUSES, (*_KEYS, "least", "most", "cause", "evidence")).values()
+    return numbered_rows(CAUSES, (*_KEYS, "least", "most", "left", "cause", "evidence")).values()

@@ -14,6 +14,7 @@ from bench import degradation
 from bench.common.errors import BenchError
 from bench.common.paths import ROOT
 from bench.judge.ledger import Published, ledger
+from bench.judge.ledger_check import COLUMNS
 from bench.judge.verdict import held
 from bench.judge.verified import TABLE, sentence, state
 from bench.plan.request import Request, plan
@@ -22,10 +23,11 @@ from bench.run.settings import Settings
 from bench.store.memory import SCORES, Memory
 from bench.store.records import Record
 from bench.store.results import Result
+from bench.studies.verify import judged as judged_module
 from bench.studies.verify import numbers as numbers_module
 from bench.studies.verify import study
 from bench.studies.verify.confirm import confirm
-from bench.studies.verify.judged import CAUSES, cause, judged
+from bench.studies.verify.judged import CAUSES, cause, judged, nearest
 from bench.studies.verify.numbers import Number, measurable, protocols
 
 DNCNN = "DnCNN: Beyond a Gaussian Denoiser (Zhang et al., TIP)"
@@ -337,6 +339,25 @@ def test_a_cause_explains_no_more_than_it_says(memory):
     assert judged(Number(ffdnet, (cell(),)), memory).row(memory)["cause"] == ""
     known(memory, cell(), 30.6)
     assert judged(Number(ffdnet, (cell(),)), memory).row(memory)["cause"].startswith("other weights")
+
+
+def test_a_cause_that_leaves_more_than_two_hundredths_is_the_nearest_and_explains_nothing(tmp_path, monkeypatch):
+    table = tmp_path / "causes.csv"
+    head = "method,variant,dataset,degradation,metric,image,paper,value,least,most,left,cause,evidence\n"
+    table.write_text(
+        f"{head}M,,,,psnr,,,,,,0.03,far,x\nM,,,,psnr,,,,-1,0.1,-0.021,near,x\nM,,,,psnr,,,1.0,,,0.02,known,x\n"
+    )
+    monkeypatch.setattr(judged_module, "CAUSES", table)
+    judged_module._causes.cache_clear()
+    row = dict.fromkeys(COLUMNS, "") | {"method": "M", "metric": "psnr"}
+    found = [cause(Published(**row | {"value": value}), 0.1) for value in ("1.0", "2.0")]
+    line = row | {"published": "2.0"}
+    close = [nearest(line | {"difference": difference}) for difference in ("0.1", "0.2")]
+    none = nearest(line | {"difference": "0.1", "method": "N"})
+    judged_module._causes.cache_clear()
+    assert found == ["known", ""]
+    assert close == [("near", -0.021), ("far", 0.03)]
+    assert none is None
 
 
 def test_readme_and_causes_speak_of_the_committed_table(committed):
