@@ -21,7 +21,7 @@ class Choices:
     images, field, level, noisy, net, told, inference : str
         What comes before the method is through: the images, the noise field, its strength, what is done to the noisy
         image, which net, the sigma that it is told, and ensemble or precision. Another value takes another run.
-    output, channel, crop, peak, pooling, window : str
+    output, channel, crop, error, peak, pooling, window : str
         What is scored, and how.
     """
 
@@ -35,6 +35,7 @@ class Choices:
     output: str = "uint8"
     channel: str = "all"
     crop: str = "0"
+    error: str = "square"
     peak: str = "255"
     pooling: str = "mean"
     window: str = "wang"
@@ -54,8 +55,6 @@ class Choices:
 
 AXES = tuple(f.name for f in fields(Choices))
 BEFORE, AFTER = AXES[: AXES.index("output")], AXES[AXES.index("output") :]
-OF_PSNR, OF_SSIM = ("pooling",), ("window",)
-"""Axes that move only the one metric."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +91,8 @@ GRAY_IMAGES: Words = {
     "jpeg90": ("the images went through JPEG of quality 90", 1),
     "jpeg75": ("the images went through JPEG of quality 75", 1),
     "half": ("the images are resized to half their size", 1),
+    "half-mean": ("the images are halved by averages of 2x2 pixels", 2),
+    "half-skip": ("the images are halved by leaving out every second pixel", 2),
     "modcrop8": ("the images are cropped to a multiple of 8", 2),
 }
 COLOUR_IMAGES: Words = GRAY_IMAGES | {
@@ -193,6 +194,10 @@ CROPS: Words = {
     str(n): (f"a border of {n} {'pixels' if n > 1 else 'pixel'} is left out", 1 if n in COMMON_CROPS else 2)
     for n in range(17)
 }
+ERRORS: Words = {
+    "overflow": ("the error is taken and squared in 8 bit, where it overflows", 0),
+    "absolute": ("the absolute error is taken for the squared one", 2),
+}
 PEAKS: Words = {
     "max": ("the peak is the maximum of the clean image", 0),
     "range": ("the peak is the range of the clean image", 0),
@@ -208,7 +213,9 @@ PEAKS: Words = {
     "100": ("the peak is 100 for images from 0 to 255", 2),
     "unit": ("the peak is 255 for images from 0 to 1", 1),
     "2": ("the peak is 2 for images from 0 to 1, as scikit-image takes floats", 0),
+    "unsquared": ("the peak is not squared", 2),
 }
+COLOUR_PEAKS: Words = PEAKS | {"summed": ("the errors of the three channels are added, not averaged", 1)}
 POOLING: Words = {
     "pooled": ("PSNR is that of the pooled error of the set", 0),
     "mean-mse": ("PSNR is that of the mean of the images' MSE", 1),
@@ -259,7 +266,8 @@ def after(colour: bool, base: Choices, metrics: Iterable[str]) -> list[Switch]:
         "output": COLOUR_OUTPUTS if colour else OUTPUTS,
         "channel": COLOUR_CHANNELS if colour else GRAY_CHANNELS,
         "crop": CROPS,
-        "peak": PEAKS,
+        "error": ERRORS if "psnr" in metrics else {},
+        "peak": COLOUR_PEAKS if colour else PEAKS,
         "pooling": POOLING if "psnr" in metrics else {},
         "window": (COLOUR_WINDOWS if colour else WINDOWS) if "ssim" in metrics else {},
     }

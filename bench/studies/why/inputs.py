@@ -39,9 +39,17 @@ class Trial(Sample):
     choices: Choices = field(default_factory=Choices)
 
 
+def _blocks(image: "Image", side: int) -> "Image":
+    """Return an image as squares, (rows, side, columns, side, channels), without what is left of them."""
+    rows, columns = image.shape[0] // side, image.shape[1] // side
+    return image[: rows * side, : columns * side].reshape(rows, side, columns, side, -1)
+
+
 IMAGES: "Mapping[str, Callable[[Image], Image]]" = {
     "limited": lambda image: rounded(image * (219 / 255) + 16),
     "half": lambda image: rounded(imresize(image, (image.shape[0] // 2, image.shape[1] // 2))),
+    "half-mean": lambda image: rounded(_blocks(image, 2).mean((1, 3))),
+    "half-skip": lambda image: image[::2, ::2],
     "modcrop8": lambda image: image[: image.shape[0] // 8 * 8, : image.shape[1] // 8 * 8],
     "bgr": lambda image: image[..., ::-1],
 }

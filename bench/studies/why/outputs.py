@@ -77,7 +77,7 @@ def _saved(quality: int) -> "Callable[[Image, Image], Image]":
     return lambda output, noisy: as_jpeg(output, quality)
 
 
-QUALITIES = (50, 75, 80, 85, 90, 95)
+QUALITIES = (50, 60, 70, 75, 80, 85, 87, 90, 92, 95, 98)
 """Of JPEG files that outputs are saved as."""
 
 OUTPUT: "Mapping[str, Callable[[Image, Image], Image]]" = {

@@ -1,7 +1,7 @@
 """The score of one image under choices of output, channel, crop, peak and window; what is shared is computed once."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,23 @@ if TYPE_CHECKING:
     import numpy as np
 
 FIXED = {"255": 255.0, "256": 256.0, "254": 254.0, "235": 235.0, "219": 219.0, "100": 100.0, "1": 1.0}
-FIXED |= {"unit": 255.0**2, "2": 510.0}
+FIXED |= {"unit": 255.0**2, "2": 510.0, "unsquared": 255.0**0.5, "summed": 255.0 / 3**0.5}
 """Peaks in grey levels."""
+
+
+def _overflow(clean: "np.ndarray", scored: "np.ndarray") -> "np.ndarray":
+    """Return the square of the difference of two images of type uint8, as that type holds it."""
+    import numpy as np
+
+    return (np.rint(clean) - np.rint(scored)) ** 2 % 256
+
+
+ERROR: "Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]]" = {
+    "square": lambda clean, scored: (clean - scored) ** 2,
+    "overflow": _overflow,
+    "absolute": lambda clean, scored: abs(clean - scored),
+}
+"""``function(clean, scored)`` returns the map whose mean is called the mean squared error."""
 
 
 class Scored:
@@ -64,10 +79,9 @@ class Scored:
         """Return the mean squared error within the border; of channels that are averaged, their geometric mean."""
         import numpy as np
 
-        key = (choices.output, choices.channel)
+        key = (choices.output, choices.channel, choices.error)
         if key not in self._rings:
-            clean, scored = self._pair(choices)
-            self._rings[key] = self._within((clean - scored) ** 2)
+            self._rings[key] = self._within(ERROR[choices.error](*self._pair(choices)))
         sums, counts = self._rings[key]
         crop = min(int(choices.crop), len(counts) - 1)
         means = sums[crop] / counts[crop]

@@ -11,6 +11,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from skimage import data
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from skimage.transform import downscale_local_mean
 
 from bench.cli.app import main
 from bench.common.errors import BenchError
@@ -127,6 +128,8 @@ def test_colour_is_scored_in_every_way():
     }
     for channel, value in expected.items():
         assert number("psnr", COLOUR, COLOUR_OUTPUT, channel=channel) == pytest.approx(value), channel
+    added = ((COLOUR - COLOUR_OUTPUT) ** 2).sum(2).mean()
+    assert number("psnr", COLOUR, COLOUR_OUTPUT, peak="summed") == pytest.approx(10 * np.log10(255**2 / added))
     assert number("psnr", COLOUR, COLOUR_OUTPUT[..., ::-1], output="bgr") == pytest.approx(expected["all"])
     each = [structural_similarity(COLOUR[..., c], COLOUR_OUTPUT[..., c], **GAUSSIAN) for c in range(3)]
     assert number("ssim", COLOUR, COLOUR_OUTPUT) == pytest.approx(np.mean(each))
@@ -187,6 +190,15 @@ def peak_max(x, y):
     return 10 * np.log10(x.max() ** 2 / np.mean((x - y) ** 2))
 
 
+def overflowing(x, y):
+    """Return what the usual line gives for two images of type uint8: difference and square wrap around."""
+    return 10 * np.log10(255**2 / np.mean((x.astype(np.uint8) - y.astype(np.uint8)) ** 2))
+
+
+def averaged(image):
+    return np.rint(downscale_local_mean(image, (2, 2, 1)))
+
+
 def pooled(errors):
     return 10 * np.log10(255**2 * 2 * 72 * 72 / errors.sum())
 
@@ -210,7 +222,7 @@ class Planted:
     def value(self, images=None, field=None, sigma=25, noisy=None, told=25, output=None, score=None, pool=np.mean):
         """Return the PSNR of the set; each function stands for a step of the usual loop."""
         scores = []
-        field = field or (lambda shape: np.random.RandomState(0).standard_normal(shape))
+        field = field() if field else (lambda shape: np.random.RandomState(0).standard_normal(shape))
         for image in self.images:
             clean = images(image) if images else image
             degraded = clean + sigma * field(clean.shape)
@@ -269,12 +281,16 @@ SINGLE = [
     ("a border of 7 pixels", {"score": lambda x, y: plain_psnr(x[7:-7, 7:-7], y[7:-7, 7:-7])}),
     ("the maximum of the clean image", {"score": peak_max}),
     ("pooled error", {"score": lambda x, y: np.sum((x - y) ** 2), "pool": pooled}),
+    ("squared in 8 bit, where it overflows", {"score": overflowing}),
+    ("the peak is not squared", {"score": lambda x, y: 10 * np.log10(255 / np.mean((x - y) ** 2))}),
+    ("the absolute error", {"score": lambda x, y: 10 * np.log10(255**2 / np.mean(abs(x - y)))}),
+    ("averages of 2x2 pixels", {"images": averaged}),
+    ("leaving out every second pixel", {"images": lambda x: x[::2, ::2]}),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("words", "planting"), SINGLE, ids=[words for words, _ in SINGLE])
 def test_a_planted_switch_is_named(planted, words, planting):
-    planting = planting | ({"field": planting["field"]()} if "field" in planting else {})
     said = planted.explained(planted.value(**planting))
     assert any(words in line for line in said), said
     assert not any("Nothing" in line or "as it is" in line for line in said), said
@@ -285,7 +301,12 @@ PAIRS = [
     (("limited-range Y", "clipped, not rounded"), {"images": limited, "output": lambda o, y: clipped(o)}),
     (("8 bit", "a border of 4"), {"noisy": rounded, "score": lambda x, y: plain_psnr(x[4:-4, 4:-4], y[4:-4, 4:-4])}),
     (("limited-range Y", "8 bit"), {"images": limited, "noisy": rounded}),
-]
+    (("the noisy image is clipped", "overflows"), {"noisy": clipped, "score": overflowing}),
+    (("torch.manual_seed(0)", "maximum of the clean"), {"field": of_torch, "score": peak_max}),
+    (("the noise has sigma 15", "told sigma 15"), {"sigma": 15, "told": 15}),
+    (("uint8 overflows", "pooled error"), {
+        "noisy": lambda y: np.rint(y) % 256, "score": lambda x, y: np.sum((x - y) ** 2), "pool": pooled}),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("words", "planting"), PAIRS, ids=[" and ".join(words) for words, _ in PAIRS])
