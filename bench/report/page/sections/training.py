@@ -58,7 +58,7 @@ def _of_boards(boards: Sequence[Leaderboard]) -> Iterator[Curve]:
         for path, content in known.items():
             if content.get("sha256") in used:
                 try:
-                    yield curve_of(content, f"methods/weights/{path.name}")
+                    yield curve_of(content, f"methods/weights/{path.relative_to(trained_here.FOLDER).as_posix()}")
                 except (KeyError, TypeError, ValueError, AttributeError):
                     continue  # make list names a record that cannot be used
 
