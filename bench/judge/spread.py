@@ -36,7 +36,7 @@ class Spread:
     correlation: float
 
 
-def spread(metric: str, dataset: str, sigma: float) -> Spread:
+def spread(metric: str, dataset: str, sigma: float, channels: int) -> Spread:
     """Return what was measured at a sigma: between two of the table linear in it, beyond them by its square root.
 
     Parameters
@@ -44,11 +44,13 @@ def spread(metric: str, dataset: str, sigma: float) -> Spread:
     metric : str
         ``"psnr"`` or ``"ssim"``.
     dataset : str
-        The mean over all datasets of the table stands for one that is not in it.
+        The mean over the datasets of the table that have as many channels stands for one that is not in it.
     sigma : float
         Standard deviation of the noise, 0-255 scale.
+    channels : int
+        1 or 3.
     """
-    curves = _curves(metric)
+    curves = _curves(metric, channels)
     wanted = [curves[dataset]] if dataset in curves else list(curves.values())
     found = [_between(curve, sigma) for curve in wanted]
     return Spread(fmean(s.deviation for s in found), fmean(s.correlation for s in found))
@@ -90,10 +92,11 @@ def _between(curve: Sequence[tuple[float, Spread]], sigma: float) -> Spread:
 
 
 @cache
-def _curves(metric: str) -> dict[str, list[tuple[float, Spread]]]:
+def _curves(metric: str, channels: int) -> dict[str, list[tuple[float, Spread]]]:
     curves: dict[str, list[tuple[float, Spread]]] = {}
     with TABLE.open(newline="", encoding="utf-8") as table:
-        for row in sorted(csv.DictReader(table), key=lambda row: float(row["sigma"])):
+        rows = [row for row in csv.DictReader(table) if row["channels"] == str(channels)]
+        for row in sorted(rows, key=lambda row: float(row["sigma"])):
             deviation = (
                 float(row["psnr_ratio"]) * PSNR_OF_NOISE if metric == "psnr" else float(row[f"{metric}_deviation"])
             )

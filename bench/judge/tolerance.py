@@ -98,7 +98,8 @@ def tolerance(result: Result, row: Published) -> Tolerance:
     kind = "ssim" if metric == "ssim" else "psnr"
     shapes = [(image["height"], image["width"]) for image in result.records[0].images]
     channels = 3 if result.about["dataset"]["colour"] == "rgb" else 1
-    one = Spread(PSNR_OF_NOISE, 1.0) if row.method in INPUTS else spread(kind, result.dataset, result.sigma)
+    of_noise = row.method in INPUTS
+    one = Spread(PSNR_OF_NOISE, 1.0) if of_noise else spread(kind, result.dataset, result.sigma, channels)
     here, there = result.rules.noise_draw, noise_draw(row)
     same = here == there and here in PUBLISHED and len(result.seeds) == 1
     drawn = result.sigma > 0 and not same

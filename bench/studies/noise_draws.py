@@ -40,9 +40,10 @@ def measure(method: str, data: str, noise: str, draws: int, settings: Settings, 
     Returns
     -------
     list of dict
-        One row a method, dataset and sigma: `images`, `draws`; `psnr_ratio`, the standard deviation of one image's
-        output PSNR over that of its input, (10 / ln 10) sqrt(2 / samples); `ssim_deviation`, that of one image's SSIM
-        times sqrt(samples); and of both the correlation, the mean over pairs of images of one shape.
+        One row a method, dataset and sigma: `channels`, 1 or 3; `images`, `draws`; `psnr_ratio`, the standard
+        deviation of one image's output PSNR over that of its input, (10 / ln 10) sqrt(2 / samples); `ssim_deviation`,
+        that of one image's SSIM times sqrt(samples); and of both the correlation, the mean over pairs of images of one
+        shape.
 
     Raises
     ------
@@ -63,7 +64,8 @@ def _row(cell: Cell, records: Sequence[Record]) -> dict[str, Any]:
     import numpy as np
 
     images = records[0].images
-    samples = np.array([row["height"] * row["width"] for row in images]) * (3 if cell.dataset.colour == "rgb" else 1)
+    channels = 3 if cell.dataset.colour == "rgb" else 1
+    samples = np.array([row["height"] * row["width"] * channels for row in images])
     psnr, ssim = (np.array([[row[metric] for row in record.images] for record in records]) for metric in METRICS)
     shapes = [(row["height"], row["width"]) for row in images]
     pairs = [(i, j) for i, j in combinations(range(len(shapes)), 2) if shapes[i] == shapes[j]]
@@ -81,6 +83,7 @@ def _row(cell: Cell, records: Sequence[Record]) -> dict[str, Any]:
         "method": cell.label,
         "dataset": cell.dataset.noise_name,
         "sigma": cell.degradation.sigma,
+        "channels": channels,
         "images": len(images),
         "draws": len(records),
         "psnr_ratio": round(float((psnr.var(0, ddof=1) / of_input**2).mean()) ** 0.5, 3),

@@ -8,6 +8,7 @@ import pytest
 import datasets
 import methods
 from bench.judge import ledger as ledger_module
+from bench.judge import spread as spread_module
 from bench.judge import tolerance as tolerance_module
 from bench.judge.family import families
 from bench.judge.ledger import PROTOCOLS as LEDGER_PROTOCOLS
@@ -112,7 +113,7 @@ def test_of_equal_methods_99_in_100_agree_and_of_those_a_margin_apart_5_are_repr
     against, sigma, paper, protocol, seeds
 ):
     """PSNRs of BSD68 are drawn with the deviation and the correlation of results/measured/draws.csv."""
-    rng, draws, one = np.random.default_rng(0), 4000, spread("psnr", "bsd68", sigma)
+    rng, draws, one = np.random.default_rng(0), 4000, spread("psnr", "bsd68", sigma, 1)
     reset = paper.startswith("FFDNet")
     ours = np.mean([drawn_means(rng, draws, one, shared=protocol == "seed0") for _ in range(seeds)], axis=0)
     chance = ours - drawn_means(rng, draws, one, shared=reset)
@@ -121,6 +122,19 @@ def test_of_equal_methods_99_in_100_agree_and_of_those_a_margin_apart_5_are_repr
     assert np.mean([limits.agrees(d) for d in chance]) == pytest.approx(0.99, abs=0.006)
     apart = np.mean([limits.excludes(limits.margin + d) for d in chance])
     assert apart == pytest.approx(0.05, abs=0.02)
+
+
+def test_a_set_without_draws_of_its_own_has_the_mean_of_those_with_as_many_channels(tmp_path, monkeypatch):
+    table = tmp_path / "draws.csv"
+    head = "method,dataset,sigma,channels,images,draws,psnr_ratio,psnr_correlation,ssim_deviation,ssim_correlation\n"
+    rows = "A,one,25.0,1,5,9,2,0.3,0.4,0.1\nA,two,25.0,1,5,9,3,0.5,0.6,0.3\nB,three,25.0,3,5,9,5,0.4,0.2,0\n"
+    table.write_text(head + rows, encoding="utf-8")
+    monkeypatch.setattr(spread_module, "TABLE", table)
+    spread_module._curves.cache_clear()
+    gray, colour = (spread("psnr", "another", 25.0, channels) for channels in (1, 3))
+    spread_module._curves.cache_clear()
+    assert gray == Spread(pytest.approx(2.5 * PSNR_OF_NOISE), pytest.approx(0.4))
+    assert colour == Spread(pytest.approx(5 * PSNR_OF_NOISE), 0.4)
 
 
 def test_a_source_of_independent_draws_allows_less_and_more_seeds_of_ours_narrow_it(against):
