@@ -289,6 +289,8 @@ def test_the_reason_says_number_source_what_was_allowed_and_what_was_not_stated(
     assert silent.reason == f"29.23 dB in P 2017, T; allowed ±{silent.tolerance.terms}; its protocol is not stated"
     of_mse = against(result(29.23), replace(row("65.0"), metric="mse"), "mse")
     assert of_mse.reason.startswith("65.0 in P 2017, T; allowed ±")
+    above = against(result(29.40), row())
+    assert above.reason == f"29.23 dB in P 2017, T; allowed ±{above.tolerance.terms}"
     other = against(result(29.23), row("28.00", protocol="unstated"))
     assert other.reason == "28.00 dB in P 2017, T: the source does not state its protocol"
     assert (other.difference, other.allowed) == (pytest.approx(1.23), silent.allowed)
@@ -316,6 +318,15 @@ def test_another_way_of_running_is_neither_reproduced_nor_failed(against, identi
     found = against(measured, row(protocol=protocol))
     assert found.word == "not comparable"
     assert found.reason.endswith(f": {reason}")
+
+
+def test_options_that_are_the_usual_ones_or_of_no_registered_method_are_no_other_way(against):
+    for name, options in (("bm3d", {"profile": "np", "other": "x"}), ("mine", {"profile": "lc"}), ("", {"a": "b"})):
+        measured = result(29.23)
+        measured.about["identity"] |= {"options": options}
+        if name:
+            measured.about["method"] = name
+        assert against(measured, row()).word == "reproduced"
 
 
 def test_ssim_and_mse_have_verdicts_of_their_own(against):

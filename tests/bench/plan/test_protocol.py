@@ -165,7 +165,12 @@ def test_a_list_holds_several_each_with_its_changes(colour):
         ("standard,crop=1.5", "crop is 1.5; expected a whole number of pixels, scale"),
         ("standard,crop=4,crop=5", "crop is both 4 and 5"),
         ("standard,gray=rgb2gray", "gray is rgb2gray; expected none, bt601, y-limited, mean, red, green, blue"),
-        ("standard,gray=mean,channel=y", "leaves one channel"),
+        ("standard,channel=y=y", "channel is y=y; expected rgb, y, y-full"),
+        (
+            "standard,gray=mean,channel=y",
+            "PROTOCOL=standard+gray=mean+channel=y: gray=mean leaves one channel, so that channel=y has none to choose"
+            "; leave one of the two out",
+        ),
         ("standard,name=x", "unknown choice of PROTOCOL=standard+name=x 'name'"),
         ("seed0,channel=y-full,noise_draw=independent,ssim=x", "; see make list WHAT=protocols"),
     ],
