@@ -9,7 +9,7 @@ import pytest
 
 from bench.common.errors import BenchError
 from bench.store.opened import hash_of, name_of
-from bench.store.records import Record, Store, described, score_columns
+from bench.store.records import Record, Store, described, score_columns, store_of
 from bench.store.results import current, gather
 
 
@@ -107,6 +107,13 @@ def test_the_last_records_of_a_method_tell_what_it_takes(tmp_path, one_cell, pho
     assert [found.provenance["key"] for found in store.like(cells[:1], limit=1)] == [cells[0].key]
     assert len(store.like(cells)) == 4
     assert store.like([replace(cells[0], options={"patch": "9"})]) == []
+
+
+def test_the_records_of_an_output_folder_lie_in_its_folder_runs(tmp_path):
+    runs = tmp_path / "runs"
+    assert store_of(tmp_path).folder == store_of(runs).folder == runs
+    (runs / "runs").mkdir(parents=True)  # an output folder of this name
+    assert store_of(runs).folder == runs / "runs"
 
 
 def test_a_folder_without_a_finished_cell_says_what_to_run(tmp_path):
