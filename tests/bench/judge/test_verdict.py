@@ -161,6 +161,7 @@ def test_noisy_images_deviate_by_theory_and_all_of_one_shape_together_where_the_
 def test_without_noise_only_rounding_and_arithmetic_are_allowed():
     measured = result(29.23, sigma=0)
     assert tolerance_module.tolerance(measured, row()).allowed == pytest.approx(0.005 + 0.001)
+    assert tolerance_module.tolerance(result(29.23, sigma=0.5), row()).deviation > 0
     of_mse = tolerance_module.tolerance(measured, replace(row("65.00"), metric="mse"))
     assert of_mse.allowed == pytest.approx(0.005 + 65 * (10 ** (0.001 / 10) - 1), rel=1e-3)
     of_ssim = tolerance_module.tolerance(measured, replace(row("0.9000"), metric="ssim"))
@@ -262,6 +263,17 @@ def test_choices_that_no_published_number_has_are_not_comparable(against, publis
     found = against(measured, published_row)
     assert found.word == "not comparable"
     assert found.reason.endswith(f": here {choices}, as no published number")
+
+
+def test_a_mean_that_lacks_an_image_is_not_comparable(against):
+    measured = result(29.23)
+    measured.about["failed_images"] = {"lacking": "memory"}
+    found = against(measured, row())
+    assert (found.word, found.reason) == ("not comparable", "29.23 dB in P 2017, T: 68 of 69 images, there all")
+
+
+def test_what_is_claimed_of_the_protocol_that_runs_is_comparable_under_any(against):
+    assert against(result(29.23, protocol="clipped"), row(protocol="as run")).word == "reproduced"
 
 
 def test_a_border_of_the_scale_is_a_choice_that_published_numbers_have(against):
