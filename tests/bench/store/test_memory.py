@@ -100,6 +100,17 @@ def test_a_mean_is_never_of_a_part_of_the_images(one_cell, photographs, tmp_path
     assert not again.torn(cell)
 
 
+def test_a_cell_of_which_every_score_is_gone_counts_as_not_measured(one_cell, photographs, tmp_path, measured):
+    cell = one_cell("nlm", photographs)
+    memory = Memory(tmp_path / "a.csv", tmp_path / "runs")
+    memory.put(cell, replace(measured, provenance={k: v for k, v in measured.provenance.items() if k != "machine"}))
+    assert memory.cells[cell.key]["machine"] == ""  # what a record does not say is said of nothing
+    memory.images_path.write_text(memory.images_path.read_text().splitlines(keepends=True)[0])
+    again = Memory(tmp_path / "a.csv", tmp_path / "runs")
+    assert not again.has(cell)
+    assert again.torn(cell)
+
+
 def test_a_cell_of_which_an_image_failed_is_not_kept(one_cell, photographs, tmp_path, measured):
     cell = one_cell("nlm", photographs)
     memory = Memory(tmp_path / "a.csv", tmp_path / "runs")
