@@ -216,8 +216,8 @@ def test_rounding_on_one_side_shifts_by_a_twelfth_of_a_squared_level(theirs, her
     for image in measured.records[0].images:
         image["ssim"] = 0.9
     assert tolerance_module.tolerance(measured, replace(entry, metric="ssim", value="0.9000")).shift == 0
-    same = {"standard": "sr", "float": "torch0"}[here]
-    for other in (same, "unstated", "derived", "other"):
+    same = {"standard": ("standard", "sr"), "float": ("float", "clipped", "torch0", "torch12")}[here]
+    for other in (*same, "unstated", "derived", "other"):
         assert tolerance_module.tolerance(measured, row("40.00", other)).shift == 0
 
 
