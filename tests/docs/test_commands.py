@@ -23,7 +23,7 @@ PAGES = sorted({
     *ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "results").glob("*.md"),
     ROOT / "results" / "measured" / "README.md",
 })  # fmt: skip
-OTHERS = ("python -m venv", "python -m pip", "source", "torchrun", "eval", "cd")
+OTHERS = ("python -m venv", "python -m pip", "source", "torchrun", "eval", "cd", "mutmut", "taskset")
 """How lines of blocks begin that are no command of ours."""
 
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
