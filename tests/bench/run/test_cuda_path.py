@@ -79,7 +79,7 @@ def waits(seen):
 
 
 def assert_same(record, expected):
-    """The same pixels, and scores that differ by rounding at most: in the order of sums, and in the layout of images."""
+    """The same pixels, and scores that differ by rounding at most: the order of sums, and the layout of images."""
     assert [row["denoised"] for row in record.images] == [row["denoised"] for row in expected.images]
     for name in scorer.scored():
         found, wanted = ([row[name] for row in one.images] for one in (record, expected))
