@@ -1,5 +1,6 @@
 """Training records: what stands beside weights, whose they are, and training again as one says."""
 
+import hashlib
 import json
 import math
 import platform
@@ -19,7 +20,7 @@ from bench.train import distributed
 from bench.train.recipe import Recipe, recipe_from
 from bench.train.session import Replay
 from bench.train.trained_network import TrainedNetwork
-from bench.train.weights_file import rounded_weights, write_weights
+from bench.train.weights_file import ADVICE, packed, rounded_weights
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,7 @@ def store(trained: TrainedNetwork, stem: Path, device: str, data: str, more: Map
     network = recipe.folded(network.eval())
     weights, record = (stem.with_name(f"{stem.name}.{kind}") for kind in ("safetensors", "json"))
     tensors, precision, change = rounded_weights(network, trained.held_out)
-    write_weights(tensors, weights)
+    content_of_weights = packed(tensors)
     denoises = "kind" not in trained.about
     content = {
         "recipe": asdict(recipe),
@@ -181,7 +182,7 @@ def store(trained: TrainedNetwork, stem: Path, device: str, data: str, more: Map
         "method": recipe.method,
         "label": f"{recipe.title} (own{f' {recipe.variant}' if recipe.variant else ''})",
         "weights": weights.name,
-        "sha256": sha256(weights),
+        "sha256": hashlib.sha256(content_of_weights).hexdigest(),
         "precision": precision,
         "half_precision_changes_psnr": None if math.isnan(change) else round(change, 4),
         "trained": parse(recipe.noise).sigma_range if denoises else None,
@@ -197,7 +198,10 @@ def store(trained: TrainedNetwork, stem: Path, device: str, data: str, more: Map
         "commit": provenance.commit(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+    # The record first: weights without one belong to nobody and are never overwritten, not even by this training where
+    # it was killed between the two.
     write_whole(record, json.dumps(content, indent=1) + "\n", advice="make room there, and run again")
+    write_whole(weights, content_of_weights, advice=ADVICE)
     return weights
 
 

@@ -66,6 +66,11 @@ def write_weights(tensors: "Mapping[str, Tensor]", path: Path) -> None:
     BenchError
         If it cannot be written.
     """
+    write_whole(path, packed(tensors), advice=ADVICE)
+
+
+def packed(tensors: "Mapping[str, Tensor]") -> bytes:
+    """Return what a file of contiguous tensors in main memory holds."""
     from safetensors.torch import save
 
-    write_whole(path, save(dict(tensors)), advice=ADVICE)
+    return save(dict(tensors))

@@ -9,7 +9,9 @@ from skimage import data as photographs
 from bench.cli import app
 from bench.common import devices
 from bench.common.errors import BenchError
+from bench.common.files import sha256
 from bench.train import loop
+from bench.train import record as training_record
 from bench.train.overrides import recipe_for
 from bench.train.record import differences, read_record, recorded_recipe
 from bench.train.weights_file import FOLDER
@@ -196,3 +198,23 @@ def test_what_record_refuses(words, cause, tmp_path, capsys):
     error = capsys.readouterr().err
     assert cause in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("written", [0, 1])
+def test_a_training_that_was_killed_while_it_stored_stores_both_files(written, crops, built, tmp_path, monkeypatch):
+    recipe = recipe_for("dncnn", str(crops["gray"]), "25", f"{SMALL},steps=2")
+    whole, left = training_record.write_whole, [written]
+
+    def killed(*given, **more):
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        whole(*given, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(training_record, "write_whole", killed)
+        with pytest.raises(KeyboardInterrupt):
+            built(recipe)
+    assert len(list((tmp_path / "w").glob("dncnn@own-25.*"))) == written
+    record, _ = built(recipe)
+    assert record["sha256"] == sha256(tmp_path / "w" / "dncnn@own-25.safetensors")
