@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from bench.common import provenance
 from bench.common.interruption import work_for
 from bench.plan.cell import Cell
-from bench.run.processes import workers
+from bench.run.processes import quiet_tracker, workers
 from bench.run.settings import Settings
 
 
@@ -42,6 +42,8 @@ class Lane:
             return workers(1, fresh=True) if alone else workers(self.count)
         if self._own is None or getattr(self._own, "_flags").broken:  # noqa: B009 - loky tells it nowhere else
             from loky import ProcessPoolExecutor
+
+            quiet_tracker()
 
             how = {"env": {"CUDA_VISIBLE_DEVICES": self.gpu}, "timeout": None}
             begins = {"initializer": work_for, "initargs": (os.getpid(),)}

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
@@ -82,11 +83,19 @@ def workers(count: int, environment: Mapping[str, str] | None = None, *, fresh: 
     """Return worker processes, which stay for the next cell, or new ones; they end with this one."""
     from loky import get_reusable_executor
 
+    quiet_tracker()
     executor: Executor = get_reusable_executor(
         max_workers=count, env=environment, timeout=60, reuse=False if fresh else "auto",
         initializer=work_for, initargs=(os.getpid(),),
     )  # fmt: skip
     return executor
+
+
+def quiet_tracker() -> None:
+    """Let loky's tracker tidy up silently behind a program that was killed; its processes begin after this."""
+    word = "ignore:resource_tracker"
+    if word not in sys.warnoptions:
+        sys.warnoptions.append(word)
 
 
 def limited(cell: Cell, settings: Settings) -> Cell:
