@@ -111,7 +111,9 @@ def test_an_interrupted_benchmark_says_what_is_kept(photographs, method_file, tm
         preexec_fn=heeds_signals,
     )  # fmt: skip
     end = time.monotonic() + 100
-    while time.monotonic() < end and not (started.exists() and [*tmp_path.glob("runs/*/*.parquet")]):
+    while time.monotonic() < end and not (
+        started.exists() and started.read_text() and [*tmp_path.glob("runs/*/*.parquet")]
+    ):
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)
     assert ends(process, [int(started.read_text())], 3)  # two, and one for a machine that is busy
