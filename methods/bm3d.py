@@ -1,4 +1,4 @@
-"""BM3D and CBM3D through the package `bm3d` of its authors."""
+"""BM3D and CBM3D through the package `bm3d` of its authors: their algorithm of 2020; papers print that of 2007."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -75,8 +75,8 @@ METHODS = (
         title="BM3D and CBM3D, package bm3d",
         paper="Dabov et al., IEEE TIP 2007; Makinen et al., IEEE TIP 2020, https://doi.org/10.1109/TIP.2020.3014721",
         nets=(
-            Net("bm3d", "BM3D", "gray", given_sigma=True, published=("BM3D", "")),
-            Net("cbm3d", "CBM3D", "rgb", given_sigma=True, published=("CBM3D", "")),
+            Net("bm3d", "BM3D", "gray", given_sigma=True, published=("BM3D", ""), later_version=True),
+            Net("cbm3d", "CBM3D", "rgb", given_sigma=True, published=("CBM3D", ""), later_version=True),
         ),
         load=partial(without_mean, load),
         options={"profile": "np", "lambda_thr3d": "auto", "mu2": "auto", "mean": "0"},

@@ -99,6 +99,9 @@ class Net:
         Its `method` and `variant` in the ledger of published numbers.
     published_ensemble : tuple of str, optional
         Those of its self-ensemble (ENSEMBLE=8), where the ledger has such rows.
+    later_version : bool
+        Whether it is a later version of what was published under `published`, as a package that its authors went on
+        with.
     architecture : str
         Which network it is, where its method's `load` knows several of one layout, or a file may hold another one of
         a family: ``"bias-free"``.
@@ -122,6 +125,7 @@ class Net:
     returns: str | None = None
     published: tuple[str, str] | None = None
     published_ensemble: tuple[str, str] | None = None
+    later_version: bool = False
     architecture: str = ""
     trained_on: tuple[str, ...] = ()
 

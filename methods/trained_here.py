@@ -82,6 +82,7 @@ def _net(path: Path, record: Mapping[str, Any], known: Mapping[str, Method]) -> 
         receptive_field=None,  # the loaded network says it
         parameters=_value(record, int, "parameters"),
         published=None,
+        published_ensemble=None,
         trained_on=tuple(word.strip() for word in _value(record, str, "recipe", "images").split(",")),
     )
 

@@ -32,7 +32,16 @@ def psnr(a, b):
 
 @pytest.mark.parametrize(
     ("name", "gain"),
-    [("bm3d", 5), ("nlm", 3), ("wavelet", 2), ("tv", 5), ("gaussian", 3), ("median", 2), ("bilateral", 5)],
+    [
+        ("bm3d", 5),
+        ("bm3d-2007", 5),
+        ("nlm", 3),
+        ("wavelet", 2),
+        ("tv", 5),
+        ("gaussian", 3),
+        ("median", 2),
+        ("bilateral", 5),
+    ],
 )
 def test_they_denoise_gray_and_colour(pair, name, gain):
     clean, noisy = pair
@@ -183,7 +192,7 @@ def test_options_that_cannot_be(name, options, cause):
         run(name, np.zeros((4, 4, 1)), 0.1, **options)
 
 
-@pytest.mark.parametrize("name", ["nlm", "wavelet", "tv", "gaussian", "median", "bilateral", "bm3d"])
+@pytest.mark.parametrize("name", ["nlm", "wavelet", "tv", "gaussian", "median", "bilateral", "bm3d", "bm3d-2007"])
 def test_a_known_mean_of_the_noise_is_taken_off_first(pair, name):
     _, noisy = pair
     noisy = noisy[:20, :24]

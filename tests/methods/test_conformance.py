@@ -12,7 +12,7 @@ from bench.studies.conform import checks
 from bench.studies.conform.study import conform
 from tests.small_networks import small_nets
 
-CLASSICAL = ("bm3d:profile=lc", "nlm", "wavelet", "tv", "gaussian", "median", "bilateral")
+CLASSICAL = ("bm3d:profile=lc", "bm3d-2007", "nlm", "wavelet", "tv", "gaussian", "median", "bilateral")
 
 PUBLISHED = (
     "dncnn-s", "dncnn-b@saoyan", "fdncnn", "bf-dncnn@0-10", "biased-dncnn@0-10", "bf-unet", "bf-rcnn", "ffdnet",

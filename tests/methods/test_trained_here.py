@@ -58,6 +58,13 @@ def test_a_good_record(tmp_path):
     }
 
 
+def test_no_net_of_ours_is_held_against_what_a_paper_prints_of_its_own():
+    """Not its self-ensemble either, of which MWRCANet has numbers."""
+    ours = [net for method in methods.available().values() for net in method.nets if "@own" in method.name]
+    assert len(ours) > 20
+    assert {(net.published, net.published_ensemble) for net in ours} == {(None, None)}
+
+
 def test_what_belongs_to_a_series_is_named_alone(tmp_path, monkeypatch):
     write(tmp_path, "x-25.json", record())
     write(tmp_path / "series", "y-25.json", record("dncnn@own-y"))

@@ -45,7 +45,8 @@ class Number:
     row : Published
         The number.
     cells : tuple of Cell
-        One a protocol that may be the paper's, the likeliest first; seed 0.
+        One a protocol that may be the paper's, the likeliest first, and behind them those of a later version of the
+        method, where there is one; seed 0.
     image : str
         Name of the image that it is of, as the dataset has it; empty for the mean.
     """
@@ -61,9 +62,9 @@ class Number:
 
     def is_of(self, method: Sequence[str], data: Sequence[str]) -> bool:
         """Whether it is among those of these methods and datasets; none names all."""
-        cell = self.cells[0]
         nets = {net.id for name in method for net in methods.available()[name].nets}
-        return (not method or cell.net.id in nets) and (not data or cell.dataset.name in data)
+        of_method = not method or any(cell.net.id in nets for cell in self.cells)
+        return of_method and (not data or self.cells[0].dataset.name in data)
 
 
 @cache
@@ -91,16 +92,18 @@ def _image(row: Published, dataset: Dataset) -> str | None:
 
 
 def _cells(row: Published, dataset: Dataset) -> Iterator[Cell]:
-    """Give the cells of the first method that is the row's, one a protocol."""
+    """Give the cells of the first method that is the row's, one a protocol, and those of its later versions."""
     try:
         noise = degradation.parse(row.degradation)
     except (BenchError, ValueError):
         return
+    found: list[Cell] = []
     for name, ensemble in _users().get((row.method, row.variant), ()):
+        if found and not _later(methods.available()[name]):
+            continue
         made = [_cell(name, dataset, row, words, ensemble) for words in protocols(row, random=noise.random)]
-        if found := [cell for cell in made if cell is not None]:
-            yield from found
-            return
+        found += [cell for cell in made if cell is not None]
+    yield from found
 
 
 def _cell(name: str, dataset: Dataset, row: Published, protocol: str, ensemble: str) -> Cell | None:
@@ -121,7 +124,7 @@ def _users() -> Mapping[tuple[str, str], list[tuple[str, str]]]:
     for row in ledger():
         if row.method in INPUTS:
             found.setdefault((row.method, row.variant), [(UNCHANGED.name, "1")])
-    for name, method in sorted(methods.available().items(), key=lambda item: _made_for_one(item[1])):
+    for name, method in sorted(methods.available().items(), key=lambda item: (_later(item[1]), _general(item[1]))):
         for net in method.nets:
             for ensemble in ("1", "8"):
                 if pair := _published(net, ensemble):
@@ -131,9 +134,13 @@ def _users() -> Mapping[tuple[str, str], list[tuple[str, str]]]:
     return found
 
 
-def _made_for_one(method: Method) -> bool:
-    """Put methods behind that choose among several published ones by the noise."""
+def _general(method: Method) -> bool:
+    """Whether a method chooses among several published ones by the noise: others are asked before it."""
     return len({net.published for net in method.nets}) > 2
+
+
+def _later(method: Method) -> bool:
+    return any(net.later_version for net in method.nets)
 
 
 def protocols(row: Published, *, random: bool) -> list[str]:

@@ -274,7 +274,7 @@ def test_a_list_of_methods_is_filtered(bench):
         return {method.name.partition("@")[0] for method, _ in pairs}
 
     trained = [(method, net) for method, net in nets if net.weights]
-    assert listed("classical") == {"bm3d", "nlm", "wavelet", "tv", "gaussian", "median", "bilateral"}
+    assert listed("classical") == {"bm3d", "bm3d-2007", "nlm", "wavelet", "tv", "gaussian", "median", "bilateral"}
     assert {name.partition("@")[0] for name in listed("colour,blind,ready")} == family(
         (method, net) for method, net in trained if net.colour != "gray" and not net.given_sigma
     )
