@@ -7,7 +7,7 @@ Two things follow from those numbers that no paper says: blocks are compared by 
 threshold is applied to them first, and the estimate of each block is clipped to [0, 1] before it is aggregated.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -138,39 +138,43 @@ def _groups(
     """Give the groups of the reference blocks of a row, those of one size together: rows and columns (R, size)."""
     import numpy as np
 
-    ys, xs, sizes = _alike(features, y, stage)
-    kept = np.full(len(sizes), stage.flat)
+    columns = features.shape[1]
+    # Where the step depends on what came of a group, any column may have a reference block.
+    ys, xs, sizes = _alike(features, y, range(columns) if stage.flat else _grid(columns, stage.step), stage)
     together = {size: np.flatnonzero(sizes == size) for size in np.unique(sizes)}
+    reference = np.full(len(sizes), not stage.flat)
     if stage.flat:
+        kept = np.empty(columns)
         for size, group in together.items():
             spectra = _spectra(blocks[ys[group, :size], xs[group, :size]], transform)
             _, kept[group] = _shrink(spectra, None, sigma, stage)
-    reference = np.zeros(len(sizes), bool)
-    x = 0
-    while not reference[-1]:
-        reference[min(x, len(sizes) - 1)] = True
-        x += stage.step if kept[min(x, len(sizes) - 1)] >= stage.flat else stage.block - 1
+        x = 0
+        while not reference[-1]:
+            reference[x] = True
+            x = min(x + (stage.step if kept[x] >= stage.flat else stage.block - 1), columns - 1)
     for size, group in together.items():
         if len(chosen := group[reference[group]]):
             yield ys[chosen, :size], xs[chosen, :size]
 
 
-def _alike(features: "np.ndarray", y: int, stage: Stage) -> "tuple[np.ndarray, np.ndarray, np.ndarray]":
-    """Return the blocks most like each block of a row, the nearest first, and how many make its group.
+def _alike(
+    features: "np.ndarray", y: int, xs: Sequence[int], stage: Stage
+) -> "tuple[np.ndarray, np.ndarray, np.ndarray]":
+    """Return the blocks most like each of some blocks of a row, the nearest first, and how many make its group.
 
     Parameters
     ----------
     features : array (rows, columns, coefficients)
         The transform of the block at each place.
-    y : int
-        The row.
+    y, xs : int, sequence of int
+        The row, and the columns, rising.
     stage : Stage
         Its parameters.
 
     Returns
     -------
-    rows, columns : int array (columns, `stage.most`)
-    sizes : int array (columns,)
+    rows, columns : int array (`xs`, `stage.most`)
+    sizes : int array (`xs`,)
         Powers of two.
     """
     import numpy as np
@@ -183,7 +187,8 @@ def _alike(features: "np.ndarray", y: int, stage: Stage) -> "tuple[np.ndarray, n
     around[:, REACH:-REACH] = strip
     norms = np.full(around.shape[:2], np.inf)  # no block lies outside of the image
     norms[:, REACH:-REACH] = (strip**2).sum(axis=2)
-    distances = np.empty((columns, len(strip) * span))
+    places = np.asarray(xs)
+    distances = np.empty((len(places), len(strip) * span))
     for x in range(0, columns, _CHUNK):
         own = strip[y - top, x : x + _CHUNK]
         near = around[:, x : x + len(own) + span - 1]
@@ -191,21 +196,22 @@ def _alike(features: "np.ndarray", y: int, stage: Stage) -> "tuple[np.ndarray, n
         squares -= 2 * (own @ near.reshape(-1, coefficients).T).reshape(len(own), *near.shape[:2])
         a, b, c = squares.strides  # the window of each block begins one column further than that of the one before
         windows = np.lib.stride_tricks.as_strided(squares, (len(own), len(strip), span), (a + c, b, c))
-        distances[x : x + len(own)] = windows.reshape(len(own), -1)
+        chosen = slice(*np.searchsorted(places, (x, x + len(own))))
+        distances[chosen] = windows[places[chosen] - x].reshape(-1, len(strip) * span)
     distances[:, (y - top) * span + REACH] = -1  # a block is the first of its own group
     most = min(stage.most, distances.shape[1])
     best = np.argpartition(distances, most - 1, axis=1)[:, :most]
     best = np.take_along_axis(best, np.argsort(np.take_along_axis(distances, best, 1), axis=1, kind="stable"), 1)
     largest = stage.distance * stage.block**2 / 255**2
     alike = (np.take_along_axis(distances, best, 1) <= largest).sum(axis=1)
-    return top + best // span, np.arange(columns)[:, None] + best % span - REACH, 2 ** np.log2(alike).astype(int)
+    return top + best // span, places[:, None] + best % span - REACH, 2 ** np.log2(alike).astype(int)
 
 
 _CHUNK = 32
 """Reference blocks that are compared with their surroundings in one matrix product."""
 
 
-def _grid(count: int, step: int) -> range | list[int]:
+def _grid(count: int, step: int) -> list[int]:
     """Return every `step`-th of `count` places, and the last."""
     return [*range(0, count - 1, step), count - 1]
 
