@@ -6,6 +6,7 @@ from scipy.interpolate import CubicHermiteSpline
 from bench.common.files import fetch
 from bench.degradation import degrade, parse
 from bench.degradation.resize import contributions, imresize, kernel
+from bench.studies.conform import resizing
 from datasets.description import listed
 
 SET5 = "cszn/DnCNN/e93b27812d3ff523a3a79d19e5e50d233d7a8d0a/testsets/Set5"
@@ -129,14 +130,23 @@ def test_downscale_is_down_and_up(gray):
     np.testing.assert_allclose(result, by_matrix(small, (63, 78)), atol=1e-4)
 
 
-def test_the_small_image_may_be_clipped_and_rounded_before_it_is_enlarged():
+def test_the_small_image_may_be_of_8_bit_before_it_is_enlarged():
     edges = np.kron(np.random.default_rng(4).integers(0, 2, (16, 20)) * 255, np.ones((4, 4)))[..., None]
-    small = by_matrix(edges, (32, 40))
-    assert small.min() < -2  # the kernel overshoots at edges
-    assert small.max() > 257
-    eight_bit = np.clip(np.rint(small), 0, 255)
+    half = by_matrix(edges, (32, 80))
+    assert half.min() < -2  # the kernel overshoots at edges
+    assert half.max() > 257
+    small = eight_bit(by_matrix(eight_bit(half), (32, 40)))
     result = bicubic(edges.astype(np.uint8), "downscale:2,rounded=1")[1]
-    np.testing.assert_allclose(result, by_matrix(eight_bit, (64, 80)), atol=1e-4)
+    np.testing.assert_allclose(result, by_matrix(small, (64, 80)), atol=1e-4)
+
+
+def eight_bit(levels):
+    return np.clip(np.floor(levels + 0.5), 0, 255)
+
+
+def test_an_image_of_8_bit_is_halved_as_matlab_does_to_the_last_level():
+    levels = resizing.LEVELS.astype(float)[..., None]
+    np.testing.assert_array_equal(imresize(levels, (4, 5), eight_bit=True)[..., 0], resizing.HALVED)
 
 
 def test_what_cannot_be_resized_is_refused(gray):
