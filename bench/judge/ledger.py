@@ -8,7 +8,7 @@ from functools import cache
 from bench.common.paths import ROOT
 
 LEDGER = ROOT / "results" / "published.csv"
-PROTOCOLS = ("standard", "float", "clipped", "sr", "torch0", "torch12", "other", "unstated", "derived")
+PROTOCOLS = ("standard", "float", "clipped", "sr", "sr-rgb", "torch0", "torch12", "other", "unstated", "derived")
 """The protocols of rows; results/README.md explains them."""
 
 INPUTS = ("noisy input", "JPEG (input)")

@@ -138,8 +138,8 @@ def _rounding_effect(result: Result, row: Published) -> float:
     """Return what is added to our PSNR by 8-bit outputs on one side: rounding adds 1/12 to the mean squared error."""
     if row.method in INPUTS:
         return 0.0
-    theirs = {"standard": "uint8", "sr": "uint8", "float": "float", "clipped": "float"}.get(row.protocol)
-    theirs = "float" if row.protocol in ("torch0", "torch12") else theirs
+    named = PROTOCOLS.get(row.protocol)
+    theirs = "float" if row.protocol == "clipped" else named.output if named else None
     here = result.about["protocol"]["output"]
     if theirs in (None, here):
         return 0.0

@@ -7,7 +7,7 @@ from bench.judge import ledger
 from bench.judge.claims import AS_RUN, claimed
 from bench.judge.ledger import INPUTS, Claim, Published
 from bench.judge.tolerance import Tolerance, tolerance
-from bench.plan.protocol import Protocol
+from bench.plan.protocol import PROTOCOLS, Protocol
 from bench.store.results import PEAK_255_OF_UNIT, Result
 
 WORDS = ("reproduced", "above", "below", "undecided", "not comparable")
@@ -149,7 +149,7 @@ def _incomparable(result: Result, row: Published) -> str:
         return f"{result.counted} images, there all"
     if row.protocol == AS_RUN:
         return ""
-    if own := _own_choices(result):
+    if row.protocol != result.protocol and (own := _own_choices(result)):
         return f"here {own}, as no published number"
     inference = result.about["identity"].get("inference", {})
     if result.ensembled and (row.method, row.variant) != result.published_ensemble:
@@ -180,7 +180,10 @@ def other_protocol(rules: Protocol, row: Published) -> str:
         return "the published value is derived or was read off a chart"
     if row.protocol == "other":
         return f"published under another protocol ({row.note})"
-    if row.protocol != "unstated" and (row.protocol == "sr") != (rules.crop == "scale"):
+    named = PROTOCOLS.get(row.protocol)
+    if named and named.channel != rules.channel:
+        return "the luma of colour images is scored in one of the two only (PROTOCOL=sr-rgb)"
+    if row.protocol != "unstated" and (named is not None and named.crop == "scale") != (rules.crop == "scale"):
         return "a border as wide as the scale is left out in one of the two only (PROTOCOL=sr)"
     if clipped and row.protocol == "unstated":
         return "here the noisy image is clipped, and the source does not state its protocol"

@@ -117,6 +117,7 @@ PROTOCOLS = {
         Protocol("clipped", noisy="uint8"),
         Protocol("float", output="float"),
         Protocol("sr", crop="scale"),
+        Protocol("sr-rgb", crop="scale", channel="y", output="float"),
         Protocol("torch0", noise_draw="torch-0", output="float"),
         Protocol("torch12", noise_draw="torch-12", output="float"),
     )

@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from skimage.color import rgb2ycbcr
 from torch import nn
 
 import methods
@@ -11,6 +12,7 @@ from methods.checkpoints import state_dict
 from methods.dncnn import load, load_flexible
 from methods.formats import matconvnet_layers
 from methods.networks.dncnn import DnCNN, FDnCNN, fold
+from methods.networks.on_luma import OnLuma
 
 NETS = {net.id: net for method in methods.available().values() for net in method.nets}
 GRAY, RGB, FLEXIBLE = NETS["dncnn-b"], NETS["cdncnn-b"], NETS["fdncnn"]
@@ -176,6 +178,42 @@ def test_a_net_for_another_colour(tmp_path):
     torch.save(fold(randomised(channels=3)).state_dict(), tmp_path / "net.pth")
     with pytest.raises(ValueError, match="hold a rgb net, and the images are gray"):
         load(GRAY, tmp_path / "net.pth", {})
+
+
+def ycbcr(image):
+    """Y from 16 to 235 and chroma (H, W, 3) of one image (1, 3, H, W), by another library."""
+    return rgb2ycbcr(image[0].double().permute(1, 2, 0).numpy())
+
+
+@pytest.mark.parametrize("change", [-0.02, 0.0, 0.05])
+def test_on_luma_y_is_what_the_gray_network_makes_of_it_and_the_chroma_stays(change):
+    noisy = 0.3 + 0.4 * torch.rand(1, 3, 9, 7, generator=torch.Generator().manual_seed(0))
+    before, after = (ycbcr(image) for image in (noisy, OnLuma(lambda luma: luma + change)(noisy)))
+    np.testing.assert_allclose(after - before, np.broadcast_to([change * 255, 0, 0], (9, 7, 3)), atol=1e-4)
+
+
+def test_on_luma_a_pixel_that_would_leave_the_range_gets_paler_and_keeps_its_y():
+    noisy = -0.2 + 1.4 * torch.rand(1, 3, 40, 40, generator=torch.Generator().manual_seed(0))
+    result = OnLuma(lambda luma: luma + 0.03)(noisy)
+    assert result.min() >= -1e-6
+    assert result.max() <= 1 + 1e-6
+    expected = np.clip(ycbcr(noisy)[..., 0] + 0.03 * 255, 16, 235)
+    np.testing.assert_allclose(ycbcr(result)[..., 0], expected, atol=1e-3)
+    assert (np.abs(expected - ycbcr(noisy.clamp(0, 1))[..., 0] - 0.03 * 255) > 1).any()  # clipping would change it
+
+
+def test_dncnn_3_for_colour_images_is_the_gray_net_on_their_luma(tmp_path):
+    network = randomised()
+    save_matconvnet(tmp_path / "net.mat", layers(fold(network)))
+    luma = methods.available()["dncnn-3-luma"]
+    (net,) = luma.nets
+    assert (net.colour, net.published) == ("rgb", NETS["dncnn-3"].published)
+    noisy = 0.3 + 0.4 * torch.rand(1, 3, 16, 12, generator=torch.Generator().manual_seed(0))
+    y = torch.from_numpy(ycbcr(noisy)[None, None, ..., 0]).float() / 255
+    with torch.inference_mode():
+        gray, colour = network(y), luma.load(net, tmp_path / "net.mat", {})(noisy, None)
+    assert (gray - y).abs().max() > 1e-3
+    np.testing.assert_allclose(ycbcr(colour)[..., 0], np.clip(gray[0, 0] * 255, 16, 235), atol=0.02)
 
 
 def test_matlab_axes(tmp_path):

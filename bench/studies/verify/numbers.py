@@ -23,7 +23,7 @@ from methods import Method, Net
 MEASURED = (*METRICS, "psnr_noise_255")
 """Metrics of the ledger that a record answers."""
 
-ALIKE = ("standard", "float", "clipped", "sr", "torch0", "torch12")
+ALIKE = ("standard", "float", "clipped", "sr", "sr-rgb", "torch0", "torch12")
 """Protocols of rows that say how to measure them."""
 
 _MATLAB = "matlab0"
@@ -170,7 +170,9 @@ def protocols(row: Published, *, random: bool) -> list[str]:
 
 @cache
 def _of_paper(paper: str) -> list[str]:
-    stated = [row for row in ledger() if row.paper == paper and row.protocol in ALIKE and row.protocol != "sr"]
+    stated = [
+        row for row in ledger() if row.paper == paper and row.protocol in ALIKE and not row.protocol.startswith("sr")
+    ]
     return list(dict.fromkeys(word for row in stated for word in protocols(row, random=True)))
 
 

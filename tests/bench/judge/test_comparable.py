@@ -11,6 +11,7 @@ from bench.judge.verdict import other_protocol
 from bench.plan.protocol import protocol
 
 ROW = Published("DnCNN", "S", "bsd68", "gray", "gaussian:25", "", "psnr", "29.23", "", "P", "2017", "T", "", "on Y")
+LUMA = "the luma of colour images is scored in one of the two only (PROTOCOL=sr-rgb)"
 BORDER = "a border as wide as the scale is left out in one of the two only (PROTOCOL=sr)"
 WORTH = "(worth 0.3 dB at sigma 15, 2 dB at sigma 50)"
 
@@ -31,6 +32,10 @@ WORTH = "(worth 0.3 dB at sigma 15, 2 dB at sigma 50)"
         ("sr", "standard", BORDER),
         ("standard", "sr", BORDER),
         ("standard+crop=3", "sr", BORDER),
+        ("sr-rgb", "sr-rgb", ""),
+        ("sr-rgb", "sr", LUMA),
+        ("sr", "sr-rgb", LUMA),
+        ("standard", "sr-rgb", LUMA),
         ("clipped", "clipped", ""),
         ("clipped", "unstated", "here the noisy image is clipped, and the source does not state its protocol"),
         ("clipped", "standard", f"here the noisy image is clipped, there not {WORTH}"),

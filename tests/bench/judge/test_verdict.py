@@ -203,8 +203,8 @@ def test_what_rounding_an_output_costs_is_taken_from_the_difference(against):
 
 @pytest.mark.parametrize(
     ("theirs", "here"),
-    [("standard", "float"), ("sr", "float"), ("float", "standard"), ("clipped", "standard"), ("torch0", "standard"),
-     ("torch12", "standard")],
+    [("standard", "float"), ("sr", "float"), ("sr-rgb", "standard"), ("float", "standard"), ("clipped", "standard"),
+     ("torch0", "standard"), ("torch12", "standard")],
 )  # fmt: skip
 def test_rounding_on_one_side_shifts_by_a_twelfth_of_a_squared_level(theirs, here):
     sign = 1 if here == "standard" else -1  # rounding here makes our error larger
@@ -216,7 +216,7 @@ def test_rounding_on_one_side_shifts_by_a_twelfth_of_a_squared_level(theirs, her
     for image in measured.records[0].images:
         image["ssim"] = 0.9
     assert tolerance_module.tolerance(measured, replace(entry, metric="ssim", value="0.9000")).shift == 0
-    same = {"standard": ("standard", "sr"), "float": ("float", "clipped", "torch0", "torch12")}[here]
+    same = {"standard": ("standard", "sr"), "float": ("float", "clipped", "sr-rgb", "torch0", "torch12")}[here]
     for other in (*same, "unstated", "derived", "other"):
         assert tolerance_module.tolerance(measured, row("40.00", other)).shift == 0
 
@@ -276,8 +276,13 @@ def test_what_is_claimed_of_the_protocol_that_runs_is_comparable_under_any(again
     assert against(result(29.23, protocol="clipped"), row(protocol="as run")).word == "reproduced"
 
 
-def test_a_border_of_the_scale_is_a_choice_that_published_numbers_have(against):
-    assert against(result(29.23, protocol="sr"), row(protocol="sr")).word == "reproduced"
+@pytest.mark.parametrize("name", ["sr", "sr-rgb"])
+def test_a_border_of_the_scale_and_the_luma_are_choices_that_published_numbers_have(against, name):
+    assert against(result(29.23, protocol=name), row(protocol=name)).word == "reproduced"
+
+
+def test_the_luma_is_comparable_only_with_what_says_so(against):
+    assert against(result(29.23, protocol="sr-rgb"), row(protocol="unstated")).word == "not comparable"
 
 
 def test_the_number_of_a_noisy_image_is_held_against_the_noisy_image(against):

@@ -103,6 +103,7 @@ def test_each_name_stands_for_these_choices_and_all_else_is_as_in_standard():
         "clipped": {"noisy": "uint8"},
         "float": {"output": "float"},
         "sr": {"crop": "scale"},
+        "sr-rgb": {"crop": "scale", "channel": "y", "output": "float"},
         "torch0": {"noise_draw": "torch-0", "output": "float"},
         "torch12": {"noise_draw": "torch-12", "output": "float"},
     }
