@@ -5,9 +5,17 @@ import fnmatch
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
 
 from datasets.description import Dataset
+from datasets.images import centre_crop
 from datasets.listing import some
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
 
 _LONGEST = 40
 """Characters of a list of images in the name of a part."""
@@ -58,6 +66,26 @@ def chosen(dataset: Dataset, words: str) -> Dataset:
         whole=dataset.noise_name,
         word=f"{dataset.word or dataset.name}:{words}",
     )
+
+
+def middle(dataset: Dataset, side: int) -> Dataset:
+    """Return a dataset of the middle `side` x `side` pixels of its images, or as many as an image has.
+
+    No published number is held against it.
+    """
+    return replace(
+        dataset,
+        name=f"{dataset.name} {side}x{side}",
+        convert=partial(_middle, side=side, before=dataset.convert),
+        conversion="; ".join(filter(None, (dataset.conversion, f"the middle {side}x{side} pixels"))),
+        ledger=None,
+        whole=dataset.noise_name,
+    )
+
+
+def _middle(image: "np.ndarray", side: int, before: "Callable[[np.ndarray], np.ndarray] | None" = None) -> "np.ndarray":
+    image = before(image) if before else image
+    return centre_crop(image, min(side, image.shape[0]), min(side, image.shape[1]))
 
 
 def _places(dataset: Dataset, names: Sequence[str], word: str) -> Iterator[int]:

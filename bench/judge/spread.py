@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from statistics import fmean
+from typing import NamedTuple
 
 from bench.common.paths import ROOT
 
@@ -18,6 +19,10 @@ TABLE = ROOT / "results" / "measured" / "draws.csv"
 
 PSNR_OF_NOISE = 10 / math.log(10) * math.sqrt(2)
 """Deviation in dB of the PSNR of one sample of noise; that of N samples is 1 / sqrt(N) of it."""
+
+
+REFERENCE = {1: ("DnCNN-S",), 3: ("CDnCNN-B", "CDnCNN-B (10 layers of 16) (own colour-small)")}
+"""Whose spread is known on several datasets, by the channels of the images; a second one stands for the first."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +41,22 @@ class Spread:
     correlation: float
 
 
-def spread(metric: str, dataset: str, sigma: float, channels: int) -> Spread:
+Curve = list[tuple[float, Spread]]
+"""What was measured at each sigma, from the smallest on."""
+
+
+def spread(metric: str, method: str, dataset: str, sigma: float, channels: int) -> Spread:
     """Return what was measured at a sigma: between two of the table linear in it, beyond them by its square root.
+
+    It is that of the reference on the dataset, times the factor by which the method moves more or less than the
+    reference on the same images. Of several the largest counts.
 
     Parameters
     ----------
     metric : str
         ``"psnr"`` or ``"ssim"``.
+    method : str
+        Its label. The largest factor of all stands for one that is not in the table.
     dataset : str
         The mean over the datasets of the table that have as many channels stands for one that is not in it.
     sigma : float
@@ -50,10 +64,15 @@ def spread(metric: str, dataset: str, sigma: float, channels: int) -> Spread:
     channels : int
         1 or 3.
     """
-    curves = _curves(metric, channels)
-    wanted = [curves[dataset]] if dataset in curves else list(curves.values())
-    found = [_between(curve, sigma) for curve in wanted]
-    return Spread(fmean(s.deviation for s in found), fmean(s.correlation for s in found))
+    curves, reference = _curves(metric, channels), REFERENCE[channels][0]
+    whole = {on.dataset: curve for (name, on), curve in curves.items() if name == reference and not on.side}
+    of_sets = [whole[dataset]] if dataset in whole else list(whole.values())
+    found = [_between(curve, sigma) for curve in of_sets]
+    measured = [of for of in curves if of[0] == method] or curves
+    factor = max(
+        _between(curves[of], sigma).deviation / _between(curves[reference, of[1]], sigma).deviation for of in measured
+    )
+    return Spread(factor * fmean(s.deviation for s in found), fmean(s.correlation for s in found))
 
 
 def deviation_of_mean(shapes: Sequence[tuple[int, int]], channels: int, one: Spread, *, shared: bool) -> float:
@@ -77,7 +96,7 @@ def deviation_of_mean(shapes: Sequence[tuple[int, int]], channels: int, one: Spr
     return math.sqrt(variance) / len(shapes)
 
 
-def _between(curve: Sequence[tuple[float, Spread]], sigma: float) -> Spread:
+def _between(curve: Curve, sigma: float) -> Spread:
     """Read a curve of rising sigma at one sigma."""
     below = [point for point in curve if point[0] <= sigma] or curve[:1]
     above = [point for point in curve if point[0] >= sigma] or curve[-1:]
@@ -91,15 +110,25 @@ def _between(curve: Sequence[tuple[float, Spread]], sigma: float) -> Spread:
     )
 
 
+class _On(NamedTuple):
+    """The images of a measurement: how many, and their side where only the middle of each was taken."""
+
+    dataset: str
+    side: str
+    images: str
+
+
 @cache
-def _curves(metric: str, channels: int) -> dict[str, list[tuple[float, Spread]]]:
-    curves: dict[str, list[tuple[float, Spread]]] = {}
+def _curves(metric: str, channels: int) -> dict[tuple[str, _On], Curve]:
+    """Return the curve of each method on each choice of images."""
+    curves: dict[tuple[str, _On], Curve] = {}
     with TABLE.open(newline="", encoding="utf-8") as table:
         rows = [row for row in csv.DictReader(table) if row["channels"] == str(channels)]
-        for row in sorted(rows, key=lambda row: float(row["sigma"])):
-            deviation = (
-                float(row["psnr_ratio"]) * PSNR_OF_NOISE if metric == "psnr" else float(row[f"{metric}_deviation"])
-            )
-            one = Spread(deviation, float(row[f"{metric}_correlation"]))
-            curves.setdefault(row["dataset"], []).append((float(row["sigma"]), one))
+    for row in sorted(rows, key=lambda row: float(row["sigma"])):
+        deviation = float(row["psnr_ratio"]) * PSNR_OF_NOISE if metric == "psnr" else float(row[f"{metric}_deviation"])
+        one = Spread(deviation, float(row[f"{metric}_correlation"]))
+        known = REFERENCE[channels]
+        method = known[0] if row["method"] in known else row["method"]
+        on = _On(row["dataset"], row["side"], row["images"])
+        curves.setdefault((method, on), []).append((float(row["sigma"]), one))
     return curves

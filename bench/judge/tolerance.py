@@ -98,14 +98,15 @@ def tolerance(result: Result, row: Published) -> Tolerance:
     kind = "ssim" if metric == "ssim" else "psnr"
     shapes = [(image["height"], image["width"]) for image in result.records[0].images]
     channels = 3 if result.about["dataset"]["colour"] == "rgb" else 1
-    of_noise = row.method in INPUTS
-    one = Spread(PSNR_OF_NOISE, 1.0) if of_noise else spread(kind, result.dataset, result.sigma, channels)
     here, there = result.rules.noise_draw, noise_draw(row)
     same = here == there and here in PUBLISHED and len(result.seeds) == 1
-    drawn = result.sigma > 0 and not same
-    theirs = deviation_of_mean(shapes, channels, one, shared=there != "independent") if drawn else 0.0
-    reset = here != "independent"
-    ours = deviation_of_mean(shapes, channels, one, shared=reset) / math.sqrt(len(result.seeds)) if drawn else 0.0
+    theirs = ours = 0.0
+    if drawn := result.sigma > 0 and not same:
+        of_method = str(result.about["label"]), result.dataset
+        of_noise = row.method in INPUTS
+        one = Spread(PSNR_OF_NOISE, 1.0) if of_noise else spread(kind, *of_method, result.sigma, channels)
+        theirs = deviation_of_mean(shapes, channels, one, shared=there != "independent")
+        ours = deviation_of_mean(shapes, channels, one, shared=here != "independent") / math.sqrt(len(result.seeds))
     shift = _rounding_effect(result, row) if kind == "psnr" else 0.0
     scale = row.number * _DB_OF_RELATIVE if metric == "mse" else 1.0
     sign = -1 if metric == "mse" else 1  # a PSNR falls where an MSE rises

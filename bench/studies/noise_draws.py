@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.common.errors import BenchError
+from bench.plan import fingerprint
 from bench.plan.cell import Cell
-from bench.plan.protocol import PROTOCOLS
+from bench.plan.protocol import protocol
 from bench.plan.request import Request, plan
 from bench.report.console import console
 from bench.report.terminal import Live
 from bench.run.campaign import run_campaign
 from bench.run.settings import Settings
 from bench.store.records import Record, Store
+from datasets.choosing import middle
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +26,7 @@ METRICS = ("psnr", "ssim")
 """Whose spread is measured; a mean squared error follows from its PSNR."""
 
 
-def measure(method: str, data: str, noise: str, draws: int, settings: Settings, out: Path) -> list[dict[str, Any]]:
+def measure(request: Request, draws: int, settings: Settings, out: Path, *, side: int = 0) -> list[dict[str, Any]]:
     """Measure the spread of PSNR and SSIM over noise draws, image by image and between images.
 
     Every draw resets the generator for each image, so that all images of a draw share one field:
@@ -32,34 +34,53 @@ def measure(method: str, data: str, noise: str, draws: int, settings: Settings, 
 
     Parameters
     ----------
+    request : Request
+        Methods, datasets, sigmas and protocols.
     draws : int
         How many noise fields.
     out : Path
         The folder of results; records lie in ``draws/runs/`` of it, since no one else asks for such cells.
+    side : int
+        The middle of each image is taken, of so many pixels; 0: all of it.
 
     Returns
     -------
     list of dict
-        One row a method, dataset and sigma: `channels`, 1 or 3; `images`, `draws`; `psnr_ratio`, the standard
-        deviation of one image's output PSNR over that of its input, (10 / ln 10) sqrt(2 / samples); `ssim_deviation`,
-        that of one image's SSIM times sqrt(samples); and of both the correlation, the mean over pairs of images of one
-        shape.
+        One row a method, dataset, protocol and sigma: `side`; `channels`, 1 or 3; `images`, `draws`; `psnr_ratio`, the
+        standard deviation of one image's output PSNR over that of its input, (10 / ln 10) sqrt(2 / samples);
+        `ssim_deviation`, that of one image's SSIM times sqrt(samples); and of both the correlation, the mean over
+        pairs of images of one shape.
 
     Raises
     ------
     BenchError
         If something cannot be run, no two images have one shape, or the draws of an image are all the same.
     """
-    cells, failures = plan(Request(method, data, noise))
-    drawn = [replace(cell, protocol=PROTOCOLS["seed0"], seed=seed) for cell in cells for seed in range(draws)]
+    cells, failures = plan(request)
+    cells = [_reset(_of_middle(cell, side)) for cell in cells]
+    drawn = [replace(cell, seed=seed) for cell in cells for seed in range(draws)]
     done = run_campaign(drawn, Store(out / "draws" / "runs"), settings, Live(console(), failures=False), failures)
     if done.failures:
         raise BenchError(f"{done.failures[0].title}: {done.failures[0].cause}")
     records = done.records()
-    return [_row(cell, records[start : start + draws]) for cell, start in zip(cells, count(0, draws), strict=False)]
+    rows = zip(cells, count(0, draws), strict=False)
+    return [_row(cell, records[start : start + draws], side) for cell, start in rows]
 
 
-def _row(cell: Cell, records: Sequence[Record]) -> dict[str, Any]:
+def _of_middle(cell: Cell, side: int) -> Cell:
+    """Return a cell of the middle of its images."""
+    if not side:
+        return cell
+    dataset = middle(cell.dataset, side)
+    return replace(cell, dataset=dataset, data=fingerprint.of_data(dataset))
+
+
+def _reset(cell: Cell) -> Cell:
+    """Return a cell whose noise begins anew for each image."""
+    return replace(cell, protocol=protocol(f"{cell.protocol.name}+noise_draw=reset"))
+
+
+def _row(cell: Cell, records: Sequence[Record], side: int) -> dict[str, Any]:
     """Return the row of one cell, from its records of all draws."""
     import numpy as np
 
@@ -82,6 +103,8 @@ def _row(cell: Cell, records: Sequence[Record]) -> dict[str, Any]:
     return {
         "method": cell.label,
         "dataset": cell.dataset.noise_name,
+        "side": side or "",
+        "protocol": cell.protocol.name,
         "sigma": cell.degradation.sigma,
         "channels": channels,
         "images": len(images),

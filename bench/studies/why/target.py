@@ -171,7 +171,7 @@ def of_a_draw(cell: Cell, shapes: list[tuple[int, int]], target: Target) -> dict
         return dict.fromkeys(target.metrics, 0.0)
     found = {}
     for metric in target.metrics:
-        one = spread(metric, cell.dataset.noise_name, sigma, channels)
+        one = spread(metric, cell.plain_label, cell.dataset.noise_name, sigma, channels)
         draws = (cell.protocol.noise_draw != "independent", theirs != "independent")
         found[metric] = AGREE * math.hypot(*(deviation_of_mean(shapes, channels, one, shared=d) for d in draws))
     return found

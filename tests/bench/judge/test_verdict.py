@@ -22,7 +22,7 @@ from bench.store.records import Record
 from bench.store.results import gather
 
 
-def result(psnr: float, *, protocol="standard", seeds=1, names=("DnCNN", "S"), sigma=25, mse=65.0):
+def result(psnr: float, *, protocol="standard", seeds=1, names=("DnCNN", "S"), sigma=25, mse=65.0, label="DnCNN-S"):
     """A result on BSD68 with a mean PSNR."""
     shapes = [(481, 321)] * 53 + [(321, 481)] * 15
     records = []
@@ -35,7 +35,7 @@ def result(psnr: float, *, protocol="standard", seeds=1, names=("DnCNN", "S"), s
                 images,
                 {
                     "identity": {"net": "x", "seed": seed},
-                    "label": "X",
+                    "label": label,
                     "net": {"published": list(names) if names else None},
                     "dataset": {"name": "bsd68", "colour": "gray", "ledger": ["bsd68", "gray"]},
                     "degradation": f"gaussian:{sigma}",
@@ -109,32 +109,70 @@ def drawn_means(rng, draws, one, *, shared):
     "paper", ["FFDNet (Zhang et al., TIP)", "DnCNN-PyTorch (SaoYan)"], ids=["reset", "independent"]
 )
 @pytest.mark.parametrize(("protocol", "seeds"), [("standard", 1), ("standard", 4), ("seed0", 1)])
+@pytest.mark.parametrize("label", ["DnCNN-S", "BF-UNet 0-55"])
 def test_of_equal_methods_99_in_100_agree_and_of_those_a_margin_apart_5_are_reproduced(
-    against, sigma, paper, protocol, seeds
+    against, sigma, paper, protocol, seeds, label
 ):
     """PSNRs of BSD68 are drawn with the deviation and the correlation of results/measured/draws.csv."""
-    rng, draws, one = np.random.default_rng(0), 4000, spread("psnr", "bsd68", sigma, 1)
+    rng, draws, one = np.random.default_rng(0), 4000, spread("psnr", label, "bsd68", sigma, 1)
     reset = paper.startswith("FFDNet")
     ours = np.mean([drawn_means(rng, draws, one, shared=protocol == "seed0") for _ in range(seeds)], axis=0)
     chance = ours - drawn_means(rng, draws, one, shared=reset)
     entry = replace(row("29.2300"), paper=paper)
-    limits = against(result(29.23, protocol=protocol, seeds=seeds, sigma=sigma), entry).tolerance
+    limits = against(result(29.23, protocol=protocol, seeds=seeds, sigma=sigma, label=label), entry).tolerance
     assert np.mean([limits.agrees(d) for d in chance]) == pytest.approx(0.99, abs=0.006)
     apart = np.mean([limits.excludes(limits.margin + d) for d in chance])
     assert apart == pytest.approx(0.05, abs=0.02)
 
 
-def test_a_set_without_draws_of_its_own_has_the_mean_of_those_with_as_many_channels(tmp_path, monkeypatch):
-    table = tmp_path / "draws.csv"
-    head = "method,dataset,sigma,channels,images,draws,psnr_ratio,psnr_correlation,ssim_deviation,ssim_correlation\n"
-    rows = "A,one,25.0,1,5,9,2,0.3,0.4,0.1\nA,two,25.0,1,5,9,3,0.5,0.6,0.3\nB,three,25.0,3,5,9,5,0.4,0.2,0\n"
-    table.write_text(head + rows, encoding="utf-8")
-    monkeypatch.setattr(spread_module, "TABLE", table)
+@pytest.fixture
+def drawn(tmp_path, monkeypatch):
+    """Return a function that puts rows in the place of results/measured/draws.csv."""
+    head = "method,dataset,side,images,sigma,channels,psnr_ratio,psnr_correlation,ssim_deviation,ssim_correlation\n"
+
+    def put(rows):
+        table = tmp_path / "draws.csv"
+        table.write_text(head + rows, encoding="utf-8")
+        monkeypatch.setattr(spread_module, "TABLE", table)
+        monkeypatch.setattr(spread_module, "REFERENCE", {1: ("A",), 3: ("B", "b")})
+        spread_module._curves.cache_clear()
+
+    yield put
     spread_module._curves.cache_clear()
-    gray, colour = (spread("psnr", "another", 25.0, channels) for channels in (1, 3))
-    spread_module._curves.cache_clear()
+
+
+def test_a_set_without_draws_of_its_own_has_the_mean_of_those_with_as_many_channels(drawn):
+    middle = "A,one,64,9,25.0,1,1,0,1,0\nB,three,64,9,25.0,3,1,0,1,0\n"
+    drawn("A,one,,9,25.0,1,2,0.3,0.4,0.1\nA,two,,9,25.0,1,3,0.5,0.6,0.3\nb,three,,9,25.0,3,5,0.4,0.2,0\n" + middle)
+    gray, colour = (spread("psnr", of, "another", 25.0, channels) for of, channels in (("A", 1), ("B", 3)))
     assert gray == Spread(pytest.approx(2.5 * PSNR_OF_NOISE), pytest.approx(0.4))
     assert colour == Spread(pytest.approx(5 * PSNR_OF_NOISE), 0.4)
+
+
+def test_a_method_moves_as_much_more_as_it_does_on_the_middle_of_images_and_one_that_was_not_measured_as_the_most(
+    drawn,
+):
+    whole = "A,one,,9,25.0,1,2,0.3,0.4,0.1\nA,one,,9,100.0,1,4,0.3,0.8,0.1\n"
+    middle = "A,one,64,9,25.0,1,1,0,0.5,0\nC,one,64,9,25.0,1,1.5,0,0.75,0\nD,one,64,9,25.0,1,0.8,0,1,0\n"
+    drawn(whole + middle + "A,one,64,9,100.0,1,2,0,1,0\nC,one,64,9,100.0,1,6,0,1,0\n")
+    of = {name: spread("psnr", name, "one", 25.0, 1).deviation / PSNR_OF_NOISE for name in "ACDX"}
+    assert of == pytest.approx({"A": 2, "C": 3, "D": 1.6, "X": 3})
+    assert spread("ssim", "X", "one", 25.0, 1) == Spread(pytest.approx(0.8), 0.1)
+    assert spread("psnr", "C", "one", 100.0, 1).deviation == pytest.approx(12 * PSNR_OF_NOISE)
+    assert spread("psnr", "C", "one", 400.0, 1).deviation == pytest.approx(24 * PSNR_OF_NOISE)  # the root of the sigma
+    assert spread("psnr", "C", "one", 62.5, 1).deviation == pytest.approx(3 * 3.75 / 1.5 * PSNR_OF_NOISE)
+
+
+def test_every_method_of_the_table_was_measured_beside_the_reference():
+    with spread_module.TABLE.open(newline="", encoding="utf-8") as table:
+        rows = list(csv.DictReader(table))
+    assert {"BF-UNet 0-55", "DnCNN-B (BUIFD)", "BM3D", "DnCNN bias 0-10"} < {row["method"] for row in rows}
+    for row in rows:
+        words = row["method"], row["dataset"], float(row["sigma"]), int(row["channels"])
+        # Nothing that was measured moves more than twice as far as DnCNN-S, or less than a fifth of it.
+        plain = spread("psnr", spread_module.REFERENCE[words[-1]][0], *words[1:]).deviation
+        assert 0.2 < spread("psnr", *words).deviation / plain < 2
+        assert spread("ssim", *words).deviation > 0
 
 
 def test_a_source_of_independent_draws_allows_less_and_more_seeds_of_ours_narrow_it(against):
