@@ -22,13 +22,14 @@ from bench.run.sample import MOST_ALONE, Output, Sample, alone, samples
 from bench.run.saving import needs_floats
 from bench.run.scoring import faults_of, rows_of
 from bench.run.settings import Settings
+from bench.run.suspicion import references_opened, traces, untraced
 from bench.run.watched import watching
 from bench.score.scorer import TOGETHER
 from bench.store.opened import Opened
 from bench.store.records import Record, described
 
 if TYPE_CHECKING:
-    from bench.score import sanity
+    from bench.score import belonging, sanity
 
 
 class Clock:
@@ -107,6 +108,7 @@ def run_part(cell: Cell, settings: Settings, progress: CellProgress) -> Part:
     how: dict[str, Any] = {}
     rows: list[dict[str, Any]] = []
     faults: list[sanity.Fault | None] = []
+    traced: list[belonging.Trace] = []
     scarce: list[str] = []
     total = 0.0
     with closing(run_method(cell, images, settings, device, how, failed)) as outputs:
@@ -116,12 +118,14 @@ def run_part(cell: Cell, settings: Settings, progress: CellProgress) -> Part:
                 clock.seconds["method"] += 0 if math.isnan(output.seconds) else output.seconds * len(output.samples)
             with clock.part("score"), alone(failed, *of_group):
                 scored = rows_of(cell, group, device, scarce, exact=exact)
-                rows, faults = rows + scored, faults + faults_of(group)
+                rows, faults = rows + scored, faults + faults_of(group, recorded=cell.degradation.recorded)
+                traced += traces(cell, group)
                 total += sum(row["psnr"] for row in scored)
             if rows:
                 progress.images(len(rows), len(cell.dataset.images), total / len(rows))
     clock.seconds["total"] = time.perf_counter() - start
-    about = described(cell, how.pop("opened", Opened())) | {
+    opened = how.pop("opened", Opened())
+    about = described(cell, opened) | {
         "started": started.isoformat(timespec="milliseconds"),
         "seconds": clock.seconds,
         "device": devices.title(device),
@@ -129,6 +133,11 @@ def run_part(cell: Cell, settings: Settings, progress: CellProgress) -> Part:
         "peak_memory": devices.peak_memory(device) + how.pop("workers_memory", 0),
         **how,
         "notes": [*how.get("notes", ()), *scarce],
+        "warnings": [
+            *how.get("warnings", ()),
+            *references_opened(cell, opened),
+            *(() if any(faults) else untraced(traced)),
+        ],
     }
     return Part(rows, faults, failed, about)
 

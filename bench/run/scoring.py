@@ -8,6 +8,7 @@ from bench.run.sample import Output, Sample
 from bench.score.scorer import TOGETHER, scores
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
     from bench.score import sanity
@@ -39,17 +40,23 @@ def rows_of(cell: Cell, outputs: list[Output], device: str, notes: list[str], *,
     return rows
 
 
-def faults_of(outputs: list[Output]) -> "list[sanity.Fault | None]":
+def faults_of(outputs: list[Output], *, recorded: bool) -> "list[sanity.Fault | None]":
     """Return for each sample of outputs of one shape what is likely wrong with it."""
-    import numpy as np
-
     from bench.score import sanity
+
+    clean, noisy, denoised = arrays_of(outputs)
+    at_once = max(1, TOGETHER // max(1, denoised[0].size))
+    return sanity.faults(clean, noisy, denoised, at_once, recorded=recorded)
+
+
+def arrays_of(outputs: list[Output]) -> "tuple[list[np.ndarray | None], list[np.ndarray], list[np.ndarray]]":
+    """Return clean, noisy and denoised images (H, W, C) of outputs of one shape, 1.0 = white."""
+    import numpy as np
 
     samples = [sample for output in outputs for sample in output.samples]
     clean = [None if s.clean is None else s.clean.astype(np.float32) / 255 for s in samples]
     denoised = [image for output in outputs for image in output.denoised.permute(0, 2, 3, 1).cpu().numpy()]
-    at_once = max(1, TOGETHER // max(1, denoised[0].size))
-    return sanity.faults(clean, [sample.noisy for sample in samples], denoised, at_once)
+    return clean, [sample.noisy for sample in samples], denoised
 
 
 def _scores(

@@ -91,7 +91,9 @@ def _whole_shift(gray: Image, other: Image, given: Image, down: int, right: int)
         squared_error(*_overlap(gray, image, down, right)) / (squared_error(gray, image) + 1e-12)
         for image in (other, given)
     ]
-    moved = errors[0] < CLEARLY and errors[1] > PARTLY
+    # The share that is left must also be of the one image: another one shares less with it than its own mean does.
+    same = squared_error(*_overlap(gray, other, down, right)) < float(gray.var())
+    moved = same and errors[0] < CLEARLY and errors[1] > PARTLY
     return f"shifts the image ({_ways(down, right)}, in pixels)" if moved else ""
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.score.belonging import NOT_IN_PLACE, blocks, other_scene, other_tone, pair_fault
 from bench.score.displacement import CLEARLY, Image, displaced, squared_error, squared_errors
 from bench.score.metrics import decibels
 
@@ -50,6 +51,7 @@ DARK = "returns values that were divided by 255 once too often"
 GAMMA = "returns values on another tone curve (gamma)"
 CONTRAST = "returns another brightness or contrast"
 GRAY = "returns gray for colour"
+OTHER = "returns another image: are outputs in the wrong order, or kept from an image before?"
 SMOOTH = "smooths away more detail than noise"
 NOISIER = "returns more noise than it gets"
 UNKNOWN = "returns something farther from the clean image than the noisy one, for no cause that is known"
@@ -72,9 +74,24 @@ def fault(clean: Image | None, noisy: Image, denoised: Image) -> Fault | None:
 
 
 def faults(
-    clean: Sequence[Image | None], noisy: Sequence[Image], denoised: Sequence[Image], at_once: int = 1
+    clean: Sequence[Image | None],
+    noisy: Sequence[Image],
+    denoised: Sequence[Image],
+    at_once: int = 1,
+    *,
+    recorded: bool = False,
 ) -> list[Fault | None]:
-    """Say for images of one shape what is likely wrong with each output: what `fault` says, so many at once."""
+    """Say for images of one shape what is likely wrong with each output: what `fault` says, so many at once.
+
+    Where the noisy images were `recorded`, not made here, what is wrong with a pair itself comes first.
+    """
+    if recorded:
+        causes = [
+            "" if image is None else pair_fault(_middle(_batch([image]))[0], _middle(_batch([other]))[0])
+            for image, other in zip(clean, noisy, strict=True)
+        ]
+        of_methods = faults(clean, noisy, denoised, at_once)
+        return [Fault(cause) if cause else found for cause, found in zip(causes, of_methods, strict=True)]
     if any(image is None for image in clean):
         pairs = (tuple(np.asarray(image, np.float32) for image in pair) for pair in zip(noisy, denoised, strict=True))
         return [
@@ -126,10 +143,16 @@ def _cause(
     if place:
         already = displaced(clean[None], clean[None], noisy[None])[0][0]
         if already:
-            return f"{already}, and so does the noisy image: do it and its reference belong together?"
+            return NOT_IN_PLACE.format(already)
     if value and squared_error(seen, clean) <= left:
         place = " and ".join(filter(None, (value, displaced(clean[None], noisy[None], seen[None])[0][0])))
-    return place or (_farther(clean, noisy, denoised) if loss > FARTHER else "")
+    if place:
+        return place
+    if other_scene(clean, denoised) and not other_scene(clean, noisy):
+        return OTHER
+    if other_tone(clean, noisy, denoised):
+        return CONTRAST
+    return _farther(clean, noisy, denoised) if loss > FARTHER else ""
 
 
 def warnings(faults: Sequence[Fault | None], names: Sequence[str] = ()) -> list[str]:
@@ -162,8 +185,8 @@ def _level(losses: Sequence[float]) -> str:
 
 def _without_reference(noisy: Image, denoised: Image) -> Fault | None:
     # What a noisy image holds besides noise shows in the means of blocks, where noise averages out.
-    blocks, spread = _blocks(noisy), float(noisy.std())
-    if np.ptp(denoised) < 1e-3 and blocks.size > 4 and blocks.std() > max(0.01, 0.25 * spread):
+    means, spread = blocks(noisy), float(noisy.std())
+    if np.ptp(denoised) < 1e-3 and means.size > 4 and means.std() > max(0.01, 0.25 * spread):
         return Fault(CONSTANT)
     if spread > 0 and np.abs(np.clip(denoised, 0, 1) - np.clip(noisy, 0, 1)).max() < 1e-5:
         return Fault(UNCHANGED)
@@ -260,13 +283,6 @@ def _gamma(image: Image, clean: Image) -> Image:
     one, other = positive**2.2, positive ** (1 / 2.2)
     nearer = squared_errors(one, clean) <= squared_errors(other, clean)
     return np.where(nearer[:, None, None, None], one, other)
-
-
-def _blocks(image: Image, side: int = 8) -> Image:
-    height, width, channels = image.shape
-    rows, columns = height // side, width // side
-    cut = image[: rows * side, : columns * side]
-    return cut.reshape(rows, side, columns, side, channels).mean(axis=(1, 3))
 
 
 def _middle(images: Image) -> Image:

@@ -6,8 +6,10 @@ import shutil
 import numpy as np
 import pytest
 import scipy.io
+import scipy.ndimage
 import tifffile
 from PIL import Image
+from skimage import data
 
 from bench.adapters import output_names
 from bench.adapters.output_files import Outputs
@@ -470,6 +472,22 @@ def test_outputs_that_cannot_be_those_of_a_denoiser_are_warned_of(tmp_path, phot
     warnings = run_cell(one_cell(f"outputs:{folder}:white=1", photographs)).provenance["warnings"]
     assert cause in warnings[0] if cause else warnings == []
     assert "2 of 2 images" in warnings[0] if cause else True
+
+
+def test_outputs_that_were_made_from_other_noise_are_warned_of(tmp_path, one_cell):
+    """Of another seed, or of another sigma: a number of sigma 25 under the name of 50 would be the better by 4 dB."""
+    images = tmp_path / "images"
+    images.mkdir()
+    clean = data.camera()[:256, :256]
+    Image.fromarray(clean).save(images / "x.png")
+    for noise, seed, fits in (("50", 0, True), ("50", 1, False), ("25", 0, False)):
+        noisy = degrade(clean[..., None], parse(noise), dataset="folder images", image="x", seed=seed).noisy
+        folder = tmp_path / f"{noise}-{seed}"
+        folder.mkdir()
+        np.save(folder / "x.npy", scipy.ndimage.uniform_filter(noisy, (3, 3, 1)))
+        warnings = run_cell(one_cell(f"outputs:{folder}", images, "50")).provenance["warnings"]
+        assert fits is (warnings == [])
+        assert fits or "another draw, sigma or protocol" in warnings[0]
 
 
 @pytest.mark.parametrize(

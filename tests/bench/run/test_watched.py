@@ -20,6 +20,7 @@ from bench.run.campaign import run_campaign
 from bench.run.one_cell import run_cell
 from bench.run.progress import Progress
 from bench.run.settings import Settings
+from bench.run.suspicion import references_opened
 from bench.run.watched import watching
 from bench.store.records import Store
 from bench.store.results import gather
@@ -498,6 +499,19 @@ def test_images_in_the_folder_of_a_method_are_no_part_of_it(own, one_cell):
     (own / "model.py").write_text("def denoise(noisy, sigma):\n    return noisy * 0.9\n")
     about = run_cell(one_cell(str(own / "model.py"), own / "images"), Settings("cpu")).provenance
     assert about["opened"] == {"files": {}, "environment": {}, "unseen": ()}
+
+
+def test_a_method_that_opens_what_it_is_held_against_is_warned_of(own, images, one_cell, restored):
+    """The image itself, or a copy of it under another name; not another image."""
+    shutil.copy(images / "x.png", own / "copy.bin")
+    Image.fromarray(data.coins()[:24, :32]).save(own / "other.png")
+    for path, opened in ((images / "x.png", True), (own / "copy.bin", True), (own / "other.png", False)):
+        (own / "model.py").write_text(HEAD + f"BYTES = Path(r'{path}').read_bytes()" + CALL.format(0.9))
+        cell = one_cell(str(own / "model.py"), images)
+        with watching(cell) as recorder:
+            cell.method.load(cell.net, None, cell.options)
+        lines = references_opened(cell, recorder.opened)
+        assert lines == ["opens 1 file of the clean images that it is held against (x.png)"] * opened
 
 
 def test_what_was_before_is_known_again(own, run, expected):
