@@ -104,17 +104,22 @@ class Memory(Store):
             images.setdefault(row.pop("key"), []).append(row)
         self.images = images | self.images
         known = set(self._keys)
-        for cell in _rows(self.cells_path, _OF_CELL, _cell):
+        cells = list(_rows(self.cells_path, _OF_CELL, _cell))
+        sealed = any(CHECKSUM in cell for cell in cells)
+        for cell in cells:
             words = tuple(cell[name] for name in _WORDS)
             if words not in known:
                 self.cells[cell["key"]] = cell
                 self._keys.setdefault(words, []).append(cell["key"])
-                self._check(cell, images)
+                self._check(cell, images, sealed=sealed)
 
-    def _check(self, cell: dict[str, str], images: Mapping[str, list[dict[str, Any]]]) -> None:
-        """Leave out the scores of a cell that are not those that were written, so that it counts as not measured."""
+    def _check(self, cell: dict[str, str], images: Mapping[str, list[dict[str, Any]]], *, sealed: bool) -> None:
+        """Leave out the scores of a cell that are not those that were written, so that it counts as not measured.
+
+        In a table that is `sealed` a cell without a checksum is one whose checksum was taken out.
+        """
         written = cell.pop(CHECKSUM, "")
-        if written and written != _checksum(cell, images.get(cell["key"], ())):
+        if (written or sealed) and written != _checksum(cell, images.get(cell["key"], ())):
             self.images.pop(cell["key"], None)
             cause = "scores there do not match their checksum, as those of"
             self.left_out[self.images_path] = f"{cause} {' '.join(cell[name] for name in _WORDS[1:4])}"

@@ -19,6 +19,9 @@ METADATA = b"bench"
 SEAL = b"bench-sha256"
 """Where it holds the SHA-256 of the footer, in which this digest is 64 zeros; the pages before it have a CRC each."""
 
+SEALED = b"bench-sealed"
+"""Where the metadata says that there is such a digest: another program that writes the table again keeps this alone."""
+
 AT_A_TIME = 4_000_000
 """Bytes of images that are read at a time."""
 
@@ -31,7 +34,7 @@ def encoded(rows: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any]) ->
     import pyarrow.parquet as pq
 
     table = pa.Table.from_pylist([dict(row) for row in rows])
-    table = table.replace_schema_metadata({METADATA: json.dumps(provenance)})
+    table = table.replace_schema_metadata({METADATA: json.dumps(provenance), SEALED: "1"})
     sink = pa.BufferOutputStream()
     # A page ends after the image that fills it, not after 1024 of them: who reads large images needs the memory of one.
     how: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True, "write_batch_size": 1}
@@ -72,11 +75,13 @@ def decoded(
     import pyarrow.parquet as pq
 
     try:
-        _check_footer(path)
+        sealed = _check_footer(path)
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             metadata = file.schema_arrow.metadata or {}
             if METADATA not in metadata:
                 raise BenchError("a Parquet file of another program")
+            if SEALED in metadata and not sealed:
+                raise BenchError("another program has written it again, and its numbers may be others")
             rows = _rows(file.read(columns=None if columns is None else list(columns)))
             for _ in file.iter_batches(batch_size=_few(file)) if whole else ():
                 pass
@@ -142,8 +147,8 @@ def _spelled(value: Any) -> Any:
     return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
-def _check_footer(path: Path) -> None:
-    """Raise `BenchError` where the end of a file is not what was written."""
+def _check_footer(path: Path) -> bool:
+    """Raise `BenchError` where the end of a file is not what was written; return whether its digest says so."""
     if not path.is_file():
         raise BenchError("it is no file" if path.exists() else "there is no such file")
     with path.open("rb") as file:
@@ -157,6 +162,7 @@ def _check_footer(path: Path) -> None:
     seal = _SEALED.search(footer)
     if seal and seal[1] != hashlib.sha256(footer.replace(seal[1], b"0" * 64)).hexdigest().encode():
         raise BenchError("its checksum does not match: it is damaged")
+    return seal is not None
 
 
 def _printable(text: str) -> str:

@@ -50,6 +50,25 @@ def test_a_record_from_before_the_checksums_is_read(tmp_path):
     assert decoded(tmp_path / "a.parquet") == (ROWS, ABOUT)
 
 
+def _raised(table):
+    return table.set_column(1, "psnr", pa.array([39.0] * len(table)))
+
+
+def _renamed(table):
+    return table.replace_schema_metadata({k: v.replace(b"DnCNN", b"BM3D") for k, v in table.schema.metadata.items()})
+
+
+@pytest.mark.parametrize("edit", [_raised, _renamed, lambda table: table.slice(1), lambda table: table])
+def test_a_record_that_another_program_wrote_again_is_left_out(tmp_path, edit):
+    """A number raised, a method renamed, a row removed: the file is whole, and its numbers are not those measured."""
+    path = tmp_path / "a.parquet"
+    path.write_bytes(encoded(ROWS, ABOUT))
+    pq.write_table(edit(pq.read_table(path)), path)
+    for columns in (None, ("image", "psnr")):
+        with pytest.raises(BenchError, match="another program"):
+            decoded(path, columns)
+
+
 def test_letters_that_are_no_utf8_are_spelled(tmp_path):
     odd = {"identity": {"caf\udce9": ["\ud800x", "𝒳", "\\ud800"]}, "label": "caf\udce9"}
     (tmp_path / "a.parquet").write_bytes(encoded(ROWS, odd))
