@@ -112,11 +112,12 @@ def _in_words(degradations: Iterable[str]) -> list[str]:
 
 def _measured(results: Iterable[Result], names: tuple[str, str, str], metric: str) -> Iterator[Place]:
     typed, dataset, _ = names
+    published = _is_published(dataset)
     for result in results:
         of, value = result.about["dataset"], result.mean(metric)
         known = {result.dataset, of["name"], of.get("word"), of["source"], *(result.ledger or ())[:1]}
-        if not known & {typed, dataset, f"folder {typed}"}:
-            continue
+        if not known & {typed, dataset, f"folder {typed}"} or (published and not result.ledger):
+            continue  # a person's folder that is named as a published set is not that set
         if not math.isnan(value):
             row, colour = entry(result), result.ledger[1] if result.ledger else of["colour"]
             yield Place(
@@ -147,6 +148,10 @@ def _published(names: tuple[str, str, str], metric: str) -> Iterator[Place]:
                 row.dataset, row.colour, row.degradation, metric, 0, row.value, PUBLISHED,
                 f"{row.method} {row.variant}".strip(), row.protocol, "", row.source,
             )  # fmt: skip
+
+
+def _is_published(dataset: str) -> bool:
+    return dataset in datasets.available() or any(row.dataset == dataset for row in ledger())
 
 
 def _is_of(dataset: str, colour: str, names: tuple[str, str, str]) -> bool:

@@ -60,6 +60,21 @@ def test_own_records_stand_among_them(tmp_path, photographs, capsys):
     assert f'"value": "{record.mean("psnr"):.2f}"' in table.read_text()
 
 
+@pytest.mark.parametrize("name", ["set12", "urban100"])
+def test_a_folder_that_is_named_as_a_published_set_does_not_stand_among_its_numbers(
+    tmp_path, photographs, capsys, name
+):
+    out, folder = tmp_path / "out", photographs.rename(tmp_path / name)
+    run_campaign(plan(Request("median", str(folder), "25"))[0], Store(out / "runs"), Settings("cpu", jobs=1))
+    assert main(["top", "--data", name, "--noise", "25", "--out", str(out)]) == 0
+    assert "your record" not in capsys.readouterr().out
+    for own in (str(folder), f"folder {name}"):
+        assert main(["top", "--data", own, "--noise", "25", "--out", str(out)]) == 0
+        printed = capsys.readouterr().out
+        assert "your record" in printed
+        assert "published" not in printed.partition("published numbers are")[0].replace("not published", "")
+
+
 def test_the_lowest_mse_is_first(tmp_path, photographs, capsys):
     out, table = tmp_path / "out", tmp_path / "t.csv"
     run_campaign(
