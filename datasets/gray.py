@@ -22,6 +22,12 @@ GRAYS = {
 """Weights of red, green and blue, and the level of black: `bt601` is MATLAB's `rgb2gray`, `y-limited` the Y of its
 `rgb2ycbcr`."""
 
+EQUAL = (
+    "the three channels of the first image are equal, and it is measured in colour, with noise of its own in each: "
+    "PROTOCOL=standard,gray=bt601 measures gray images"
+)
+"""The warning of colour images that are gray ones."""
+
 
 def as_gray(dataset: Dataset, formula: str) -> Dataset:
     """Return a dataset of colour images made gray, clean and noisy ones alike; it is known by the same contents.
@@ -33,7 +39,9 @@ def as_gray(dataset: Dataset, formula: str) -> Dataset:
     formula : str
         One of `GRAYS`.
     """
-    return replace(dataset, colour="gray", convert=partial(in_gray, formula=formula, before=dataset.convert))
+    warnings = tuple(line for line in dataset.warnings if line != EQUAL)
+    convert = partial(in_gray, formula=formula, before=dataset.convert)
+    return replace(dataset, colour="gray", convert=convert, warnings=warnings)
 
 
 def in_gray(

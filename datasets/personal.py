@@ -9,6 +9,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from datasets.description import Dataset, File, Image
+from datasets.gray import EQUAL
 from datasets.walking import refuse_system
 
 if TYPE_CHECKING:
@@ -46,7 +47,10 @@ def described(path: Path, images: Sequence[Image], colour: str = "", **more: Any
         return dataset
     first = _first(dataset)
     black = first.dtype == "uint8" and first.max() == 1
-    return replace(dataset, colour="gray" if first.shape[2] == 1 else "rgb", warnings=(_BLACK,) * bool(black))
+    colour = "gray" if first.shape[2] == 1 else "rgb"
+    gray = colour == "rgb" and (first == first[..., :1]).all()
+    lines = (*(_BLACK,) * bool(black), *(EQUAL,) * bool(gray), *repeated(dataset))
+    return replace(dataset, colour=colour, warnings=lines)
 
 
 def printable(name: str) -> str:
@@ -88,6 +92,19 @@ def by_name(path: Path, named: Sequence[tuple[str, T]]) -> dict[str, T]:
             raise ValueError(f"DATA={path}: two images are named {name!r} ({both}); give each its own name")
         files[name] = file
     return files
+
+
+def repeated(dataset: Dataset) -> tuple[str, ...]:
+    """Return a line where several images are of the same file: noisy ones of pairs, whose references may be shared."""
+    images: dict[Any, list[str]] = {}
+    for image in dataset.images:
+        if part := image.noisy or image.clean:
+            images.setdefault((part.file.sha256, part.at), []).append(image.name)
+    several = [names for names in images.values() if len(names) > 1]
+    if not several:
+        return ()
+    count = sum(map(len, several))
+    return (f"{', '.join(several[0][:3])} ({count} in all) are one file under several names, and count so often",)
 
 
 def same_files(dataset: Dataset) -> tuple[str, ...]:

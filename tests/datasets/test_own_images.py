@@ -15,6 +15,7 @@ from PIL import Image
 from bench.run.images import pictures
 from datasets import walking
 from datasets.from_path import from_path, from_word
+from datasets.gray import as_gray
 
 RNG = np.random.default_rng(0)
 GRAY = RNG.integers(0, 256, (12, 17, 1), dtype=np.uint8)
@@ -285,6 +286,23 @@ def test_whole_numbers_of_32_bits_have_no_sign(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", GRAY[..., 0] * np.uint32(2**24 + 2**16 + 2**8 + 1))
     (image,) = clean(from_path(tmp_path, white=2**32 - 1))
     np.testing.assert_allclose(image, GRAY, atol=1e-4)
+
+
+def test_gray_images_in_three_channels_are_warned_of_where_they_are_measured_in_colour(tmp_path):
+    save(tmp_path / "a.png", np.repeat(GRAY, 3, axis=2))
+    dataset = from_path(tmp_path)
+    assert "the three channels of the first image are equal" in dataset.warnings[0]
+    assert as_gray(dataset, "bt601").warnings == ()
+    save(tmp_path / "a.png", RGB)
+    assert from_path(tmp_path).warnings == ()
+
+
+def test_a_file_under_several_names_is_warned_of(tmp_path):
+    for name in ("a", "b", "c"):
+        save(tmp_path / f"{name}.png", GRAY if name != "b" else 255 - GRAY)
+    assert from_path(tmp_path).warnings == ("a, c (2 in all) are one file under several names, and count so often",)
+    save(tmp_path / "c.png", GRAY // 2)
+    assert from_path(tmp_path).warnings == ()
 
 
 def test_zeros_and_ones_in_8_bits_are_warned_of(tmp_path):
