@@ -277,7 +277,7 @@ def test_the_identity_can_be_read(one_cell):
     assert list(identity["harness"]) == [
         "images", "degradation", "batches", "scorer", "metrics", "runtimes", "tiles", "padding",
     ]  # fmt: skip
-    assert {"numpy", "onnxruntime", "pillow", "torch"} == set(identity["packages"])
+    assert {"numpy", "onnxruntime", "opencv-python-headless", "pillow", "torch"} == set(identity["packages"])
 
 
 def test_finished_outputs_are_read_and_tiles_cut_by_stages_of_their_own(one_cell, photographs):

@@ -7,6 +7,7 @@ from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structu
 
 from bench.plan.protocol import PROTOCOLS
 from bench.score.metrics import METRICS, SHOWN, Shown, decibels, mse, psnr, shown, ssim
+from bench.studies.conform.pretended_cuda import pretended_cuda
 
 
 def tensor(image: np.ndarray) -> torch.Tensor:
@@ -110,6 +111,22 @@ def test_strips_change_nothing(pair, monkeypatch):
     monkeypatch.setattr(metrics, "STRIP", 7 * clean.shape[-1])
     for metric, expected in zip(METRICS.values(), whole, strict=True):
         torch.testing.assert_close(metric(clean, noisy), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_a_device_gives_what_the_cpu_gives(pair):
+    """The means under the window are OpenCV's on the CPU, and PyTorch's elsewhere."""
+    clean, noisy = (tensor(image) for image in pair)
+    with pretended_cuda():
+        there = [metric(clean.to("cuda"), noisy.to("cuda")).cpu() for metric in METRICS.values()]
+    for metric, expected in zip(METRICS.values(), there, strict=True):
+        torch.testing.assert_close(metric(clean, noisy), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_images_come_in_any_layout(pair):
+    clean, noisy = (tensor(np.repeat(image, 3 // image.shape[2], 2)) for image in pair)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        turned = clean.contiguous(memory_format=layout), noisy.contiguous(memory_format=layout)
+        assert ssim(*turned).item() == pytest.approx(ssim(clean, noisy).item(), abs=1e-12)
 
 
 def test_a_metric_that_says_nothing_of_how_it_is_shown_is_shown_by_its_name(monkeypatch):
