@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
+from bench.cli.typed import Command, variable
 from bench.common.errors import BenchError, lacking, one_line, shortened, visible
 from bench.common.interruption import interruptible
 from bench.common.paths import ROOT
@@ -73,7 +74,7 @@ def _program(
 
 for _name in COMMANDS:
     _module = import_module(f"bench.cli.{_name.replace('-', '_')}")
-    app.command(_name, short_help=(_module.__doc__ or "").strip())(_module.command)
+    app.command(_name, cls=Command, short_help=(_module.__doc__ or "").strip())(_module.command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -134,7 +135,7 @@ def _within(frame: traceback.FrameSummary, *packages: str) -> bool:
 
 def _usage(error: TyperException) -> str:
     """Return what is wrong with the options: a variable by its name, as other errors say it."""
-    name = getattr(getattr(error, "param", None), "name", None)
-    if name is None:
+    parameter = getattr(error, "param", None)
+    if parameter is None:
         return " ".join(error.format_message().split())
-    return f"{name.upper().rstrip('_')}: {' '.join(error.message.split()) or 'is missing'}"
+    return f"{variable(parameter)}: {' '.join(error.message.split()) or 'is missing'}"

@@ -15,7 +15,9 @@ RUNS = (
 
 
 def command(
-    out: Annotated[Path, typer.Option(help="Folder of the runs and the report.")] = ROOT / "results" / "demo",
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder of the runs and the report.")] = ROOT
+    / "results"
+    / "demo",
 ) -> None:
     """Measure three methods on two sets, without a download, and make the report (make demo)."""
     from bench.cli.app import main

@@ -64,7 +64,8 @@ def command(
     ] = None,
     device: options.Device = "cuda",
     to: Annotated[
-        Path | None, typer.Option(help="Folder of tables and weights; else where they are committed.")
+        Path | None,
+        typer.Option(file_okay=False, help="Folder of tables and weights; else where they are committed."),
     ] = None,
     out: options.Out = options.RESULTS / "gpu",
 ) -> None:
@@ -74,6 +75,7 @@ def command(
     4 and 5: training. Each goes on from what is finished.
     """
     from bench.common import devices
+    from bench.common.atomic import check_writable
     from bench.common.parsing import budget_seconds, split, unknown
     from bench.train.weights_file import FOLDER
 
@@ -85,7 +87,7 @@ def command(
         devices.chosen(device), method, data, noise, " ".join(change or ()), budget_seconds(budget), out,
         to or ROOT / "results" / "measured", to / "weights" if to else FOLDER, own_place=to is None,
     )  # fmt: skip
-    options.folder(asked.tables)
+    check_writable(asked.tables)
     for one in steps:
         title, run = STEPS[one]
         typer.echo(f"step {one}: {title}")

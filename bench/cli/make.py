@@ -16,9 +16,10 @@ import typer
 from bench.cli import complete
 from bench.cli.app import BAD_INPUT, COMMANDS, app, main
 from bench.cli.help import explained
+from bench.cli.typed import variable
 from bench.common.errors import BenchError, shortened, visible
 from bench.common.interruption import end_at_once, leave
-from bench.common.parsing import number, unknown, whole
+from bench.common.parsing import unknown
 
 EVERYWHERE = ("PYTHON", "VENV", "BENCH_MIRROR", "BENCH_CACHE", "BENCH_TRACEBACK")
 """Variables that no command minds: those of the Makefile, and those that the harness reads from its environment."""
@@ -70,7 +71,6 @@ def arguments(command: str, typed: Mapping[str, str], goals: Sequence[str] = ())
         if parameter.param_type_name == "argument":
             positional.append(value)
         elif not parameter.is_flag:
-            _check_number(name, value, parameter.bare_type())
             options.append(f"{parameter.opts[0]}={value}")
         elif _switched_on(name, value):
             options.append(parameter.opts[0])
@@ -82,7 +82,7 @@ def variables(command: str) -> dict[str, Any]:
     """Return the variables that a command takes, each with the parameter of the program."""
     group = typer.main.get_command(app)
     parameters = group.commands[RENAMED.get(command, command)].params  # type: ignore[attr-defined]
-    return {parameter.name.upper().rstrip("_"): parameter for parameter in parameters}
+    return {variable(parameter): parameter for parameter in parameters}
 
 
 def run(command: str) -> int:
@@ -162,16 +162,6 @@ def _switched_on(name: str, value: str) -> bool:
     if word not in (*YES, *NO):
         raise BenchError(f"{name}={value}: expected 1 or 0")
     return word in YES
-
-
-def _check_number(name: str, value: str, kind: str) -> None:
-    """Raise `BenchError` for what is no number as people write them, where an option is one."""
-    wrong = number(value) is None or (kind == "int" and whole(value.strip().lstrip("+-")) is None)
-    if kind in _NUMBERS and wrong:
-        raise BenchError(f"{name}={value}: expected {_NUMBERS[kind]}")
-
-
-_NUMBERS = {"int": "a whole number", "float": "a number"}
 
 
 def _why(command: str, name: str) -> str:

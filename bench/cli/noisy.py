@@ -16,9 +16,7 @@ def command(
     format: Annotated[
         str, typer.Option(help="npy or tiff (real numbers, 1.0 = white), png (8 bit, where noise is clipped).")
     ] = "",
-    to: Annotated[
-        Path, typer.Option(file_okay=False, callback=options.folder, help="Folder that gets the images.")
-    ] = Path("results/noisy"),
+    to: Annotated[Path, typer.Option(file_okay=False, help="Folder that gets the images.")] = Path("results/noisy"),
 ) -> None:
     """Write the noisy images that methods get, for another program; METHOD=outputs: scores what it makes of them."""
     import shlex

@@ -18,22 +18,11 @@ RESULTS = Path("results")
 
 
 def _table(path: Path | None) -> Path | None:
-    """Refuse before anything runs a table that could not be written after it."""
-    from bench.common.atomic import check_writable
+    """Refuse before anything runs a table of a format that there is not."""
     from bench.common.tables import ending
 
     if path is not None:
         ending(path)
-        check_writable(path)
-    return path
-
-
-def folder(path: Path | None) -> Path | None:
-    """Refuse before anything runs a folder that could not be written to."""
-    from bench.common.atomic import check_writable
-
-    if path is not None:
-        check_writable(path)
     return path
 
 
@@ -125,13 +114,9 @@ Table = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and all else on standard error.")]
 Save = Annotated[
     Path | None,
-    typer.Option(
-        file_okay=False, callback=folder, help="Folder that gets the noisy and the denoised images, lossless."
-    ),
+    typer.Option(file_okay=False, help="Folder that gets the noisy and the denoised images, lossless."),
 ]
-Out = Annotated[
-    Path, typer.Option(file_okay=False, callback=folder, help="Folder that gets runs/, report/ and what studies write.")
-]
+Out = Annotated[Path, typer.Option(file_okay=False, help="Folder that gets runs/, report/ and what studies write.")]
 
 
 def settings(

@@ -9,7 +9,9 @@ from bench.cli import options
 
 
 def command(
-    to: Annotated[Path | None, typer.Option(help="Folder of the pages; results/site otherwise.")] = None,
+    to: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Folder of the pages; results/site otherwise.")
+    ] = None,
     out: options.Out = options.RESULTS,
 ) -> None:
     """Write the public leaderboard, measured beside published, as static files (make site)."""

@@ -29,7 +29,9 @@ def command(
     name: Annotated[str, typer.Option(help="What tells the weights apart: dncnn@own-NAME.")] = "",
     device: options.Device = "auto",
     jobs: options.Threads = 0,
-    to: Annotated[str, typer.Option(help="Folder for weights and record; methods/weights otherwise.")] = "",
+    to: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Folder for weights and record; methods/weights otherwise.")
+    ] = None,
     out: options.Out = options.RESULTS,
 ) -> None:
     """Train a method by its recipe, to be used as METHOD=name@own (make train)."""
@@ -52,7 +54,7 @@ def command(
         recipe = recipe_for(method, data, noise, " ".join(change or ()), name, start, seed)
     print_outcomes(
         train_and_store(
-            recipe, out, to=Path(to) if to else FOLDER, device=device, threads=jobs, budget=seconds,
+            recipe, out, to=to or FOLDER, device=device, threads=jobs, budget=seconds,
             report=lambda progress: typer.echo(progress_line(progress)), recorded=recorded,
         )
     )  # fmt: skip

@@ -15,7 +15,9 @@ def command(
     device: options.Device = "auto",
     backend: options.Backend = "auto",
     jobs: options.Jobs = 0,
-    table: Annotated[Path | None, typer.Option(help="The table of verdicts, which later runs go on from.")] = None,
+    table: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="The table of verdicts, which later runs go on from.")
+    ] = None,
     out: options.Out = options.RESULTS,
 ) -> None:
     """Measure what of the ledger is not measured yet, and judge all of it (make verify)."""

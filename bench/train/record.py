@@ -39,14 +39,14 @@ class RecordedTraining:
         return sha256(self.path)[:16]
 
 
-def read_record(path: Path, variant: str = "", to: str = "") -> RecordedTraining:
+def read_record(path: Path, variant: str = "", to: Path | None = None) -> RecordedTraining:
     """Return the training that a record tells of.
 
     Parameters
     ----------
     variant : str
         A new name for the weights; empty: that of the recipe.
-    to : str
+    to : Path, optional
         The folder that gets them, as on TO.
 
     Raises
@@ -73,7 +73,7 @@ def read_record(path: Path, variant: str = "", to: str = "") -> RecordedTraining
     if "within" in content:
         whole = content["within"].get("name", "another recipe")
         raise BenchError(f"RECORD={path}: was trained as a part of {whole}; give the record of that training")
-    if not variant and (not to or Path(to).resolve() == path.resolve().parent):
+    if not variant and (not to or to.resolve() == path.resolve().parent):
         raise BenchError(f"RECORD={path}: its weights would be overwritten; give NAME=again or TO=another/folder")
     return RecordedTraining(path, replace(recipe, variant=variant or recipe.variant), replays, threads, content)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.common import devices, provenance
-from bench.common.atomic import write_whole
+from bench.common.atomic import check_writable, write_whole
 from bench.common.errors import BenchError, one_line
 from bench.common.parsing import unknown
 from bench.store.records import slug
@@ -69,6 +69,8 @@ def train_and_store(
     name = recipe.stem
     recipe, start = initial_weights(recipe, to)
     check_free(recipe, to / f"{name}.safetensors")
+    for folder in (to, out / "training"):
+        check_writable(folder)
     place = distributed.local_device(devices.chosen(device))
     torch.set_num_threads(threads or max(1, provenance.cores() // distributed.size()))
     prepare, train = _programme(recipe.programme, start)

@@ -121,7 +121,7 @@ def test_every_command_is_read_and_planned(page, person, monkeypatch):
             if command == "train":
                 budget_seconds(said["budget"])
                 if said["record"]:
-                    read_record(Path(said["record"]), said["name"], "")
+                    read_record(Path(said["record"]), said["name"])
                 else:
                     asked = (said[name] for name in ("data", "noise"))
                     recipe_for(

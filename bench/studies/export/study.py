@@ -70,6 +70,8 @@ def build(request: Request, kind: str, to: str, out: Path, device: str = "cpu") 
         raise BenchError(
             f"TO={to}: FORMAT={kind} writes files that end in .{kind}; give FORMAT={other} or another name"
         )
+    if to and (Path(to).is_dir() if to.endswith(f".{kind}") else Path(to).is_file()):
+        raise BenchError(f"TO={to}: expected a folder, or a file that ends in .{kind}")
     precision, place = request.precision, devices.chosen(device)
     plan = planned(Request(request.method, request.data, request.noise, weights=request.weights))
     yield from plan.remarks

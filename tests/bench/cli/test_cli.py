@@ -108,7 +108,7 @@ def test_what_options_leave_unsaid_is_what_a_request_leaves_unsaid():
         (("run", "--method", "dncnn", "--data", "builtin", "--sigma", "30"), "none of METHOD=dncnn is told sigma"),
         (("list", "method"), "unknown list 'method': did you mean methods"),
         (("report",), "no finished cell; run make bench first"),
-        (("run", "--tile", "x"), "TILE: Input should be a valid integer"),
+        (("run", "--tile", "x"), "TILE=x: expected a whole number"),
         (("run", "--jobs", "-1"), "JOBS: Input should be greater than or equal to 0"),
         (("run", "--noize", "25"), "No such option: --noize"),
         (("runn",), "No such command 'runn'"),
