@@ -47,6 +47,27 @@ def distinct_names(
     return distinct
 
 
+def listed(numbers: Sequence[int], separator: str = ", ") -> str:
+    """Write numbers as they are typed on SEED: four or more in a row, up to a thousand, as a range.
+
+    Examples
+    --------
+    >>> listed([0, 1, 2]), listed([0, 1, 2, 3, 7]), listed(range(2000), ",")
+    ('0, 1, 2', '0-3, 7', '0-999,1000-1999')
+    """
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1 and len(runs[-1]) < MOST_IN_A_RANGE:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return separator.join(f"{run[0]}-{run[-1]}" if len(run) > 3 else separator.join(map(str, run)) for run in runs)
+
+
+MOST_IN_A_RANGE = 1000
+"""A range on SEED has up to so many: more is a slip."""
+
+
 def _ends(paths: Sequence[str]) -> list[str]:
     """Return the ends of paths, so long that none more could be told apart by longer ones."""
     parts = [Path(path).parts for path in paths]

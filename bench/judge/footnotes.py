@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from bench.common.naming import listed
 from bench.judge.audit_findings import Part, overlap_footnotes
 from bench.judge.family import families
 from bench.store.results import Result
@@ -24,9 +25,7 @@ def averaged(results: Sequence[Result]) -> str:
     """Say over which seeds the numbers are means, and what ± is where there are several."""
     seeds = sorted({seed for result in results for seed in result.seeds})
     several = any(len(result.seeds) > 1 for result in results)
-    return f"mean over seeds {', '.join(map(str, seeds))}" + (
-        "; ± is the standard deviation over them" if several else ""
-    )
+    return f"mean over seeds {listed(seeds)}" + ("; ± is the standard deviation over them" if several else "")
 
 
 def footnotes(results: Sequence[Result]) -> list[str]:

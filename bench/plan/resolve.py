@@ -12,6 +12,7 @@ import datasets
 import methods
 from bench import degradation
 from bench.common.errors import BenchError
+from bench.common.naming import MOST_IN_A_RANGE
 from bench.common.parsing import (
     check_option,
     empty_list,
@@ -31,9 +32,6 @@ T = TypeVar("T")
 
 LARGEST_SEED = 2**32 - 1
 """As of numpy's `RandomState` and of training."""
-
-MOST_SEEDS = 1000
-"""A range on SEED has up to so many: more is a slip."""
 
 EXPECTED = (BenchError, ValueError, OSError)
 """What a word that means nothing raises."""
@@ -246,7 +244,7 @@ def seeds(text: str) -> str:
 def _members(word: str) -> Iterable[str]:
     """Return the seeds of a range; a word that is none as it is."""
     ends = [whole(end) for end in word.split("-")]
-    if len(ends) != 2 or ends[0] is None or ends[1] is None or not 0 <= ends[1] - ends[0] < MOST_SEEDS:
+    if len(ends) != 2 or ends[0] is None or ends[1] is None or not 0 <= ends[1] - ends[0] < MOST_IN_A_RANGE:
         return (word,)
     return map(str, range(ends[0], ends[1] + 1))
 
@@ -257,7 +255,7 @@ def seed(word: str) -> int:
     if value is None or value > LARGEST_SEED:
         raise BenchError(
             f"SEED={word}: expected a whole number from 0 to {LARGEST_SEED} (2^32 - 1), or a range of up to "
-            f"{MOST_SEEDS} as 0-9"
+            f"{MOST_IN_A_RANGE} as 0-9"
         )
     return value
 

@@ -7,6 +7,7 @@ from itertools import groupby
 
 import datasets
 from bench.common.errors import BenchError
+from bench.common.naming import listed
 from bench.common.parsing import unknown
 from bench.degradation import parse
 from bench.judge.ledger import ledger
@@ -123,7 +124,7 @@ def _measured(results: Iterable[Result], names: tuple[str, str, str], metric: st
             yield Place(
                 dataset, colour, result.degradation, metric, 0, format(value, shown()[metric].form), MEASURED,
                 result.label, result.protocol, row.verdicts[metric].title if metric in row.verdicts else "",
-                f"your record, seed{'s' * (len(result.seeds) > 1)} {', '.join(map(str, result.seeds))}",
+                f"your record, seed{'s' * (len(result.seeds) > 1)} {listed(result.seeds)}",
             )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import datasets
 import methods
+from bench.common.naming import listed
 from bench.degradation.parsing import GROUPS
 from bench.store.results import Result
 
@@ -73,7 +74,7 @@ def _words(result: Result) -> dict[str, str]:
         "DATA": own.get("dataset") or about["dataset"]["word"],
         "NOISE": result.noise if "=" not in result.noise else result.degradation,
         "PROTOCOL": "" if rules.name == usual else rules.name,
-        "SEED": "" if result.seeds == [0] else ",".join(map(str, result.seeds)),
+        "SEED": "" if result.seeds == [0] else listed(result.seeds, ","),
         "WEIGHTS": own.get("method", "") if not own.get("code") else "",
         "ENSEMBLE": _unless(inference.get("ensemble"), 1),
         "PRECISION": _unless(inference.get("precision"), "fp32"),

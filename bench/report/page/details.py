@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import methods
+from bench.common.naming import listed
 from bench.judge.footnotes import footnotes
 from bench.report.columns import Entry
 from bench.report.leaderboard import Leaderboard
@@ -70,7 +71,7 @@ def details(entry: Entry) -> Iterator[tuple[str, str]]:
         yield "Trained on sigma", ends + (f"; sets {', '.join(net['trained_on'])}" if net["trained_on"] else "")
     deviation = result.deviation("psnr")
     spread = f"; PSNR ± {deviation:.2g} dB over them" if math.isfinite(deviation) else ""
-    yield "Seeds", ", ".join(map(str, result.seeds)) + spread
+    yield "Seeds", listed(result.seeds) + spread
     seconds = result.mean("seconds")
     if math.isfinite(seconds) and result.runtime:
         yield "Time", f"{seconds:.3g} s an image; {result.runtime}; {about['machine']}"
