@@ -60,7 +60,7 @@ class Killed:
 
 
 def kills(effort: Effort) -> Iterator[Tally]:
-    """Kill bench, report, train, the memory of verify and downloads, and interrupt bench."""
+    """Kill bench, report, train, verify and downloads, and interrupt bench."""
     images = cells.photographs(effort.folder)
     with served(effort.of("served"), effort.draw) as (address, checksums), _runner(effort) as runner:
         for kind in _kinds(runner, images, address, checksums):
@@ -98,7 +98,8 @@ def _kinds(runner: Runner, images: Path, address: str, checksums: State) -> Iter
     memory = [str(images), ",".join(cells.METHODS), ",".join(cells.NOISES)]
     errands = "bench.studies.torture.errands"
     made = ("memory-cells.csv", "memory-images.csv", "runs")
-    yield Killed("memory of verify", f"{errands}:remember", memory, _memory, made, 40, 0.1)
+    yield Killed("memory of verify", f"{errands}:remember", memory, _memory, made, 40, 0.05)
+    yield Killed("verify", f"{errands}:verify", memory, _verdicts, (*made, "memory.csv"), 20, 0.05)
     yield Killed("download", f"{errands}:download", [address, checksums], _files("cache"), ("cache",), 40, 0.05)
     shutil.rmtree(runner.folder / "out", ignore_errors=True)
     runner.run(bench)
@@ -252,6 +253,11 @@ def _memory(folder: Path) -> State:
                 kept = {k: v for k, v in row.items() if k not in ("started", "seconds", "checksum")}
                 state[f"{name} {row['key']} {row.get('image', '')}"] = repr(kept)
     return state
+
+
+def _verdicts(folder: Path) -> State:
+    """Return what verify left: its memory, and the verdicts on it."""
+    return _memory(folder) | _files("memory.csv")(folder)
 
 
 def _files(name: str) -> Callable[[Path], State]:

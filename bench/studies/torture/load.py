@@ -35,7 +35,7 @@ def many(folder: Path, images: Path, effort: Effort) -> Tally:
     with Runner(folder, {"BENCH_MIRROR": ""}, longest=3600) as runner:
         for _ in effort.rounds(tally, 1, 1):
             filled(folder / "out" / "runs", images, count)
-            words = cells.bench(images, f"SEED=0-{count // 2 - 1}", methods=("median",), noises=("15", "25"))
+            words = cells.bench(images, f"SEED={_ranges(count // 2)}", methods=("median",), noises=("15", "25"))
             for name, command in (("bench", words), ("report", ["report", "OUT=out"])):
                 attempt = runner.run(command)
                 tally.judge(attempt, statuses=(0,), slow=3600)
@@ -44,6 +44,11 @@ def many(folder: Path, images: Path, effort: Effort) -> Tally:
                 times.append(f"{name} {attempt.seconds:.1f} s")
     tally.remark = f"{count} records: {', '.join(times)}"
     return tally
+
+
+def _ranges(count: int, longest: int = 1000) -> str:
+    """Return the seeds 0, 1, 2, ... as they are typed: a range has a limit."""
+    return ",".join(f"{first}-{min(first + longest, count) - 1}" for first in range(0, count, longest))
 
 
 def filled(runs: Path, images: Path, count: int) -> None:

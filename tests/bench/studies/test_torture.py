@@ -53,6 +53,14 @@ def test_killed_and_begun_again_bench_loses_nothing(runner, images, effort):
     nothing_wrong(*kills._killed(kind, runner, effort))
 
 
+def test_killed_and_begun_again_verify_judges_as_if_it_had_not_been(runner, images, effort):
+    made = ("memory.csv", "memory-cells.csv", "memory-images.csv", "runs")
+    words = [str(images), "median,gaussian", "15"]
+    kind = kills.Killed("verify", "bench.studies.torture.errands:verify", words, kills._verdicts, made, 1, 1)
+    nothing_wrong(*kills._killed(kind, runner, effort))
+    assert len((runner.folder / "memory.csv").read_text().splitlines()) == 3
+
+
 def test_killed_and_begun_again_downloads_leave_nothing_half_done(runner, effort):
     with served(effort.of("served"), effort.draw) as (address, checksums):
         errand = "bench.studies.torture.errands:download"
