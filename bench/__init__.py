@@ -1,5 +1,6 @@
 """The harness: plan the cells, run them, score, store, judge and report."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,6 +8,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bench.run.on_arrays import Denoiser
+
+
+# Else onnxruntime tells its maker how it is used, under a number in the user's cache; children inherit this.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def load_results(folder: str | Path = "results", *, images: bool = False) -> "pd.DataFrame":

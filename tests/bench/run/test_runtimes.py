@@ -1,3 +1,5 @@
+import os
+import subprocess
 import sys
 
 import numpy as np
@@ -6,6 +8,7 @@ import torch
 from torch import nn
 
 from bench.common.errors import BenchError
+from bench.common.paths import ROOT
 from bench.run.runtimes.choice import prepare
 from bench.run.settings import RUNTIMES
 from methods.networks.dncnn import DnCNN, FDnCNN
@@ -110,3 +113,11 @@ def test_the_memory_of_a_gpu_is_that_of_the_cells_own_and_of_pytorchs_cache(monk
     assert most == int((0.9 * 10 - SCORING) * gib / (1000 * WORKSPACE))
     assert pixel_limits("cuda", 1000, 4, "cuda:1")[1] == int((0.9 * 4 - SCORING) * gib / (1000 * WORKSPACE))
     assert set(asked) == {"cuda:1"}
+
+
+def test_no_runtime_reports_what_is_run_to_its_maker(tmp_path):
+    kept = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    command = [sys.executable, "-c", "import bench, onnxruntime"]  # which else leaves a number of the machine there
+    environment = kept | {"XDG_CACHE_HOME": str(tmp_path), "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    subprocess.run(command, check=True, env=environment)
+    assert not list(tmp_path.rglob("*"))
