@@ -1,5 +1,6 @@
 """The program: its commands, and what becomes of an error."""
 
+import errno
 import io
 import sys
 import traceback
@@ -31,6 +32,9 @@ KEEPING_NOTHING = ("list", "conform", "speed", "explain", "export", "docs", "tes
 
 BAD_INPUT, UNEXPECTED, INTERRUPTED = 2, 70, 130
 """Exit statuses: a person can mend it; a fault of this program (EX_SOFTWARE of sysexits.h); Ctrl-C."""
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""A disk is, or what one may take of it: a person makes room."""
 
 app = typer.Typer(
     help="Compare image denoisers with each other and with what their papers print.",
@@ -96,6 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if arguments and arguments[0] in KEEPING_NOTHING:
             interruption.keep_nothing()
         try:
+            _check_folder()
             status = typer.main.get_command(app).main(
                 arguments or ["--help"], prog_name="python -m bench", standalone_mode=False
             )
@@ -121,12 +126,20 @@ def _explained(error: Exception) -> tuple[str, int]:
         return one_line(error), BAD_INPUT
     if lacking(error):
         return f"this command {one_line(error)}", BAD_INPUT
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}", BAD_INPUT
+    if isinstance(error, OSError) and (error.filename is not None or error.errno in FULL):
+        return f"{error.filename or 'standard output, or a temporary file'}: {error.strerror}", BAD_INPUT
     ours = [frame for frame in frames if _within(frame, "bench", "methods", "datasets")]
     place = f"{Path(ours[-1].filename).relative_to(ROOT)}:{ours[-1].lineno}" if ours else "no line of this project"
     text = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
     return f"unexpected {text} ({place}); BENCH_TRACEBACK=1 shows how it came there", UNEXPECTED
+
+
+def _check_folder() -> None:
+    """Raise `BenchError` where the folder in which this runs is gone: no path of its own means anything there."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise BenchError(f"the folder in which this runs cannot be read ({error.strerror}); go to another") from None
 
 
 def _within(frame: traceback.FrameSummary, *packages: str) -> bool:

@@ -98,7 +98,7 @@ def script(shell: str, python: str) -> str:
 
 
 _BASH = """\
-bench() { PYTHONPATH='@ROOT@' '@PYTHON@' -m bench "$@"; }
+bench() { PYTHONSAFEPATH=1 PYTHONPATH='@ROOT@' '@PYTHON@' -m bench "$@"; }
 _bench_words() {
   local line="${COMP_LINE:0:COMP_POINT}" IFS=$'\\n' word
   word="${line##* }"
@@ -111,7 +111,7 @@ _bench_words() {
 complete -o default -F _bench_words bench
 """
 _ZSH = """\
-bench() { PYTHONPATH='@ROOT@' '@PYTHON@' -m bench "$@" }
+bench() { PYTHONSAFEPATH=1 PYTHONPATH='@ROOT@' '@PYTHON@' -m bench "$@" }
 _bench_words() {
   local -a found
   found=("${(@f)$(@ASKED@="${BUFFER[1,CURSOR]}" bench 2> /dev/null)}")
@@ -120,7 +120,7 @@ _bench_words() {
 compdef _bench_words bench
 """
 _FISH = """\
-function bench; PYTHONPATH='@ROOT@' '@PYTHON@' -m bench $argv; end
+function bench; PYTHONSAFEPATH=1 PYTHONPATH='@ROOT@' '@PYTHON@' -m bench $argv; end
 function _bench_words; set -lx @ASKED@ (commandline -cp); bench 2> /dev/null; end
 complete -c bench -a '(_bench_words)'
 """

@@ -58,6 +58,7 @@ def test_names_of_methods_and_datasets(completed):
 def test_bash_gets_what_stands_behind_its_ends_of_words(tmp_path, capsys):
     assert main(["--show-completion", "bash"]) == 0
     lines = ["bench top DATA=bsd6", "bench bench METHOD=bm3d,wave"]
+    (tmp_path / "typing.py").write_text("raise SystemExit('code of the folder that one happens to be in')")
     ask = 'COMP_LINE="$1" COMP_POINT=${#1}; _bench_words 2> /dev/null; echo "${COMPREPLY[@]}"'
     program = f"{capsys.readouterr().out}\nask() {{ {ask}; }}\n" + "".join(f"ask '{line}'\n" for line in lines)
     environment = {name: value for name, value in os.environ.items() if name != "BENCH_COMPLETE"}

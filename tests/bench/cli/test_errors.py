@@ -150,6 +150,11 @@ def fails(error):
             70,
             "error: unexpected RuntimeError: shape (3, 4) (bench/cli/app.py:",
         ),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            2,
+            "error: standard output, or a temporary file: No space left",
+        ),
         (ValueError("math domain error"), 70, "error: unexpected ValueError: math domain error"),
         (KeyboardInterrupt(), 130, "interrupted: "),
     ],
@@ -161,6 +166,14 @@ def test_every_error_is_one_line_with_its_status(monkeypatch, capsys, error, sta
     assert said.startswith(line)
     assert said.count("\n") == 1
     assert "Traceback" not in said
+
+
+def test_a_folder_that_is_gone_is_said(monkeypatch, tmp_path, capsys):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert main(["list", "protocols"]) == 2
+    assert "the folder in which this runs cannot be read (No such file or directory)" in capsys.readouterr().err
 
 
 def test_what_datasets_say_of_an_image_stands_as_it_is(monkeypatch, capsys, tmp_path):
