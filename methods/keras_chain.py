@@ -6,11 +6,13 @@ Three kinds: `model.save` of Keras 3 (`.keras`), `model.save` of Keras 2 and of 
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from methods.formats import HDF5_DAMAGE, Layer, is_hdf5
+from methods.keras_graph import Step, steps
 from methods.keras_layers import kernel
 from methods.tensorflow_files import arrays_of, keras_archive
 
@@ -23,8 +25,6 @@ EPSILON = 1e-3
 """What batch normalisation of Keras adds to the variance where a file does not say it: its default, and DnCNN's."""
 
 _NORM = ("gamma", "beta", "moving_mean", "moving_variance")
-_CLASSES = {"Conv2D": "convolution", "BatchNormalization": "normalisation"}
-_PASSED_OVER = {"InputLayer", "ReLU", "Subtract"}
 
 
 def is_keras(path: Path) -> bool:
@@ -52,22 +52,24 @@ def chain(path: Path) -> list[Layer]:
     Raises
     ------
     ValueError
-        If the file is damaged, or holds something else than 3x3 convolutions of stride 1 with "same" padding, ReLU and
-        batch normalisation behind convolutions.
+        If the file is damaged, or holds something else than 3x3 convolutions of stride 1 with "same" padding, ReLU
+        behind each but the last, and batch normalisation between the two or none.
     """
-    config, arrays = keras_archive(path) if not is_hdf5(path) else _hdf5(path)
+    is_archive = not is_hdf5(path)
+    config, arrays, ordered = (*keras_archive(path), False) if is_archive else _hdf5(path)
     try:
-        layers = list(_with_config(config, arrays) if config else _without_config(arrays))
+        layers = _with_config(config, arrays) if config else _without_config(arrays, ordered=ordered)
         return list(_folded(layers))
     except (KeyError, IndexError, TypeError, AttributeError, RuntimeError, ValueError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError | IndexError) else str(error)
         raise ValueError(
             f"weights {path}: not a DnCNN as Keras saves it ({' '.join(reason.split())}); expected 3x3 convolutions in "
-            "a row, with batch normalisation behind them or none"
+            "a row, with batch normalisation behind them or none, and ReLU"
         ) from None
 
 
-def _hdf5(path: Path) -> "tuple[dict[str, Any], Arrays]":
+def _hdf5(path: Path) -> "tuple[dict[str, Any], Arrays, bool]":
+    """Return configuration and arrays, and whether these stand in the order of the layers."""
     import h5py
 
     try:
@@ -76,58 +78,73 @@ def _hdf5(path: Path) -> "tuple[dict[str, Any], Arrays]":
             config = json.loads(said if isinstance(said, str) else bytes(said))
             if not isinstance(config, dict):
                 raise ValueError("model_config holds no layers")
-            return config, dict(arrays_of(file.get("model_weights", file)))
+            root = file.get("model_weights", file)
+            return config, *_in_noted_order(root, dict(arrays_of(root)))
     except HDF5_DAMAGE as error:
         raise ValueError(
             f"weights {path}: no readable HDF5 file of Keras ({' '.join(str(error).split())}); fetch it again"
         ) from None
 
 
+def _in_noted_order(root: Any, arrays: "Arrays") -> "tuple[Arrays, bool]":
+    """Sort arrays as Keras 2 notes them, and Keras 3 with an `.h5` name; say whether they are noted."""
+    layers = [_text(name) for name in root.attrs.get("layer_names", ())]
+    groups = {layer: root[layer] for layer in layers if layer in root}
+    parts = [f"{layer}/{_text(name)}" for layer in groups for name in groups[layer].attrs.get("weight_names", ())]
+    if not {name.split("/")[0] for name in arrays} <= set(layers):
+        return arrays, False
+    place = {name: number for number, name in enumerate(parts)}
+    names = sorted(arrays, key=lambda name: (layers.index(name.split("/")[0]), place.get(name, len(place))))
+    return {name: arrays[name] for name in names}, True
+
+
+def _text(name: str | bytes) -> str:
+    return name.decode() if isinstance(name, bytes) else str(name)
+
+
 def _with_config(config: Mapping[str, Any], arrays: "Arrays") -> "Iterator[tuple[str, float, Arrays]]":
     """Give kind, epsilon and arrays of each layer with weights, in the order of the network."""
     stored = _by_layer(arrays)
-    layers = [(_CLASSES.get(layer["class_name"], ""), layer["class_name"], layer["config"])
-              for layer in config["config"]["layers"]]  # fmt: skip
-    wanted = {kind: [known["name"] for one, _, known in layers if one == kind] for kind in _CLASSES.values()}
-    there = {kind: _sorted(name for name in stored if _kind(stored[name]) == kind) for kind in wanted}
-    for kind, names in wanted.items():
-        if len(names) != len(there[kind]):
-            raise ValueError(f"it has {len(names)} layers of {kind} and the arrays of {len(there[kind])}")
-    # Keras 3 names groups after classes, whatever the layers are called.
-    named = {kind: names if set(names) == set(there[kind]) else there[kind] for kind, names in wanted.items()}
-    queues = {kind: iter(names) for kind, names in named.items()}
-    for kind, title, known in layers:
-        if kind:
-            if kind == "convolution":
-                _check_convolution(known)
-            yield kind, float(known.get("epsilon", EPSILON)), _named(kind, known, stored[next(queues[kind])])
-            continue
-        activation = known.get("activation", "") if title == "Activation" else "relu"
-        if title not in {*_PASSED_OVER, "Activation"} or activation not in ("relu", "linear"):
-            raise ValueError(f"it has a layer {title} {activation if title == 'Activation' else ''}".strip())
+    wanted = [step for step in steps(config) if step.path]
+    for kind in ("convolution", "normalisation"):
+        said = sum(step.kind == kind for step in wanted)
+        there = sum(_kind(parts) == kind for parts in stored.values())
+        if said != there:
+            raise ValueError(f"it has {said} layers of {kind} and the arrays of {there}")
+    # Keras 3 names groups after classes and counts in each model, whatever the layers are called; HDF5 has their names.
+    by_class = all(_kind(stored.get(step.path, {})) == step.kind for step in wanted)
+    for step in wanted:
+        parts = stored[step.path if by_class else _place(step, stored)]
+        yield step.kind, float(step.config.get("epsilon", EPSILON)), _named(step.kind, step.config, parts)
 
 
-def _check_convolution(known: Mapping[str, Any]) -> None:
-    usual = {"strides": [1, 1], "dilation_rate": [1, 1], "padding": "same", "groups": 1}
-    for key, value in usual.items():
-        said = known.get(key, value)
-        if (list(said) if isinstance(said, Sequence) and not isinstance(said, str) else said) != value:
-            raise ValueError(f"its convolution {known.get('name')} has {key} {said}")
-    if known.get("activation", "linear") not in ("relu", "linear"):
-        raise ValueError(f"its convolution {known.get('name')} has activation {known['activation']}")
+def _place(step: Step, stored: "Mapping[str, Arrays]") -> str:
+    places = [place for place in stored if step.name in place.split("/") and _kind(stored[place]) == step.kind]
+    if len(places) != 1:
+        raise ValueError(f"it has {len(places) or 'no'} arrays for its layer {step.name}")
+    return places[0]
 
 
-def _without_config(arrays: "Arrays") -> "Iterator[tuple[str, float, Arrays]]":
-    """Put batch normalisations behind the convolutions, from the second on, as DnCNN has them."""
+def _without_config(arrays: "Arrays", *, ordered: bool) -> "Iterator[tuple[str, float, Arrays]]":
+    """Give the layers as they are noted; else by their numbers, batch normalisation from the second convolution on."""
     stored = _by_layer(arrays)
-    convolutions = _sorted(name for name in stored if _kind(stored[name]) == "convolution")
-    norms = _sorted(name for name in stored if _kind(stored[name]) == "normalisation")
-    if norms and len(norms) != len(convolutions) - 2:
+    convolutions = [place for place in stored if _kind(stored[place]) == "convolution"]
+    norms = [place for place in stored if _kind(stored[place]) == "normalisation"]
+    order = [*convolutions, *norms]
+    if ordered:
+        order = [place for place in stored if place in order]
+    elif len({place.rpartition("/")[0] for place in order}) > 1:
+        raise ValueError("its layers are of several models, whose order it does not say: save the whole model")
+    elif norms and len(norms) != len(convolutions) - 2:
         raise ValueError(f"{len(norms)} batch normalisations for {len(convolutions)} convolutions, and no model_config")
-    for index, name in enumerate(convolutions):
-        yield "convolution", EPSILON, _named("convolution", {}, stored[name])
-        if norms and 0 < index < len(convolutions) - 1:
-            yield "normalisation", EPSILON, _named("normalisation", {}, stored[norms[index - 1]])
+    else:
+        behind = iter(_sorted(norms))
+        order = [_sorted(convolutions)[0]]
+        for place in _sorted(convolutions)[1:]:
+            order += [place, *([] if place == _sorted(convolutions)[-1] else [*islice(behind, 1)])]
+    for place in order:
+        kind = _kind(stored[place])
+        yield kind, EPSILON, _named(kind, {}, stored[place])
 
 
 def _by_layer(arrays: "Arrays") -> "dict[str, Arrays]":
@@ -135,9 +152,9 @@ def _by_layer(arrays: "Arrays") -> "dict[str, Arrays]":
     stored: dict[str, Arrays] = {}
     for path, array in arrays.items():
         *groups, part = path.split("/")
-        groups = [group for group in groups if group != "vars"]
-        if groups:
-            stored.setdefault(groups[-1], {})[part.partition(":")[0]] = array
+        place = "/".join(group for group in groups if group not in ("vars", "layers"))
+        if place:
+            stored.setdefault(place, {})[part.partition(":")[0]] = array
     return stored
 
 

@@ -194,3 +194,148 @@ def test_layers_of_a_second_model_of_a_session(tmp_path):
     with torch.inference_mode():
         got = LOAD(GRAY, tmp_path / "model.keras", {})(torch.from_numpy(image).float()[None, None])[0, 0]
     np.testing.assert_allclose(got, denoised(made, image), atol=2e-5, rtol=1e-5)
+
+
+def taken(names: list[str], keras: int) -> list:
+    """Write what a layer takes as Keras 2 and Keras 3 do."""
+    tensors = [{"class_name": "__keras_tensor__", "config": {"keras_history": [name, 0, 0]}} for name in names]
+    return [[[name, 0, 0, {}] for name in names]] if keras == 2 else [{"args": [tensors], "kwargs": {"mask": None}}]
+
+
+def wired(made: list[dict], keras: int) -> list[dict]:
+    names = [layer["config"]["name"] for layer in made]
+    for before, layer in zip(names, made[1:], strict=False):
+        layer["inbound_nodes"] = taken([names[0], before] if layer["class_name"] == "Subtract" else [before], keras)
+    return made
+
+
+def read(path):
+    image = np.random.default_rng(1).random((9, 11))
+    with torch.inference_mode():
+        return image, LOAD(GRAY, path, {})(torch.from_numpy(image).float()[None, None])[0, 0]
+
+
+def inner_model(made: list[dict], class_name: str) -> str:
+    """Put all but the subtraction into a model within the model."""
+    inside = [{key: value for key, value in layer.items() if key != "arrays"} for layer in made[:-1]]
+    model = {"class_name": class_name, "config": {"name": "net", "layers": inside}}
+    image = {"class_name": "InputLayer", "config": {"name": "image"}}
+    outside = wired([image, model, {"class_name": "Subtract", "config": {"name": "difference"}}], keras=2)
+    return json.dumps({"class_name": "Functional", "config": {"name": "model", "layers": outside}})
+
+
+@pytest.mark.parametrize("class_name", ["Functional", "Model", "Sequential"])
+def test_a_model_within_a_model_is_read_from_hdf5(tmp_path, class_name):
+    made = wired(layers(), keras=2)
+    hdf5(tmp_path / "model.h5", made)
+    with h5py.File(tmp_path / "model.h5", "r+") as file:
+        file.attrs["model_config"] = inner_model(made, class_name)
+        group = file["model_weights"]
+        group.create_group("net")
+        for layer in made:
+            name = layer["config"]["name"]
+            if layer["arrays"]:
+                group.move(f"{name}/{name}", f"net/{name}")
+            del group[name]
+        group.attrs["layer_names"] = [b"image", b"net", b"difference"]
+    image, got = read(tmp_path / "model.h5")
+    np.testing.assert_allclose(got, denoised(made, image), atol=2e-5, rtol=1e-5)
+
+
+def test_a_model_within_a_model_is_read_from_an_archive(tmp_path):
+    """Keras 3 counts classes anew in each model; names of layers are others."""
+    made = wired(layers(names="conv"), keras=3)
+    archive(tmp_path / "plain.keras", made)
+    with zipfile.ZipFile(tmp_path / "plain.keras") as plain, zipfile.ZipFile(tmp_path / "model.keras", "w") as zipped:
+        content = io.BytesIO(plain.read("model.weights.h5"))
+        with h5py.File(content, "r+") as file:
+            file.create_group("layers/functional")
+            file.move("layers/conv2d", "layers/functional/layers/conv2d")
+            for name in [name for name in file["layers"] if name != "functional"]:
+                file.move(f"layers/{name}", f"layers/functional/layers/{name}")
+        zipped.writestr("config.json", inner_model(made, "Functional"))
+        zipped.writestr("model.weights.h5", content.getvalue())
+    image, got = read(tmp_path / "model.keras")
+    np.testing.assert_allclose(got, denoised(made, image), atol=2e-5, rtol=1e-5)
+
+
+def swap(made, one, other):
+    made[one], made[other] = made[other], made[one]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda made: swap(made, 4, 5), "batch_normalization stands behind activation_1"),
+        (lambda made: made[3]["config"].update(activation="relu"), "stands behind the activation of conv2d_1"),
+        (lambda made: made.pop(5), "conv2d_2 stands behind batch_normalization"),
+        (lambda made: made.pop(-2), "subtract stands behind activation_2"),
+        (lambda made: made[2].update(class_name="ReLU", config={"name": "r", "max_value": 6}), "r has max_value 6"),
+        (lambda made: made[2].update(class_name="ReLU", config={"name": "r", "negative_slope": 0.1}), "r has negative"),
+    ],
+)
+def test_layers_in_another_order_or_with_another_relu_are_refused(tmp_path, change, message):
+    """The arrays are a DnCNN's; only the configuration says that the network is another one."""
+    made = layers()
+    change(made)
+    hdf5(tmp_path / "model.h5", made)
+    with pytest.raises(ValueError, match=message):
+        LOAD(GRAY, tmp_path / "model.h5", {})
+
+
+@pytest.mark.parametrize("keras", [2, 3])
+@pytest.mark.parametrize(
+    ("layer", "sources", "message"),
+    [
+        (-1, ["conv2d_3", "input_1"], "subtract takes conv2d_3 and input_1, not input_1 and conv2d_3"),
+        (-1, ["activation_1", "conv2d_3"], "subtract takes activation_1"),
+        (6, ["activation_0"], "conv2d_2 takes activation_0, not activation_1"),
+    ],
+)
+def test_what_is_no_chain_is_refused(tmp_path, keras, layer, sources, message):
+    made = wired(layers(), keras)
+    made[layer]["inbound_nodes"] = taken(sources, keras)
+    hdf5(tmp_path / "model.h5", made)
+    with pytest.raises(ValueError, match=message):
+        LOAD(GRAY, tmp_path / "model.h5", {})
+
+
+def test_a_layer_that_is_used_twice_is_refused(tmp_path):
+    made = wired(layers(norm=False), keras=2)
+    made[3]["inbound_nodes"] *= 2
+    hdf5(tmp_path / "model.h5", made)
+    with pytest.raises(ValueError, match="its layer conv2d_1 is used 2 times"):
+        LOAD(GRAY, tmp_path / "model.h5", {})
+
+
+def test_weights_alone_stand_in_the_order_that_the_file_notes(tmp_path):
+    """Neither the alphabet nor a number at the end of the names says it."""
+    made = layers()
+    for layer, letter in zip(made, "hgfedcbaz", strict=False):
+        layer["config"]["name"] = f"block_{letter}_layer"
+    for layer in made[8:]:
+        layer["config"]["name"] = f"a_{layer['config']['name']}"
+    hdf5(tmp_path / "old_weights.h5", made, whole=False)
+    image, got = read(tmp_path / "old_weights.h5")
+    np.testing.assert_allclose(got, denoised(made, image), atol=2e-5, rtol=1e-5)
+
+
+def test_half_precision_is_read(tmp_path):
+    made = layers()
+    for layer in made:
+        layer["arrays"] = {part: array.astype("float16") for part, array in layer["arrays"].items()}
+    hdf5(tmp_path / "model.h5", made)
+    with h5py.File(tmp_path / "model.h5", "r+") as file:
+        for path in [f"{name}/{name}/{part}:0" for name in file["model_weights"] for part in _parts(made, name)]:
+            array = file[f"model_weights/{path}"][()].astype("float16")
+            del file[f"model_weights/{path}"]
+            file[f"model_weights/{path}"] = array
+    image, got = read(tmp_path / "model.h5")
+    wide = [
+        layer | {"arrays": {part: array.astype(float) for part, array in layer["arrays"].items()}} for layer in made
+    ]
+    np.testing.assert_allclose(got, denoised(wide, image), atol=2e-5, rtol=1e-5)
+
+
+def _parts(made, name):
+    return next(layer["arrays"] for layer in made if layer["config"]["name"] == name)
