@@ -36,6 +36,9 @@ class Fault:
     loss: float | None = None
 
 
+MOST_LINES = 4
+"""Of a result: by chance hundreds of small images show dozens of causes, each on one or two."""
+
 CONSTANT = "returns a constant image"
 UNCHANGED = "returns its input unchanged"
 REFERENCE = "returns the clean image itself: is the reference where the output should be?"
@@ -156,7 +159,9 @@ def _cause(
 
 
 def warnings(faults: Sequence[Fault | None], names: Sequence[str] = ()) -> list[str]:
-    """Return a line for each cause, with the number of images that show it, and their names where not all do.
+    """Return a line for each of the commonest causes, with the number of images that show it and their names.
+
+    What is beyond `MOST_LINES` shares the last line. Names are left out where all images show a cause.
 
     Examples
     --------
@@ -167,8 +172,12 @@ def warnings(faults: Sequence[Fault | None], names: Sequence[str] = ()) -> list[
     for place, found in enumerate(faults):
         if found is not None:
             by_cause.setdefault(found.cause, []).append(place)
+    common = sorted(by_cause.items(), key=lambda item: -len(item[1]))
+    if len(common) > MOST_LINES:
+        rare = sorted(place for _, places in common[MOST_LINES - 1 :] for place in places)
+        common[MOST_LINES - 1 :] = [(f"{len(common) - MOST_LINES + 1} rarer causes", rare)]
     lines = []
-    for cause, places in sorted(by_cause.items(), key=lambda item: -len(item[1])):
+    for cause, places in common:
         losses = [found.loss for place in places if (found := faults[place]) and found.loss is not None]
         some = (
             ", ".join([*(names[place] for place in places[:3]), *(["..."] if len(places) > 3 else [])]) if names else ""

@@ -190,6 +190,17 @@ def test_lines_of_a_set():
     assert sanity.warnings([None, None]) == []
 
 
+def test_many_causes_share_a_line():
+    causes = ["a", "a", "a", "b", "b", "c", "c", "d", "e", "f", None]
+    assert sanity.warnings([cause and sanity.Fault(cause) for cause in causes], "0123456789X") == [
+        "on 3 of 11 images (0, 1, 2): a",
+        "on 2 of 11 images (3, 4): b",
+        "on 2 of 11 images (5, 6): c",
+        "on 3 of 11 images (7, 8, 9): 3 rarer causes",
+    ]
+    assert len(sanity.warnings([cause and sanity.Fault(cause) for cause in causes[:8]])) == 4
+
+
 @pytest.mark.parametrize(("name", "height", "width"), [("astronaut", 32, 48), ("camera", 40, 40), ("coffee", 12, 14)])
 def test_an_image_has_the_fault_that_it_has_alone_whatever_is_looked_at_with_it(name, height, width):
     """Bit for bit, so that no warning depends on how many images are looked at together."""
