@@ -213,7 +213,7 @@ def test_dncnn_3_for_colour_images_is_the_gray_net_on_their_luma(tmp_path):
     with torch.inference_mode():
         gray, colour = network(y), luma.load(net, tmp_path / "net.mat", {})(noisy, None)
     assert (gray - y).abs().max() > 1e-3
-    np.testing.assert_allclose(ycbcr(colour)[..., 0], np.clip(gray[0, 0] * 255, 16, 235), atol=0.02)
+    np.testing.assert_allclose(ycbcr(colour)[..., 0], np.clip(gray[0, 0].numpy() * 255, 16, 235), atol=0.02)
 
 
 def test_matlab_axes(tmp_path):
