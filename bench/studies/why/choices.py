@@ -173,8 +173,11 @@ OUTPUTS: Words = {
     "down": ("the output is shifted by one pixel down", 2),
     "up": ("the output is shifted by one pixel up", 2),
     "diagonal": ("the output is shifted by one pixel down and to the right", 2),
+    "diagonal-up": ("the output is shifted by one pixel up and to the left", 2),
     "256": ("the output is divided by 255 and multiplied by 256, or the reverse", 2),
     "half-noise": ("the output is averaged with the noisy image", 2),
+    "sign": ("the residual is added to the noisy image, not taken from it", 1),
+    "half-level": ("half a level is added to the output before it is rounded", 2),
 }
 COLOUR_OUTPUTS: Words = OUTPUTS | {"bgr": ("the channels of the output are in the order BGR", 1)}
 GRAY_CHANNELS: Words = {"y": ("Y from 16 to 235 of the gray image is scored", 1)}

@@ -101,9 +101,12 @@ OUTPUT: "Mapping[str, Callable[[Image, Image], Image]]" = {
     "down": _rolled(1, 0),
     "up": _rolled(-1, 0),
     "diagonal": _rolled(1, 1),
+    "diagonal-up": _rolled(-1, -1),
     "bgr": lambda output, noisy: rounded(output)[..., ::-1],
     "256": lambda output, noisy: rounded(output * (255 / 256)),
     "half-noise": lambda output, noisy: rounded((output + noisy) / 2),
+    "sign": lambda output, noisy: rounded(2 * noisy - output),
+    "half-level": lambda output, noisy: rounded(output + 0.5),
 }
 """``function(output, noisy)`` returns what is scored; both grey levels, not clipped."""
 
