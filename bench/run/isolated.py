@@ -14,6 +14,7 @@ from bench.common import devices
 from bench.common.child_process import ChildError, ChildProcess, prepare, result_of
 from bench.common.errors import BenchError
 from bench.plan.cell import Cell
+from bench.run.conventions import UNSTEADY
 from bench.run.loading import load
 from bench.run.runtimes.choice import Runner
 from bench.run.settings import TIMEOUT, Settings
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 T = TypeVar("T")
+
+AGAIN = 2**20
+"""Numbers of an input that is given once more at the end of a cell: those of a gray image of 1024x1024 pixels."""
+
+DRIFTS = "gives another result at the end of a run than before: it keeps something from image to image"
+"""What is said of a method whose result rests on the images before."""
 
 
 def foreign(cell: Cell) -> bool:
@@ -92,10 +99,15 @@ def _remote(process: ChildProcess, described: Runner, device: str) -> dict[str, 
     import torch
 
     spent = [0.0]
+    calls: list[tuple[Any, float | None, bytes, str]] = []
+    """The first call and the last one that were small: what was given, and the output."""
 
     def run(noisy: "Tensor", sigma: float | None) -> "Tensor":
-        answer = process.call(_run, noisy.cpu().numpy(), sigma, device)
+        given = noisy.cpu().numpy()
+        answer = process.call(_run, given, sigma, device)
         pixels, shape, number, seconds, notes, warnings, about = answer
+        if given.size <= AGAIN:
+            calls[1:] = [(given.copy(), sigma, pixels, number)]
         spent[0] += seconds
         described.notes[:], described.warnings[:] = notes, warnings
         described.about.update(about)
@@ -105,9 +117,28 @@ def _remote(process: ChildProcess, described: Runner, device: str) -> dict[str, 
         return denoised.to(noisy.device)
 
     def finish() -> dict[str, Any]:
+        if process.alive and UNSTEADY not in described.warnings and any(changed(*call) for call in calls):
+            described.warnings.append(DRIFTS)
         return process.call(_finish) if process.alive else {"opened": Opened(unseen=("ended before it was through",))}
 
+    def changed(given: "np.ndarray", sigma: float | None, pixels: bytes, number: str) -> bool:
+        """Whether a call gives another output now; an error that it had not then is one too."""
+        import numpy as np
+
+        try:
+            now, _, kind, *_ = process.call(_run, given, sigma, device)
+        except BenchError:
+            return True
+        return _differ(np.frombuffer(pixels, number), np.frombuffer(now, kind))
+
     return {"run": run, "clock": lambda: spent[0], "finish": finish}
+
+
+def _differ(before: "np.ndarray", now: "np.ndarray") -> bool:
+    """Whether two outputs differ by more than parallel sums round, as `bench.run.conventions` has it."""
+    import numpy as np
+
+    return before.shape != now.shape or not bool(np.abs(now - before).max() <= 1e-3 * max(1.0, np.abs(before).max()))
 
 
 def _watched_load(cell: Cell, device: str, settings: Settings, threads: int) -> Runner:

@@ -65,6 +65,21 @@ def test_what_ends_a_program_is_one_line(one_cell, photographs, method_file, bod
     assert expected in cause(one_cell(str(method_file(denoise(body, before))), photographs))
 
 
+@pytest.mark.parametrize(
+    ("before", "value"),
+    [
+        ("calls = []", "0.9 - 0.1 * (calls.append(1) or len(calls) > 4)"),  # after some images
+        ("last = [1]", "0.9 + 0 * (last[0], last.__setitem__(0, float(noisy.mean())))[0]"),  # kept, and not used
+    ],
+)
+def test_a_method_whose_result_rests_on_the_images_before_is_warned_of(
+    one_cell, photographs, method_file, before, value
+):
+    path = method_file(f"{before}\ndef denoise(noisy, sigma):\n    return noisy * ({value})\n")
+    warnings = run_cell(one_cell(str(path), photographs), CPU).provenance["warnings"]
+    assert any(line.startswith("gives another result at the end of a run") for line in warnings) == ("calls" in before)
+
+
 def test_a_script_that_reads_its_arguments_finds_none(one_cell, photographs, method_file):
     before = "import argparse; a = argparse.ArgumentParser(); a.add_argument('--n', default=1); a.parse_args()"
     run_cell(one_cell(str(method_file(denoise("pass", before))), photographs), CPU)
