@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+LONG = 0.5
+"""Seconds from which the first run of a later shape on a GPU counts: the choice of kernels is a hundredth there."""
+
+
 def in_batches(
     cell: Cell, images: Iterable[Sample], runner: Runner, device: str, failed: dict[str, Exception]
 ) -> Iterator[Output]:
@@ -39,17 +43,19 @@ def _output(cell: Cell, batch: list[Sample], runner: Runner, device: str, warm: 
     noisy = _on(device, cell, batch)
     first = batch[0] if len({image.sigma for image in batch}) == 1 else replace(batch[0], sigma=None)
     # Start-up cost belongs to no image. Kernels of a GPU are chosen, and compiled ones made, for each shape.
-    whole = device != "cpu" or "compiled" in runner.runtime
-    if not warm or (whole and noisy.shape not in warm):
-        _warm_up(cell, runner.run, noisy if whole else noisy[..., :64, :64], first)
-    devices.synchronise(device)
-    start = runner.clock()
-    denoised = call(cell, runner.run, noisy, first)
-    devices.synchronise(device)
-    seconds = (runner.clock() - start) / len(batch)
+    compiled = "compiled" in runner.runtime
+    whole, seconds, denoised = compiled or device != "cpu", 0.0, None
+    if not warm or (whole and tuple(noisy.shape) not in warm):
+        seconds, denoised = _warm_up(cell, runner, noisy if whole else noisy[..., :64, :64], first)
+    if denoised is None or not warm or compiled or seconds < LONG:
+        devices.synchronise(device)
+        start = runner.clock()
+        denoised = call(cell, runner.run, noisy, first)
+        devices.synchronise(device)
+        seconds = runner.clock() - start
     warm.add(tuple(noisy.shape))
     scores = [self_score(cell, runner.run, noisy[i : i + 1], denoised[i : i + 1], batch[i]) for i in unscored(batch)]
-    return Output(batch, denoised, seconds, scores)
+    return Output(batch, denoised, seconds / len(batch), scores)
 
 
 def _on(device: str, cell: Cell, batch: list[Sample]) -> "Tensor":
@@ -68,13 +74,16 @@ def _on(device: str, cell: Cell, batch: list[Sample]) -> "Tensor":
         ) from error
 
 
-def _warm_up(cell: Cell, run: Callable[..., Any], noisy: "Tensor", image: Sample) -> None:
-    """Run the method; what goes wrong with it is said of the images themselves, if it does so again."""
+def _warm_up(cell: Cell, runner: Runner, noisy: "Tensor", image: Sample) -> "tuple[float, Tensor | None]":
+    """Run the method and return its seconds and result; what goes wrong is said where it goes wrong again."""
+    start = runner.clock()
     try:
-        call(cell, run, noisy, image)
+        denoised = call(cell, runner.run, noisy, image)
     except BenchError as error:
         if isinstance(error.__cause__, ChildEndedError):  # it cannot be called again
             raise
+        return 0.0, None
+    return runner.clock() - start, denoised
 
 
 def unscored(batch: list[Sample]) -> Iterable[int]:

@@ -11,6 +11,7 @@ from bench.run.runtimes.choice import Runner
 from bench.run.sample import samples
 from bench.run.settings import Settings
 from bench.score import metrics
+from bench.studies.conform.pretended_cuda import pretended_cuda
 
 CPU = Settings("cpu")
 
@@ -119,6 +120,18 @@ def test_each_shape_is_warmed_up_where_kernels_are_made_for_it(one_cell, folder)
     method.calls.clear()
     list(batches.in_batches(cell, samples(cell), Runner(method, "torch", 2, 10**6), "cpu", {}))
     assert len(method.calls) == 4
+
+
+def test_a_gpu_runs_no_later_shape_twice_that_takes_long(one_cell, folder):
+    """The first call has the start-up in it whatever it takes, and a quick one may have the choice of kernels."""
+    for seconds, calls in ((1.0, 4), (0.1, 5)):
+        method, now = Shapes(), iter(np.arange(100) * seconds)
+        runner = Runner(method, "torch", 2, 10**6, clock=lambda now=now: next(now))
+        cell = one_cell("nlm", folder)
+        with pretended_cuda():
+            found = list(batches.in_batches(cell, samples(cell), runner, "cuda:0", {}))
+        assert len(method.calls) == calls
+        assert [output.seconds for output in found] == pytest.approx([seconds / 2] * 3)
 
 
 def test_blind_networks_take_images_of_different_sigma_together(one_cell, folder):
