@@ -45,8 +45,8 @@ def measure(data: str, images: int, device: str = "cpu") -> Iterator[Row]:
     yield from _scoring(images)
     yield from _processes()
     yield from planning(((10_000, 3.0), (100_000, 30.0)))
-    yield many_images(5_000, 10.0)
     yield finished_grid()
+    yield many_images(5_000, 10.0)
     yield from _commands()
 
 
