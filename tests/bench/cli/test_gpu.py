@@ -10,10 +10,12 @@ from skimage import data
 
 from bench.cli import gpu
 from bench.cli.app import main
+from bench.common.errors import BenchError
 from bench.run.one_cell import run_cell
 from bench.studies.conform.pretended_cuda import pretended_cuda
 from bench.studies.deadline import Deadline
 from bench.studies.gpu import agreement, forward, surroundings
+from bench.train.overrides import recipe_for
 
 TINY = "depth=3 features=8 patch=16 batch=4 steps=12 held_out=1"
 
@@ -120,6 +122,73 @@ def test_recipes_are_trained_in_turn_and_measured(ask, tmp_path, monkeypatch, ca
     assert record["device"].startswith("cuda:0")
     assert record["steps"] == 12
     assert record["recipe"]["optimiser"] == "adamw"
+
+
+@pytest.fixture
+def trained(monkeypatch, tmp_path):
+    """Return recipes in the order in which they would be trained, with their seconds; some fail, or are interrupted."""
+    found, statuses, now = [], {}, [0.0]
+
+    def train(asked, method, noise, sets, name="fast", change="", *, seconds):
+        found.append((method, noise, round(seconds)))
+        now[0] += seconds + 30
+        gpu._ended(statuses.get((method, noise), 0))
+        recipe = recipe_for(method, "", noise, f"{gpu.FAST} {change}", name)
+        (tmp_path / "to" / "weights").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "to" / "weights" / f"{recipe.stem}.json").write_text("{}")
+
+    monkeypatch.setattr(gpu, "_train", train)
+    monkeypatch.setattr(gpu, "monotonic", lambda: now[0])
+    return found, statuses
+
+
+def test_recipes_follow_each_other_while_there_is_time(ask, trained, tmp_path, capsys):
+    found, _ = trained
+    with pretended_cuda():
+        assert ask("5", method="", budget="9m") == 0
+        assert found == [("bf-dncnn", "gaussian:0-100", gpu.ENOUGH)]
+        assert "7 recipes wait for the next STEP=5, dncnn-s at 50 first" in capsys.readouterr().out
+        assert ask("5", method="", budget="3m") == 0  # what is trained has its weights there
+        assert found[1:] == [("dncnn-s", "50", 144)]
+        assert ask("5", method="", budget="1h") == 0
+    assert [one[:2] for one in found[2:]] == [training[:2] for training in gpu.TRAININGS[3:]]
+    assert len(list((tmp_path / "to" / "weights").iterdir())) == len(found)  # each has a name of its own
+
+
+def test_a_recipe_that_fails_keeps_no_other_from_its_turn(ask, trained, capsys):
+    found, statuses = trained
+    statuses["bf-dncnn", "gaussian:0-100"] = 2
+    with pretended_cuda():
+        assert ask("5", method="", budget="1h") == 2
+        assert len(found) == len(gpu.TRAININGS) - 1
+        assert "not trained, as said above: bf-dncnn at gaussian:0-100" in capsys.readouterr().err
+        del found[:]
+        statuses["bf-dncnn", "gaussian:0-100"] = 130  # Ctrl-C is for all of them
+        assert ask("4,5", method="", budget="1h") == 130
+        assert found == [("dncnn-s", "25", 2880), ("bf-dncnn", "gaussian:0-100", 2880)]  # the last one has all time
+        assert ask("4", method="") == 0
+    assert len(found) == 2
+    assert "dncnn-s at 25 is trained" in capsys.readouterr().out
+
+
+def test_a_step_that_fails_keeps_no_later_one_from_running_but_for_the_first(ask, monkeypatch, capsys):
+    ran = []
+
+    def step(number, error=None):
+        def run(asked):
+            ran.append(number)
+            if error:
+                raise error
+
+        return (f"step {number}", run)
+
+    for bad, order in (("2", ["1", "2", "3"]), ("1", ["1"])):
+        steps = {n: step(n, BenchError(f"{n} is wrong") if n == bad else None) for n in "123"}
+        monkeypatch.setattr(gpu, "STEPS", steps)
+        assert ask("1,2,3", device="cpu") == 2
+        assert ran == order
+        assert f"{bad} is wrong" in capsys.readouterr().err
+        del ran[:]
 
 
 @pytest.mark.parametrize(
