@@ -79,7 +79,7 @@ NEUTRAL = (
     "bench.run.loading:weights_path",
     "bench.run.saving",
     "bench.run.scoring:arrays_of",
-    "bench.run.scoring:faults_of",
+    "bench.run.seen",
     "bench.run.suspicion",
     "bench.run.watched",
     "bench.score.belonging",

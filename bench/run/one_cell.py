@@ -20,7 +20,8 @@ from bench.run.runtimes.choice import only_networks, runtime_of
 from bench.run.runtimes.cost import Cost
 from bench.run.sample import MOST_ALONE, Output, Sample, alone, samples
 from bench.run.saving import needs_floats
-from bench.run.scoring import faults_of, rows_of
+from bench.run.scoring import rows_of
+from bench.run.seen import Seen, faults_of, in_threads
 from bench.run.settings import Settings
 from bench.run.suspicion import references_opened, traces, untraced
 from bench.run.watched import watching
@@ -106,23 +107,29 @@ def run_part(cell: Cell, settings: Settings, progress: CellProgress) -> Part:
     images = _timed(samples(cell, progress.files, failed, threads), clock)
     exact = settings.save is not None and needs_floats(cell)
     how: dict[str, Any] = {}
-    rows: list[dict[str, Any]] = []
-    faults: list[sanity.Fault | None] = []
+    seen = Seen()
     traced: list[belonging.Trace] = []
     scarce: list[str] = []
-    total = 0.0
-    with closing(run_method(cell, images, settings, device, how, failed)) as outputs:
+    scored, total = 0, 0.0
+    with (
+        closing(run_method(cell, images, settings, device, how, failed)) as outputs,
+        in_threads(threads) as begin,
+    ):
         for group in _of_one_shape(outputs):
             of_group = [sample for output in group for sample in output.samples]
             for output in group:
                 clock.seconds["method"] += 0 if math.isnan(output.seconds) else output.seconds * len(output.samples)
             with clock.part("score"), alone(failed, *of_group):
-                scored = rows_of(cell, group, device, scarce, exact=exact)
-                rows, faults = rows + scored, faults + faults_of(group, recorded=cell.degradation.recorded)
+                rows = rows_of(cell, group, device, scarce, exact=exact)
+                seen.add(of_group, rows, faults_of(group, begin, recorded=cell.degradation.recorded))
                 traced += traces(cell, group)
-                total += sum(row["psnr"] for row in scored)
-            if rows:
-                progress.images(len(rows), len(cell.dataset.images), total / len(rows))
+                scored, total = scored + len(rows), total + sum(row["psnr"] for row in rows)
+            with clock.part("score"):
+                seen.wait(failed, threads)
+            if scored:
+                progress.images(scored, len(cell.dataset.images), total / scored)
+        with clock.part("score"):
+            seen.wait(failed)
     clock.seconds["total"] = time.perf_counter() - start
     opened = how.pop("opened", Opened())
     about = described(cell, opened) | {
@@ -136,10 +143,10 @@ def run_part(cell: Cell, settings: Settings, progress: CellProgress) -> Part:
         "warnings": [
             *how.get("warnings", ()),
             *references_opened(cell, opened),
-            *(() if any(faults) else untraced(traced)),
+            *(() if any(seen.faults) else untraced(traced)),
         ],
     }
-    return Part(rows, faults, failed, about)
+    return Part(seen.rows, seen.faults, failed, about)
 
 
 def part_of(cell: Cell, names: Collection[str]) -> Cell:

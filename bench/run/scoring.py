@@ -5,13 +5,11 @@ from typing import TYPE_CHECKING, Any
 from bench.plan.cell import Cell
 from bench.run.fitting import in_halves, out_of_memory, release
 from bench.run.sample import Output, Sample
-from bench.score.scorer import TOGETHER, scores
+from bench.score.scorer import scores
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
-
-    from bench.score import sanity
 
 SCORED_HERE = "the device has no memory for the scores of {size} pixels, which were computed on the CPU"
 
@@ -38,15 +36,6 @@ def rows_of(cell: Cell, outputs: list[Output], device: str, notes: list[str], *,
             numbers = image if image.dtype.itemsize > 4 else image.float()
             row["exact"] = numbers.permute(1, 2, 0).cpu().numpy()
     return rows
-
-
-def faults_of(outputs: list[Output], *, recorded: bool) -> "list[sanity.Fault | None]":
-    """Return for each sample of outputs of one shape what is likely wrong with it."""
-    from bench.score import sanity
-
-    clean, noisy, denoised = arrays_of(outputs)
-    at_once = max(1, TOGETHER // max(1, denoised[0].size))
-    return sanity.faults(clean, noisy, denoised, at_once, recorded=recorded)
 
 
 def arrays_of(outputs: list[Output]) -> "tuple[list[np.ndarray | None], list[np.ndarray], list[np.ndarray]]":
