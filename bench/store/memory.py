@@ -71,7 +71,9 @@ class Memory(Store):
             return
         how = {name: str(about.get(name, "")) for name in HOW} | {"seconds": f"{about['seconds']['total']:.1f}"}
         names = ("image", "height", "width", *SCORES)
-        self._keep(cell, _words(cell) | how, [{name: row.get(name) for name in names} for row in record.images])
+        self._keep(
+            cell, _words(cell) | how, [{name: _rounded(row.get(name)) for name in names} for row in record.images]
+        )
 
     def get(self, cell: Cell, columns: Iterable[str] | None = None) -> Record:
         """Return what is known of a cell, with today's code or else with earlier code."""
@@ -143,6 +145,11 @@ def _words(cell: Cell) -> dict[str, str]:
         cell.seed,
     )  # fmt: skip
     return dict(zip(_WORDS, map(str, values), strict=True))
+
+
+def _rounded(value: Any) -> Any:
+    """Return a score as it will be read: a table that rests on it is the same before and after a rerun."""
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
 
 
 def _how(row: Mapping[str, str]) -> dict[str, Any]:

@@ -189,3 +189,12 @@ def test_a_table_from_before_the_checksums_is_read(one_cell, photographs, tmp_pa
     rows = [row[:place] + row[place + 1 :] for row in (names, values)]
     memory.cells_path.write_text("".join(",".join(f'"{text}"' for text in row) + "\n" for row in rows))
     assert Memory(tmp_path / "a.csv", tmp_path / "runs").has(cell)
+
+
+def test_scores_are_the_same_before_and_after_they_are_written(one_cell, photographs, tmp_path, measured):
+    cell = one_cell("nlm", photographs)
+    memory = Memory(tmp_path / "a.csv", tmp_path / "runs")
+    memory.put(cell, measured)
+    again = Memory(tmp_path / "a.csv", tmp_path / "elsewhere").get(cell)
+    for now, then in zip(memory.get(cell).images, again.images, strict=True):
+        assert {name: repr(now[name]) for name in SCORES} == {name: repr(then[name]) for name in SCORES}
