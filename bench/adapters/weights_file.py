@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.adapters.conventions import RECOGNISE
+from bench.common import hdf5
 from bench.common.errors import BenchError
 from bench.common.files import sha256
 from methods import Method, Weights
@@ -23,6 +24,7 @@ def with_weights(method: Method, path: Path) -> Method:
         raise BenchError(f"WEIGHTS={path}: no such file")
     if not method.learned and all(net.weights is None for net in method.nets):
         raise BenchError(f"WEIGHTS={path}: method {method.name} takes no weights")
+    hdf5.check(path, f"WEIGHTS={path}")
     own = Weights(path.name, sha256(path), licence="your own file", local=str(path.resolve()))
     by_colour = {net.colour: net for net in reversed(method.nets)}
     nets = tuple(
