@@ -61,8 +61,16 @@ STRONG = Stage(8, 4, 32, 25000, 2.8, 3), Stage(11, 6, 32, 3500)
 
 
 def load(net: Net, weights: Path | None, options: Mapping[str, str]) -> "Callable[[Tensor, float], Tensor]":
-    """Return BM3D (gray) or CBM3D (RGB)."""
-    return per_image(denoise)
+    """Return BM3D (gray) or CBM3D (RGB), on one thread."""
+    return per_image(_on_one_thread)
+
+
+def _on_one_thread(image: "np.ndarray", sigma: float) -> "np.ndarray":
+    """Do as `denoise`: its matrix products are small, and threads that share them wait for each other."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, "blas"):
+        return denoise(image, sigma)
 
 
 def denoise(image: "np.ndarray", sigma: float) -> "np.ndarray":
@@ -306,6 +314,6 @@ METHODS = (
         load=partial(without_mean, load),
         options={"mean": "0"},
         processes=True,
-        packages=("numpy", "scipy"),
+        packages=("numpy", "scipy", "threadpoolctl"),
     ),
 )

@@ -40,6 +40,7 @@ def small_nets():
 
     return own_nets() | {
         "dncnn": dncnn.DnCNN(3, 1, 4, norm=True),
+        "dncnn-3-luma": dncnn.DnCNN(3, 1, 4, norm=True),
         "fdncnn": dncnn.FDnCNN(3, 1, 4),
         "ffdnet": ffdnet.FFDNet(3, 1, 4),
         "adnet": adnet.ADNet(1, 4),

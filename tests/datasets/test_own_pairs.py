@@ -105,7 +105,7 @@ def test_noisy_images_alone_are_warned_of_as_clean_ones(tmp_path, pattern):
         assert from_word(f"{tmp_path}/set/{pattern.split('/')[0]}").warnings == (warning,)
     assert from_path(tmp_path / "set", noisy=True).warnings == ()
     assert from_word(f"images:{tmp_path}/set").warnings == ()
-    put(tmp_path / "set" / "3.png", NOISY["1"])
+    put(tmp_path / "set" / "3.png", CLEAN["1"])
     assert from_path(tmp_path / "set").warnings == ()
 
 

@@ -142,10 +142,12 @@ def _queued(path: str, jobs: int) -> Iterator[Any]:
     if not jobs:
         raise BenchError(f"SCHEDULER={path} needs JOBS=: how many workers {kind} starts")
     enter = f"cd {_quoted(ROOT)}"
+    # Dask's own port for its page may be another run's: any free one, unless the person says which.
+    options = {"dashboard_address": ":0", **(section.get("scheduler-options") or {})}
     with dask.config.set({f"jobqueue.{kind}": section}):
         try:
             prologue = [*section["job-script-prologue"], enter]
-            cluster = getattr(dask_jobqueue, QUEUES[kind])(job_script_prologue=prologue)
+            cluster = getattr(dask_jobqueue, QUEUES[kind])(job_script_prologue=prologue, scheduler_options=options)
         except (TypeError, ValueError, OSError, RuntimeError) as error:
             raise BenchError(f"SCHEDULER={path}: {one_line(error)}") from None
         # Where a job ends before its time, another one is asked for.
