@@ -24,7 +24,7 @@ A_BATCH = 7
 """Waits that the first batch may cost: two to time it, two to look for NaN (in what warms up as well), one for all
 scores, one for the pictures and one for what is looked at for faults."""
 
-COLOUR = ("mwrcanet", "ding-liu", "msbf-resnet", "rdn", "rdn-small")
+COLOUR = ("dncnn-3-luma", "mwrcanet", "ding-liu", "msbf-resnet", "rdn", "rdn-small")
 
 
 @pytest.fixture(autouse=True)
