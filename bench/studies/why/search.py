@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations, pairwise
 from typing import Any
@@ -13,8 +13,8 @@ from bench.studies.why.running import Place, measured
 from bench.studies.why.scores import Sums
 from bench.studies.why.target import Target, numbers
 
-PAIR_TRIALS, PAIR_RUNS = 80, 10
-"""Pairs of inputs that are tried on crops, and how many of them run on the set."""
+PAIR_TRIALS = 8
+"""Pairs of inputs that are tried on crops for each that runs on the set."""
 
 REFINEMENTS = 3
 """Times that a number, as the sigma of the noise, is drawn closer to the one that meets the target."""
@@ -25,6 +25,9 @@ LEAST = {"psnr": 0.02, "ssim": 0.0005}
 GROWS = 0.25
 """How much of an effect on crops may be another one on the set."""
 
+
+Measure = Callable[[Place, Mapping[Choices, Sequence[Choices]], Sequence[str]], tuple[dict[Choices, Sums], list[str]]]
+"""What `measured` is."""
 
 _NUMBER = re.compile(r"([a-z]*)(\d+)")
 
@@ -42,7 +45,11 @@ class Search:
     draw : float
         How far another noise draw may move the first metric.
     runs : int
-        How many inputs may run on the set.
+        How many inputs may run on the set, and how many pairs of inputs where none of them meets the target.
+    measure : callable
+        `measured`, or what does as it does.
+    values : dict
+        The numbers that were taken from sums, by switches and metrics.
     """
 
     whole: Place
@@ -50,10 +57,12 @@ class Search:
     target: Target
     draw: float
     runs: int
+    measure: Measure = measured
     on_set: dict[Choices, Sums] = field(default_factory=dict)
     on_crops: dict[Choices, Sums] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
-    _found: dict[tuple[Any, ...], dict[str, float]] = field(default_factory=dict)
+    values: dict[tuple[Any, ...], dict[str, float]] = field(default_factory=dict)
+    _inputs: dict[tuple[Switch, ...], Choices] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.base = base_of(self.whole.cell)
@@ -85,20 +94,20 @@ class Search:
         for _ in range(REFINEMENTS):
             self._try([(switch,) for switch in self._closer(self._enclosing())])
         ranked = sorted((switch for switch in self.before if switch.rank), key=self._alone_or_scored)
-        self._run_on_set([(switch,) for switch in [*self.usual, *ranked[: self.runs]] if self._known((switch,))])
+        self.run_on_set([(switch,) for switch in [*self.usual, *ranked[: self.runs]] if self._known((switch,))])
         for _ in range(0 if self.small else REFINEMENTS):
             if abs(self._wanted) <= self.draw or self.explained(self.before):
                 break
             enclosing = self._enclosing("level", "told", gap=1)
-            self._run_on_set([(switch,) for ends in enclosing for switch in ends if switch in self.before])
-            self._run_on_set([(switch,) for switch in self._closer(self._enclosing("level", "told"))])
+            self.run_on_set([(switch,) for ends in enclosing for switch in ends if switch in self.before])
+            self.run_on_set([(switch,) for switch in self._closer(self._enclosing("level", "told"))])
 
     def double(self) -> None:
         """Try those pairs of inputs on crops whose effects add up to the target, and run the nearest on the set."""
         known = [switch for switch in self.before if self._known((switch,))]
-        nearest = sorted(pairs(known), key=self._cost)[:PAIR_TRIALS]
+        nearest = sorted(pairs(known), key=self._cost)[: PAIR_TRIALS * self.runs]
         self._try(nearest)
-        self._run_on_set(sorted(nearest, key=self._cost)[:PAIR_RUNS])
+        self.run_on_set(sorted(nearest, key=self._cost)[: self.runs])
 
     @property
     def usual(self) -> list[Switch]:
@@ -116,13 +125,16 @@ class Search:
 
     def found(self, some: Sequence[Switch]) -> dict[str, float] | None:
         """Return the numbers of the set under switches; None where they were not measured."""
+        sums = self.on_set.get(self._input(some))
+        if sums is None:
+            return None
         key = (*some, self.target.metrics)
-        if key not in self._found:
-            choices, sums = self.base.with_(some), self.on_set.get(self._input(some))
-            if sums is None or choices not in sums:
+        if key not in self.values:
+            choices = self.base.with_(some)
+            if choices not in sums:
                 return None
-            self._found[key] = numbers(sums, choices, self.target.metrics)
-        return self._found[key]
+            self.values[key] = numbers(sums, choices, self.target.metrics)
+        return self.values[key]
 
     def images(self, some: Sequence[Switch]) -> dict[str, float]:
         """Return the first metric of each image under switches that were measured."""
@@ -163,7 +175,10 @@ class Search:
         return self._input(some) in self.on_crops
 
     def _input(self, some: Iterable[Switch]) -> Choices:
-        return self.base.with_(switch for switch in some if switch.before)
+        inputs = tuple(switch for switch in some if switch.before)
+        if inputs not in self._inputs:
+            self._inputs[inputs] = self.base.with_(inputs)
+        return self._inputs[inputs]
 
     def _missing(self, some: Sequence[Switch]) -> float:
         """Return how far the guess for switches is off the target."""
@@ -243,11 +258,11 @@ class Search:
 
     def _try(self, some: Sequence[tuple[Switch, ...]]) -> None:
         if self.small:
-            self._run_on_set(some)
+            self.run_on_set(some)
         else:
             self._run(self.crops, {self._input(one): [self._input(one)] for one in some})
 
-    def _run_on_set(self, some: Sequence[tuple[Switch, ...]]) -> None:
+    def run_on_set(self, some: Sequence[tuple[Switch, ...]]) -> None:
         """Run inputs on the set, and score a single one under every other choice of the score."""
         asked = {}
         for one in some:
@@ -258,7 +273,7 @@ class Search:
     def _run(self, place: Place, asked: "dict[Choices, list[Choices]]") -> None:
         known = self.on_set if place is self.whole else self.on_crops
         new = {before: of_it for before, of_it in asked.items() if before not in known}
-        sums, failures = measured(place, new, self.target.metrics)
+        sums, failures = self.measure(place, new, self.target.metrics)
         known |= sums
         self.failures += failures
 

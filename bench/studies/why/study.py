@@ -13,10 +13,14 @@ from bench.run.images import spread
 from bench.run.settings import Settings
 from bench.studies.naming import stem
 from bench.studies.why.finished import diagnosis
+from bench.studies.why.planted import planted, summary
 from bench.studies.why.running import MOST, SIDE, Place
-from bench.studies.why.search import PAIR_RUNS, PAIR_TRIALS, Search, fits
+from bench.studies.why.search import PAIR_TRIALS, Search, fits
 from bench.studies.why.table import rows, singles, verdict
-from bench.studies.why.target import Target, of_a_draw, reference, target_of
+from bench.studies.why.target import METRICS, Target, of_a_draw, reference, target_of
+
+EACH = "each"
+"""The word on TARGET for every choice's own number."""
 
 RUNS = 10
 """Inputs that run on the whole set, beside the cell's own and the usual ones."""
@@ -43,11 +47,11 @@ def build(
     request : Request
         One cell.
     target, metric : str
-        As typed on TARGET and METRIC; empty: the published number.
+        As typed on TARGET and METRIC; empty: the published number; ``"each"``: that of each choice in turn.
     images : int
         So many images of the set, spread over it; 0: all. The target is then that of these images.
     runs : int
-        Inputs that run on the whole set, beside the cell's own and the usual ones.
+        Inputs that run on the whole set, beside the cell's own and the usual ones, and pairs of them.
     table : Path, optional
         The table goes into this file too.
 
@@ -65,6 +69,9 @@ def build(
     cell = _part(plan.cells[0], images, typed=bool(target.strip()))
     if not cell.dataset.has_clean:
         raise BenchError(f"DATA={cell.dataset.name}: has no references, and so no PSNR and no SSIM to be explained")
+    if target.strip() == EACH:
+        yield from _each(cell, metric or "psnr", out, runs, settings, table)
+        return
     wanted = target_of(cell, target, metric)
     yield cell.title
     if cell.outputs:
@@ -73,6 +80,28 @@ def build(
         raise BenchError(_no_target(cell, metric))
     if wanted is not None:
         yield from _searched(cell, wanted, out, runs, settings, table)
+
+
+def _each(cell: Cell, metric: str, out: Path, runs: int, settings: Settings, table: Path | None) -> Iterator[str]:
+    """Plant each choice in turn, and say which of them are named."""
+    if metric not in METRICS:
+        raise BenchError(f"METRIC={metric}: expected psnr or ssim")
+    if cell.outputs:
+        raise BenchError(f"TARGET={EACH}: finished outputs cannot be made otherwise; give a method that runs")
+    yield cell.title
+    whole, trial, _ = _places(cell, settings)
+    rows = []
+    for found in planted(whole, trial, metric, runs):
+        if isinstance(found, str):
+            yield found
+        else:
+            rows.append(found)
+    yield from summary(rows, metric)
+    path = stem(out / "why", (cell.file_name, EACH), (cell,), target=EACH, metric=metric, runs=runs)
+    write_csv(Path(f"{path}.csv"), rows, digits=7)
+    if table is not None:
+        write_table(table, rows, digits=7)
+    yield f"{path}.csv"
 
 
 def _part(cell: Cell, images: int, *, typed: bool) -> Cell:
@@ -100,10 +129,8 @@ def _searched(
     cell: Cell, wanted: Target, out: Path, runs: int, settings: Settings, table: Path | None
 ) -> Iterator[str]:
     """Search, and say what was found."""
-    whole = Place(cell, settings)
-    crops = whole.crops()
-    shapes = [picture.clean.shape[:2] for picture in crops.held or () if picture.clean is not None]
-    search = Search(whole, _trial_place(whole, crops, shapes), wanted, 0.0, runs)
+    whole, trial, shapes = _places(cell, settings)
+    search = Search(whole, trial, wanted, 0.0, runs)
     yield f"target {wanted}{f', {wanted.row.source}' if wanted.row else ''}; {_cost(search)}"
     start = time.perf_counter()
     search.plain()
@@ -126,10 +153,13 @@ def _searched(
     yield f"{path}.csv ({time.perf_counter() - start:.0f} s)"
 
 
-def _trial_place(whole: Place, crops: Place, shapes: list[tuple[int, int]]) -> Place:
-    """Return the crops, or the set itself where that is hardly larger."""
-    pixels = sum(height * width for height, width in shapes) / max(1, len(shapes)) * len(whole.cell.dataset.images)
-    return whole if pixels <= SMALL * MOST * SIDE**2 or whole.cell.outputs else crops
+def _places(cell: Cell, settings: Settings) -> tuple[Place, Place, list[tuple[int, int]]]:
+    """Return the set, the crops for trials, or the set itself where that is hardly larger, and the shapes of images."""
+    whole = Place(cell, settings)
+    crops = whole.crops()
+    shapes = [picture.clean.shape[:2] for picture in crops.held or () if picture.clean is not None]
+    pixels = sum(height * width for height, width in shapes) / max(1, len(shapes)) * len(cell.dataset.images)
+    return whole, whole if pixels <= SMALL * MOST * SIDE**2 or cell.outputs else crops, shapes
 
 
 def _shapes(shapes: list[tuple[int, int]], count: int) -> list[tuple[int, int]]:
@@ -143,9 +173,12 @@ def _cost(search: Search) -> str:
         return "the outputs are finished: scored again, nothing is run"
     count = len(search.before)
     if search.small:
-        return f"the method runs once for each of {count + 1} inputs, and {PAIR_TRIALS} pairs where none of them fits"
+        return (
+            f"the method runs once for each of {count + 1} inputs, and "
+            f"{PAIR_TRIALS * search.runs} pairs where none of them fits (RUNS={search.runs})"
+        )
     whole = min(count, len(search.usual) + search.runs)
     return (
         f"the method runs on {count} inputs in small crops, on about {whole + 1} of them whole, and on "
-        f"{PAIR_RUNS} pairs where none fits (RUNS={search.runs}, IMAGES=n)"
+        f"{search.runs} pairs where none fits (RUNS={search.runs}, IMAGES=n)"
     )

@@ -21,6 +21,7 @@ from bench.run.loading import load
 from bench.run.sample import samples
 from bench.run.settings import Settings
 from bench.studies.why.choices import Choices
+from bench.studies.why.planted import Kept
 from bench.studies.why.running import Place, measured
 from bench.studies.why.scores import Scored, Sums
 from bench.studies.why.search import Search, exact, fits
@@ -415,6 +416,40 @@ def test_the_command_names_a_planted_switch(planted, tmp_path, capsys):
     assert "no PSNR was published; give the number" in capsys.readouterr().err
     assert main(["why", "--method", "wavelet,nlm", "--data", planted.folder, "--target", "30", "--out", str(out)]) == 2
     assert "one cell" in capsys.readouterr().err
+
+
+def test_each_choice_is_planted_in_turn_and_named(planted, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("bench.studies.why.planted.RARE", 1)
+    monkeypatch.setattr("bench.studies.why.planted.PAIRS", 1)
+    monkeypatch.setattr("bench.studies.why.planted.DECIMALS", {"psnr": (6,)})
+    how = ["--method", "gaussian", "--noise", "25", "--images", "1", "--runs", "2"]
+    assert main(["why", *how, "--data", planted.folder, "--target", "each", "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "usual ones, 1 others and 1 pairs" in said
+    rows = list(csv.DictReader(next((tmp_path / "why").glob("*each*.csv")).open()))
+    assert [row["switches"] for row in rows[-2:]] == ["1", "2"]
+    assert all(row["named_6_decimals"] in ("first", "among others") for row in rows[:-1]), rows
+    clipped_once = next(row for row in rows if row["planted"] == "the noisy image is clipped")
+    assert float(clipped_once["psnr_effect"]) != 0
+    assert main(["why", *how, "--data", planted.folder, "--target", "each", "--metric", "mse"]) == 2
+    assert "METRIC=mse: expected psnr or ssim" in capsys.readouterr().err
+
+
+def test_a_search_knows_no_run_that_only_another_one_asked_for(planted):
+    place, kept = Place(planted.cell, Settings("cpu", jobs=1)), Kept()
+    first, second = (Search(place, place, Target({"psnr": "20"}), 0.0, 1, measure=kept) for _ in range(2))
+    clip, level = (
+        next(s for s in first.before if (s.axis, s.value) == of) for of in (("noisy", "clip"), ("level", "50"))
+    )
+    for search, asked in ((first, clip), (second, level)):
+        search.plain()
+        search.run_on_set([(asked,)])
+    assert second.found((clip,)) is None
+    assert second.found((level,)) == pytest.approx({"psnr": planted.value(sigma=50)})
+    runs = dict(kept.runs)
+    second.run_on_set([(clip,)])
+    assert second.found((clip,)) == first.found((clip,))
+    assert kept.runs == runs  # it was not run again
 
 
 def test_limited_range_gray_and_clipping_are_worth_what_was_measured_elsewhere(published_files):
