@@ -14,7 +14,7 @@ def command(
     target: Annotated[
         str,
         typer.Option(
-            help="The number: 29.41, PSNR and SSIM 29.41/0.8312, one an image 32.61,34.97, or each; else the published one."
+            help="The number: 29.41, PSNR and SSIM 29.41/0.8312, one an image 32.6,34.9, or each; else the published."
         ),
     ] = "",
     metric: Annotated[str, typer.Option(help="psnr or ssim.")] = "",

@@ -132,6 +132,9 @@ def test_numbers_are_claims_of_the_one_result(mine):
         assert {(row["method"], row["dataset"], row["degradation"]) for row in claimed} == {
             ("mine", "set12", "gaussian:25")
         }
+    small = "mse:0.0009"  # of images from 0 to 1
+    assert remark(small, claims(small, cells)).endswith("0.0009 of images from 0 to 1 is mse:58.52")
+    assert not remark("mse:58.52", claims("mse:58.52", cells))
     registered = cells_of("median")
     assert set(claims("25.1", registered)) == {registered[0].key}
     assert claims("none", registered) == {registered[0].key: []}
