@@ -129,13 +129,18 @@ def _measured(results: Iterable[Result], names: tuple[str, str, str], metric: st
 
 
 def _verified(names: tuple[str, str, str], metric: str) -> Iterator[Place]:
+    verdicts: dict[str, list[str]] = {}  # of each cell: several papers may have a number of it
     for row in committed():
         measured = row["metric"] == metric and row["measured"] and not row["image"]
         if measured and _is_of(row["dataset"], row["colour"], names):
+            verdicts.setdefault(row["key"], []).append(row["verdict"])
+    for row in committed():
+        said = verdicts.pop(row["key"], None) if row["metric"] == metric and not row["image"] else None
+        if said:
             yield Place(
                 row["dataset"], row["colour"], row["degradation"], metric, 0,
                 format(float(row["measured"]), shown()[metric].form), MEASURED, row["with"] or row["method"],
-                row["protocol"], row["verdict"], "results/measured/verify.csv",
+                row["protocol"], " or ".join(dict.fromkeys(said)), "results/measured/verify.csv",
             )  # fmt: skip
 
 
