@@ -1,7 +1,8 @@
 """Footnotes of tables: where numbers are not what they seem."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+import methods
 from bench.common.naming import listed
 from bench.judge.audit_findings import Part, overlap_footnotes
 from bench.judge.family import families
@@ -31,14 +32,14 @@ def averaged(results: Sequence[Result]) -> str:
 def footnotes(results: Sequence[Result]) -> list[str]:
     """Return the footnotes of a table of results, a line each.
 
-    They warn of results that are likely false, say how a person's things were understood, name methods whose numbers
-    deviate from the published ones throughout, methods that were given an estimate of sigma, networks that onnxruntime
-    could not run, and test images that stand, whole or in part, in a set that the method was trained on or in another
-    test set of the table (`bench.judge.audit_findings`).
+    They warn of results that are likely false, say how a person's things were understood, and which of their files is
+    one that is registered, name methods whose numbers deviate from the published ones throughout, methods that were
+    given an estimate of sigma, networks that onnxruntime could not run, and test images that stand, whole or in part,
+    in a set that the method was trained on or in another test set of the table (`bench.judge.audit_findings`).
     """
     lines = _remarks(results, "warnings", "WARNING: ") + _of_images(results) + _remarks(results, "notes")
     lines += [str(family) for family in families(results) if family.systematic]
-    lines += _estimates(results) + _fallbacks(results)
+    lines += [*_known_files(results), *_estimates(results), *_fallbacks(results)]
     names = list(dict.fromkeys(result.dataset for result in results))
     parts = _parts(results)
     for name in names:
@@ -74,6 +75,27 @@ def _parts(results: Sequence[Result]) -> dict[str, Part]:
     parts = {name: whole for name, whole in wholes.items() if whole not in ("", name)}
     images = {result.dataset: result.images("seconds").keys() for result in results if result.dataset in parts}
     return {name: (whole, images[name]) for name, whole in parts.items()}
+
+
+def _known_files(results: Sequence[Result]) -> Iterator[str]:
+    """Name the net whose registered weights a person's own file has, to the byte, and warn where it is no net for it.
+
+    Such a result has no published numbers, since they were asked for under another name, or for another noise.
+    """
+    nets = [(method.name, net) for method in methods.available().values() for net in method.nets]
+    known = {net.weights.sha256: (name, net) for name, net in nets if net.weights and not net.weights.local}
+    for result in results:
+        own = result.about.get("weights") or {}
+        method, net = known.get(own.get("sha256", ""), ("", None)) if own.get("local") else ("", None)
+        if net is None:
+            continue
+        sigma = result.about["sigma"]
+        wrong = sigma is not None and not net.covers(sigma)
+        trained = f", trained for sigma {'-'.join(f'{s:g}' for s in dict.fromkeys(net.trained))}" if net.trained else ""
+        yield (
+            f"{'WARNING: ' * wrong}{result.label} on {result.dataset}, {result.noise}: {own['path']} is the file of "
+            f"{net.label} ({net.id}{trained}); METHOD={method} has its published numbers"
+        )
 
 
 def _estimates(results: Sequence[Result]) -> list[str]:

@@ -79,6 +79,30 @@ def test_an_estimated_sigma_is_named():
     assert line == "rni6, pairs: FFDNet, BM3D told an estimate of sigma, from each image itself (3.0 to 3.0)"
 
 
+@pytest.mark.parametrize(
+    ("sigma", "known", "line"),
+    [
+        (15.0, True, "WARNING: mine on set12, 15: net.pth is the file of DnCNN-S (KAIR) (dncnn-s-25@kair, trained for"),
+        (
+            25.0,
+            True,
+            "mine on set12, 25: net.pth is the file of DnCNN-S (KAIR) (dncnn-s-25@kair, trained for sigma 25)",
+        ),
+        (None, True, "mine on set12, 0: net.pth is the file of DnCNN-S (KAIR)"),
+        (15.0, False, ""),
+    ],
+)
+def test_a_file_that_is_of_a_registered_net_is_named_and_its_sigma_held_against_the_noise(sigma, known, line):
+    # The digest of dncnn_25.pth, as KAIR publishes it.
+    digest = "0451a70de9b672ae037270498fbb1c17a1c1c4403785df586ff65df5b858e5b0" if known else "0" * 64
+    own = result("mine", "set12", noise=f"{sigma or 0:g}")
+    own.about.update(sigma=sigma, weights={"path": "net.pth", "sha256": digest, "local": "net.pth"})
+    found = footnotes([own])
+    assert [text.startswith(line) for text in found] == [True] * bool(line), found
+    own.about["weights"]["local"] = ""  # the registered method itself
+    assert footnotes([own]) == []
+
+
 def test_notes_stand_in_every_form_of_the_table():
     boards = leaderboards([result("DnCNN-S", "set12", trained_on=("train400",))])
     assert "- Note: set12" in to_markdown(boards)
