@@ -30,11 +30,18 @@ class Fault:
         In words that follow the name of the method: ``"returns the noise"``.
     loss : float, optional
         PSNR of the noisy image less that of the output, in dB; None without a reference.
+    weak : bool
+        Whether a small image may show it by chance.
     """
 
     cause: str
     loss: float | None = None
+    weak: bool = False
 
+
+SMALL, BY_CHANCE, MANY = 64, 0.03, 20
+"""Of images with a side below `SMALL` pixels, up to this share is told to be another one or shifted by chance, and
+that is held against them where there are `MANY`."""
 
 MOST_LINES = 4
 """Of a result: by chance hundreds of small images show dozens of causes, each on one or two."""
@@ -124,7 +131,11 @@ def _faults(clean: Image, noisy: Image, denoised: Image) -> list[Fault | None]:
     values = _values(clean, noisy, denoised, [losses[i] > -FARTHER for i in rest])
     for j, (i, (place, left)) in enumerate(zip(rest, moved, strict=True)):
         causes[i] = _cause(clean[j], noisy[j], denoised[j], place, left, losses[i], *values[j])
-    return [Fault(cause, loss) if cause else None for cause, loss in zip(causes, losses, strict=True)]
+    small = min(clean.shape[1:3]) < SMALL
+    return [
+        Fault(cause, loss, weak=small and cause.startswith((OTHER, "shifts"))) if cause else None
+        for cause, loss in zip(causes, losses, strict=True)
+    ]
 
 
 def _plain(clean: Image, noisy: Image, denoised: Image, shown: Image, before: Image) -> list[str]:
@@ -161,7 +172,8 @@ def _cause(
 def warnings(faults: Sequence[Fault | None], names: Sequence[str] = ()) -> list[str]:
     """Return a line for each of the commonest causes, with the number of images that show it and their names.
 
-    What is beyond `MOST_LINES` shares the last line. Names are left out where all images show a cause.
+    What small images show by chance is left out; what is beyond `MOST_LINES` shares the last line. Names are left out
+    where all images show a cause.
 
     Examples
     --------
@@ -172,6 +184,10 @@ def warnings(faults: Sequence[Fault | None], names: Sequence[str] = ()) -> list[
     for place, found in enumerate(faults):
         if found is not None:
             by_cause.setdefault(found.cause, []).append(place)
+    if len(faults) >= MANY:
+        least = max(2.0, BY_CHANCE * len(faults))
+        weak = {place for place, found in enumerate(faults) if found is not None and found.weak}
+        by_cause = {c: places for c, places in by_cause.items() if len(places) >= least or not weak.issuperset(places)}
     common = sorted(by_cause.items(), key=lambda item: -len(item[1]))
     if len(common) > MOST_LINES:
         rare = sorted(place for _, places in common[MOST_LINES - 1 :] for place in places)

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
+from skimage import data
 
 from bench.score import sanity
-from bench.score.sanity import fault
+from bench.score.sanity import Fault, fault
 
 
 def photograph(name="astronaut", height=96, width=128, top=60, left=150):
@@ -188,6 +190,22 @@ def test_lines_of_a_set():
         "on 1 of 5 images: a; 3.00 dB below the noisy image",
     ]
     assert sanity.warnings([None, None]) == []
+
+
+def test_of_many_small_images_only_what_many_of_them_show_is_told():
+    """A hundred pieces of 28x28 pixels: about one in a hundred is shifted by chance, and all of them where all are."""
+    rng = np.random.default_rng(0)
+    places = rng.integers(0, 480, (200, 2))
+    clean = np.array([data.camera()[y : y + 28, x : x + 28, None] / 255 for y, x in places])
+    noisy = clean + rng.normal(0, 75 / 255, clean.shape)
+    smooth = gaussian_filter(noisy, (0, 1.5, 1.5, 0))
+    by_chance = sanity.faults(clean, noisy, smooth)
+    assert any(found and found.cause.startswith("shifts") for found in by_chance)
+    assert not [line for line in sanity.warnings(by_chance) if "shifts" in line]
+    moved = sanity.warnings(sanity.faults(clean, noisy, np.roll(smooth, (1, 1), (1, 2))))
+    assert any("shifts the image (1 down and 1 to the right, in pixels)" in line for line in moved)
+    one = Fault("shifts the image (1 down, in pixels)")  # of a large image: no chance
+    assert sanity.warnings([*by_chance, one])[-1].startswith("on 1 of 201 images: shifts the image (1 down")
 
 
 def test_many_causes_share_a_line():
