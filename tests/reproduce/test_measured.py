@@ -23,7 +23,6 @@ def table(name):
         ("bias-free-small-set12.csv", "biased-dncnn@own-small-0-10", "set12", "55", "float"),
         ("classical-set12.csv", "tv", "set12", "25", "standard"),
         ("real-noise.csv", "median", "cc15", "pairs", "standard"),
-        ("self-ensemble-set12.csv", "dncnn", "set12", "25", "standard"),
         ("chest.csv", "dncnn@own-chest5", "pneumonia-mnist", "25", "standard"),
     ],
 )
