@@ -47,7 +47,8 @@ def files_below(folder: Path, where: str) -> Iterator[Path]:
 
 def refuse_system(path: Path, where: str) -> None:
     """Raise `ValueError` for the root of the file system and what `of_system`; the text begins with `where`."""
-    if of_system(path) or os.path.realpath(path) == os.sep:
+    real = os.path.realpath(path)
+    if real == os.sep or _below(real, _KERNEL[:2]):
         raise ValueError(f"{where}: {path} is the system's own; expected the folder that holds your images")
 
 
@@ -62,5 +63,8 @@ def is_hidden(name: str) -> bool:
 
 
 def _of_kernel(folder: Path, places: tuple[str, ...]) -> bool:
-    path = os.path.realpath(folder)
+    return _below(os.path.realpath(folder), places)
+
+
+def _below(path: str, places: tuple[str, ...]) -> bool:
     return any(path == place or path.startswith(f"{place}/") for place in places)

@@ -1,6 +1,7 @@
 """Methods that take one image at a time, over the images of a cell: spread over worker processes."""
 
 import importlib.util
+import itertools
 import os
 import sys
 import time
@@ -22,24 +23,43 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+TINY = 48 * 48
+"""Pixels of an image that is soon denoised, whatever the method."""
+
+START = 4.0
+"""Seconds of the method that worker processes take to start."""
+
+
 def in_processes(
     cell: Cell, images: Iterable[Sample], how: dict[str, Any], failed: dict[str, Exception]
 ) -> Iterator[Output]:
     """Spread images over one-threaded worker processes, and give them back as they come.
 
-    The memory of the workers, and what they recognise of the method, is put into `how`, and the errors of images that
-    fail alone into `failed`.
+    Tiny images are denoised in this process until they have taken as long as workers take to start: a quick method is
+    through before that. The memory of the workers, how many there were, and what is recognised of the method, is put
+    into `how`, and the errors of images that fail alone into `failed`.
     """
     import torch
 
-    if how["jobs"] == 1:
-        for image in images:
-            with alone(failed, image):
-                denoised, seconds, scores, about = denoise_one(cell, image)
-            if image.name not in failed:
-                _note(how, about)
-                yield Output([image], torch.from_numpy(denoised), seconds, scores)
-        return
+    images, spent = iter(images), 0.0
+    for image in images:
+        if how["jobs"] > 1 and (spent > START or image.noisy[..., 0].size > TINY):
+            yield from _in_workers(cell, itertools.chain([image], images), how, failed)
+            return
+        with alone(failed, image):
+            denoised, seconds, scores, about = denoise_one(cell, image)
+        if image.name not in failed:
+            spent += seconds
+            _note(how, about)
+            yield Output([image], torch.from_numpy(denoised), seconds, scores)
+    how["jobs"] = 1
+
+
+def _in_workers(
+    cell: Cell, images: Iterable[Sample], how: dict[str, Any], failed: dict[str, Exception]
+) -> Iterator[Output]:
+    import torch
+
     single = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     executor = workers(how["jobs"], single)
     running: dict[Future[Any], Sample] = {}
@@ -51,16 +71,16 @@ def in_processes(
         for future in done:
             image = running.pop(future)
             with alone(failed, image):
-                denoised, seconds, scores, about = future.result()
+                (denoised, seconds, scores, about), memory = future.result()
             if image.name in failed:
                 continue
-            how["workers_memory"] = max(how.get("workers_memory", 0), about["memory"] * how["jobs"])
+            how["workers_memory"] = max(how.get("workers_memory", 0), memory * how["jobs"])
             _note(how, about)
             yield Output([image], torch.from_numpy(denoised), seconds, scores)
 
     try:
         for image in images:
-            running[executor.submit(denoise_one, cell, image)] = image
+            running[executor.submit(_in_worker, cell, image)] = image
             if len(running) >= 2 * how["jobs"]:
                 yield from finished()
         while running:
@@ -111,13 +131,18 @@ def _note(how: dict[str, Any], about: Mapping[str, Any]) -> None:
         how[kind] = list(dict.fromkeys([*how.get(kind, ()), *about[kind]]))
 
 
+def _in_worker(cell: Cell, image: Sample) -> tuple[Any, int]:
+    """Denoise one image in a worker process, and return the peak of its memory too."""
+    return denoise_one(cell, image), provenance.peak_memory()
+
+
 def denoise_one(cell: Cell, image: Sample) -> tuple["np.ndarray", float, list[tuple[float, float]], dict[str, Any]]:
     """Denoise one image in this process.
 
     Returns
     -------
     tuple
-        The output (1, C, H, W), the seconds, self scores, and the peak of memory with notes and warnings.
+        The output (1, C, H, W), the seconds, self scores, and notes and warnings of the method.
     """
     import torch
 
@@ -130,8 +155,7 @@ def denoise_one(cell: Cell, image: Sample) -> tuple["np.ndarray", float, list[tu
     denoised = call(cell, denoise, tensor, image)
     seconds = time.perf_counter() - start
     scores = [self_score(cell, denoise, tensor, denoised, image) for _ in unscored([image])]
-    about = {"memory": provenance.peak_memory(), "notes": runner.notes, "warnings": runner.warnings}
-    return denoised.numpy(), seconds, scores, about
+    return denoised.numpy(), seconds, scores, {"notes": runner.notes, "warnings": runner.warnings}
 
 
 def _loaded(cell: Cell) -> Runner:

@@ -204,7 +204,7 @@ def test_all_that_running_a_cell_reaches_belongs_to_a_stage():
     around |= {"Part", "run_part", "joined", "_together", "_of_one_shape", "PATIENCE"}
     assert whole.places - stages == {
         *(f"bench.run.processes:{name}" for name in ("in_processes", "job_count", "limited", "workers", "_note")),
-        "bench.run.processes:quiet_tracker",
+        *(f"bench.run.processes:{name}" for name in ("quiet_tracker", "_in_workers", "_in_worker", "TINY", "START")),
         *(f"datasets.description:{name}" for name in listing),
         *(f"bench.run.one_cell:{name}" for name in around),
         *(f"bench.run.scoring:{name}" for name in ("rows_of", "_scores", "SCORED_HERE")),
