@@ -1,8 +1,8 @@
 """The published numbers, measured again with the authors' weights on the real images.
 
 `make test` measures whole sets with nets that are quick, and some images of a set with others, whose images all lie in
-results/measured/verify-images.csv; `make test TESTS="tests/reproduce --all-published"` measures the whole table. Where a
-committed table has the same cell, it must have the same number.
+results/measured/verify-images.csv; `make test TESTS="tests/reproduce --all-published"` measures the whole table. Where
+a committed table has the same cell, it must have the same number.
 """
 
 import csv

@@ -167,9 +167,9 @@ def test_own_weights_for_the_wrong_colour(one_cell, photographs, tiny_net, tmp_p
 def test_a_worker_that_dies_loses_its_own_cell_only(one_cell, photographs):
     deadly = one_cell("wavelet", photographs, "5")
     deadly = replace(deadly, method=replace(deadly.method, load=lambda *given: os._exit(3)))
-    cells = [deadly, *(one_cell("wavelet", photographs, noise) for noise in ("10", "20", "30"))]
+    cells = [deadly, one_cell("wavelet", photographs, "10"), one_cell("wavelet", photographs, "20")]
     outcomes = {cell.key: outcome for cell, outcome in run_all(cells, Settings("cpu", jobs=2, engine="loky"))}
-    assert [isinstance(outcomes[cell.key], Failure) for cell in cells] == [True, False, False, False]
+    assert [isinstance(outcomes[cell.key], Failure) for cell in cells] == [True, False, False]
     assert "its worker process died" in outcomes[deadly.key].cause
 
 
