@@ -16,6 +16,7 @@ import typer
 from typer.exceptions import TyperException
 
 from bench.cli.typed import Command, variable
+from bench.common.docstrings import docstring
 from bench.common.errors import BenchError, lacking, one_line, shortened, visible
 from bench.common.interruption import interruptible
 from bench.common.paths import ROOT
@@ -79,7 +80,8 @@ def _program(
 
 for _name in COMMANDS:
     _module = import_module(f"bench.cli.{_name.replace('-', '_')}")
-    app.command(_name, cls=Command, short_help=(_module.__doc__ or "").strip())(_module.command)
+    _help = docstring(_module.command)
+    app.command(_name, cls=Command, short_help=docstring(_module), help=_help)(_module.command)
 
 gc.freeze()  # what is imported stays: the collector looks at none of it again, which was a seventh of a light command
 

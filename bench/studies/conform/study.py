@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from bench.common import devices
+from bench.common.docstrings import docstring
 from bench.common.errors import BenchError, one_line
 from bench.plan.cell import Cell
 from bench.run.isolated import foreign, process_for
@@ -63,7 +64,7 @@ def conform(
         yield from ((colour, Check("Load", None, cause)) for colour, cause in causes.items())
         for colour, call in subjects.items():
             for check in CHECKS:
-                name = (check.__doc__ or "").splitlines()[0].rstrip(".")
+                name = docstring(check).splitlines()[0].rstrip(".")
                 yield colour, _checked(name, lambda: Check(name, *call(check)))  # noqa: B023 - called at once
             name = f"Take a large image, {megapixels:g} megapixels"
             yield colour, _checked(name, lambda: call(large_image, megapixels))  # noqa: B023

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.common.docstrings import docstring
 from bench.common.paths import ROOT
 
 RAN = "ran"
@@ -61,7 +62,7 @@ def bad_files(folder: Path, seed: int) -> Iterator[BadFile]:
                 else:
                     path.write_bytes(content)
                 number += 1
-                yield BadFile(path, variable, (make.__doc__ or "").strip().removeprefix("Make "))
+                yield BadFile(path, variable, docstring(make).removeprefix("Make "))
 
 
 def damaged(content: bytes, draw: random.Random) -> bytes:
