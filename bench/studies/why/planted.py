@@ -20,6 +20,9 @@ RARE, PAIRS = 20, 20
 DECIMALS = {"psnr": (2, 5), "ssim": (4, 6)}
 """Of the planted numbers: as papers print them, and as a program does."""
 
+NAMED = ("first", "among others", "in the file", "too small", "no")
+"""How a planted choice comes out; too small: the decimals do not tell it from the cell as it is."""
+
 Switches = tuple[Switch, ...]
 
 
@@ -120,7 +123,9 @@ def _searched(search: Search, some: Switches, decimals: int) -> dict[str, Any]:
     place = next((n for n, line in enumerate(said, 1) if any(f" if {words} (" in line for words in orders)), 0)
     fitting = exact(found)
     listed = any(set(fit.switches) == set(some) for fit in fitting)
+    too_small = any(not fit.switches for fit in fitting)  # the cell itself has the number
     named = "first" if place == 1 else "among others" if place else "in the file" if listed else "no"
+    named = "too small" if too_small else named
     return {f"named_{decimals}_decimals": named, f"explanations_{decimals}_decimals": len(fitting)}
 
 
@@ -130,11 +135,11 @@ def summary(rows: Sequence[Mapping[str, Any]], metric: str) -> Iterator[str]:
         column = f"named_{decimals}_decimals"
         for size, words in ((1, "choices"), (2, "pairs")):
             of_size = [row[column] for row in rows if row["switches"] == size]
-            counts = {word: of_size.count(word) for word in ("first", "among others", "in the file", "no")}
+            counts = {word: of_size.count(word) for word in NAMED}
             told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
             yield f"{decimals} decimals, {len(of_size)} {words}: {told}"
     columns = [f"named_{decimals}_decimals" for decimals in DECIMALS[metric]]
-    missed = [row for row in rows if row[columns[-1]] in ("no", "in the file")]
+    missed = [row for row in rows if row[columns[-1]] not in NAMED[:2]]
     if missed:
         made = grid(["not named"], [metric.upper(), "effect", *(f"{d} decimals" for d in DECIMALS[metric])], width=76)
         for row in missed:

@@ -13,8 +13,9 @@ from bench.studies.why.running import Place, measured
 from bench.studies.why.scores import Sums
 from bench.studies.why.target import Target, numbers
 
-PAIR_TRIALS = 8
-"""Pairs of inputs that are tried on crops for each that runs on the set."""
+PAIR_TRIALS, PAIR_RUNS = 40, 10
+"""Pairs of inputs that are tried on crops for each run on the set, and how many run there before it is seen whether
+one of them meets the target."""
 
 REFINEMENTS = 3
 """Times that a number, as the sigma of the noise, is drawn closer to the one that meets the target."""
@@ -103,11 +104,19 @@ class Search:
             self.run_on_set([(switch,) for switch in self._closer(self._enclosing("level", "told"))])
 
     def double(self) -> None:
-        """Try those pairs of inputs on crops whose effects add up to the target, and run the nearest on the set."""
+        """Try those pairs of inputs on crops whose effects add up to the target, and run the nearest on the set.
+
+        Until one of them meets it.
+        """
         known = [switch for switch in self.before if self._known((switch,))]
-        nearest = sorted(pairs(known), key=self._cost)[: PAIR_TRIALS * self.runs]
-        self._try(nearest)
-        self.run_on_set(sorted(nearest, key=self._cost)[: self.runs])
+        tried = sorted(pairs(known), key=self._cost)[: PAIR_TRIALS * self.runs]
+        self._try(tried)
+        nearest = sorted(tried, key=self._cost)[: self.runs]
+        for place in range(0, len(nearest), PAIR_RUNS):
+            some = nearest[place : place + PAIR_RUNS]
+            self.run_on_set(some)
+            if any((found := self.found(one)) and self.target.distance(found) <= 1 for one in some):
+                break
 
     @property
     def usual(self) -> list[Switch]:
@@ -194,11 +203,12 @@ class Search:
         if len(inputs) < 2:
             return single
         # Two faults of the input seldom add up: the larger one leaves little for the other to do.
-        both = sum(inputs) / 25 if self._known(some) else min(inputs) + max(inputs) / 20
+        both = sum(inputs) / 50 if self._known(some) else min(inputs) + max(inputs) / 20
         return single + both
 
     def _cost(self, some: Sequence[Switch]) -> float:
-        return sum(switch.rank for switch in some) + self._missing(some) / self._doubt(some)
+        unusual = sum(switch.rank for switch in some) / (4 if self._known(some) else 1)
+        return unusual + self._missing(some) / self._doubt(some)
 
     def _alone_or_scored(self, switch: Switch) -> float:
         if not self._known((switch,)):

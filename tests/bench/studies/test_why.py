@@ -239,7 +239,7 @@ class Planted:
         target = Target({"psnr": f"{value:.5f}"})
         if self.search is None:
             place = Place(self.cell, Settings("cpu", jobs=1))
-            self.search = Search(place, place, target, 0.0, 15)
+            self.search = Search(place, place, target, 0.0, 4)
             self.search.plain()
         self.search.target = target
         self.search.single()
