@@ -20,8 +20,9 @@ from bench.run.images import pictures
 from bench.run.loading import load
 from bench.run.sample import samples
 from bench.run.settings import Settings
+from bench.studies.why import planted as study
 from bench.studies.why.choices import Choices
-from bench.studies.why.planted import Kept
+from bench.studies.why.planted import Kept, _moves
 from bench.studies.why.running import Place, measured
 from bench.studies.why.scores import Scored, Sums
 from bench.studies.why.search import Search, exact, fits
@@ -419,10 +420,12 @@ def test_the_command_names_a_planted_switch(planted, tmp_path, capsys):
 
 
 def test_each_choice_is_planted_in_turn_and_named(planted, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("bench.studies.why.planted.RARE", 1)
-    monkeypatch.setattr("bench.studies.why.planted.PAIRS", 1)
-    monkeypatch.setattr("bench.studies.why.planted.DECIMALS", {"psnr": (6,)})
-    how = ["--method", "gaussian", "--noise", "25", "--images", "1", "--runs", "2"]
+    monkeypatch.setattr(study, "RARE", 1)
+    monkeypatch.setattr(study, "PAIRS", 1)
+    monkeypatch.setattr(study, "DECIMALS", {"psnr": (6,)})
+    some = ("noisy", "crop")  # each search takes a while
+    monkeypatch.setattr(study, "_moves", lambda *of: _moves(*of) and all(switch.axis in some for switch in of[1]))
+    how = ["--method", "gaussian", "--noise", "25", "--images", "1", "--runs", "2", "--jobs", "1"]
     assert main(["why", *how, "--data", planted.folder, "--target", "each", "--out", str(tmp_path)]) == 0
     said = capsys.readouterr().out
     assert "usual ones, 1 others and 1 pairs" in said
