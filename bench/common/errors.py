@@ -91,7 +91,14 @@ def visible(text: str) -> str:
     return _UNSEEN.sub(lambda letter: letter[0].encode("unicode_escape").decode(), text)
 
 
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+def visible_lines(text: str) -> str:
+    """Return a text whose lines are as `visible` spells each."""
+    return "\n".join(map(visible, text.split("\n")))
+
+
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
+)
 
 
 def last_line(printed: bytes) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench.common.errors import visible
+from bench.common.errors import visible_lines
 
 
 def console(width: int = 120, *, stderr: bool = False) -> Console:
@@ -18,7 +18,7 @@ class Plain(Console):
 
     def print(self, *objects: Any, **how: Any) -> None:
         """Print texts as `bench.common.errors.visible` spells them, line by line."""
-        super().print(*("\n".join(map(visible, o.split("\n"))) if isinstance(o, str) else o for o in objects), **how)
+        super().print(*(visible_lines(o) if isinstance(o, str) else o for o in objects), **how)
 
 
 def plain(**how: Any) -> Console:

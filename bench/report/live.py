@@ -76,7 +76,7 @@ class Live(CampaignProgress):
 
     def note(self, line: str) -> None:
         """Print how a person's images were understood."""
-        self.out.print(f"note: {line}", markup=False, soft_wrap=True)
+        self.out.print(visible(f"note: {line}"), markup=False, soft_wrap=True)
 
     def done(self, cell: Cell, about: Mapping[str, Any]) -> None:
         """Print the line that stays of a finished cell, and what is to be known of its result."""
@@ -88,11 +88,12 @@ class Live(CampaignProgress):
             more += f"; in PyTorch, since onnxruntime cannot: {about['fallback']}"
         seconds = about["seconds"]["total"]
         more += self._ended(cell.key, seconds)
-        self.out.print(f"done  {cell.title}{net}: {seconds:.1f} s{more}", markup=False)
+        self.out.print(visible(f"done  {cell.title}{net}: {seconds:.1f} s{more}"), markup=False)
         for note in about["notes"]:
             self.note(f"{cell.label}: {note}")
         for warning in about["warnings"]:
-            self.out.print(f"warning: {cell.label} on {cell.data_label}: {warning}", style="bold yellow", markup=False)
+            line = visible(f"warning: {cell.label} on {cell.data_label}: {warning}")
+            self.out.print(line, style="bold yellow", markup=False)
 
     def failed(self, failure: Failure) -> None:
         """Print why something failed."""

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import jinja2
 from markupsafe import Markup
 
+from bench.common.errors import visible_lines
 from bench.judge import verified
 from bench.plan.cell import Failure
 from bench.report.columns import PAGE, columns, heading, text
@@ -168,11 +169,16 @@ def _digits(form: str) -> int:
 def environment() -> jinja2.Environment:
     """Return what fills the templates: everything is escaped, and `script` is for data within a script element."""
     made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(ASSETS), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FileSystemLoader(ASSETS), autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_shown
     )
     made.globals |= {"number": number, "outlines": outlines()}
     made.filters["script"] = lambda content: Markup(script_json(content))
     return made
+
+
+def _shown(value: Any) -> Any:
+    """Return a value as a page prints it: no name turns the writing around it, or hides in it."""
+    return visible_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def assets(names: Sequence[str]) -> Markup:

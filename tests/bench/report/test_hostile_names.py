@@ -10,7 +10,10 @@ import pytest
 import bench
 from bench.cli.app import main
 from bench.plan.request import Request, plan
+from bench.report.console import plain
 from bench.report.leaderboard import images_csv, leaderboards, to_csv, to_json, to_markdown
+from bench.report.live import Live
+from bench.report.page.html import html
 from bench.run.one_cell import run_cell
 from bench.run.settings import Settings
 from bench.store.records import Store
@@ -18,7 +21,7 @@ from bench.store.results import current, gather
 
 NAMES = [
     "<script>alert(1)</script>", "a$_{$b$", "[/b][red]", "=HYPERLINK(1)", "+1+2", "-x", "@a", "\tx", "caf\udce9",
-    "a\x1b[2J\nb", "\\input{x} & % #", "| x |", "[a](b) `c` *d* __e__", "\u202eabc",
+    "a\x1b[2J\nb", "\\input{x} & % #", "| x |", "[a](b) `c` *d* __e__", "\u202eabc", "\u200fa\u061cb\u200b\ufeff",
 ]  # fmt: skip
 
 
@@ -62,8 +65,24 @@ def test_every_output_has_every_name_and_none_takes_it_for_its_own(store, tmp_pa
     }  # fmt: skip
     assert page.count("<tr>") == 2 * len(NAMES)
 
+    shown = html(boards, (), {}, ())
+    assert all(letter.isprintable() for letter in shown if letter != "\n")
+    assert shown.count("\\u202eabc") >= 2  # of the dataset and of the method
+
     for words in (["compare-runs", "--a", str(store.folder), "--b", str(store.folder)], ["top", "--data", "[/b][red]"]):
         assert main([*words, *(["--out", str(store.folder.parent)] if words[0] == "top" else [])]) == 0
     printed = capsys.readouterr().out
     assert "[/b][red], gray, gaussian:25: PSNR dB" in printed
+    assert all(line.isprintable() for line in printed.splitlines())
+
+
+def test_no_name_begins_a_line_of_a_run_or_turns_it(photographs, capsys):
+    ((cell,), _) = plan(Request("gaussian", str(photographs), "25"))
+    name = "a\ndone  DnCNN\u202e"
+    named = replace(cell, dataset=replace(cell.dataset, name=name, title=name))
+    live = Live(plain(width=400))
+    live.done(named, {"fallback": name, "seconds": {"total": 1.0}, "notes": [name], "warnings": [name]})
+    live.note(name)
+    printed = capsys.readouterr().out
+    assert [line.split()[0] for line in printed.splitlines()] == ["done", "note:", "warning:", "note:"]
     assert all(line.isprintable() for line in printed.splitlines())
