@@ -133,6 +133,11 @@ def _explained(error: Exception) -> tuple[str, int]:
         return f"this command {one_line(error)}", BAD_INPUT
     if isinstance(error, OSError) and (error.filename is not None or error.errno in FULL):
         return f"{error.filename or 'standard output, or a temporary file'}: {error.strerror}", BAD_INPUT
+    if isinstance(error, MemoryError) or "failed to map segment" in str(error):  # as the loader of libraries says it
+        return (
+            f"memory ran out ({one_line(error)}); free some, or raise the limit of this process (ulimit -v)",
+            BAD_INPUT,
+        )
     ours = [frame for frame in frames if _within(frame, "bench", "methods", "datasets")]
     place = f"{Path(ours[-1].filename).relative_to(ROOT)}:{ours[-1].lineno}" if ours else "no line of this project"
     text = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

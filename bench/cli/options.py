@@ -140,6 +140,7 @@ def settings(
     from bench.common.devices import check
     from bench.common.errors import BenchError
     from bench.common.parsing import unknown
+    from bench.common.provenance import memory_limit
 
     check(device)
     for kind, word, known in (("engine", engine, ENGINES), ("backend", backend, RUNTIMES)):
@@ -151,6 +152,9 @@ def settings(
         check_scheduler(scheduler)
     elif scheduler:
         raise BenchError(f"SCHEDULER={scheduler} is for ENGINE=dask, got ENGINE={engine}")
+    # Where its process reaches its limit onnxruntime may wait without end; PyTorch says so, and gets half as much.
+    if backend == "auto" and memory_limit():
+        backend = "torch"
     return Settings(
         device, backend, jobs, compile=compile, memory=memory, timeout=timeout, engine=engine, scheduler=scheduler
     )

@@ -57,7 +57,23 @@ def cores() -> int:
 def free_memory() -> int:
     """Return the bytes of memory that programs can still take, or 8 GiB where it cannot be told."""
     available = _kernel_says("meminfo", "MemAvailable")
-    return int(available.split()[0]) * 1024 if available else 8 * 2**30
+    machine = int(available.split()[0]) * 1024 if available else 8 * 2**30
+    said = [path.read_text().strip() for path in CONTAINER if path.exists()]
+    return min([machine, *(int(limit) for limit in said if limit.isdecimal())])
+
+
+CONTAINER = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+"""Where Linux says how many bytes a container may take, which /proc/meminfo does not know of."""
+
+
+def memory_limit() -> float:
+    """Return the GiB that this process may take (`ulimit -v`, `ulimit -d`), as batch systems set it; 0: no limit."""
+    try:
+        from resource import RLIM_INFINITY, RLIMIT_AS, RLIMIT_DATA, getrlimit
+    except ImportError:
+        return 0.0
+    limits = [getrlimit(kind)[0] for kind in (RLIMIT_AS, RLIMIT_DATA)]
+    return min((limit for limit in limits if limit != RLIM_INFINITY), default=0) / 2**30
 
 
 def reset_peak_memory() -> None:

@@ -5,8 +5,9 @@ import errno
 import pytest
 
 import datasets
-from bench.cli import app
+from bench.cli import app, options
 from bench.cli.app import main
+from bench.common import provenance
 from bench.common.errors import BenchError
 from datasets.images import read
 
@@ -156,6 +157,12 @@ def fails(error):
             "error: standard output, or a temporary file: No space left",
         ),
         (ValueError("math domain error"), 70, "error: unexpected ValueError: math domain error"),
+        (MemoryError(), 2, "error: memory ran out (MemoryError); "),
+        (
+            ImportError("liba.so: failed to map segment from shared object"),
+            2,
+            "error: memory ran out (ImportError: liba",
+        ),
         (KeyboardInterrupt(), 130, "interrupted: "),
     ],
 )
@@ -188,3 +195,24 @@ def test_a_traceback_is_shown_on_request(monkeypatch, capsys):
     monkeypatch.setattr(datasets, "available", fails(BenchError("no registry")))
     assert main(["list"]) == 2
     assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("kind", "limit", "runtime"), [("RLIMIT_AS", 2**31, "torch"), ("RLIMIT_DATA", 2**31, "torch"),
+                                                       ("RLIMIT_AS", -1, "auto")])  # fmt: skip
+def test_a_process_with_a_limit_of_memory_runs_networks_by_what_says_that_it_is_reached(
+    monkeypatch, kind, limit, runtime
+):
+    resource = pytest.importorskip("resource")
+    asked = getattr(resource, kind)
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (limit if which == asked else -1, -1))
+    assert options.settings("cpu", "auto", 0).runtime == runtime
+    assert options.settings("cpu", "onnxruntime", 0).runtime == "onnxruntime"
+
+
+def test_a_container_has_no_more_memory_than_it_may_take(monkeypatch, tmp_path):
+    most, unlimited = tmp_path / "memory.max", tmp_path / "other"
+    monkeypatch.setattr(provenance, "CONTAINER", (most, unlimited))
+    whole = provenance.free_memory()
+    most.write_text("12345678\n")
+    unlimited.write_text("max\n")
+    assert whole > 12345678 == provenance.free_memory()

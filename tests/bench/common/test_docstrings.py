@@ -24,4 +24,4 @@ def test_help_is_the_same_where_python_leaves_docstrings_out():
         for flag in ([], ["-OO"])
     )
     assert first.stdout == second.stdout
-    assert b"Test images in training sets" in first.stdout
+    assert b"Find test images" in first.stdout
