@@ -30,7 +30,7 @@ from bench.store.opened import Opened
 from bench.store.records import Record, described
 
 if TYPE_CHECKING:
-    from bench.score import belonging, sanity
+    from bench.score import belonging
 
 
 class Clock:
@@ -55,18 +55,15 @@ class Part:
 
     Attributes
     ----------
-    rows : list of dict
-        A row of the record for each image.
-    faults : list
-        What is likely wrong with each of their outputs.
+    seen : Seen
+        Rows of the record, and what is likely wrong with each output.
     failed : dict
         The error of each image that failed alone.
     about : dict
         What the record's provenance says of where and how that was.
     """
 
-    rows: list[dict[str, Any]]
-    faults: "list[sanity.Fault | None]"
+    seen: Seen
     failed: dict[str, Exception]
     about: dict[str, Any]
 
@@ -146,7 +143,7 @@ def run_part(cell: Cell, settings: Settings, progress: CellProgress) -> Part:
             *(() if any(seen.faults) else untraced(traced)),
         ],
     }
-    return Part(seen.rows, seen.faults, failed, about)
+    return Part(seen, failed, about)
 
 
 def part_of(cell: Cell, names: Collection[str]) -> Cell:
@@ -166,8 +163,8 @@ def joined(cell: Cell, parts: Sequence[Part]) -> Record:
     from bench.score import sanity
 
     failed = {name: error for part in parts for name, error in part.failed.items()}
-    rows = [row for part in parts for row in part.rows]
-    faults = [fault for part in parts for fault in part.faults]
+    rows = [row for part in parts for row in part.seen.rows]
+    faults = [fault for part in parts for fault in part.seen.faults]
     if not rows or len(failed) > MOST_ALONE:
         raise list(failed.values())[MOST_ALONE if rows else 0]
     likely = sanity.warnings(faults, [row["image"] for row in rows])

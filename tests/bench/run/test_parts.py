@@ -9,6 +9,7 @@ from PIL import Image
 from bench.run.one_cell import joined, part_of, run_cell, run_part
 from bench.run.progress import CellProgress
 from bench.run.sample import MOST_ALONE
+from bench.run.seen import Seen
 from bench.run.settings import Settings
 from bench.store.records import Store
 
@@ -64,4 +65,4 @@ def test_more_failures_than_may_be_fail_the_cell_also_where_no_part_has_so_many(
     with pytest.raises(ValueError, match="b9"):
         joined(cell, [replace(good, failed=half) for half in halves])
     with pytest.raises(ValueError, match="a0"):
-        joined(cell, [replace(good, rows=[], faults=[], failed=halves[0])])
+        joined(cell, [replace(good, seen=Seen(), failed=halves[0])])
