@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -108,21 +109,50 @@ def _client(word: str, address: Any) -> Iterator["Client"]:
     import dask
     from distributed import Client
 
+    if isinstance(address, str) and address.startswith("tcp://"):
+        _check_greeting(word, address)
     how = {"distributed.comm.timeouts.connect": PATIENCE, "distributed.client.heartbeat": "1s"}
     with dask.config.set(how), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # versions are compared by the guard, which says what of them matters
         try:
             client = Client(address, timeout=PATIENCE)
         except (OSError, TimeoutError, ValueError) as error:
-            raise BenchError(
-                f"SCHEDULER={word}: no scheduler answers there ({_cause(error)}); start one with dask scheduler, or "
-                "use ENGINE=loky"
-            ) from None
+            raise _silent(word, error) from None
         try:
             yield client
         finally:
             # A scheduler that is gone answers no goodbye.
             client.close(timeout=1)
+
+
+def _check_greeting(word: str, address: str) -> None:
+    """Raise `BenchError` where no scheduler of Dask listens: that greets first, with the length of what it says.
+
+    Dask's client waits for ever for a server that is silent, and takes what another one says for a length.
+    """
+    host, _, port = address.removeprefix("tcp://").rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), PATIENCE) as connection:
+            greeting = connection.makefile("rb").read(8)
+    except TimeoutError:
+        greeting = b""
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise _silent(word, error) from None
+    if len(greeting) < 8 or int.from_bytes(greeting, "little") > _LONGEST:
+        raise BenchError(
+            f"SCHEDULER={word}: what answers there is no scheduler of Dask; give the address that dask scheduler prints"
+        )
+
+
+_LONGEST = 2**20
+"""Bytes of a greeting."""
+
+
+def _silent(word: str, error: BaseException) -> BenchError:
+    return BenchError(
+        f"SCHEDULER={word}: no scheduler answers there ({_cause(error)}); start one with dask scheduler, or "
+        "use ENGINE=loky"
+    )
 
 
 def _cause(error: BaseException) -> str:

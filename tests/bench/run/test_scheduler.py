@@ -3,8 +3,10 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -104,6 +106,34 @@ def test_a_scheduler_that_does_not_answer(tmp_path, monkeypatch, form):
         pass
     assert "\n" not in str(error.value)
     assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize("says", [b"", b"no", b"SSH-2.0-OpenSSH_9.6\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+def test_a_server_that_is_no_scheduler(monkeypatch, says):
+    """Dask's client waits for ever for one that is silent, and would read 3 EiB of one that says HTTP/1.1."""
+    monkeypatch.setattr("bench.run.cluster.scheduler.PATIENCE", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            connection, _ = server.accept()
+            connection.sendall(says)
+            with suppress(ConnectionResetError):
+                connection.recv(1)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        word = "tcp://127.0.0.1:{1}".format(*server.getsockname())
+        start = time.monotonic()
+        with pytest.raises(BenchError, match="what answers there is no scheduler of Dask"), connected(word, 0):
+            pass
+        thread.join(10)
+    assert time.monotonic() - start < 5
+
+
+def test_an_address_of_no_machine_is_said():
+    for word in ("tcp://no-such-host.invalid:8786", "tcp://127.0.0.1:99999"):
+        with pytest.raises(BenchError, match=f"^SCHEDULER={word}: no scheduler answers there"), connected(word, 0):
+            pass
 
 
 @pytest.mark.parametrize(
