@@ -206,7 +206,11 @@ def noise_table() -> str:
     """Return one row a kind of degradation."""
     from bench.degradation import KINDS
 
-    return table(("NOISE", "what it is"), [(f"`{kind.example}`", kind.summary) for kind in KINDS.values()])
+    rows = []
+    for kind in KINDS.values():
+        examples = re.split(", (?=[a-z])| or ", kind.example)
+        rows.append((", ".join(f"`{example}`" for example in examples), kind.summary))
+    return table(("NOISE", "what it is"), rows)
 
 
 def protocols_table() -> str:

@@ -151,5 +151,5 @@ def _remarks(base: Recipe, plan: Plan, best: Mapping[str, Any], done: int) -> li
     return [
         f"The best of {done} candidates of a search (make search METHOD={base.name}, seed {plan.seed}):",
         f"number {best['number']}, {report.genes_line(best['genes'])}; {best['parameters']} parameters; held-out PSNR",
-        f"{best['psnr']:.2f} dB after {plan.steps} steps. TrainedNetwork fully by: make train METHOD=this file",
+        f"{best['psnr']:.2f} dB after {plan.steps} steps. Train it fully by: make train METHOD=this file",
     ]
