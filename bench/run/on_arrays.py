@@ -18,6 +18,7 @@ from bench.run.loading import load
 from bench.run.runtimes.choice import Runner
 from bench.run.settings import Settings
 from datasets import Dataset
+from methods.description import names
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,7 +121,10 @@ class Denoiser:
         fitting = [net for net in self._configured.method.nets if net.colour in (colour, "any")]
         if sigma is None:
             if fitting and not any(net.covers_a_range for net in fitting):
-                raise BenchError(f"{self}: has a net for each sigma; say which one, on the 0-255 scale: sigma=25")
+                raise BenchError(
+                    f"{self}: has a net for each sigma; say which one, on the 0-255 scale: sigma=25; there are "
+                    f"{names(tuple(fitting))}"
+                )
             return
         if isinstance(sigma, bool) or not isinstance(sigma, Real) or not 0 < sigma <= 255:
             raise BenchError(f"{self}: sigma={sigma!r}; expected a number above 0 and up to 255, on the 0-255 scale")
