@@ -99,6 +99,8 @@ class _Transfer(threading.Thread):
             self.error = DownloadError(f"the connection broke off: {type(error).__name__}")
         except (OSError, DownloadError) as error:
             self.error = error
+        except Exception as error:  # noqa: BLE001 - of an address that it leads to, say: nobody sees it in a thread
+            self.error = DownloadError(f"its answer means nothing: {one_line(error)}")
 
     def _receive(self, session: "requests.Session") -> None:
         import requests
@@ -110,7 +112,7 @@ class _Transfer(threading.Thread):
             session.mount(f"{address.scheme}://{address.netloc}/", requests.adapters.HTTPAdapter())
         # As it lies there: what a server compresses on the way may grow without end here.
         answer = session.get(self.url, stream=True, timeout=WAIT, headers={"Accept-Encoding": "identity"})
-        if not answer.ok:
+        if answer.status_code != requests.codes.ok:  # others are not the file, or a part of it
             raise DownloadError(f"HTTP {answer.status_code}")
         most = self.size or MOST
         with self.path.open("wb") as file:

@@ -3,6 +3,7 @@
 import hashlib
 import threading
 import time
+import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -85,6 +86,14 @@ class Server(BaseHTTPRequestHandler):
     def to_ftp(self):
         self.begin(0, 302, Location="ftp://127.0.0.1/whole")
 
+    def leads_astray(self):
+        address = urllib.parse.unquote_to_bytes(self.path.partition("?")[2])
+        self.wfile.write(b"HTTP/1.0 302 Found\r\nLocation: " + address + b"\r\n\r\n")
+
+    def status(self):
+        self.begin(len(CONTENT), int(self.path.partition("?")[2]))
+        self.wfile.write(CONTENT)
+
     def no_http(self):
         self.wfile.write(b"SSH-2.0-OpenSSH_9.6\r\n")
 
@@ -151,3 +160,21 @@ def test_a_file_of_unknown_size_has_a_limit_too(server, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "MOST", 2**20)
     with pytest.raises(DownloadError, match="more than the 1048576 bytes"):
         download(f"{server}/endless", tmp_path / "a")
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize(
+    "address", ["https://[::1/", "https://[zz]/", "https://%FF%FE/", "https://a:99999999/", "", "//"]
+)
+def test_an_address_that_is_none_is_one_line(server, tmp_path, address):
+    with pytest.raises(DownloadError) as error:
+        download(f"{server}/leads-astray?{address}", tmp_path / "a")
+    assert "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("status", [203, 206, 300])
+def test_an_answer_that_is_not_the_file_is_none(server, tmp_path, status):
+    with pytest.raises(DownloadError, match=f"HTTP {status}"):
+        download(f"{server}/status?{status}", tmp_path / "a")
+    assert not list(tmp_path.iterdir())
