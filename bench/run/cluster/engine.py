@@ -308,5 +308,15 @@ class _Gathered:
                 outcome = joined(cell, self._parts.pop(cell.key))
             except (BenchError, ValueError) as error:
                 outcome = error
+        if not isinstance(outcome, Failure | BaseException) and not _answers(outcome, cell):
+            outcome = BenchError("its worker returned what is no record of its images")
         self._over.add(cell.key)
         yield cell, Failure(cell.request, one_line(outcome)) if isinstance(outcome, BaseException) else outcome
+
+
+def _answers(outcome: Any, cell: Cell) -> bool:
+    """Whether what a worker returned is a record of all images of a cell, those that failed alone among them."""
+    if not isinstance(outcome, Record):
+        return False
+    images = {row["image"] for row in outcome.images} | set(outcome.provenance["failed_images"])
+    return outcome.provenance["key"].startswith(cell.key) and images == set(cell.dataset.image_names())

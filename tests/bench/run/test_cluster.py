@@ -204,6 +204,19 @@ def test_a_cell_that_fails_names_its_cause_and_the_others_go_on(cluster, photogr
     assert not isinstance(outcomes["b"][1], Failure)
 
 
+def test_what_is_no_record_of_a_cell_is_its_failure(photographs):
+    from bench.run.cluster.engine import Job, _Gathered
+
+    (cell, other), _ = plan(Request("gaussian", str(photographs), "25,50"))
+    record, stranger = (run_cell(one, Settings("cpu", jobs=1)) for one in (cell, other))
+    job = Job(cell, run_cell, on_gpu=False)
+    for wrong in ({"rows": []}, None, stranger, replace(record, images=record.images[:1])):
+        ((_, failure),) = _Gathered([cell], [job]).add(job, wrong)
+        assert failure.cause == "its worker returned what is no record of its images"
+    ((_, kept),) = _Gathered([cell], [job]).add(job, record)
+    assert kept is record
+
+
 def test_a_worker_without_the_data_fetches_and_verifies_it(cluster, tmp_path, photographs, monkeypatch):
     from datasets import File, Image
 
