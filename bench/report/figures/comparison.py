@@ -60,7 +60,7 @@ def comparison_figure(
     )  # fmt: skip
     for line, board in zip(grid, kept, strict=True):
         entries = board.entries[:MOST]
-        letters = 22 if width >= WIDE else 20
+        letters = 36 if width >= WIDE else 20  # "DnCNN (10 layers of 16) (own chest)" is whole
         names = [cut(entry.result.label, letters) for entry in entries] + ["noisy input"]
         for axes, metric in zip(line, metrics, strict=True):
             _panel(axes, board, metric, looks)

@@ -73,7 +73,7 @@ def paired_figure(
         lines, columns, squeeze=False, figsize=(width, lines * (ROW * rows + 0.62)), layout="constrained"
     )
     for axes, board in zip(grid.flat, kept, strict=False):
-        _panel(axes, board, looks, metric, letters=26 if columns == 1 else 24)
+        _panel(axes, board, looks, metric, letters=36 if columns == 1 else 24)
     for axes in list(grid.flat)[len(kept) :]:
         axes.set_axis_off()
     return figure
