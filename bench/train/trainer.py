@@ -1,6 +1,7 @@
 """`make train`: train a method by its recipe, and put the weights where METHOD=name@own finds them."""
 
 import math
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
@@ -15,7 +16,7 @@ from bench.store.records import slug
 from bench.train import distributed, loop
 from bench.train.data import TrainingData, read_training_data
 from bench.train.initial_weights import initial_weights
-from bench.train.recipe import Recipe
+from bench.train.recipe import Recipe, trained_methods
 from bench.train.record import RecordedTraining, check_free, differences, store, surroundings
 from bench.train.session import Progress, Session
 from bench.train.trained_network import TrainedNetwork
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 Prepare = Callable[[Recipe, TrainingData, str], TrainingData]
 Train = Callable[[Recipe, TrainingData, Session], TrainedNetwork]
+
+_VARIANT = re.compile(r"[\w.+=-]*")
+"""What a name may be: METHOD splits words at other signs, or takes them for a path."""
 
 
 def train_and_store(
@@ -60,10 +64,11 @@ def train_and_store(
     """
     import torch
 
-    import methods
-
-    if recipe.method not in methods.available():
-        raise unknown(f"method in recipe {recipe.name}:", recipe.method, methods.available())
+    # Others, as BM3D, know no weights: they would be measured in place of what was trained.
+    if recipe.method not in (known := trained_methods()):
+        raise unknown(f"method in recipe {recipe.name}:", recipe.method, known, "; it says whose network is trained")
+    if not _VARIANT.fullmatch(recipe.variant):
+        raise BenchError(f"NAME={recipe.variant}: expected letters, digits and - + . = _, as METHOD takes them")
     if recorded and distributed.size() > 1:
         raise BenchError(f"RECORD={recorded.path}: a training is repeated in one process, without torchrun")
     name = recipe.stem

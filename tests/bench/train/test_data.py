@@ -110,6 +110,21 @@ def test_a_method_that_is_not_registered(crops, tmp_path):
     assert not (tmp_path / "w").exists()
 
 
+def test_a_method_that_knows_no_weights_is_not_trained(crops, tmp_path):
+    """BM3D was measured under the name of the network that was trained for it."""
+    short = recipe_for("dncnn", str(crops["gray"]), "", f"{SMALL},steps=1,method=bm3d")
+    with pytest.raises(BenchError, match="it says whose network is trained"):
+        list(train_and_store(short, tmp_path / "out", to=tmp_path / "w", device="cpu", threads=1))
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "a,b", "a b", "a@b", "a;b", "\u202ea", "a\n", "a\x00"])
+def test_a_name_that_method_could_not_take(crops, tmp_path, name):
+    short = recipe_for("dncnn", str(crops["gray"]), "", f"{SMALL},steps=1", variant=name)
+    with pytest.raises(BenchError, match="expected letters, digits and"):
+        list(train_and_store(short, tmp_path / "out", to=tmp_path / "w", device="cpu", threads=1))
+    assert not (tmp_path / "w").exists()
+
+
 def test_more_held_out_than_there_are(crops):
     with pytest.raises(BenchError, match=r"CHANGE=held_out=2: folder gray has 2 images; expected fewer"):
         recipe_for("dncnn-small", str(crops["gray"]), "", "held_out=2")
