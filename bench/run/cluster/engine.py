@@ -160,6 +160,8 @@ def _wait_for_workers(workers: Workers, settings: Settings, note: Callable[[str]
                 f"SCHEDULER={settings.scheduler}: it has no worker that takes cells{refused}; start one in a checkout "
                 "of this commit with python -m distributed.cli.dask_worker, or see docs/scale.md"
             )
+        if refusals := getattr(workers.client.cluster, "refusals", ()):
+            raise BenchError(f"SCHEDULER={settings.scheduler}: its batch system took no job: {refusals[-1][:300]}")
         if queued and not told:
             note(f"waiting for the first of {settings.jobs} jobs to start")
             told = True

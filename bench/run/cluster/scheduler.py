@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -86,7 +87,8 @@ def _import(*packages: str) -> None:
         ) from None
     if signal.getsignal(signal.SIGINT) is not heard:
         signal.signal(signal.SIGINT, heard)  # dask-jobqueue takes Ctrl-C for itself
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters of it is said by the engine
+    for name in ("distributed", "tornado.application"):  # what matters of it is said by the engine
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _address_in(path: Path) -> str:
@@ -171,13 +173,19 @@ def _queued(path: str, jobs: int) -> Iterator[Any]:
     kind, section = read_queue(path)
     if not jobs:
         raise BenchError(f"SCHEDULER={path} needs JOBS=: how many workers {kind} starts")
+    maker = getattr(dask_jobqueue, QUEUES[kind])
+    submit = maker.job_cls.submit_command.split()[0]
+    if shutil.which(submit) is None:
+        raise BenchError(f"SCHEDULER={path}: this machine has no {submit}; type the command where {kind} takes jobs")
     enter = f"cd {_quoted(ROOT)}"
-    # Dask's own port for its page may be another run's: any free one, unless the person says which.
-    options = {"dashboard_address": ":0", **(section.get("scheduler-options") or {})}
     with dask.config.set({f"jobqueue.{kind}": section}):
         try:
+            # Dask's own port for its page may be another run's: any free one, unless the person says which.
+            options = {"dashboard_address": ":0", **(section.get("scheduler-options") or {})}
             prologue = [*section["job-script-prologue"], enter]
-            cluster = getattr(dask_jobqueue, QUEUES[kind])(job_script_prologue=prologue, scheduler_options=options)
+            refusals, job = _telling(maker.job_cls)
+            cluster = maker(job_script_prologue=prologue, scheduler_options=options, job_cls=job)
+            cluster.refusals = refusals
         except (TypeError, ValueError, OSError, RuntimeError) as error:
             raise BenchError(f"SCHEDULER={path}: {one_line(error)}") from None
         # Where a job ends before its time, another one is asked for.
@@ -190,6 +198,24 @@ def _queued(path: str, jobs: int) -> Iterator[Any]:
                 _cancel(cluster)
             else:
                 cluster.close()
+
+
+def _telling(kind: Any) -> tuple[list[str], Any]:
+    """Return a class of jobs, and the list of what the batch system says where it refuses one, which Dask only logs."""
+    from distributed import Status
+
+    refusals: list[str] = []
+
+    class Job(kind):  # type: ignore[misc]
+        async def _submit_job(self, script: str) -> Any:
+            try:
+                return await super()._submit_job(script)
+            except (OSError, RuntimeError) as error:
+                refusals.append(" ".join(str(error).split("stderr:")[-1].split()) or one_line(error))
+                self.status = Status.failed  # which the end of the cluster asks for
+                raise
+
+    return refusals, Job
 
 
 def _cancel(cluster: Any) -> None:
@@ -244,5 +270,10 @@ def read_queue(path: str) -> tuple[str, dict[str, Any]]:
     lacking = [name for name in ("cores", "memory") if section.get(name) is None]
     if lacking:
         raise BenchError(f"SCHEDULER={path}: says no {' and no '.join(lacking)} of a {kind} job; add them")
+    for name in ("cores", "processes"):
+        if not isinstance(count := section.get(name, 1), int) or count < 1:
+            raise BenchError(
+                f"SCHEDULER={path}: {name}: {count} of a {kind} job; expected a whole number of at least 1"
+            )
     # Cells take a process each, with all its threads: without a word a job is one.
     return kind, defaults | {"processes": 1} | section

@@ -18,6 +18,8 @@ from skimage import data
 from bench.common.errors import BenchError
 from bench.common.paths import ROOT
 from bench.run.cluster.scheduler import check, connected, read_queue
+from bench.run.engine import run_all
+from bench.run.settings import Settings
 
 SBATCH = """#!/bin/sh
 number=$((4200 + $(ls {folder}/*.sh 2>/dev/null | wc -l)))
@@ -148,6 +150,8 @@ def test_an_address_of_no_machine_is_said():
         ("jobqueue: {slurm: {cors: 1, memory: 1GB}}", "unknown field of slurm in .* 'cors': did you mean cores"),
         ("jobqueue: {lsf: {cores: 1}}", "says no memory of a lsf job"),
         ("jobqueue: {pbs: {}}", "says no cores and no memory of a pbs job"),
+        ("jobqueue: {lsf: {cores: two, memory: 1GB}}", "cores: two of a lsf job; expected a whole number"),
+        ("jobqueue: {slurm: {cores: 1, memory: 1GB, processes: 0}}", "processes: 0 of a slurm job; expected a whole"),
     ],
 )
 def test_a_configuration_that_is_none(tmp_path, text, said):
@@ -194,6 +198,25 @@ def test_without_dask_a_line_says_what_is_missing(monkeypatch, tmp_path, package
         connected(name, 1),
     ):
         pass
+
+
+def test_a_machine_without_the_batch_system(tmp_path, monkeypatch):
+    (tmp_path / "queue.yml").write_text(QUEUE)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(BenchError, match="this machine has no sbatch"), connected(str(tmp_path / "queue.yml"), 1):
+        pass
+
+
+def test_a_job_that_the_batch_system_refuses(slurm, tmp_path, photographs, one_cell, capfd):
+    """Dask logs it, and would wait for ever."""
+    (tmp_path / "queue.yml").write_text(QUEUE)
+    sbatch = tmp_path / "bin" / "sbatch"
+    sbatch.write_text("#!/bin/sh\necho 'sbatch: error: invalid partition specified: gpu' >&2\nexit 1\n")
+    settings = Settings(engine="dask", scheduler=str(tmp_path / "queue.yml"), jobs=1)
+    said = r"took no job: sbatch: error: invalid partition specified: gpu$"
+    with pytest.raises(BenchError, match=said):
+        list(run_all([one_cell("gaussian", photographs)], settings))
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_jobs_of_slurm_run_cells_and_are_cancelled_at_ctrl_c(slurm, tmp_path):
