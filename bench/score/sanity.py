@@ -40,8 +40,8 @@ class Fault:
 
 
 SMALL, BY_CHANCE, MANY = 64, 0.03, 20
-"""Of images with a side below `SMALL` pixels, up to this share is told to be another one or shifted by chance, and
-that is held against them where there are `MANY`."""
+"""Of images with a side below `SMALL` pixels, up to this share looks like another one, turned or shifted by chance, and
+nothing is said of it where there are `MANY`."""
 
 MOST_LINES = 4
 """Of a result: by chance hundreds of small images show dozens of causes, each on one or two."""
@@ -67,6 +67,7 @@ NOISIER = "returns more noise than it gets"
 UNKNOWN = "returns something farther from the clean image than the noisy one, for no cause that is known"
 """The causes; `bench.score.displacement` gives those of pixels that are in another place."""
 
+_BY_CHANCE = (OTHER, "shifts", "turns", "mirrors", "swaps rows")
 _OF_NOISE = (RESIDUAL, NEGATIVE, SCALED, ADDED)
 
 
@@ -133,7 +134,7 @@ def _faults(clean: Image, noisy: Image, denoised: Image) -> list[Fault | None]:
         causes[i] = _cause(clean[j], noisy[j], denoised[j], place, left, losses[i], *values[j])
     small = min(clean.shape[1:3]) < SMALL
     return [
-        Fault(cause, loss, weak=small and cause.startswith((OTHER, "shifts"))) if cause else None
+        Fault(cause, loss, weak=small and cause.startswith(_BY_CHANCE)) if cause else None
         for cause, loss in zip(causes, losses, strict=True)
     ]
 

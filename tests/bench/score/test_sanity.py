@@ -202,8 +202,12 @@ def test_of_many_small_images_only_what_many_of_them_show_is_told():
     by_chance = sanity.faults(clean, noisy, smooth)
     assert any(found and found.cause.startswith("shifts") for found in by_chance)
     assert not [line for line in sanity.warnings(by_chance) if "shifts" in line]
+    flat = [*by_chance, *[Fault("turns the image by 90 degrees", weak=True)] * 5]  # seen on 130 of 5,000
+    assert not [line for line in sanity.warnings(flat) if "turns" in line]
     moved = sanity.warnings(sanity.faults(clean, noisy, np.roll(smooth, (1, 1), (1, 2))))
     assert any("shifts the image (1 down and 1 to the right, in pixels)" in line for line in moved)
+    turned = sanity.warnings(sanity.faults(clean, noisy, np.rot90(smooth, 1, (1, 2))))
+    assert any("turns the image by 90 degrees" in line for line in turned)
     one = Fault("shifts the image (1 down, in pixels)")  # of a large image: no chance
     assert sanity.warnings([*by_chance, one])[-1].startswith("on 1 of 201 images: shifts the image (1 down")
 
