@@ -129,6 +129,12 @@ def _searched(search: Search, some: Switches, decimals: int) -> dict[str, Any]:
     return {f"named_{decimals}_decimals": named, f"explanations_{decimals}_decimals": len(fitting)}
 
 
+def line_of(row: Mapping[str, Any], metric: str) -> str:
+    """Say how one planted choice came out."""
+    named = (f"{row[f'named_{decimals}_decimals']} ({decimals} decimals)" for decimals in DECIMALS[metric])
+    return f"{row[metric]:{FORMS[metric]}} if {row['planted']}: {', '.join(named)}"
+
+
 def summary(rows: Sequence[Mapping[str, Any]], metric: str) -> Iterator[str]:
     """Say how many planted choices are named, and show those that are not."""
     for decimals in DECIMALS[metric]:

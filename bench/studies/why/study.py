@@ -13,7 +13,7 @@ from bench.run.images import spread
 from bench.run.settings import Settings
 from bench.studies.naming import stem
 from bench.studies.why.finished import diagnosis
-from bench.studies.why.planted import planted, summary
+from bench.studies.why.planted import line_of, planted, summary
 from bench.studies.why.running import MOST, SIDE, Place
 from bench.studies.why.search import PAIR_TRIALS, Search, fits
 from bench.studies.why.table import rows, singles, verdict
@@ -96,6 +96,7 @@ def _each(cell: Cell, metric: str, out: Path, runs: int, settings: Settings, tab
             yield found
         else:
             rows.append(found)
+            yield line_of(found, metric)
     yield from summary(rows, metric)
     path = stem(out / "why", (cell.file_name, EACH), (cell,), target=EACH, metric=metric, runs=runs)
     write_csv(Path(f"{path}.csv"), rows, digits=7)
