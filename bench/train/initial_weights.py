@@ -1,6 +1,5 @@
 """START: the weights that a training goes on from."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from bench.common.parsing import unknown
 from bench.common.text_files import DAMAGE, read_text
 from bench.train.recipe import Recipe
 from bench.train.weights_file import FOLDER
+from methods.trained_here import parsed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,7 +60,7 @@ def weights_of(recipe: Recipe, *folders: Path) -> Path:
     files: dict[str, dict[str, Path]] = {}
     for record in (record for folder in folders for record in sorted(folder.glob("*.json"))):
         try:
-            content = json.loads(read_text(record))
+            content = parsed(read_text(record))
             name, noise, path = content["name"], content["recipe"]["noise"], record.parent / content["weights"]
         except DAMAGE:
             continue  # `make list` says which one is damaged

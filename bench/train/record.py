@@ -1,7 +1,6 @@
 """Training records: what stands beside weights, whose they are, and training again as one says."""
 
 import hashlib
-import json
 import math
 import platform
 from collections.abc import Iterator, Mapping
@@ -21,6 +20,7 @@ from bench.train.recipe import Recipe, recipe_from
 from bench.train.session import Replay
 from bench.train.trained_network import TrainedNetwork
 from bench.train.weights_file import ADVICE, packed, rounded_weights
+from methods.trained_here import parsed, sealed
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def read_record(path: Path, variant: str = "", to: Path | None = None) -> Record
         If it is no record of a training, or the weights would overwrite those that it is of.
     """
     try:
-        content: dict[str, Any] = json.loads(read_text(path))
+        content: dict[str, Any] = parsed(read_text(path))
         recipe = recorded_recipe(content)
         stages = content.get("stages") or [{**content, "name": ""}]
         replays = {stage["name"]: _replay(stage) for stage in stages}
@@ -138,7 +138,7 @@ def check_free(recipe: Recipe, weights: Path) -> None:
         return
     record = weights.with_name(f"{weights.stem}.json")
     try:
-        before = recorded_recipe(json.loads(read_text(record)))
+        before = recorded_recipe(parsed(read_text(record)))
     except (BenchError, *DAMAGE):
         different = "has no readable training record"
     else:
@@ -200,7 +200,7 @@ def store(trained: TrainedNetwork, stem: Path, device: str, data: str, more: Map
     }
     # The record first: weights without one belong to nobody and are never overwritten, not even by this training where
     # it was killed between the two.
-    write_whole(record, json.dumps(content, indent=1) + "\n", advice="make room there, and run again")
+    write_whole(record, sealed(content), advice="make room there, and run again")
     write_whole(weights, content_of_weights, advice=ADVICE)
     return weights
 

@@ -1,6 +1,9 @@
 """A record that cannot be used is named in one line and left out; the good ones beside it stay."""
 
+import hashlib
 import json
+import random
+import re
 from pathlib import Path
 
 import pytest
@@ -128,6 +131,46 @@ def test_one_that_cannot_be_used_is_named_and_left_out(tmp_path, content):
     assert line.endswith("; left out: train again, or delete it")
     assert line.isprintable()
     assert len(line) < 300 + len(str(tmp_path))
+
+
+def test_every_record_here_has_its_checksum():
+    """The SHA-256 of the file without spaces and ends of lines, with nothing between the quotes of the checksum."""
+    paths = sorted(trained_here.FOLDER.rglob("*.json"))
+    assert len(paths) > 80
+    for path in paths:
+        text = re.sub(r"\s", "", path.read_text(encoding="utf-8"))
+        before, named, rest = text.partition('"checksum":"')
+        assert named, f"{path} has no checksum: write it again with methods.trained_here.sealed"
+        right = hashlib.sha256(f"{before}{named}{rest[64:]}".encode()).hexdigest()
+        assert rest[:64] == right, path
+
+
+def test_a_flipped_bit_of_a_record_is_named_or_changes_nothing(tmp_path):
+    path, draw = tmp_path / "x-25.json", random.Random(0)
+    content = trained_here.sealed(record()).encode()
+    path.write_bytes(content)
+    (right,), _ = trained_here.read(KNOWN, tmp_path)
+    named = 0
+    for _ in range(400):
+        changed = bytearray(content)
+        changed[draw.randrange(len(changed))] ^= 1 << draw.randrange(8)
+        path.write_bytes(changed)
+        found, lines = trained_here.read(KNOWN, tmp_path)
+        assert found == ([] if lines else [right])
+        assert len(lines) <= 1
+        named += len(lines)
+    assert named > 200  # the others lie in spaces, or in the word itself
+
+
+def test_a_record_may_be_laid_out_anew_but_not_changed(tmp_path):
+    write(tmp_path, "x-25.json", json.dumps(json.loads(trained_here.sealed(record())), indent=4).replace("\n", "\r\n"))
+    assert trained_here.read(KNOWN, tmp_path)[1] == []
+    write(tmp_path, "x-25.json", trained_here.sealed(record()).replace("25.0", "75.0"))
+    found, (line,) = trained_here.read(KNOWN, tmp_path)
+    assert found == []
+    assert "not as it was written, by its checksum" in line
+    write(tmp_path, "x-25.json", trained_here.sealed(record()).replace("25.0", "75.0").replace("checksum", "comment"))
+    assert trained_here.read(KNOWN, tmp_path)[1] == []
 
 
 def test_a_file_that_cannot_be_read(tmp_path):

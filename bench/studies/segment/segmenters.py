@@ -1,6 +1,5 @@
 """Segmentation networks that `make train` left: which one fits a dataset, and how it is loaded."""
 
-import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bench.common.errors import BenchError
 from bench.common.text_files import DAMAGE, read_text
 from bench.studies.segment.evaluation import scheme
-from methods.trained_here import FOLDER, records
+from methods.trained_here import FOLDER, parsed, records
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -116,7 +115,7 @@ def _described(path: Path) -> Segmenter:
     if not record.exists():
         return Segmenter(path)
     try:
-        said = json.loads(read_text(record))
+        said = parsed(read_text(record))
         return Segmenter(path, tuple(said["classes"]), float(said["held_out_mean_iou"]))
     except DAMAGE as error:
         raise BenchError(

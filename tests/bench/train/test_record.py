@@ -130,6 +130,10 @@ def test_what_is_not_as_then_is_said(crops, built, tmp_path):
     versions = {**record["versions"], "torch": "1.0"}
     changed = {**record, "threads": 3, "processor": "another", "processes": 2, "versions": versions}
     path.write_text(json.dumps(changed))
+    with pytest.raises(BenchError, match="not as it was written, by its checksum"):
+        read_record(path, "b")
+    del changed["checksum"]  # as a person does who means it
+    path.write_text(json.dumps(changed))
     lines = list(differences(read_record(path, "b"), "other", "cpu"))
     assert [line.partition(":")[0] for line in lines] == ["not as then"] * 5
     for line, cause in zip(
@@ -160,6 +164,7 @@ def test_shipped_records_are_read():
 def test_a_record_runs_no_code(word, tmp_path, monkeypatch):
     monkeypatch.setattr("os.system", lambda command: pytest.fail(f"ran {command}"))
     words = json.loads((FOLDER / "dncnn@own-small-25.json").read_text())
+    del words["checksum"]
     words["recipe"] |= {word: "os:system", "arguments": {"command": "true"} if word == "network" else {}}
     path = tmp_path / "x.json"
     path.write_text(json.dumps(words))
