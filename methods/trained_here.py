@@ -1,7 +1,5 @@
 """Weights that this project trained: METHOD=name@own, from the records in `methods/weights/`."""
 
-import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from methods.description import Method, Net, Weights
+from methods.sealed_json import parsed
 
 FOLDER = Path(__file__).parent / "weights"
 
@@ -57,32 +56,6 @@ def records(folder: Path = FOLDER) -> tuple[dict[Path, dict[str, Any]], list[str
         except (OSError, ValueError, RecursionError) as error:
             problems.append(_problem(path, error))
     return contents, problems
-
-
-def parsed(text: str) -> Any:
-    """Return what a training record holds.
-
-    Raises
-    ------
-    ValueError
-        If it is no JSON, or is not as it was written, by its `checksum`. A record without one is believed.
-    """
-    content = json.loads(text)
-    if isinstance(content, dict) and content.get("checksum", checksum := _checksum(text)) != checksum:
-        raise ValueError("it is not as it was written, by its checksum (take that out if you changed it yourself)")
-    return content
-
-
-def sealed(record: Mapping[str, Any]) -> str:
-    """Return the text of a training record, with its checksum."""
-    text = json.dumps({**record, "checksum": ""}, indent=1) + "\n"
-    return text.replace('"checksum": ""', f'"checksum": "{_checksum(text)}"')
-
-
-def _checksum(text: str) -> str:
-    """Return the SHA-256 of a record without spaces and ends of lines, in which the checksum itself is empty."""
-    plain = re.sub('"checksum":"[^"]*"', '"checksum":""', "".join(text.split()))
-    return hashlib.sha256(plain.encode(errors="surrogatepass")).hexdigest()
 
 
 def _net(path: Path, record: Mapping[str, Any], known: Mapping[str, Method]) -> Net:

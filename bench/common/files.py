@@ -9,9 +9,11 @@ from pathlib import Path
 
 from bench.common.download import DownloadError, download
 from bench.common.errors import BenchError
+from bench.common.text_files import DAMAGE, read_text
 from datasets import File
 from datasets.walking import of_system
 from methods import Weights
+from methods.sealed_json import parsed
 
 Source = File | Weights
 """What is looked for: by its `path` below `data/` or `weights/`, or at `local`; else at `url`, or by hand on `page`."""
@@ -103,6 +105,36 @@ def _digest_of(path: Path, size: int, changed: int) -> str:
 def sha256(path: Path) -> str:
     """Return the sha256 of a file, in hexadecimal."""
     return _hash(path, "sha256")
+
+
+def as_recorded(weights: Path, where: str) -> str:
+    """Return the sha256 of weights that `make train` left, which must be that of the training record beside them.
+
+    Parameters
+    ----------
+    weights : Path
+        A file; where no record of its name can be read, nothing is checked.
+    where : str
+        What names them, for messages.
+
+    Raises
+    ------
+    BenchError
+        If they are not there, or others than those of the record.
+    """
+    if not weights.is_file():
+        raise BenchError(f"{where}: {weights} is not there, and its training record is; train again")
+    digest, record = sha256(weights), weights.with_suffix(".json")
+    try:
+        recorded = parsed(read_text(record))["sha256"]
+    except DAMAGE:
+        return digest
+    if digest != recorded:
+        raise BenchError(
+            f"{where}: {weights} has SHA-256 {digest[:12]}..., and its training record {str(recorded)[:12]}...; it is "
+            "damaged or another's: train again"
+        )
+    return digest
 
 
 def _hash(path: Path, name: str) -> str:

@@ -3,17 +3,25 @@
 It moves no pixel, so no key has it: a record that is there already is judged by what is noted here.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.common.atomic import write_whole
 from bench.common.errors import BenchError
+from bench.common.parsing import number
+from bench.common.text_files import DAMAGE
 from bench.plan.cell import Cell
+from methods.sealed_json import parsed, sealed
 
 OF_NET = ("published", "published_ensemble")
 """What a net says of the ledger."""
+
+COLUMNS = (
+    "method", "variant", "dataset", "colour", "degradation", "protocol", "metric", "value", "image", "paper", "year",
+    "table", "address", "note", "origin",
+)  # fmt: skip
+"""What a claim has, all of it texts: the ledger's columns, and where a person claims it."""
 
 
 def note(folder: Path, cell: Cell, claims: Sequence[Mapping[str, str]] | None, advice: str) -> None:
@@ -32,7 +40,7 @@ def note(folder: Path, cell: Cell, claims: Sequence[Mapping[str, str]] | None, a
     """
     path = _path(folder, cell.key)
     try:
-        before = _read(path)
+        before = read(path)
     except BenchError:
         if claims is None:
             return  # it is said where the record is read
@@ -40,12 +48,12 @@ def note(folder: Path, cell: Cell, claims: Sequence[Mapping[str, str]] | None, a
     noted: dict[str, Any] = {name: getattr(cell.net, name) for name in OF_NET} if cell.owned else {}
     said = before.get("claims", []) if claims is None else list(map(dict, claims))
     if before or said or any(noted.values()):
-        write_whole(path, json.dumps(noted | {"claims": said}, indent=1), advice=advice)
+        write_whole(path, sealed(noted | {"claims": said}), advice=advice)
 
 
 def with_claims(folder: Path, provenance: dict[str, Any]) -> dict[str, Any]:
     """Return the provenance of a record with what was noted for its cell, `claims` among it."""
-    noted = _read(path_of(folder, provenance))
+    noted = read(path_of(folder, provenance))
     if not noted:
         return provenance
     of_net = {name: noted[name] for name in OF_NET if name in noted}
@@ -61,11 +69,30 @@ def _path(folder: Path, key: str) -> Path:
     return folder / "claims" / f"{key}.json"
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> dict[str, Any]:
+    """Return what `note` wrote; nothing where there is no file.
+
+    Raises
+    ------
+    BenchError
+        If it is none, or was damaged, in one line without the path.
+    """
     try:
-        noted = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        if noted and not isinstance(noted["claims"], list):
+        noted = parsed(path.read_text(encoding="utf-8")) if path.exists() else {}
+        if not isinstance(noted, dict) or (noted and not _is_note(noted)):
             raise TypeError
+        noted.pop("checksum", "")
         return noted
-    except (OSError, ValueError, TypeError, KeyError):
+    except DAMAGE:
         raise BenchError("it is no note of claims; name CLAIM again, or delete it") from None
+
+
+def _is_note(noted: Mapping[str, Any]) -> bool:
+    """Whether what a file holds is what `note` writes."""
+    names = [noted[name] for name in OF_NET if noted.get(name)]
+    return all(isinstance(pair, list) and list(map(type, pair)) == [str, str] for pair in names) and all(
+        sorted(row) == sorted(COLUMNS)
+        and all(type(text) is str for text in row.values())
+        and number(row["value"]) is not None
+        for row in noted["claims"]
+    )

@@ -1,6 +1,5 @@
 """Records of another machine taken into a store: nothing there is overwritten, and what disagrees is named."""
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import Any
 from bench.common.atomic import write_whole
 from bench.common.errors import BenchError
 from bench.plan.cell import REQUESTED, Failure
+from bench.store import claims
 from bench.store.records import ADVICE, Record, Store, score_columns
 
 TOLERANCE = 1e-4
@@ -151,17 +151,22 @@ def _notes(store: Store) -> list[tuple[Path, Failure]]:
 def _take_claims(source: Store, target: Store, merged: Merged) -> None:
     for path in sorted(source.folder.glob("claims/*.json")):
         place = target.folder / "claims" / path.name
+        try:
+            there = claims.read(path)
+        except BenchError as error:
+            source.left_out[path] = str(error)
+            continue
         if not place.exists():
             write_whole(place, path.read_bytes(), advice=ADVICE)
-        elif _json(place) != _json(path):
+        elif there != _here(place):
             merged.conflicts.append(f"claims of cell {path.stem} are others here and there; those in {place} stay")
 
 
-def _json(path: Path) -> Any:
+def _here(place: Path) -> dict[str, Any] | None:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+        return claims.read(place)
+    except BenchError:
+        return None  # it is said where its record is read
 
 
 def lines(merged: Merged) -> Iterator[str]:

@@ -13,6 +13,7 @@ from typing import Any
 from bench.common import provenance
 from bench.common.atomic import write_whole
 from bench.common.errors import BenchError, one_line
+from bench.common.text_files import DAMAGE
 from bench.plan.cell import RECORD_FORMAT, Cell, Failure, describe
 from bench.plan.protocol import Protocol
 from bench.score.scorer import scored
@@ -20,6 +21,7 @@ from bench.store import claims
 from bench.store.opened import Opened, opened_of
 from bench.store.parquet import decoded, encoded
 from bench.store.verified import Verified
+from methods.sealed_json import parsed, sealed
 
 LINES = 20
 """Of what is left out, those that are said one by one."""
@@ -213,9 +215,9 @@ class Store:
     def failure(self, path: Path) -> Failure | None:
         """Read the note of a failure; None where it cannot be read."""
         try:
-            entry = json.loads(path.read_text(encoding="utf-8"))
+            entry = parsed(path.read_text(encoding="utf-8"))
             return Failure({k: str(v) for k, v in entry["request"].items()}, str(entry["cause"]))
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        except DAMAGE:
             self.left_out[path] = "it is no note of a failure"
         return None
 
@@ -293,7 +295,7 @@ class Store:
         return max(orders) + 1
 
     def _note(self, name: str, failure: Failure) -> None:
-        text = json.dumps({"request": dict(failure.request), "cause": failure.cause}, indent=1)
+        text = sealed({"request": dict(failure.request), "cause": failure.cause})
         write_whole(self._failure_path(name), text, advice=ADVICE)
 
     def _failure_path(self, name: str) -> Path:

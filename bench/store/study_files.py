@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.common.atomic import write_whole
 from bench.common.errors import BenchError, one_line
+from methods.sealed_json import parsed
 
 LARGEST = 50_000_000
 """Bytes of a file of a study."""
@@ -83,7 +84,7 @@ def json_of(path: Path) -> dict[str, Any]:
     """
     try:
         _check_size(path)
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parsed(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise BenchError(f"it cannot be read as JSON ({one_line(error)})") from None
     if not isinstance(content, dict):

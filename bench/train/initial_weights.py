@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.common.errors import BenchError
-from bench.common.files import sha256
+from bench.common.files import as_recorded
 from bench.common.parsing import unknown
 from bench.common.text_files import DAMAGE, read_text
 from bench.train.recipe import Recipe
 from bench.train.weights_file import FOLDER
-from methods.trained_here import parsed
+from methods.sealed_json import parsed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,7 +41,7 @@ def initial_weights(recipe: Recipe, *folders: Path) -> "tuple[Recipe, dict[str, 
             "has its own start; expected a recipe of one stage"
         )
     path = weights_of(recipe, FOLDER, *folders)
-    digest = sha256(path)
+    digest = as_recorded(path, f"START={recipe.start}")
     if recipe.start_sha256 not in ("", digest):
         raise BenchError(
             f"START={recipe.start}: {path} has SHA-256 {digest[:16]}..., and the training began with "

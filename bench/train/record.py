@@ -20,7 +20,7 @@ from bench.train.recipe import Recipe, recipe_from
 from bench.train.session import Replay
 from bench.train.trained_network import TrainedNetwork
 from bench.train.weights_file import ADVICE, packed, rounded_weights
-from methods.trained_here import parsed, sealed
+from methods.sealed_json import parsed, sealed
 
 
 @dataclass(frozen=True)

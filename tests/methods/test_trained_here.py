@@ -11,6 +11,7 @@ import pytest
 import methods
 from bench.plan import resolve
 from methods import trained_here
+from methods.sealed_json import sealed
 
 KNOWN = methods.available()
 DELETED = object()
@@ -140,14 +141,14 @@ def test_every_record_here_has_its_checksum():
     for path in paths:
         text = re.sub(r"\s", "", path.read_text(encoding="utf-8"))
         before, named, rest = text.partition('"checksum":"')
-        assert named, f"{path} has no checksum: write it again with methods.trained_here.sealed"
+        assert named, f"{path} has no checksum: write it again with methods.sealed_json.sealed"
         right = hashlib.sha256(f"{before}{named}{rest[64:]}".encode()).hexdigest()
         assert rest[:64] == right, path
 
 
 def test_a_flipped_bit_of_a_record_is_named_or_changes_nothing(tmp_path):
     path, draw = tmp_path / "x-25.json", random.Random(0)
-    content = trained_here.sealed(record()).encode()
+    content = sealed(record()).encode()
     path.write_bytes(content)
     (right,), _ = trained_here.read(KNOWN, tmp_path)
     named = 0
@@ -163,13 +164,13 @@ def test_a_flipped_bit_of_a_record_is_named_or_changes_nothing(tmp_path):
 
 
 def test_a_record_may_be_laid_out_anew_but_not_changed(tmp_path):
-    write(tmp_path, "x-25.json", json.dumps(json.loads(trained_here.sealed(record())), indent=4).replace("\n", "\r\n"))
+    write(tmp_path, "x-25.json", json.dumps(json.loads(sealed(record())), indent=4).replace("\n", "\r\n"))
     assert trained_here.read(KNOWN, tmp_path)[1] == []
-    write(tmp_path, "x-25.json", trained_here.sealed(record()).replace("25.0", "75.0"))
+    write(tmp_path, "x-25.json", sealed(record()).replace("25.0", "75.0"))
     found, (line,) = trained_here.read(KNOWN, tmp_path)
     assert found == []
     assert "not as it was written, by its checksum" in line
-    write(tmp_path, "x-25.json", trained_here.sealed(record()).replace("25.0", "75.0").replace("checksum", "comment"))
+    write(tmp_path, "x-25.json", sealed(record()).replace("25.0", "75.0").replace("checksum", "comment"))
     assert trained_here.read(KNOWN, tmp_path)[1] == []
 
 

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.common.errors import BenchError
+from bench.common.files import as_recorded
 from bench.common.text_files import DAMAGE, read_text
 from bench.studies.segment.evaluation import scheme
-from methods.trained_here import FOLDER, parsed, records
+from methods.sealed_json import parsed
+from methods.trained_here import FOLDER, records
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -83,11 +85,13 @@ def load(path: Path, device: str = "cpu") -> Any:
     Raises
     ------
     BenchError
-        If the file cannot be read or holds another network.
+        If the file cannot be read, holds another network, or is not the one that its training record is of.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    if path.is_file():
+        as_recorded(path, "segmentation network")
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:

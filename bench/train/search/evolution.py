@@ -23,6 +23,7 @@ from bench.train.data import TrainingData
 from bench.train.recipe import Recipe
 from bench.train.search.space import Genes, Plan, check
 from bench.train.session import Session
+from methods.sealed_json import parsed, sealed
 
 Candidate = Mapping[str, Any]
 """A trained network as the record has it."""
@@ -95,8 +96,7 @@ def evolve(
             "psnr": _fitness(genes, candidates, recipe, data, checkpoint, device),
         }
         candidates.append(candidate)
-        content = json.dumps(_record(setting, candidates), indent=1) + "\n"
-        write_whole(record, content, advice="make room there; what it held before stays")
+        write_whole(record, sealed(_record(setting, candidates)), advice="make room there; what it held before stays")
         checkpoint.unlink(missing_ok=True)
         longest = max(longest, time.perf_counter() - began)
         report(candidate)
@@ -157,7 +157,7 @@ def _recorded(out: Path, setting: Mapping[str, Any]) -> list[Candidate]:
     if not out.exists():
         return []
     try:
-        record = json.loads(out.read_text(encoding="utf-8"))
+        record = parsed(out.read_text(encoding="utf-8"))
         candidates: list[Candidate] = record["candidates"]
         known: dict[str, Any] = dict(record["setting"])
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -1,7 +1,8 @@
 """What is no record, or damaged, is named and left out; the rest is shown."""
 
 import json
-from dataclasses import replace
+import random
+from dataclasses import fields, replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,8 +10,12 @@ import pytest
 
 from bench.cli.app import main
 from bench.common.errors import BenchError
+from bench.judge.ledger import Claim
+from bench.plan.cell import Failure
 from bench.plan.request import Request, plan
 from bench.run.campaign import run_campaign
+from bench.store import claims
+from bench.store.claims import COLUMNS
 from bench.store.parquet import decoded, encoded
 from bench.store.records import Store
 
@@ -162,12 +167,40 @@ def test_a_broken_note_of_claims_costs_no_record(store):
     (cell_key,) = {record.provenance["key"] for record in store.scores() if record.provenance["key"] in path.name}
     note = store.folder / "claims" / f"{cell_key}.json"
     note.parent.mkdir(exist_ok=True)
-    for text in ("{", "[]", '{"claims": 1}', "7"):
+    row = dict.fromkeys(COLUMNS, "") | {"metric": "psnr", "value": "30.5"}
+    lies = [5, "psnr", None, {}, row | {"value": 30}, row | {"value": "nan"}, row | {"value": "9" * 5000},
+            row | {"more": ""}, row | {"origin": 4}, {"metric": "psnr", "value": "30"}]  # fmt: skip
+    of_net = [{"claims": [], "published": value} for value in (5, ["a"], {"a": 1}, [["a"], ["b"]])]
+    texts = [json.dumps(content) for content in (*({"claims": [row, lie]} for lie in lies), *of_net)]
+    for text in ("{", "[]", '{"claims": 1}', "7", "[" * 100_000, "{}", json.dumps({"claims": [row]}), *texts):
         note.write_text(text)
         again = Store(store.folder)
         assert len(again.scores()) == 3
-        assert set(again.left_out) <= {note}
-        assert again.left_out or text == "[]"
+        assert set(again.left_out) == (set() if text in ("{}", json.dumps({"claims": [row]})) else {note}), text
+    assert set(COLUMNS) == {field.name for field in fields(Claim)} - {"draw"}
+
+
+def test_a_flipped_bit_of_a_claim_or_a_note_of_a_failure_is_named_or_changes_nothing(store):
+    cell = plan(Request("median", "builtin", "25"))[0][0]
+    store.claim(cell, [dict.fromkeys(COLUMNS, "") | {"metric": "psnr", "value": "30.58"}])
+    store.put_failure(cell, Failure({"METHOD": "median"}, "it ends with 25"))
+    (claim,), (failed,) = store.folder.glob("claims/*.json"), store.folder.glob("failed/*.json")
+    right = claims.read(claim), store.failure(failed)
+    draw, named = random.Random(0), 0
+    for path in (claim, failed) * 100:
+        content = path.read_bytes()
+        changed = bytearray(content)
+        changed[draw.randrange(len(changed))] ^= 1 << draw.randrange(8)
+        path.write_bytes(changed)
+        try:
+            found = claims.read(claim), store.failure(failed)
+            assert found[0]["claims"] == right[0]["claims"]
+            assert found[1] in (right[1], None)
+            named += found[1] is None
+        except BenchError:
+            named += 1
+        path.write_bytes(content)
+    assert named > 100
 
 
 def test_records_replace_damaged_ones(store):

@@ -13,6 +13,7 @@ from bench.plan.cell import Failure
 from bench.plan.request import Request, plan
 from bench.run.campaign import run_campaign
 from bench.run.settings import Settings
+from bench.store.claims import COLUMNS
 from bench.store.merge import merge
 from bench.store.records import Store
 
@@ -134,9 +135,15 @@ def test_claims_come_too_and_others_are_a_conflict(machines):
     here, there, _ = machines
     for store, value in ((there, "30.1"), (here, "30.2")):
         (store.folder / "claims").mkdir()
-        (store.folder / "claims" / "k.json").write_text(json.dumps({"claims": [{"value": value}]}))
+        (store.folder / "claims" / "k.json").write_text(
+            json.dumps({"claims": [dict.fromkeys(COLUMNS, "") | {"value": value}]})
+        )
     (there.folder / "claims" / "only.json").write_text('{"claims": []}')
-    assert merge(there, here).conflicts[0].startswith("claims of cell k are others here and there")
+    (there.folder / "claims" / "lie.json").write_text('{"claims": [5]}')
+    merged = merge(there, here)
+    assert merged.conflicts[0].startswith("claims of cell k are others here and there")
+    assert merged.left_out[0].endswith("lie.json: it is no note of claims; name CLAIM again, or delete it")
+    assert not (here.folder / "claims" / "lie.json").exists()
     assert (here.folder / "claims" / "only.json").exists()
 
 

@@ -202,6 +202,12 @@ def test_a_network_comes_back_from_its_file(tmp_path):
     assert torch.equal(evaluation.predicted(back, image), net(padded).argmax(1)[:, :10, :15])
 
 
+def test_a_network_that_is_not_the_one_of_its_record_is_refused(tmp_path):
+    path = write(tmp_path / "segmenter@own-x.safetensors", sha256="0" * 64)
+    with pytest.raises(BenchError, match=r"has SHA-256 .*, and its training record 000000000000"):
+        load(path)
+
+
 def test_files_that_hold_no_network(tmp_path):
     path = tmp_path / "x.safetensors"
     weights_file.write_weights({"a": torch.zeros(1)}, path)

@@ -45,6 +45,21 @@ def test_of_several_weights_those_of_the_noise(tmp_path):
         weights_of(replace(plain, start="dncn@own"), tmp_path)
 
 
+def test_weights_that_are_damaged_or_gone_are_not_started_from(crops, built, tmp_path):
+    record, _ = built(recipe_for("dncnn", str(crops["gray"]), "25", f"{SMALL},norm=false,steps=1", "a"))
+    path = tmp_path / "w" / record["weights"]
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 64
+    path.write_bytes(content)
+    for start in (str(path), "dncnn@own-a"):
+        asked = recipe_for("dncnn", str(crops["gray"]), "25", f"{SMALL},norm=false", "b", start)
+        with pytest.raises(BenchError, match=r"START=.* has SHA-256 .* its training record .*train again"):
+            initial_weights.initial_weights(asked, tmp_path / "w")
+    path.unlink()
+    with pytest.raises(BenchError, match=r"START=dncnn@own-a: .* is not there, and its training record is"):
+        initial_weights.initial_weights(asked, tmp_path / "w")
+
+
 def test_weights_that_do_not_fit(crops, built, tmp_path):
     record, _ = built(recipe_for("dncnn", str(crops["gray"]), "25", f"{SMALL},steps=1", "a"))
     path = tmp_path / "w" / record["weights"]
