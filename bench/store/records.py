@@ -12,25 +12,19 @@ from typing import Any
 
 from bench.common import provenance
 from bench.common.atomic import write_whole
-from bench.common.errors import BenchError, one_line
+from bench.common.errors import BenchError
 from bench.common.text_files import DAMAGE
-from bench.plan.cell import RECORD_FORMAT, Cell, Failure, describe
-from bench.plan.protocol import Protocol
+from bench.plan.cell import Cell, Failure, describe
 from bench.score.scorer import scored
 from bench.store import claims
 from bench.store.opened import Opened, opened_of
 from bench.store.parquet import decoded, encoded
+from bench.store.shape import check
 from bench.store.verified import Verified
 from methods.sealed_json import parsed, sealed
 
 LINES = 20
 """Of what is left out, those that are said one by one."""
-
-NEEDED = (
-    "key", "label", "net", "dataset", "degradation", "kind", "strength", "sigma", "random", "protocol", "seed",
-    "started", "seconds", "device", "runtime", "jobs", "threads",
-)  # fmt: skip
-"""What tables show of the provenance of a record."""
 
 ADVICE = "make room there or give OUT=another/folder; finished cells stay"
 
@@ -231,7 +225,7 @@ class Store:
         """Read a record without its pictures; None where it is left out."""
         try:
             rows, provenance = self._verified.read(path, pictures=pictures)
-            _check(rows, provenance)
+            check(rows, provenance)
         except BenchError as error:
             self.left_out[path] = str(error)
             return None
@@ -327,24 +321,6 @@ def read(path: Path, columns: Iterable[str] | None = None) -> Record:
         return Record(*decoded(path, columns))
     except BenchError as error:
         raise BenchError(f"record {path}: cannot be read ({error}); delete it and its cell runs again") from None
-
-
-def _check(rows: Sequence[Mapping[str, Any]], provenance: Mapping[str, Any]) -> None:
-    """Raise `BenchError` where a file is no record that tables could show."""
-    identity = provenance.get("identity") if isinstance(provenance, dict) else None
-    found = identity.get("format") if isinstance(identity, dict) else None
-    if found != RECORD_FORMAT:
-        raise BenchError(f"its format is {found or 'unknown'}, and this version reads {RECORD_FORMAT}")
-    if lacking := [name for name in NEEDED if name not in provenance]:
-        raise BenchError(f"its provenance lacks {', '.join(lacking)}")
-    if not rows:
-        raise BenchError("it has no image")
-    if not {"image", "psnr", "seconds"} <= rows[0].keys() or not isinstance(rows[0]["image"], str):
-        raise BenchError("it lacks the scores of images")
-    try:
-        Protocol(**provenance["protocol"])
-    except (TypeError, BenchError) as error:
-        raise BenchError(f"its protocol is none of this version ({one_line(error)})") from None
 
 
 def score_columns() -> tuple[str, ...]:

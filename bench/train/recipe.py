@@ -253,8 +253,12 @@ def _known(where: str, word: str, value: str, table: Mapping[str, Any]) -> None:
 def _schedule(where: str, rows: Any) -> tuple[tuple[float, float], ...]:
     try:
         schedule = tuple((float(share), float(factor)) for share, factor in rows)
-        if all(0 <= share <= 1 and 0 < factor < math.inf for share, factor in schedule):
+        shares = [share for share, _ in schedule]
+        rises = shares == sorted(set(shares))
+        if rises and all(0 <= share <= 1 and 0 < factor < math.inf for share, factor in schedule):
             return schedule
     except (TypeError, ValueError):
         pass
-    raise BenchError(f"{where}: schedule is {rows}; expected [[share, factor], ...], shares from 0 to 1") from None
+    raise BenchError(
+        f"{where}: schedule is {rows}; expected [[share, factor], ...], shares that rise, from 0 to 1"
+    ) from None

@@ -89,6 +89,25 @@ def store(tmp_path, photographs):
     return store
 
 
+def lies(rows, about):
+    """Give records that are whole, and say what no record does; each by a name."""
+    for name, value in {
+        "label": 5, "seed": [1], "sigma": "x", "strength": {"a": 1}, "net": None, "dataset": "x", "versions": 1.5,
+        "failed_images": True, "key": "x" * 10**6, "seconds": {}, "protocol": {"name": "standard"}, "threads": -1,
+        "notes": [5], "device": None,
+    }.items():  # fmt: skip
+        yield f"odd {name}", (rows, about | {name: value})
+        if name not in ("versions", "failed_images", "notes"):
+            yield f"no {name}", (rows, {word: one for word, one in about.items() if word != name})
+    for table, name in (("dataset", "name"), ("dataset", "ledger"), ("net", "published"), ("protocol", "output")):
+        yield f"odd {table} {name}", (rows, about | {table: about[table] | {name: {"a": 1}}})
+        yield f"no {table} {name}", (rows, about | {table: {k: v for k, v in about[table].items() if k != name}})
+    for name, value in (("psnr", "x"), ("ssim", [1.0]), ("height", 0), ("width", None), ("image", 7), ("image", "a")):
+        yield f"rows {name} {type(value).__name__}", ([row | {name: value} for row in rows], about)
+    yield "rows twice", (rows * 2, about)
+    yield "rows without size", ([{k: v for k, v in row.items() if k != "height"} for row in rows], about)
+
+
 def damage(folder, good):
     """Put beside a good record all that may lie there, and return the causes by the names of the files."""
     content = good.read_bytes()
@@ -139,6 +158,18 @@ def test_what_is_no_record_is_named_and_left_out(store, capsys):
     assert all(any(name in line for line in lines) for name in bad)
     csv = (store.folder.parent / "report" / "leaderboard.csv").read_text()
     assert csv.count("\n") == 4
+
+
+def test_a_record_that_is_whole_and_lies_is_left_out(store):
+    good, folder = store.paths()[0], store.paths()[0].parent
+    columns = ("image", "height", "width", "psnr", "ssim", "seconds")
+    told = list(lies(*decoded(good, columns)))
+    for number, (_, lie) in enumerate(told):
+        (folder / f"{number}.parquet").write_bytes(encoded(*lie))
+    again = Store(store.folder)
+    assert len(again.scores()) == 3
+    assert [name for number, (name, _) in enumerate(told) if folder / f"{number}.parquet" not in again.left_out] == []
+    assert all(cause.isprintable() and len(cause) < 500 for cause in again.left_out.values())
 
 
 def test_a_folder_of_damaged_records_only_says_what_to_run(store, capsys):
