@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -177,7 +178,13 @@ class Store:
         self._note(_asked(cell), failure)
 
     def paths(self) -> list[Path]:
-        """Return every finished record."""
+        """Return every finished record; a folder that may not be read is left out."""
+        closed = [
+            folder
+            for folder in (self.folder, *self.folder.glob("*/"))
+            if folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK)
+        ]
+        self.left_out |= dict.fromkeys(closed, "this folder may not be read")
         return sorted(self.folder.glob("*/*.parquet"))
 
     def scores(self, *, pictures: bool = False) -> list[Record]:

@@ -245,3 +245,12 @@ def test_records_replace_damaged_ones(store):
     store.put(cell, replace(record, provenance=record.provenance | {"key": cell.key}))
     assert store.has(cell)
     assert not store.left_out
+
+
+def test_a_folder_that_may_not_be_read_is_not_empty(store, monkeypatch):
+    """Where the tests run as root all may be read, so that the answer of the system is put in its place."""
+    for place in (store.folder, store.paths()[0].parent):
+        monkeypatch.setattr("os.access", lambda path, mode, place=place: path != place)
+        again = Store(store.folder)
+        again.scores()
+        assert again.left_out == {place: "this folder may not be read"}
