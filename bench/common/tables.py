@@ -5,6 +5,7 @@ import io
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from functools import lru_cache
@@ -15,6 +16,7 @@ from bench.common.atomic import ADVICE, write_whole
 from bench.common.errors import BenchError, visible
 from bench.common.latex import latex_escaped
 from bench.common.text_files import read_text
+from datasets.listing import some
 
 ENDINGS = (".csv", ".md", ".tex", ".json")
 """Of the names of tables; each is a format."""
@@ -124,12 +126,13 @@ def _fields(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 def _columns_known(path: Path, there: Sequence[str], columns: Sequence[str], needed: Sequence[str]) -> None:
     """Raise `BenchError` where columns are missing, unknown or twice there."""
+    count = Counter(there)
     parts = {
-        "lacks": [name for name in needed if name not in there],
-        "has unknown": [name for name in there if name not in columns],
-        "has twice": sorted({name for name in there if there.count(name) > 1}),
+        "lacks": [name for name in needed if name not in count],
+        "has unknown": [name for name in count if name not in columns],
+        "has twice": sorted(name for name in count if count[name] > 1),
     }
-    said = [f"{verb} {', '.join(repr(name) for name in names)}" for verb, names in parts.items() if names]
+    said = [f"{verb} {some([repr(name[:40]) for name in names])}" for verb, names in parts.items() if names]
     if said:
         raise BenchError(f"{path}: {' and '.join(said)}; the columns are {', '.join(columns)}")
 

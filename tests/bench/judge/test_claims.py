@@ -211,6 +211,8 @@ def test_a_file_claims_for_each_result_of_its_own(mine, tmp_path):
     [
         ([{"method": "mine", "dataset": "set12", "noise": "25", "metric": "psnr", "value": "30"}],
          "lacks 'degradation' and has unknown 'noise'"),
+        ([ROW | {f"{'x' * 99}{i}": "" for i in range(30_000)}],
+         f"has unknown {', '.join([repr('x' * 40)] * 3)} and 29997 more"),
         ([ROW, ROW | {"value": "30.58 dB"}], "line 3: value '30.58 dB' is no number"),
         ([ROW | {"value": ""}], "line 2: value is empty"),
         ([ROW | {"metric": "seconds"}], "unknown metric 'seconds'"),

@@ -3,6 +3,7 @@ import json
 import math
 import random
 import re
+import struct
 from dataclasses import replace
 from itertools import pairwise
 from xml.etree import ElementTree
@@ -473,13 +474,20 @@ def test_a_training_that_is_not_over_shows_how_far_it_came(tmp_path):
     torch.save(state, folder / "net-7.5.ckpt")
     torch.save(state | {"history": []}, folder / "begun.ckpt")
     torch.save([1], folder / "list.ckpt")
+    content = (folder / "net-7.5.ckpt").read_bytes()
+    place = content.index(struct.pack(">d", 26.5))  # as pickle writes a float
+    (folder / "flipped.ckpt").write_bytes(content[:place] + b"\x41" + content[place + 1 :])
+    shipped = next(trained_here.FOLDER.glob("dncnn@own-small*.json")).read_text()
+    (folder / "flip.json").write_text(shipped.replace('"held_out_psnr": 2', '"held_out_psnr": 6'))
     (folder / "torn.ckpt").write_bytes(b"PK")
     (folder / "mwr.siamese.sealed").write_bytes(b"")
     said = []
     (section,) = make_sections(tmp_path, (), said.append).sections
     ((label, _, steps, minutes, score, _),) = section.parts[0].tables[0].rows
     assert (label, steps, minutes, score) == ("net-7.5, 23 of 90 steps", "23", "3.0", "26.50")
-    assert [line.removeprefix(f"left out {folder}/").partition(":")[0] for line in said] == ["list.ckpt", "torn.ckpt"]
+    assert [line.removeprefix(f"left out {folder}/").partition(":")[0] for line in said] == [
+        "flip.json", "flipped.ckpt", "list.ckpt", "torn.ckpt",
+    ]  # fmt: skip
     record = next(r for p, r in trained_here.records()[0].items() if p.name.startswith("dncnn@own-small"))
     (folder / "net-7.5.json").write_text(json.dumps(record))  # it is over now
     (section,) = make_sections(tmp_path, (), said.append).sections

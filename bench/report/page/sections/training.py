@@ -87,12 +87,17 @@ def unfinished(path: Path) -> Iterator[Curve]:
         If it is no checkpoint.
     """
     import pickle
+    import zipfile
 
     import torch
 
     try:
+        with zipfile.ZipFile(path) as archive:  # torch does not look at the checksums that it writes
+            for name in archive.namelist():
+                if name.endswith("data.pkl"):
+                    archive.read(name)
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
+    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, zipfile.BadZipFile) as error:
         raise BenchError(f"it cannot be read: {type(error).__name__}") from None
     rows = [tuple(float(row[name]) for name in ("step", "seconds", "loss", "psnr")) for row in state["history"]]
     if rows:
