@@ -361,8 +361,11 @@ def test_a_finished_segmentation_network_is_not_trained_again(tmp_path, scenes):
     assert any(
         "own-joint" in line for line in train_and_store(how, tmp_path / "again", to=part, device="cpu", threads=1)
     )
-    # With another file a checkpoint of this training is another one's.
     file.write_bytes((whole / "segmenter@own-scenes.safetensors").read_bytes()[:-4] + b"\0\0\0\1")
+    with pytest.raises(BenchError, match="damaged or another's"):  # by its own training record
+        list(train_and_store(how, tmp_path / "again", to=part, device="cpu", threads=1))
+    file.with_suffix(".json").unlink()
+    # With another file a checkpoint of this training is another one's.
     with pytest.raises(BenchError, match="belongs to another recipe or other images"):
         list(train_and_store(how, tmp_path / "again", to=part, device="cpu", threads=1))
 
