@@ -196,7 +196,7 @@ def _alike(
     norms = np.full(around.shape[:2], np.inf)  # no block lies outside of the image
     norms[:, REACH:-REACH] = (strip**2).sum(axis=2)
     places = np.asarray(xs)
-    distances = np.empty((len(places), len(strip) * span))
+    distances = np.empty((len(places), len(strip) * span), np.float32)
     for x in range(0, columns, _CHUNK):
         own = strip[y - top, x : x + _CHUNK]
         near = around[:, x : x + len(own) + span - 1]

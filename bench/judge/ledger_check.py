@@ -12,12 +12,13 @@ from bench.common.parsing import unknown
 from bench.common.tables import numbered_rows
 from bench.judge.ledger import LEDGER, PROTOCOLS, Published
 from bench.judge.tolerance import SOURCES
+from bench.plan.inference import sigma
 from bench.plan.protocol import CHOICES, protocol, protocols
 
 COLUMNS = tuple(field.name for field in fields(Published))
 """The columns of the ledger."""
 
-SOURCE_COLUMNS = ("paper", "method", "draw", "clipped", "address", "evidence")
+SOURCE_COLUMNS = ("paper", "method", "draw", "rules", "sigma", "address", "evidence")
 """The columns of `sources.csv`."""
 
 METRICS: Mapping[str, tuple[float, float]] = {
@@ -150,9 +151,13 @@ def _of_source(row: Row, known: set[tuple[str, str]]) -> Iterator[str]:
     if row["draw"] not in CHOICES["noise_draw"]:
         yield str(unknown("draw", row["draw"], CHOICES["noise_draw"]))
     try:
-        protocol(protocols(row["clipped"]) or "standard")
+        protocol(protocols(row["rules"]) or "standard")
     except BenchError as error:
-        yield f"clipped: {error}"
+        yield f"rules: {error}"
+    try:
+        sigma(row["sigma"])
+    except BenchError as error:
+        yield str(error)
     if not _ADDRESS.fullmatch(row["address"]):
         yield f"address {row['address']!r} is no https address"
     if not row["evidence"]:

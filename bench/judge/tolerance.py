@@ -125,14 +125,24 @@ def noise_draw(row: Published) -> str:
     named = PROTOCOLS.get(row.protocol)
     if named and named.noise_draw != "independent":
         return named.noise_draw
+    return of_source(row, "draw") or "unknown"
+
+
+def told_sigma(row: Published) -> str:
+    """Return what the method of a row was told of its noise, as SIGMA says it; empty: what is usual, or not known."""
+    return of_source(row, "sigma")
+
+
+def of_source(row: Published, column: str) -> str:
+    """Return what `sources.csv` says of a row: of a method that its paper quotes from another, or else of the paper."""
     sources = _sources()
-    return sources.get((row.paper, row.method)) or sources.get((row.paper, "")) or "unknown"
+    return next((text for method in (row.method, "") if (text := sources.get((row.paper, method), {}).get(column))), "")
 
 
 @cache
-def _sources() -> dict[tuple[str, str], str]:
+def _sources() -> dict[tuple[str, str], dict[str, str]]:
     with SOURCES.open(newline="", encoding="utf-8") as table:
-        return {(row["paper"], row["method"]): row["draw"] for row in csv.DictReader(table)}
+        return {(row["paper"], row["method"]): row for row in csv.DictReader(table)}
 
 
 def _rounding_effect(result: Result, row: Published) -> float:
@@ -142,6 +152,6 @@ def _rounding_effect(result: Result, row: Published) -> float:
     named = PROTOCOLS.get(row.protocol)
     theirs = "float" if row.protocol == "clipped" else named.output if named else None
     here = result.about["protocol"]["output"]
-    if theirs in (None, here):
+    if theirs is None or (theirs == "uint8") == (here == "uint8"):
         return 0.0
-    return 10 * math.log10(1 + 1 / (12 * result.mean("mse"))) * (1 if here == "float" else -1)
+    return 10 * math.log10(1 + 1 / (12 * result.mean("mse"))) * (-1 if here == "uint8" else 1)

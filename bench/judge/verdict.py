@@ -6,7 +6,8 @@ import methods
 from bench.judge import ledger
 from bench.judge.claims import AS_RUN, claimed
 from bench.judge.ledger import INPUTS, Claim, Published
-from bench.judge.tolerance import Tolerance, tolerance
+from bench.judge.tolerance import Tolerance, told_sigma, tolerance
+from bench.plan.inference import sigma_word
 from bench.plan.protocol import PROTOCOLS, Protocol
 from bench.store.results import PEAK_255_OF_UNIT, Result
 
@@ -160,8 +161,10 @@ def _incomparable(result: Result, row: Published) -> str:
         return f"here computed in {inference['precision']}, there in fp32"
     if "tile" in inference:
         return "here in tiles, which change what the method sees of an image"
-    if "sigma" in inference:
-        return f"here the method was told sigma {inference['sigma']:g}, whatever the noise"
+    here, there = sigma_word(inference["sigma"]) if "sigma" in inference else "", told_sigma(row)
+    if here != there and (here or result.about["told_sigma"] != "not told"):
+        words = [f"SIGMA={told}" if told else "the usual sigma" for told in (here, there)]
+        return "here the method was told {}, there {}".format(*words)
     return other_protocol(result.rules, row)
 
 

@@ -171,9 +171,9 @@ class Cell:
         """How the method comes to know sigma: ``"known"``, ``"said"``, ``"estimated"``, or ``"not told"``."""
         if not self.net.given_sigma:
             return "not told"
-        if self.inference.sigma is not None:
-            return "said"
-        return "known" if self.degradation.additive_gaussian else "estimated"
+        if self.inference.sigma is None:
+            return "known" if self.degradation.additive_gaussian else "estimated"
+        return "estimated" if isinstance(self.inference.sigma, str) else "said"
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,8 @@ class Stage:
 HARNESS: Mapping[str, Stage] = {
     "images": Stage(("bench.run.images:pictures",)),
     "degradation": Stage(("bench.run.sample:samples", "bench.degradation.degrade:degrade")),
-    "noise level": Stage(("bench.run.noise_level:estimated",), ("PyWavelets",)),
+    "wavelet": Stage(("bench.run.noise_level:estimated",)),
+    "patches": Stage(("bench.run.noise_level:from_patches",)),
     "batches": Stage(("bench.run.loading:load", "bench.run.batches:in_batches")),
     "processes": Stage(("bench.run.processes:denoise_one",)),
     "outputs": Stage(("bench.run.from_files:from_files",)),
@@ -150,8 +151,10 @@ def stages(method: Method, net: Net, dataset: Dataset, degradation: Degradation,
         yield "ensemble"
     if net.returns is not None:
         yield "conventions"
-    if net.given_sigma and inference.sigma is None and not degradation.additive_gaussian:
-        yield "noise level"
+    if isinstance(inference.sigma, str):
+        yield inference.sigma.partition(":")[0]
+    elif net.given_sigma and inference.sigma is None and not degradation.additive_gaussian:
+        yield "wavelet"
     if not dataset.has_clean:
         yield "self-score"
 

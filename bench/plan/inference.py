@@ -5,10 +5,13 @@ from typing import Any
 
 from bench.adapters import conventions
 from bench.common.errors import BenchError
-from bench.common.parsing import unknown
+from bench.common.parsing import number, unknown
 
 ENSEMBLES = (1, 8)
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
+
+ESTIMATORS = ("wavelet", "patches")
+"""Ways to estimate sigma from a noisy image; `bench.run.noise_level` has their code."""
 
 SMALLEST_TILE = 16
 """A person's TILE is at least so many pixels; the receptive field comes on top."""
@@ -28,8 +31,9 @@ class Inference:
     tile : int
         Side in pixels of the part of the image that each run of the method gives; 0: the whole
         image, or tiles as large as memory allows where tiles change nothing.
-    sigma : float, optional
-        What the method is told instead of the sigma of the noise, 0-255 scale.
+    sigma : float or str, optional
+        What the method is told instead of the sigma of the noise: a number on the 0-255 scale, or the estimate of each
+        image by one of `ESTIMATORS`, as ``"patches"``, or so many times it, as ``"patches:4"``.
     output : str
         What a person's own method returns, one of `bench.adapters.conventions.OUTPUTS`; empty: as it says, or as it is
         recognised.
@@ -38,7 +42,7 @@ class Inference:
     ensemble: int = 1
     precision: str = "fp32"
     tile: int = 0
-    sigma: float | None = None
+    sigma: float | str | None = None
     output: str = ""
 
     def changes(self, *, local: bool) -> dict[str, Any]:
@@ -62,10 +66,17 @@ class Inference:
             changes["output"] = self.output
         return changes
 
+    def level(self, sigma: float | None) -> float | None:
+        """Return what the method is told for every image, where the noise has `sigma`; None: each has its own, or none.
+
+        It is an estimate that is told: nets for one level are chosen by that of the noise.
+        """
+        return sigma if self.sigma is None or isinstance(self.sigma, str) else self.sigma
+
     def label(self, *, local: bool) -> str:
         """Return what tables add to the method's name; parameters as for `changes`."""
         labels = {"ensemble": "x8", "precision": self.precision, "tile": f"tile {self.tile}"}
-        labels["sigma"] = f"told {self.sigma:g}" if self.sigma is not None else ""
+        labels["sigma"] = f"told {sigma_word(self.sigma)}" if self.sigma is not None else ""
         labels["output"] = f"output {self.output}"
         return " ".join(labels[name] for name in self.changes(local=local))
 
@@ -82,6 +93,32 @@ def precision(word: str) -> str:
     if word not in PRECISIONS:
         raise unknown("precision", word, PRECISIONS)
     return word
+
+
+def sigma(word: str) -> float | str | None:
+    """Read SIGMA, which may be empty, as `Inference.sigma` has it, or raise `BenchError`."""
+    if not word:
+        return None
+    name, colon, times = word.partition(":")
+    value = number(times if name in ESTIMATORS and colon else word)
+    if name in ESTIMATORS and (value is not None or not colon):
+        if value is None or 0 < value <= MOST_TIMES:
+            return name if value in (None, 1) else f"{name}:{value:.12g}"
+    elif value is not None and 0 < value <= 255:
+        return value
+    raise BenchError(
+        f"SIGMA={word}: expected the number that methods are told, above 0 and up to 255, or an estimate of each "
+        f"image, {' or '.join(ESTIMATORS)}, also times a number up to {MOST_TIMES}, as patches:4"
+    )
+
+
+MOST_TIMES = 100
+"""An estimate of sigma is multiplied by this at most."""
+
+
+def sigma_word(sigma: float | str) -> str:
+    """Return what SIGMA says."""
+    return sigma if isinstance(sigma, str) else f"{sigma:g}"
 
 
 def output(word: str) -> str:

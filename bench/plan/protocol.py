@@ -19,7 +19,11 @@ CHOICES: Mapping[str, Mapping[str, str]] = {
         "matlab-0": "MATLAB's randn('seed', 0) before each image",
     },
     "noisy": {"float": "not clipped", "clip": "clipped, not rounded", "uint8": "clipped and rounded to 8 bit"},
-    "output": {"uint8": "clipped and rounded to 8 bit", "float": "clipped, not rounded"},
+    "output": {
+        "uint8": "clipped and rounded to 8 bit",
+        "float": "clipped, not rounded",
+        "unclipped": "neither clipped nor rounded",
+    },
     "crop": {"N": "a border of N pixels left out", "scale": "one as wide as the factor of downscale left out"},
     "channel": {
         "rgb": "scored on the three channels",
@@ -58,7 +62,7 @@ class Protocol:
         ``"uint8"``: it is clipped and rounded, as a camera or a PNG file would deliver it.
     output : str
         ``"uint8"``: the output is clipped to [0, 255] and rounded before it is scored.
-        ``"float"``: it is clipped only.
+        ``"float"``: it is clipped only. ``"unclipped"``: it is scored as it is.
     crop : int or str
         Border in pixels left out of the score; ``"scale"``: as many as the factor of ``downscale``.
     channel : str

@@ -217,7 +217,7 @@ def _images(
 
 def _inferences(request: Request) -> Iterator[Resolved[Inference]]:
     """Give every way of running a method that is asked for."""
-    tile, sigma, output = resolve.tile(request.tile), resolve.sigma(request.sigma), inference.output(request.output)
+    tile, sigma, output = resolve.tile(request.tile), inference.sigma(request.sigma), inference.output(request.output)
     ensembles = resolve.resolve("ENSEMBLE", request.ensemble, map(str, inference.ENSEMBLES), inference.ensemble)
     precisions = resolve.resolve("PRECISION", request.precision, inference.PRECISIONS, inference.precision)
     for ensemble, precision in itertools.product(ensembles, precisions):
@@ -267,8 +267,7 @@ class _Planner:
         return with_files(replace(self._cells[shared], protocol=protocol, seed=seed if degradation.random else 0))
 
     def _first(self, method: ConfiguredMethod, dataset: Dataset, degradation: Degradation, how: Inference) -> Cell:
-        sigma = degradation.sigma if how.sigma is None else how.sigma
-        net = choose_net(method.method, dataset.colour, sigma, degradation)
+        net = choose_net(method.method, dataset.colour, how.level(degradation.sigma), degradation)
         net = held_against(net, method.like, dataset.colour, degradation)
         how = how if net.given_sigma else replace(how, sigma=None)
         how = how if net.returns is not None else replace(how, output="")

@@ -222,7 +222,12 @@ def _is_one(word: str) -> bool:
 
 def white(word: str) -> float | None:
     """Read RANGE, which may be empty, or raise `BenchError`."""
-    return _positive("RANGE", word, 1e10, "the value of white in your files, as 1, 255, 4095 or 65535")
+    if not word:
+        return None
+    value = number(word)
+    if value is None or not 0 < value <= 1e10:
+        raise BenchError(f"RANGE={word}: expected the value of white in your files, as 1, 255, 4095 or 65535")
+    return value
 
 
 def degradations(text: str) -> str:
@@ -257,20 +262,6 @@ def seed(word: str) -> int:
             f"SEED={word}: expected a whole number from 0 to {LARGEST_SEED} (2^32 - 1), or a range of up to "
             f"{MOST_IN_A_RANGE} as 0-9"
         )
-    return value
-
-
-def sigma(word: str) -> float | None:
-    """Read SIGMA, which may be empty, or raise `BenchError`."""
-    return _positive("SIGMA", word, 255, "the number that methods are told, above 0 and up to 255")
-
-
-def _positive(variable: str, word: str, most: float, expected: str) -> float | None:
-    if not word:
-        return None
-    value = number(word)
-    if value is None or not 0 < value <= most:
-        raise BenchError(f"{variable}={word}: expected {expected}")
     return value
 
 

@@ -113,5 +113,5 @@ def weights_path(cell: Cell) -> Path | None:
 
 def _fixed_sigma(cell: Cell) -> float | None:
     """Return the sigma that every image of the cell has, on the unit scale; None where each has its own or none."""
-    sigma = cell.degradation.sigma if cell.inference.sigma is None else cell.inference.sigma
+    sigma = None if isinstance(cell.inference.sigma, str) else cell.inference.level(cell.degradation.sigma)
     return None if sigma is None else sigma / 255

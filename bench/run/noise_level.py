@@ -3,6 +3,8 @@
 import math
 from typing import TYPE_CHECKING
 
+from bench.common.errors import BenchError
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -28,8 +30,12 @@ def sigma_for(cell: "Cell", image: "Degraded") -> float | None:
     What a person gives on SIGMA comes first, then what the noise was made with; where neither is there,
     a method that needs one gets the estimate of `estimated`.
     """
-    if cell.inference.sigma is not None:
-        return cell.inference.sigma / 255
+    asked = cell.inference.sigma
+    if isinstance(asked, str):
+        name, _, times = asked.partition(":")
+        return float(times or 1) * (estimated if name == "wavelet" else from_patches)(image.noisy)
+    if asked is not None:
+        return asked / 255
     if image.sigma is not None:
         return image.sigma / 255
     return estimated(image.noisy) if cell.net.given_sigma else None
@@ -59,6 +65,53 @@ def estimated(noisy: "np.ndarray") -> float:
         return LEAST
     estimate = float(np.mean([np.median(size) for size in sizes])) / QUARTILE
     return max(estimate, LEAST) if math.isfinite(estimate) else LEAST
+
+
+SIDE, STEP = 8, 3
+"""Side of the patches of `from_patches`, and pixels from one to the next."""
+
+
+def from_patches(noisy: "np.ndarray") -> float:
+    """Estimate the standard deviation of noise from how patches of an image vary.
+
+    The covariance of the patches of a channel has eigenvalues of the image, and for the rest those of the noise: the
+    largest are left out until the mean of the others is their median (Chen, Zhu and Heng, An efficient statistical
+    method for image noise level estimation, ICCV 2015, algorithm 1); of channels, the root mean square. Noise that
+    neighbouring pixels share, as after JPEG or demosaicking, is taken for image: the estimate is then too small.
+
+    Parameters
+    ----------
+    noisy : ndarray of float32, shape (H, W, C)
+        1.0 = white.
+
+    Returns
+    -------
+    float
+        On the scale of the image; at least `LEAST`.
+
+    Raises
+    ------
+    BenchError
+        If the image has too few patches for their covariance.
+    """
+    import numpy as np
+
+    variances = []
+    for channel in np.moveaxis(noisy.astype(np.float64), 2, 0):
+        if min(channel.shape) >= SIDE:
+            windows = np.lib.stride_tricks.sliding_window_view(channel, (SIDE, SIDE))[::STEP, ::STEP]
+            patches = windows.reshape(-1, SIDE * SIDE)
+        if min(channel.shape) < SIDE or len(patches) <= SIDE * SIDE:
+            height, width = channel.shape
+            raise BenchError(
+                f"SIGMA=patches: an image of {width}x{height} has too few patches of {SIDE}x{SIDE}, one in {STEP} "
+                f"pixels; expected more than {SIDE * SIDE} of them, as in 32x32"
+            )
+        values = np.linalg.eigvalsh(np.cov(patches, rowvar=False, bias=True))  # rising
+        while (values > (mean := values.mean())).sum() != (values < mean).sum():
+            values = values[:-1]
+        variances.append(max(mean, 0.0))
+    return max(math.sqrt(sum(variances) / len(variances)), LEAST)
 
 
 def _diagonal(image: "np.ndarray") -> "np.ndarray":

@@ -90,12 +90,13 @@ def _scores(
         pair = _channel(cell, reference), _channel(cell, levels)
         found |= {"noise_psnr": psnr(*pair), "noise_l1": absolute_error(*pair) / 255}
         del pair
-    levels.clamp_(0, 255)
+    if cell.protocol.output != "unclipped":
+        levels.clamp_(0, 255)
     if cell.protocol.output == "uint8":
         levels = _rounded(levels)
     if reference is not None:
         found |= _against(cell, reference, levels, "")
-    pixels = _rounded(levels).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    pixels = _rounded(levels.clamp_(0, 255)).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     del levels  # of a large image each copy counts
     if reference is not None:
         way = (cell.protocol.digest, cell.crop, device.partition(":")[0], *METRICS.items())

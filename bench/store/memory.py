@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from bench.common.errors import BenchError
 from bench.common.tables import csv_text, numbered_rows, write_csv
 from bench.plan.cell import Cell
+from bench.plan.inference import sigma_word
 from bench.score.metrics import METRICS
 from bench.store.records import Record, Store, described
 
@@ -82,7 +83,7 @@ class Memory(Store):
 
     def _alike(self, cell: Cell) -> Sequence[str]:
         """Return the keys of what is in the table of a cell, whatever code gave it."""
-        return self._keys.get(tuple(_words(cell).values()), ())
+        return self._keys.get(_question(_words(cell)), ())
 
     def _whole(self, cell: Cell, key: str) -> bool:
         """Whether all images of a cell have their scores under a key."""
@@ -94,7 +95,7 @@ class Memory(Store):
         for key in self._alike(cell):
             del self.cells[key]
             self.images.pop(key, None)
-        self._keys[tuple(_words(cell).values())] = [cell.key]
+        self._keys[_question(_words(cell))] = [cell.key]
         self.cells[cell.key] = {"key": cell.key} | {name: text for name, text in about.items() if name != "key"}
         self.images[cell.key] = images
         self._write()
@@ -109,7 +110,7 @@ class Memory(Store):
         cells = list(_rows(self.cells_path, _OF_CELL, _cell))
         sealed = any(CHECKSUM in cell for cell in cells)
         for cell in cells:
-            words = tuple(cell[name] for name in _WORDS)
+            words = _question(cell)
             if words not in known:
                 self.cells[cell["key"]] = cell
                 self._keys.setdefault(words, []).append(cell["key"])
@@ -128,14 +129,14 @@ class Memory(Store):
 
     def _write(self) -> None:
         self._take_in()
-        order = sorted(self.cells, key=lambda key: [self.cells[key][name] for name in _WORDS])
+        order = sorted(self.cells, key=lambda key: _question(self.cells[key]))
         rows = [{"key": key} | row for key in order for row in self.images.get(key, ())]
         write_csv(self.images_path, rows, digits=DIGITS)
         cells = [self.cells[key] | {CHECKSUM: _checksum(self.cells[key], self.images.get(key, ()))} for key in order]
         write_csv(self.cells_path, cells, columns=("key",))
 
 
-_WORDS = ("method", "net", "dataset", "degradation", "protocol", "ensemble", "seed")
+_WORDS = ("method", "net", "dataset", "degradation", "protocol", "ensemble", "seed", "sigma")
 
 
 def _words(cell: Cell) -> dict[str, str]:
@@ -144,7 +145,12 @@ def _words(cell: Cell) -> dict[str, str]:
         cell.method.name, cell.net.id, cell.dataset.name, cell.degradation, cell.protocol.name, cell.inference.ensemble,
         cell.seed,
     )  # fmt: skip
-    return dict(zip(_WORDS, map(str, values), strict=True))
+    told = {} if cell.inference.sigma is None else {"sigma": sigma_word(cell.inference.sigma)}
+    return dict(zip(_WORDS, map(str, values), strict=False)) | told
+
+
+def _question(words: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(words.get(name, "") for name in _WORDS)
 
 
 def _rounded(value: Any) -> Any:
@@ -161,10 +167,10 @@ def _how(row: Mapping[str, str]) -> dict[str, Any]:
 CHECKSUM = "checksum"
 """The column that holds a hash of a cell's row and of those of its images; tables from before there was one lack it."""
 
-_LATER = ("confirmed", CHECKSUM)
-"""Columns that a table may lack."""
+_LATER = ("confirmed", CHECKSUM, "sigma")
+"""Columns that a table may lack, and rows that have nothing there."""
 
-_OF_CELL = ("key", *_WORDS, *HOW, "seconds", *_LATER)
+_OF_CELL = tuple(dict.fromkeys(("key", *_WORDS, *HOW, "seconds", *_LATER)))
 _OF_IMAGE = ("key", "image", "height", "width", *SCORES)
 
 T = TypeVar("T")

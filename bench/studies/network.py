@@ -69,7 +69,7 @@ def level(cell: Cell) -> float | None:
     BenchError
         If it is not known and the network must be given it.
     """
-    sigma = cell.degradation.sigma if cell.inference.sigma is None else cell.inference.sigma
+    sigma = cell.inference.level(cell.degradation.sigma)
     if sigma is None and cell.net.given_sigma:
         raise BenchError(f"method {cell.label} must be given sigma, and {cell.degradation} has none; give NOISE=25")
     return None if sigma is None else sigma / 255

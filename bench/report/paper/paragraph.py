@@ -37,6 +37,7 @@ _RULES: Mapping[str, Mapping[str, str]] = {
     "output": {
         "uint8": "outputs are clipped to [0, 255] and rounded to 8 bit before they are scored",
         "float": "outputs are clipped to [0, 255], and not rounded, before they are scored",
+        "unclipped": "outputs are neither clipped nor rounded before they are scored",
     },
     "channel": {"rgb": "colour images are scored on their three channels together"},
 }

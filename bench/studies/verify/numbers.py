@@ -1,6 +1,5 @@
 """The rows of the ledger that can be measured, each with the cells that measure it."""
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -12,7 +11,8 @@ from bench.common import files
 from bench.common.errors import BenchError
 from bench.degradation.seed import PUBLISHED
 from bench.judge.ledger import INPUTS, Published, ledger
-from bench.judge.tolerance import SOURCES, noise_draw
+from bench.judge.tolerance import noise_draw, of_source, told_sigma
+from bench.plan import protocol as wording
 from bench.plan.cell import Cell
 from bench.plan.request import UNCHANGED, Request, planned
 from bench.plan.resolve import ConfiguredMethod, Resolved
@@ -107,7 +107,7 @@ def _cells(row: Published, dataset: Dataset) -> Iterator[Cell]:
 
 
 def _cell(name: str, dataset: Dataset, row: Published, protocol: str, ensemble: str) -> Cell | None:
-    request = Request(name, dataset.name, row.degradation, protocol, ensemble=ensemble)
+    request = Request(name, dataset.name, row.degradation, protocol, ensemble=ensemble, sigma=told_sigma(row))
     method = [Resolved("", ConfiguredMethod(UNCHANGED, {}))] if name == UNCHANGED.name else []
     cells = planned(request, method).cells
     return next((cell for cell in cells if method or _published(cell.net, ensemble) == (row.method, row.variant)), None)
@@ -146,8 +146,9 @@ def _later(method: Method) -> bool:
 def protocols(row: Published, *, random: bool) -> list[str]:
     """Return the protocols that a row may have been measured under, the likeliest first.
 
-    That of the row, with the noise of the source where its generator is known. Where the source does not state its
-    protocol, or how it drew its noise, the most usual one, those of its other rows, and one with noise of our own.
+    That which the source's code shows, or else that of the row, with the noise of the source where its generator is
+    known. Where the source does not state its protocol, or how it drew its noise, the most usual one, those of its
+    other rows, and one with noise of our own.
 
     Parameters
     ----------
@@ -156,12 +157,13 @@ def protocols(row: Published, *, random: bool) -> list[str]:
     random : bool
         Whether its noise is drawn.
     """
+    rules = of_source(row, "rules")
+    if rules and (wording.protocol(wording.protocols(rules)).noisy != "float") == (row.protocol == "clipped"):
+        return [rules]
     if row.protocol == "unstated":
         return list(dict.fromkeys([_MATLAB, *_of_paper(row.paper), "standard"])) if random else ["standard"]
-    if row.protocol == "clipped":
-        return [_clipped().get(row.paper) or "clipped"]
     draw = noise_draw(row)
-    if not random or row.protocol.startswith("torch"):
+    if not random or row.protocol.startswith(("torch", "clipped")):
         return [row.protocol]
     if draw in PUBLISHED:
         return [f"{row.protocol},noise_draw={draw}"]
@@ -174,10 +176,3 @@ def _of_paper(paper: str) -> list[str]:
         row for row in ledger() if row.paper == paper and row.protocol in ALIKE and not row.protocol.startswith("sr")
     ]
     return list(dict.fromkeys(word for row in stated for word in protocols(row, random=True)))
-
-
-@cache
-def _clipped() -> dict[str, str]:
-    """Return what each source means by a clipped noisy image, as a protocol."""
-    with SOURCES.open(newline="", encoding="utf-8") as table:
-        return {row["paper"]: row["clipped"] for row in csv.DictReader(table)}

@@ -72,7 +72,7 @@ def _noise(cell: Cell, colour: bool, base: Choices) -> list[Switch]:
 
 def _method(cell: Cell) -> list[Switch]:
     own, found = Choices(), []
-    sigma = cell.degradation.sigma if cell.inference.sigma is None else cell.inference.sigma
+    sigma = cell.inference.level(cell.degradation.sigma)
     if cell.net.given_sigma and sigma is not None:
         told = {str(level): (f"the method is told sigma {level}", _rank(level)) for level in SIGMAS if level != sigma}
         found += of_axis("told", told | dict(words.TOLD), own)

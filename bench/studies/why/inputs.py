@@ -165,7 +165,7 @@ def _made(cell: Cell, choices: Choices, picture: Picture, going: "_Ongoing") -> 
 
 def told_sigma(cell: Cell, choices: Choices) -> float | None:
     """Return the sigma that choices tell the method, 0-255 scale; None: the usual one."""
-    known = cell.degradation.sigma if cell.inference.sigma is None else cell.inference.sigma
+    known = cell.inference.level(cell.degradation.sigma)
     if choices.told in TOLD and known is not None:
         return TOLD[choices.told](known)
     return float(choices.told) if choices.told.replace(".", "", 1).isdecimal() else None

@@ -138,7 +138,8 @@ def test_what_is_no_csv_file_is_said(tmp_path):
         ({"draw": "matlab"}, "unknown draw 'matlab': did you mean matlab-0"),
         ({"address": "github:x"}, "is no https address"),
         ({"evidence": ""}, "evidence is empty"),
-        ({"clipped": "standard,noisy=klip"}, "clipped: "),
+        ({"rules": "standard,noisy=klip"}, "rules: "),
+        ({"sigma": "patches:0"}, "SIGMA=patches:0: "),
     ],
 )
 def test_sources_are_checked_too(tmp_path, monkeypatch, change, cause):

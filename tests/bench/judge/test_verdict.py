@@ -356,7 +356,7 @@ def test_the_reason_says_number_source_what_was_allowed_and_what_was_not_stated(
     [
         ({"options": {"profile": "lc"}}, "here with profile=lc, there as published"),
         ({"inference": {"precision": "bf16"}}, "here computed in bf16, there in fp32"),
-        ({"inference": {"sigma": 15.0}}, "here the method was told sigma 15, whatever the noise"),
+        ({"inference": {"sigma": 15.0}}, "here the method was told SIGMA=15, there the usual sigma"),
         (
             {"inference": {"ensemble": 8}},
             "here with self-ensemble, there without (worth 0.05 dB for DnCNN on Set12 at sigma 25)",

@@ -234,7 +234,7 @@ def test_stages_and_exceptions_are_there():
         ("bm3d", {"bm3d"}),
         ("bm4d", {"bm3d"}),
         ("scipy", {"bm3d", "program"}),
-        ("PyWavelets", {"bm3d", "wavelet", "jpeg", "poisson"}),
+        ("PyWavelets", {"bm3d", "wavelet"}),
         ("scikit-image", {"nlm", "x8", "jpeg", "poisson", "wavelet", "photographs", "crops", "noisy"}),
         ("rich", set()),
         ("pyarrow", set()),
