@@ -32,13 +32,18 @@ def sigma_for(cell: "Cell", image: "Degraded") -> float | None:
     """
     asked = cell.inference.sigma
     if isinstance(asked, str):
-        name, _, times = asked.partition(":")
-        return float(times or 1) * (estimated if name == "wavelet" else from_patches)(image.noisy)
+        return estimate(asked, image.noisy)
     if asked is not None:
         return asked / 255
     if image.sigma is not None:
         return image.sigma / 255
     return estimated(image.noisy) if cell.net.given_sigma else None
+
+
+def estimate(word: str, noisy: "np.ndarray") -> float:
+    """Estimate sigma as `bench.plan.inference.Inference.sigma` says, as ``"patches:4"``, on the unit scale."""
+    name, _, times = word.partition(":")
+    return float(times or 1) * (estimated if name == "wavelet" else from_patches)(noisy)
 
 
 def estimated(noisy: "np.ndarray") -> float:
@@ -63,8 +68,8 @@ def estimated(noisy: "np.ndarray") -> float:
     sizes = [np.abs(detail[detail != 0]) for detail in np.moveaxis(_diagonal(noisy), 2, 0)]
     if not all(map(len, sizes)):  # of an image without any detail there is no median
         return LEAST
-    estimate = float(np.mean([np.median(size) for size in sizes])) / QUARTILE
-    return max(estimate, LEAST) if math.isfinite(estimate) else LEAST
+    found = float(np.mean([np.median(size) for size in sizes])) / QUARTILE
+    return max(found, LEAST) if math.isfinite(found) else LEAST
 
 
 SIDE, STEP = 8, 3

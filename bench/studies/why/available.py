@@ -75,7 +75,11 @@ def _method(cell: Cell) -> list[Switch]:
     sigma = cell.inference.level(cell.degradation.sigma)
     if cell.net.given_sigma and sigma is not None:
         told = {str(level): (f"the method is told sigma {level}", _rank(level)) for level in SIGMAS if level != sigma}
-        found += of_axis("told", told | dict(words.TOLD), own)
+        found += of_axis("told", told | dict(words.TOLD) | dict(words.ESTIMATES), own)
+    elif cell.net.given_sigma:  # it is told the estimate by wavelets, or what SIGMA says
+        told = {str(level): (f"the method is told sigma {level}", 1) for level in SIGMAS}
+        others = {name: text for name, text in words.ESTIMATES.items() if name != (cell.inference.sigma or "wavelet")}
+        found += of_axis("told", told | others | dict(words.MULTIPLES), own)
     for name, (method, net) in relatives(cell).items():
         rank = 0 if sigma is None or net.covers(sigma) else 1
         if rank and (method.name != cell.method.name or net.trained is None or net.trained[1] not in USUAL):

@@ -146,7 +146,15 @@ TOLD: Words = {
     "variance": ("the method is told the variance", 1),
     "double": ("the method is told twice the sigma", 1),
     "halved": ("the method is told half the sigma", 1),
-    "estimated": ("the method is told an estimate of sigma from each image", 1),
+}
+ESTIMATES: Words = {
+    "wavelet": ("the method is told an estimate of sigma from each image, by its wavelets", 1),
+    "patches": ("the method is told an estimate of sigma from each image, by its patches", 1),
+}
+MULTIPLES: Words = {
+    f"{name}:{times}": (f"the method is told {times} times the estimate of sigma by {name}", 2)
+    for name in ESTIMATES
+    for times in (2, 3, 4, 5)
 }
 INFERENCE: Words = {
     "x8": ("the method is averaged over flips and rotations, a self-ensemble", 1),

@@ -11,8 +11,9 @@ from bench.degradation import degrade
 from bench.degradation.resize import imresize
 from bench.degradation.seed import PUBLISHED
 from bench.plan.cell import Cell
+from bench.plan.inference import ESTIMATORS
 from bench.run.images import Picture, pictures
-from bench.run.noise_level import estimated, sigma_for
+from bench.run.noise_level import estimate, sigma_for
 from bench.run.sample import Sample
 from bench.studies.why.choices import Choices
 from bench.studies.why.outputs import as_jpeg, rounded, stretched, wrapped
@@ -158,13 +159,15 @@ def _made(cell: Cell, choices: Choices, picture: Picture, going: "_Ongoing") -> 
     if choices.level != "own":
         levels = _levelled(cell, choices, picture, levels, going)
     noisy = (NOISY[choices.noisy](levels) / 255).astype(np.float32)
-    sigma = estimated(noisy) if choices.told == "estimated" else sigma_for(cell, drawn)
     told = told_sigma(cell, choices)
-    return Trial(picture.name, clean, noisy, sigma if told is None else told / 255, choices)
+    sigma = estimate(told, noisy) if isinstance(told, str) else sigma_for(cell, drawn) if told is None else told / 255
+    return Trial(picture.name, clean, noisy, sigma, choices)
 
 
-def told_sigma(cell: Cell, choices: Choices) -> float | None:
-    """Return the sigma that choices tell the method, 0-255 scale; None: the usual one."""
+def told_sigma(cell: Cell, choices: Choices) -> float | str | None:
+    """Return what choices tell the method, as `bench.plan.inference.Inference.sigma` has it; None: the usual."""
+    if choices.told.partition(":")[0] in ESTIMATORS:
+        return choices.told
     known = cell.inference.level(cell.degradation.sigma)
     if choices.told in TOLD and known is not None:
         return TOLD[choices.told](known)

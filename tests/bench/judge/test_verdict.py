@@ -375,6 +375,24 @@ def test_another_way_of_running_is_neither_reproduced_nor_failed(against, identi
     assert found.reason.endswith(f": {reason}")
 
 
+@pytest.mark.parametrize(
+    ("told", "here", "reason"),
+    [
+        ("estimated", "patches:4", ""),
+        ("estimated", "", "here the method was told the usual sigma, there SIGMA=patches:4"),
+        ("said", 4.0, "here the method was told SIGMA=4, there SIGMA=patches:4"),
+        ("not told", "", ""),
+    ],
+)
+def test_what_a_method_was_told_is_held_against_what_the_source_says(against, told, here, reason):
+    measured, entry = result(35.19), replace(row("35.19"), method="CBM3D", paper="BRDNet (Tian et al.)")
+    measured.about["told_sigma"] = told
+    measured.about["identity"] |= {"inference": {"sigma": here}} if here else {}
+    found = against(measured, entry)
+    assert found.word == ("not comparable" if reason else "reproduced")
+    assert found.reason.endswith(reason)
+
+
 def test_options_that_are_the_usual_ones_or_of_no_registered_method_are_no_other_way(against):
     for name, options in (("bm3d", {"profile": "np", "other": "x"}), ("mine", {"profile": "lc"}), ("", {"a": "b"})):
         measured = result(29.23)

@@ -13,11 +13,12 @@ from bench.common.errors import BenchError
 from bench.common.files import sha256
 from bench.degradation import parse
 from bench.judge.verdict import judge
+from bench.plan.inference import sigma
 from bench.plan.protocol import protocol
 from bench.plan.request import Request, plan
 from bench.report.build import build
 from bench.run.images import degraded, pictures
-from bench.run.noise_level import estimated, sigma_for
+from bench.run.noise_level import LEAST, estimate, estimated, from_patches, sigma_for
 from bench.run.one_cell import run_cell
 from bench.run.settings import Settings
 from bench.store.records import Store
@@ -152,6 +153,52 @@ def test_the_estimate_of_sigma_is_that_of_scikit_image(shape):
     assert estimated(noisy) == pytest.approx(expected, rel=1e-5)
 
 
+def test_the_estimate_from_patches_is_that_of_the_definition():
+    """Chen, Zhu, Heng 2015: of rising eigenvalues the largest go until as many are above their mean as below it."""
+    (picture,) = [p for p in pictures(datasets.available()["builtin-rgb"]) if p.name == "astronaut"]
+    image = picture.clean[:96, :120] / 255 + np.random.default_rng(0).normal(0, 15 / 255, (96, 120, 3))
+    channels = []
+    for channel in np.moveaxis(image.astype(np.float32).astype(np.float64), 2, 0):
+        patches = np.array([channel[y : y + 8, x : x + 8].ravel() for y in range(0, 89, 3) for x in range(0, 113, 3)])
+        values = np.linalg.svd(patches - patches.mean(axis=0), compute_uv=False) ** 2 / len(patches)  # falling
+        kept = next(v for v in (values[i:] for i in range(64)) if (v > v.mean()).sum() == (v < v.mean()).sum())
+        channels.append(kept.mean())
+    found = from_patches(image.astype(np.float32))
+    assert found == pytest.approx(math.sqrt(np.mean(channels)), rel=1e-6)
+    assert found * 255 == pytest.approx(15, rel=0.05)
+    assert estimate("patches:4", image.astype(np.float32)) == pytest.approx(4 * found)
+    assert estimate("wavelet:0.5", image) == pytest.approx(estimated(image) / 2)
+    assert from_patches(np.full((40, 40, 1), 0.3, np.float32)) == LEAST
+
+
+@pytest.mark.parametrize("shape", [(28, 28, 1), (7, 300, 3)])
+def test_an_image_of_too_few_patches_has_no_estimate_from_them(shape):
+    with pytest.raises(BenchError, match=f"SIGMA=patches: an image of {shape[1]}x{shape[0]} has too few patches"):
+        from_patches(np.zeros(shape, np.float32))
+
+
+def test_an_estimate_is_told_in_the_place_of_what_is_known_or_estimated_otherwise(pairs, known, method_file):
+    method = method_file(SEEN)
+    cell, record = one(method, known(pairs), sigma="patches:2")
+    assert (cell.told_sigma, cell.inference.sigma, cell.identity["inference"]) == (
+        "estimated", "patches:2", {"sigma": "patches:2"},
+    )  # fmt: skip
+    assert cell.key != one(method, "tiny-pairs")[0].key
+    for picture, row in zip(pictures(pairs), record.images, strict=True):
+        seen = from_patches((picture.noisy / 255).astype(np.float32))
+        assert row["told_sigma"] == pytest.approx(2 * 255 * seen, rel=1e-5)
+    drawn, _ = one(method, "tiny-pairs", noise="25", sigma="wavelet")
+    assert (drawn.told_sigma, drawn.label.endswith("told wavelet")) == ("estimated", True)
+
+
+@pytest.mark.parametrize(
+    ("word", "meaning"),
+    [("patches:1", "patches"), ("patches:4.0", "patches:4"), ("wavelet:0.5", "wavelet:0.5"), ("25", 25.0), ("", None)],
+)
+def test_what_sigma_says(word, meaning):
+    assert sigma(word) == meaning
+
+
 def test_blind_methods_are_told_nothing_where_nothing_is_known(pairs, known, method_file):
     cell, record = one(method_file("BLIND = True\n" + SEEN), known(pairs))
     assert cell.told_sigma == "not told"
@@ -160,7 +207,9 @@ def test_blind_methods_are_told_nothing_where_nothing_is_known(pairs, known, met
     assert sigma_for(cell, degraded(cell, picture)) is None
 
 
-@pytest.mark.parametrize("word", ["0", "-1", "300", "much"])
+@pytest.mark.parametrize(
+    "word", ["0", "-1", "300", "much", "patches:", "patches:0", "patches:101", "patches:nan", "wavelets", "4:patches"]
+)
 def test_bad_sigma(word):
     with pytest.raises(BenchError, match=rf"SIGMA={word}: expected the number that methods are told"):
         plan(Request("bm3d", "builtin", sigma=word))

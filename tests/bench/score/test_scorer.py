@@ -49,7 +49,7 @@ def images():
 
 @pytest.mark.parametrize(
     ("output", "crop", "channel"),
-    [("uint8", 0, "rgb"), ("float", 3, "rgb"), ("uint8", 7, "y"), ("float", 0, "y-full")],
+    [("uint8", 0, "rgb"), ("float", 3, "rgb"), ("unclipped", 0, "rgb"), ("uint8", 7, "y"), ("float", 0, "y-full")],
 )
 def test_each_score_of_each_image(images, monkeypatch, output, crop, channel):
     monkeypatch.setattr(scorer, "TOGETHER", 2 * math.prod(SHAPE))  # two parts of two images, and one of one
@@ -61,7 +61,8 @@ def test_each_score_of_each_image(images, monkeypatch, output, crop, channel):
         levels = np.clip(denoised.astype(np.float64) * 255, 0, 255)
         pixels = np.rint(levels)
         assert row["denoised"] == pixels.astype(np.uint8).tobytes()
-        of_output = expected(clean, pixels if output == "uint8" else levels, crop, channel)
+        seen = {"uint8": pixels, "float": levels, "unclipped": denoised.astype(np.float64) * 255}[output]
+        of_output = expected(clean, seen, crop, channel)
         assert [row[name] for name in ("psnr", "ssim", "mse")] == pytest.approx(of_output, abs=1e-9)
         of_noisy = expected(clean, noisy.astype(np.float64) * 255, crop, channel)
         assert [row[name] for name in ("noisy_psnr", "noisy_ssim", "noisy_mse")] == pytest.approx(of_noisy, abs=1e-9)

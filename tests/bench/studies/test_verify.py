@@ -110,6 +110,8 @@ def test_no_row_that_could_be_measured_is_forgotten():
         (row(protocol="clipped", paper="BUIFD (TIP)"), True, ["standard,noisy=clip,output=float"]),
         (row(protocol="clipped"), True, ["clipped"]),
         (row(protocol="sr"), False, ["sr"]),
+        (replace(row(paper="BRDNet (Tian et al.)"), method="CBM3D"), False, ["float,output=unclipped"]),
+        (row(paper="BF-CNN (Mohan et al., ICLR)", protocol="float"), True, ["float"]),
         (row(protocol="standard", paper="nobody"), True, ["matlab0", "standard"]),
         (row(protocol="unstated", paper="nobody"), True, ["matlab0", "standard"]),
         (row(protocol="unstated", paper="DnCNN-PyTorch (SaoYan)"), True, ["matlab0", "float", "standard"]),
