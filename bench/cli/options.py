@@ -72,7 +72,13 @@ Claim = Annotated[
 Ensemble = Annotated[str, typer.Option(help="1, or 8: mean over flips and rotations.")]
 Precision = Annotated[str, typer.Option(help="fp32, tf32, bf16, fp16: a comma list.")]
 Tile = Annotated[int, typer.Option(min=0, help="Side of the tiles of large images; 0: the harness decides.")]
-Sigma = Annotated[str, typer.Option(help="What methods are given instead of the sigma of the noise.")]
+Sigma = Annotated[
+    str,
+    typer.Option(
+        help="What methods are told instead of the sigma of the noise: a number, or an estimate of each image, wavelet "
+        "or patches, also times a number (patches:4)."
+    ),
+]
 Range = Annotated[str, typer.Option(help="White in your images deeper than 8 bits: 1, 255, 4095 ...; else recognised.")]
 Output = Annotated[
     str,
