@@ -73,7 +73,7 @@ def estimated(noisy: "np.ndarray") -> float:
 
 
 SIDE, STEP = 8, 3
-"""Side of the patches of `from_patches`, and pixels from one to the next."""
+"""Side of the patches of `from_patches`, and pixels from one to the next; the last ones end with the image."""
 
 
 def from_patches(noisy: "np.ndarray") -> float:
@@ -104,8 +104,9 @@ def from_patches(noisy: "np.ndarray") -> float:
     variances = []
     for channel in np.moveaxis(noisy.astype(np.float64), 2, 0):
         if min(channel.shape) >= SIDE:
-            windows = np.lib.stride_tricks.sliding_window_view(channel, (SIDE, SIDE))[::STEP, ::STEP]
-            patches = windows.reshape(-1, SIDE * SIDE)
+            windows = np.lib.stride_tricks.sliding_window_view(channel, (SIDE, SIDE))
+            rows, columns = ([*range(0, count - 1, STEP), count - 1] for count in windows.shape[:2])
+            patches = windows[np.ix_(rows, columns)].reshape(-1, SIDE * SIDE)
         if min(channel.shape) < SIDE or len(patches) <= SIDE * SIDE:
             height, width = channel.shape
             raise BenchError(

@@ -37,18 +37,21 @@ def unwavelet(spectrum):
     return back @ spectrum @ back.T
 
 
-def stage_by_hand(noisy, pilot, sigma, stage):
-    """One stage of the paper in plain loops."""
+def stage_by_hand(planes, pilots, sigmas, stage):
+    """One stage of the paper in plain loops; all channels have the groups of the first."""
     n = stage.block
     hard = stage.threshold > 0
     forward, backward = (
         (wavelet, unwavelet) if hard else (lambda b: dctn(b, norm="ortho"), lambda s: idctn(s, norm="ortho"))
     )
-    places = [(y, x) for y in range(noisy.shape[0] - n + 1) for x in range(noisy.shape[1] - n + 1)]
-    of = {p: forward(noisy[p[0] : p[0] + n, p[1] : p[1] + n]) for p in places}
-    guide = {p: forward(pilot[p[0] : p[0] + n, p[1] : p[1] + n]) for p in places}
+    places = [(y, x) for y in range(planes.shape[1] - n + 1) for x in range(planes.shape[2] - n + 1)]
+    of, guides = (
+        [{p: forward(plane[p[0] : p[0] + n, p[1] : p[1] + n]) for p in places} for plane in images]
+        for images in (planes, pilots)
+    )
+    guide = guides[0]
     last_y, last_x = places[-1]
-    total, weights = np.zeros(noisy.shape), np.zeros(noisy.shape)
+    total, weights = np.zeros(planes.shape), np.zeros(planes.shape)
     window = np.outer(kaiser(n, 2), kaiser(n, 2))
     for y in sorted({*range(0, last_y, stage.step), last_y}):
         x = 0
@@ -57,22 +60,25 @@ def stage_by_hand(noisy, pilot, sigma, stage):
             apart = {p: ((guide[p] - guide[y, x]) ** 2).sum() * 255**2 / n**2 for p in near}
             group = sorted((p for p in near if apart[p] <= stage.distance), key=apart.get)[: stage.most]
             group = group[: 2 ** int(np.log2(len(group)))]
-            spectrum = haar(np.stack([of[p] for p in group]))
+            spectra = [haar(np.stack([plane[p] for p in group])) for plane in of]
+            energies = [haar(np.stack([plane[p] for p in group])) ** 2 for plane in guides]
             if hard:
-                spectrum[abs(spectrum) <= stage.threshold * sigma] = 0
-                kept = np.count_nonzero(spectrum)
-                weight = 1 / kept
+                for spectrum, sigma in zip(spectra, sigmas, strict=True):
+                    spectrum[abs(spectrum) <= stage.threshold * sigma] = 0
+                weight = [1 / np.count_nonzero(spectra)] * len(planes)
             else:
-                energy = haar(np.stack([guide[p] for p in group])) ** 2
-                share = energy / (energy + sigma**2)
-                spectrum, weight, kept = spectrum * share, 1 / (share**2).sum(), np.inf
-            for p, estimate in zip(group, unhaar(spectrum), strict=True):
-                here = slice(p[0], p[0] + n), slice(p[1], p[1] + n)
-                total[here] += weight * window * backward(estimate).clip(0, 1)
-                weights[here] += weight * window
+                shares = [energy / (energy + sigma**2) for energy, sigma in zip(energies, sigmas, strict=True)]
+                spectra = [spectrum * share for spectrum, share in zip(spectra, shares, strict=True)]
+                weight = [1 / (share**2).sum() for share in shares]
+            for channel, spectrum in enumerate(spectra):
+                for p, estimate in zip(group, unhaar(spectrum), strict=True):
+                    here = channel, slice(p[0], p[0] + n), slice(p[1], p[1] + n)
+                    total[here] += weight[channel] * window * backward(estimate).clip(0, 1)
+                    weights[here] += weight[channel] * window
             if x == last_x:
                 break
-            x = min(x + (n - 1 if kept < stage.flat else stage.step), last_x)
+            flat = hard and np.count_nonzero(spectra[0]) < stage.flat
+            x = min(x + (n - 1 if flat else stage.step), last_x)
     return total / weights
 
 
@@ -86,12 +92,15 @@ def noisy():
 
 
 @pytest.mark.filterwarnings("ignore:Level value")
-@pytest.mark.parametrize("stage", [*WEAK, STRONG[0]])
-def test_a_stage_is_that_of_the_paper(noisy, stage):
-    pilot = noisy if stage.threshold else stage_by_hand(noisy, noisy, 0.1, WEAK[0])
-    expected = stage_by_hand(noisy, pilot, 0.1, stage)
-    made = bm3d_2007._filtered(noisy[None], pilot[None], np.array([0.1]), stage)
-    np.testing.assert_allclose(made[0], expected, atol=2e-5)
+@pytest.mark.parametrize(
+    ("stage", "channels"), [(WEAK[0], 1), (WEAK[1], 1), (STRONG[0], 1), (WEAK[0], 3), (WEAK[1], 3)]
+)
+def test_a_stage_is_that_of_the_paper(noisy, stage, channels):
+    planes = np.stack([noisy, 0.5 + 0.3 * noisy[::-1], 0.4 + 0.1 * noisy])[:channels]
+    sigmas = np.array([0.1, 0.03, 0.02])[:channels]
+    pilots = planes if stage.threshold else stage_by_hand(planes, planes, sigmas, WEAK[0])
+    expected = stage_by_hand(planes, pilots, sigmas, stage)
+    np.testing.assert_allclose(bm3d_2007._filtered(planes, pilots, sigmas, stage), expected, atol=2e-5)
 
 
 def test_stronger_parameters_above_sigma_40(noisy, monkeypatch):
@@ -102,14 +111,16 @@ def test_stronger_parameters_above_sigma_40(noisy, monkeypatch):
     assert used == [*WEAK, *STRONG]
 
 
+@pytest.mark.filterwarnings("ignore:Level value")
 def test_colour_is_filtered_in_the_opponent_space_with_the_groups_of_its_luminance(noisy):
-    gray = np.stack([noisy] * 3, axis=2).clip(0, 1)
-    opponent = np.array([[1, 1, 1], [0, 0, 0], [0, 0, 0]]) / 3
-    out = denoise(gray, 0.1)
-    np.testing.assert_allclose(out[..., 0], out[..., 1], atol=1e-3)  # hardly any colour comes in
-    # Its noise is that of the luminance: 1 / sqrt(3) of a channel's.
-    plain = denoise((gray @ opponent.T)[..., :1], 0.1 / 3**0.5)
-    np.testing.assert_allclose(out[..., 0], plain[..., 0], atol=1e-3)
+    red, green, blue = image = np.stack([noisy, 0.7 * noisy + 0.1, 0.5 * noisy[::-1] + 0.2])
+    planes = np.stack([(red + green + blue) / 3, (red - blue) / 2 + 0.5, (red - 2 * green + blue) / 4 + 0.5])
+    sigmas = 0.1 * np.array([3**-0.5, 2**-0.5, 6**0.5 / 4])
+    basic = stage_by_hand(planes, planes, sigmas, WEAK[0])
+    luma, first, second = stage_by_hand(planes, basic, sigmas, WEAK[1]) - np.array([0, 0.5, 0.5])[:, None, None]
+    expected = luma + first + 2 / 3 * second, luma - 4 / 3 * second, luma - first + 2 / 3 * second
+    made = denoise(np.moveaxis(image, 0, 2), 0.1)
+    np.testing.assert_allclose(np.moveaxis(made, 2, 0), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (3, 20, 1), (8, 8, 3)])

@@ -13,7 +13,7 @@ from bench.common.errors import BenchError
 from bench.common.files import sha256
 from bench.degradation import parse
 from bench.judge.verdict import judge
-from bench.plan.inference import sigma
+from bench.plan import inference
 from bench.plan.protocol import protocol
 from bench.plan.request import Request, plan
 from bench.report.build import build
@@ -159,7 +159,8 @@ def test_the_estimate_from_patches_is_that_of_the_definition():
     image = picture.clean[:96, :120] / 255 + np.random.default_rng(0).normal(0, 15 / 255, (96, 120, 3))
     channels = []
     for channel in np.moveaxis(image.astype(np.float32).astype(np.float64), 2, 0):
-        patches = np.array([channel[y : y + 8, x : x + 8].ravel() for y in range(0, 89, 3) for x in range(0, 113, 3)])
+        rows, columns = [*range(0, 88, 3), 88], [*range(0, 112, 3), 112]  # the last patches end with the image
+        patches = np.array([channel[y : y + 8, x : x + 8].ravel() for y in rows for x in columns])
         values = np.linalg.svd(patches - patches.mean(axis=0), compute_uv=False) ** 2 / len(patches)  # falling
         kept = next(v for v in (values[i:] for i in range(64)) if (v > v.mean()).sum() == (v < v.mean()).sum())
         channels.append(kept.mean())
@@ -196,7 +197,7 @@ def test_an_estimate_is_told_in_the_place_of_what_is_known_or_estimated_otherwis
     [("patches:1", "patches"), ("patches:4.0", "patches:4"), ("wavelet:0.5", "wavelet:0.5"), ("25", 25.0), ("", None)],
 )
 def test_what_sigma_says(word, meaning):
-    assert sigma(word) == meaning
+    assert inference.sigma(word) == meaning
 
 
 def test_blind_methods_are_told_nothing_where_nothing_is_known(pairs, known, method_file):
