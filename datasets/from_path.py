@@ -57,7 +57,7 @@ def from_word(word: str, white: float | None = None) -> Dataset | None:
         dataset = _of_listing(files, white, paired=paired, typed=place)
         dataset = replace(dataset, name=f"{whole}/{pattern}", title=f"{whole}/{pattern}", whole=whole)
     elif as_pairs or as_images:
-        raise ValueError(f"DATA={word}: there is no {place}; expected the path of a folder, an archive or a CSV file")
+        raise ValueError(f"DATA={word}: {missing(place)}; expected the path of a folder, an archive or a CSV file")
     else:
         return None
     return replace(dataset, word=word)
@@ -69,6 +69,17 @@ def is_path(word: str) -> bool:
         return bool(word) and Path(word).expanduser().exists()
     except (OSError, RuntimeError):  # too long a name, or ~user of nobody
         return False
+
+
+def missing(word: str) -> str:
+    """Say why no images are found at a path: nothing is there, or it may not be looked at."""
+    try:
+        Path(word).expanduser().stat()
+    except PermissionError as error:
+        return f"what lies there may not be read ({error.strerror})"
+    except (OSError, RuntimeError, ValueError):  # also a NUL in it
+        pass
+    return "nothing lies there"
 
 
 def two_sides(word: str) -> tuple[Path, Path] | None:

@@ -17,7 +17,7 @@ from typer.exceptions import TyperException
 
 from bench.cli.typed import Command, variable
 from bench.common.docstrings import docstring
-from bench.common.errors import BenchError, lacking, one_line, shortened, visible
+from bench.common.errors import BenchError, lacking, of_file, one_line, shortened, visible
 from bench.common.interruption import interruptible
 from bench.common.paths import ROOT
 from bench.common.version import version
@@ -131,8 +131,10 @@ def _explained(error: Exception) -> tuple[str, int]:
         return one_line(error), BAD_INPUT
     if lacking(error):
         return f"this command {one_line(error)}", BAD_INPUT
-    if isinstance(error, OSError) and (error.filename is not None or error.errno in FULL):
-        return f"{error.filename or 'standard output, or a temporary file'}: {error.strerror}", BAD_INPUT
+    if of_file(error):
+        return one_line(error), BAD_INPUT
+    if isinstance(error, OSError) and error.errno in FULL:
+        return f"standard output, or a temporary file: {error.strerror}", BAD_INPUT
     if isinstance(error, MemoryError) or "failed to map segment" in str(error):  # as the loader of libraries says it
         return (
             f"memory ran out ({one_line(error)}); free some, or raise the limit of this process (ulimit -v)",

@@ -1,5 +1,6 @@
 """The one exception a person is meant to read, and what goes into its line."""
 
+import json
 import re
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0e-\x1f\x7f]")
@@ -31,15 +32,20 @@ def one_line(error: BaseException) -> str:
 
     Errors that were written for a person (`BenchError`, and the `ValueError` and
     `FileNotFoundError` of methods and datasets) stand as they are; any other one is
-    preceded by its type, since its text alone seldom says what happened. A package that is not installed is named.
+    preceded by its type, since its text alone seldom says what happened. A package that is not installed is named, and
+    so is a file that cannot be had.
 
     Examples
     --------
+    >>> one_line(PermissionError(13, "Permission denied", "shut/net.py"))
+    'shut/net.py: Permission denied'
     >>> one_line(ModuleNotFoundError("No module named 'pywt'", name="pywt"))
     'needs the package PyWavelets, which is not installed: pip install PyWavelets'
     """
     if package := lacking(error):
         return f"needs the package {package}, which is not installed: pip install {package}"
+    if text := of_file(error):
+        return shortened(text)
     text = shortened(" ".join(str(error).split()))
     if isinstance(error, (BenchError, ValueError)) and text:
         return text
@@ -65,6 +71,13 @@ def shortened(text: str, most: int = MOST_LETTERS) -> str:
     return f"{text[:half]} ... ({len(text) - 2 * half} letters left out) ... {text[-half:]}"
 
 
+def of_file(error: BaseException) -> str:
+    """Return which file cannot be had, and why, as the system says it; empty for any other error."""
+    if not isinstance(error, OSError) or error.filename is None or not error.strerror:
+        return ""
+    return f"{error.filename}: {error.strerror}"
+
+
 def lacking(error: BaseException) -> str:
     """Return the name by which pip knows the package whose import failed; empty for any other error."""
     if not isinstance(error, ImportError):
@@ -80,20 +93,40 @@ _BY_IMPORT = {"pywt": "PyWavelets", "skimage": "scikit-image", "cv2": "opencv-py
 """Packages that pip knows by another name than `import` does."""
 
 
-def visible(text: str) -> str:
+def visible(text: str, keep: str = "") -> str:
     r"""Return a text as one line that moves no cursor: control characters, turned writing and no-UTF-8 are spelled.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+    keep : str
+        Letters that stay as they are.
 
     Examples
     --------
     >>> visible("a\x1b[2J\tb\n\u202ec"), visible("café [/b]")
     ('a\\x1b[2J\\tb\\n\\u202ec', 'café [/b]')
     """
-    return _UNSEEN.sub(lambda letter: letter[0].encode("unicode_escape").decode(), text)
+    return _UNSEEN.sub(
+        lambda letter: letter[0] if letter[0] in keep else letter[0].encode("unicode_escape").decode(), text
+    )
 
 
 def visible_lines(text: str) -> str:
     """Return a text whose lines are as `visible` spells each."""
     return "\n".join(map(visible, text.split("\n")))
+
+
+def visible_json(text: str) -> str:
+    r"""Return a text in JSON with each letter spelled that `visible` spells, as JSON does: it means the same.
+
+    Examples
+    --------
+    >>> print(visible_json('["caf\u00e9 \x9b2J \ud800"]'))
+    ["café \u009b2J \ud800"]
+    """
+    return _UNSEEN.sub(lambda letter: letter[0] if letter[0] == "\n" else json.dumps(letter[0])[1:-1], text)
 
 
 _UNSEEN = re.compile(

@@ -183,7 +183,7 @@ def known_dataset(word: str, white: float | None = None) -> Dataset:
             raise BenchError(f"RANGE={white:g}: dataset {word} says itself which value is white; leave RANGE out")
         return known[word]
     from datasets.choosing import chosen
-    from datasets.from_path import from_word
+    from datasets.from_path import from_word, missing
 
     whole = "" if _is_one(word) else _whole(word)
     if whole:
@@ -192,7 +192,7 @@ def known_dataset(word: str, white: float | None = None) -> Dataset:
     if own is not None:
         return own
     if os.sep in word or "/" in word:
-        raise BenchError(f"DATA={word}: nothing lies there; expected the path of a folder, an archive or an image")
+        raise BenchError(f"DATA={word}: {missing(word)}; expected the path of a folder, an archive or an image")
     raise unknown("dataset", word, known, "; see make list, or give the path of a folder, an archive or one image")
 
 

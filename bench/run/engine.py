@@ -7,7 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from types import MappingProxyType
 from typing import TypeVar
 
-from bench.common.errors import BenchError, lacking, one_line
+from bench.common.errors import BenchError, lacking, of_file, one_line
 from bench.plan.cell import Cell, Failure
 from bench.run.cluster.engine import run_on_cluster
 from bench.run.lanes import Lane, lanes
@@ -106,6 +106,6 @@ def _guarded(
     except Exception as error:  # noqa: BLE001 - whatever it is, the other cells go on
         if os.environ.get("BENCH_TRACEBACK"):
             traceback.print_exc()
-        expected = isinstance(error, BenchError | ValueError) or lacking(error)
+        expected = isinstance(error, BenchError | ValueError) or lacking(error) or of_file(error)
         hint = "" if expected else " (BENCH_TRACEBACK=1 shows where)"
         return Failure(cell.request, one_line(error) + hint)

@@ -1,6 +1,11 @@
 """No command ends in a traceback: what a person can mend is one line and status 2, a fault of ours one line and 70."""
 
 import errno
+import io
+import os
+import re
+from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -62,6 +67,55 @@ def test_bad_images_are_one_line_and_status_2(command, bad, tmp_path, capsys):
         assert (status, len(said)) == (2, 1), (kind, said)
         assert said[0].startswith(("error: ", "failed  "))
         assert "unexpected" not in said[0]
+
+
+@pytest.fixture
+def shut(monkeypatch, tmp_path):
+    """Return a folder that none may enter, as a folder without permission is for all but the administrator."""
+    folder = tmp_path / "shut"
+    folder.mkdir()
+
+    def refused(allowed, path, *rest, **options):
+        if isinstance(path, str | os.PathLike) and folder in Path(path).parents:
+            raise PermissionError(errno.EACCES, "Permission denied", os.fspath(path))
+        return allowed(path, *rest, **options)
+
+    for module, name in ((os, "stat"), (os, "open"), (io, "open")):
+        monkeypatch.setattr(module, name, partial(refused, getattr(module, name)))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["run", "--data", "builtin", "--method", f"{{}}/{name}"] for name in ("x.py", "x.onnx", "x.tflite", "x")),
+        *(["run", "--data", "builtin", "--method", f"outputs:{{}}/x{name}"] for name in ("", "/{{name}}.png")),
+        ["run", "--data", "builtin", "--method", "dncnn", "--weights", "{}/x.pth"],
+        ["run", "--data", "builtin", "--method", "nlm", "--table", "{}/x.csv"],
+        ["run", "--data", "builtin", "--method", "nlm", "--claim", "{}/x.csv"],
+        *(["run", "--method", "nlm", "--data", f"{word}{{}}/x"] for word in ("", "pairs:", "images:")),
+        ["run", "--method", "nlm", "--data", "{}/x:01"],
+        ["run", "--method", "nlm", "--data", "{}/{{name}}.png"],
+        ["explain", "--method", "dncnn", "--data", "{}/x"],
+        *(["audit", "--data", f"{word}{{}}/x"] for word in ("", "train:")),
+        ["conform", "--method", "{}/x.py"],
+        ["train", "--method", "{}/x.toml"],
+        ["train", "--record", "{}/x.json"],
+        ["train", "--method", "dncnn-small", "--name", "new", "--start", "{}/x.safetensors"],
+        ["merge", "--from", "{}/x"],
+        ["compare-runs", "--a", "{}/x", "--b", "{}/x"],
+        ["segment", "--method", "nlm", "--segmenter", "{}/x.safetensors"],
+    ],
+    ids=" ".join,
+)
+def test_what_may_not_be_looked_at_is_named_in_one_line(words, shut, tmp_path, capsys):
+    out = [] if words[0] in ("conform", "compare-runs") else ["--out", str(tmp_path / "out")]
+    status = main([*(word.format(shut) for word in words), *out])
+    said = capsys.readouterr().err.strip().splitlines()
+    assert (status, len(said)) == (2, 1), said
+    assert str(shut) in said[0]
+    assert "Permission denied" in said[0]
+    assert not {"PermissionError", "Errno", "nothing", "TRACEBACK"} & set(re.findall(r"\w+", said[0]))
 
 
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("speed", "where", "segment")])
