@@ -17,7 +17,7 @@ from bench.adapters.output_names import ENDINGS, UNRELATED, assigned, safe
 from bench.common.errors import BenchError, DoesNotFit
 from bench.common.files import sha256
 from bench.common.parsing import name_and_options
-from bench.common.tables import rows_of
+from bench.common.tables import as_field, rows_of
 from bench.degradation import Degradation
 from methods import Method, Net
 
@@ -154,7 +154,7 @@ class Load:
         """
         path = _PLACE.sub(lambda place: words.get(place[1], place[0]), self.pattern)
         notes: list[str] = []
-        failed = _failed(path)
+        failed = _failed(path, names)
         names = [name for name in names if name not in failed] or names
         if "{name}" in path:
             by_name = _by_pattern(self.where, path, names)
@@ -185,11 +185,12 @@ class Load:
         return Outputs(self.files, self.white, self.variable, self.notes, self.failed)
 
 
-def _failed(path: str) -> dict[str, str]:
-    """Return the images that failed where the outputs come from, and why."""
+def _failed(path: str, names: Sequence[str]) -> dict[str, str]:
+    """Return which of the images failed where the outputs come from, and why."""
     before, named, _ = path.partition("{name}")
     folder = Path(f"{before}_").parent if named else Path(path)
-    return {row["image"]: row["cause"] for row in rows_of(folder / SAVED) if row.get("image") and row.get("cause")}
+    causes = {row.get("image"): row["cause"] for row in rows_of(folder / SAVED) if row.get("cause")}
+    return {name: causes[as_field(name)] for name in names if as_field(name) in causes}
 
 
 def _by_pattern(where: str, pattern: str, names: Sequence[str]) -> dict[str, Path]:

@@ -5,6 +5,7 @@ import sys
 
 import typer
 
+from bench.cli.printing import say
 from bench.common.paths import ROOT
 
 OURS = ("bench", "methods", "datasets", "docs", "tests")
@@ -22,12 +23,12 @@ def command() -> None:
     """Check ledger, format, lint, types and imports; the first that fails ends it (make check)."""
     from bench.judge.ledger_check import problems
 
-    typer.echo("results/published.csv, results/sources.csv")
+    say("results/published.csv, results/sources.csv")
     if faults := problems():
-        typer.echo("\n".join(faults), err=True)
+        say("\n".join(faults), err=True)
         raise typer.Exit(1)
     for words in CHECKS:
-        typer.echo(" ".join(words))
+        say(" ".join(words))
         status = subprocess.run([sys.executable, "-m", *words], cwd=ROOT, check=False).returncode
         if status:
             raise typer.Exit(status)

@@ -1,8 +1,7 @@
 """Published numbers that later papers print otherwise (make citations)."""
 
-import typer
-
 from bench.cli import options
+from bench.cli.printing import say
 
 
 def command(table: options.Table = None) -> None:
@@ -18,4 +17,4 @@ def command(table: options.Table = None) -> None:
         write_table(table, found)
     print_rows({name: getattr(one, name) for name in SHOWN} for one in found)
     counts = Counter(one.finding for one in found)
-    typer.echo("; ".join(f"{finding}: {count}" for finding, count in counts.items()))
+    say("; ".join(f"{finding}: {count}" for finding, count in counts.items()))

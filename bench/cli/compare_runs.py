@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from bench.cli import options
+from bench.cli.printing import say
 
 
 def command(
@@ -24,7 +25,7 @@ def command(
         raise BenchError("B is missing: expected make compare-runs A=folder B=folder")
     found = between(a, b)
     for line in found.left_out:
-        typer.echo(line, err=True)
+        say(line, err=True)
     print_changes(console(), found)
     if table is not None:
         only = [(cell, "A") for cell in found.only_a] + [(cell, "B") for cell in found.only_b]

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 import typer
 
+from bench.cli.printing import say
 from bench.common.errors import BenchError
 from bench.common.paths import ROOT
 
@@ -22,4 +23,4 @@ def command() -> None:
     environment = os.environ | {"NO_MKDOCS_2_WARNING": "1", "PYTHONPATH": str(ROOT)}
     if status := subprocess.run(words, cwd=ROOT, env=environment, check=False).returncode:
         raise typer.Exit(status)
-    typer.echo("documentation: results/docs/index.html")
+    say("documentation: results/docs/index.html")

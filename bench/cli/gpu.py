@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from bench.cli import options
+from bench.cli.printing import say
 from bench.common.errors import BenchError
 from bench.common.paths import ROOT
 
@@ -99,14 +100,14 @@ def command(
     failed = []
     for one in steps:
         title, run = STEPS[one]
-        typer.echo(f"step {one}: {title}")
+        say(f"step {one}: {title}")
         try:
             run(asked)
         except (BenchError, typer.Exit) as error:
             if one == "1" or len(steps) == 1 or _interrupted(error):  # a GPU that fails its tests measures nothing
                 raise
             failed.append(one)
-            typer.echo(f"error: step {one}: {error if isinstance(error, BenchError) else 'as said above'}", err=True)
+            say(f"error: step {one}: {error if isinstance(error, BenchError) else 'as said above'}", err=True)
     if failed:
         raise BenchError(
             f"step {', '.join(failed)} of {', '.join(steps)} failed; STEP={','.join(failed)} goes on there"
@@ -119,7 +120,7 @@ def _surroundings(asked: Asked) -> None:
     passed, line = run_tests()
     rows = [*surroundings(asked.device), {"what": "pytest -m gpu", "value": line}]
     for row in rows:
-        typer.echo(f"{row['what']}: {row['value']}")
+        say(f"{row['what']}: {row['value']}")
     _write(asked, "surroundings", rows)
     if not passed:
         raise BenchError(f"the tests that need a GPU do not pass ({line}); see python -m pytest -m gpu tests")
@@ -137,7 +138,7 @@ def _agreement(asked: Asked) -> None:
     rows = list(on_both(cells, asked.device, asked.out, Deadline(asked.seconds), Settings()))
     _write(asked, "agreement", rows)
     apart = [row for row in rows if float(row["difference"]) > LARGEST]
-    typer.echo(f"{len(rows)} of {len(cells)} cells ran on both; {len(apart)} differ by more than {LARGEST:g} dB")
+    say(f"{len(rows)} of {len(cells)} cells ran on both; {len(apart)} differ by more than {LARGEST:g} dB")
     if apart:
         raise BenchError(
             "; ".join(f"{row['method']}, {row['degradation']}: {float(row['difference']):.4f} dB" for row in apart)
@@ -166,7 +167,7 @@ def _speed(asked: Asked) -> None:
 
 def _first_training(asked: Asked) -> None:
     if not (asked.method or asked.change) and _is_trained(asked, *TRAININGS[0]):
-        typer.echo(f"{TRAININGS[0][0]} at {TRAININGS[0][1]} is trained: its weights lie in {asked.weights}")
+        say(f"{TRAININGS[0][0]} at {TRAININGS[0][1]} is trained: its weights lie in {asked.weights}")
         return
     _train(asked, *TRAININGS[0], seconds=asked.seconds * 0.8)
 
@@ -176,11 +177,11 @@ def _next_trainings(asked: Asked) -> None:
     end, begun, failed = monotonic() + asked.seconds, 0, []
     waiting = [training for training in TRAININGS[1:] if asked.method or not _is_trained(asked, *training)]
     if not waiting:
-        typer.echo("all recipes are trained")
+        say("all recipes are trained")
     for i, training in enumerate(waiting):
         seconds = 0.8 * (end - monotonic())
         if begun and (asked.method or seconds < ENOUGH):
-            typer.echo(f"{len(waiting) - i} recipes wait for the next STEP=5, {training[0]} at {training[1]} first")
+            say(f"{len(waiting) - i} recipes wait for the next STEP=5, {training[0]} at {training[1]} first")
             break
         begun += 1
         try:
@@ -242,7 +243,7 @@ def _write(asked: Asked, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
     for row in rows:
         known.append(row)
         write_csv(asked.table(name), known, digits=6)
-    typer.echo(f"{asked.table(name)}: {len(known)} rows")
+    say(f"{asked.table(name)}: {len(known)} rows")
 
 
 STEPS: dict[str, tuple[str, Callable[[Asked], None]]] = {

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from bench.cli import options
+from bench.cli.printing import say
 
 
 def command(
@@ -34,6 +35,6 @@ def command(
     if json:
         from bench.cli.registry_json import described
 
-        typer.echo(described(words, filters))
+        say(described(words, filters))
     else:
         show(words, filters)

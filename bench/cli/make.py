@@ -16,6 +16,7 @@ import typer
 from bench.cli import complete
 from bench.cli.app import BAD_INPUT, COMMANDS, app, main
 from bench.cli.help import explained
+from bench.cli.printing import say
 from bench.cli.typed import variable
 from bench.common.errors import BenchError, shortened, visible
 from bench.common.interruption import end_at_once, leave
@@ -100,7 +101,7 @@ def run_words(words: Sequence[str]) -> int:
     """
     if complete.ASKED in os.environ:
         found = complete.words(os.environ[complete.ASKED], _typed_names(), {name: variables(name) for name in _names()})
-        typer.echo("\n".join(found))
+        say("\n".join(found))
         return 0
     command, *typed = words or ["help"]
     if command == "help":
@@ -119,11 +120,11 @@ def _run(command: str, typed: Mapping[str, str], goals: Sequence[str]) -> int:
     try:
         program_arguments = arguments(command, typed, goals)
     except BenchError as error:
-        typer.echo(f"error: {shortened(visible(str(error)))}", err=True)
+        say(f"error: {shortened(visible(str(error)))}", err=True)
         return BAD_INPUT
     for name in variables(command):
         if os.environ.get(name) and name not in typed:
-            typer.echo(f"note: {name} of the environment does not count; type make {command} {name}=...", err=True)
+            say(f"note: {name} of the environment does not count; type make {command} {name}=...", err=True)
     return main(program_arguments)
 
 
@@ -133,14 +134,14 @@ def _help(commands: Sequence[str]) -> int:
         return main(["--help"])
     for place, command in enumerate(commands):
         if command == "setup":
-            typer.echo(explained(command, "Install the pinned packages into VENV (.venv).", {}))
+            say(explained(command, "Install the pinned packages into VENV (.venv).", {}))
             continue
         if not _is_command(command):
-            typer.echo(f"error: {unknown('command', command, _typed_names())}", err=True)
+            say(f"error: {unknown('command', command, _typed_names())}", err=True)
             return BAD_INPUT
         does = typer.main.get_command(app).commands[RENAMED.get(command, command)].help  # type: ignore[attr-defined]
         does = re.sub(r" \(make [\w-]+\)", "", " ".join((does or "").split()))
-        typer.echo("\n" * bool(place) + explained(command, does, variables(command)))
+        say("\n" * bool(place) + explained(command, does, variables(command)))
     return 0
 
 

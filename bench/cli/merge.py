@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from bench.cli import options
+from bench.cli.printing import say
 
 
 def command(
@@ -23,6 +24,6 @@ def command(
         raise BenchError("FROM is missing: expected make merge FROM=folder")
     merged = merge(store_of(from_), Store(out / "runs"))
     for line in lines(merged):
-        typer.echo(line)
+        say(line)
     if merged.conflicts or merged.left_out:
         raise typer.Exit(1)

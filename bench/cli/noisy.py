@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from bench.cli import options
+from bench.cli.printing import say
 
 
 def command(
@@ -31,7 +32,7 @@ def command(
     print_outcomes(noisy_images(Request(data=data, noise=noise, seed=seed, protocol=protocol), to, format))
     typed = {"DATA": data, "NOISE": noise, "SEED": seed, "PROTOCOL": protocol}
     words = " ".join(f"{name}={shlex.quote(value)}" for name, value in typed.items() if value)
-    typer.echo(
+    say(
         "write what your program makes of them, under the same names, into a folder beside `noisy`, as `mynet`, and "
         f'score it: make bench {words} METHOD="outputs:{to}/{TREE}/mynet/{{name}}"'
     )

@@ -6,8 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from bench.common.errors import visible_lines
+
 if TYPE_CHECKING:
     from bench.plan.cell import Failure
+
+
+def say(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Print a text, in which no name moves the cursor; on standard error, or without an end of line, if wanted."""
+    typer.echo(visible_lines(text), err=err, nl=nl)
 
 
 def print_outcomes(outcomes: "Iterable[str | Failure]") -> None:
@@ -27,7 +34,7 @@ def print_outcomes(outcomes: "Iterable[str | Failure]") -> None:
             terminal.failed(outcome)
             failures += 1
         else:
-            typer.echo(outcome)
+            say(outcome)
             made += 1
     if failures:
         raise typer.Exit(1 if made else 2)
@@ -38,7 +45,7 @@ def print_warnings() -> None:
     from bench.plan.resolve import problems
 
     for line in problems():
-        typer.echo(f"warning: {line}", err=True)
+        say(f"warning: {line}", err=True)
 
 
 def print_rows(rows: Iterable[Mapping[str, Any]], table: Path | None = None) -> None:
@@ -48,6 +55,6 @@ def print_rows(rows: Iterable[Mapping[str, Any]], table: Path | None = None) -> 
     from bench.common.tables import write_table
 
     frame = pd.DataFrame(list(rows))
-    typer.echo(frame.to_string(index=False))
+    say(frame.to_string(index=False))
     if table is not None:
         write_table(table, frame.to_dict("records"))

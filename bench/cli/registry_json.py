@@ -8,6 +8,7 @@ from typing import Any
 import datasets
 import methods
 from bench.cli.registry_tables import PARTS, chosen_nets
+from bench.common.errors import visible_json
 from bench.degradation import GROUPS, KINDS, PAIRS
 from bench.plan.cell import describe
 from bench.plan.protocol import PROTOCOLS
@@ -41,7 +42,7 @@ def described(words: Sequence[str], filters: Sequence[str] = ()) -> str:
         found["noise"] += [{"noise": word, "members": list(members)} for word, members in GROUPS.items()]
     if "protocols" in parts:
         found["protocols"] = [asdict(protocol) | {"title": protocol.summary()} for protocol in PROTOCOLS.values()]
-    return json.dumps(found, indent=1, ensure_ascii=False)
+    return visible_json(json.dumps(found, indent=1, ensure_ascii=False))
 
 
 def _method(method: Method, nets: Sequence[Net]) -> dict[str, Any]:

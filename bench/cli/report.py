@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from bench.cli import options
+from bench.cli.printing import say
 
 
 def command(
@@ -21,5 +22,5 @@ def command(
     from bench.common.parsing import split
     from bench.report.build import build
 
-    page = build(out, pictures, split(format, "FORMAT"), partial(typer.echo, err=True), one_file=one_file)
-    typer.echo(f"report: {page}")
+    page = build(out, pictures, split(format, "FORMAT"), partial(say, err=True), one_file=one_file)
+    say(f"report: {page}")

@@ -3,6 +3,7 @@
 import typer
 
 from bench.cli import options
+from bench.cli.printing import say
 from bench.run.settings import TIMEOUT
 
 
@@ -74,16 +75,16 @@ def command(
         found = forecasts(plan.cells, store, settings, fresh=fresh)
         terminal.print_forecasts(screen, found)
         if json:
-            typer.echo(json_text([forecast.row for forecast in found]), nl=False)
+            say(json_text([forecast.row for forecast in found]), nl=False)
         raise typer.Exit(0 if not plan.failures else 1 if plan.cells else 2)
     for cell in plan.cells:
         store.claim(cell, claimed.get(cell.key))
     done = run_campaign(plan.cells, store, settings, live, plan.failures, fresh=fresh)
     results = gather(done.records())
     for line in store.lines_left_out:
-        typer.echo(line, err=True)
+        say(line, err=True)
     if json:
-        typer.echo(to_json(leaderboards(results)), nl=False)
+        say(to_json(leaderboards(results)), nl=False)
     elif results:
         terminal.print_results(screen, results)
     if results and table is not None:

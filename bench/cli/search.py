@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from bench.cli import options
+from bench.cli.printing import say
 
 
 def command(
@@ -30,7 +31,5 @@ def command(
     seconds = budget_seconds(budget)
     base, plan = requested_search(method, data, noise, " ".join(change or ()), name, seed)
     print_outcomes(
-        search_and_store(
-            base, plan, out, name=name, device=device, threads=jobs, budget=seconds, report_line=typer.echo
-        )
+        search_and_store(base, plan, out, name=name, device=device, threads=jobs, budget=seconds, report_line=say)
     )

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from bench.cli import options
+from bench.cli.printing import say
 
 
 def command(
@@ -23,4 +24,4 @@ def command(
 
     memory = Memory(TABLE, out / "runs")
     page = build([judged(number, memory).row(memory) for number in measurable()], TABLE, to or out / "site")
-    typer.echo(f"leaderboard: {page}")
+    say(f"leaderboard: {page}")

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from bench.cli import options
+from bench.cli.printing import say
 
 
 def command(
@@ -40,7 +41,7 @@ def command(
     rows = []
     for row in timed:
         rows.append(row)
-        typer.echo(line(row))
+        say(line(row))
         if table is not None:
             write_table(table, rows)  # after each row, so that what is measured stays where a later one is interrupted
 
@@ -52,7 +53,7 @@ def scale(records: int, table: Path | None) -> None:
 
     rows = study.measure(
         records,
-        lambda row: typer.echo(f"{row['part']} {row['count']}: {row['what']}: {row['seconds']:.4g} s  {row['remark']}"),
+        lambda row: say(f"{row['part']} {row['count']}: {row['what']}: {row['seconds']:.4g} s  {row['remark']}"),
     )
     if table is not None:
         write_table(table, rows)

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from bench.cli import options
+from bench.cli.printing import say
 
 
 def command(
@@ -29,7 +30,7 @@ def command(
     store = Store(out / "runs")
     results = current(gather(store.scores()))
     for line in store.lines_left_out:
-        typer.echo(line, err=True)
+        say(line, err=True)
     noises = split(degradations(noise), "NOISE") if noise else []
     rows = [row for word in split(data, "DATA") for row in places(results, word, noises, metric)]
     print_places(console(), rows)

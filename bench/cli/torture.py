@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from bench.cli import options
+from bench.cli.printing import say
 from bench.common.paths import ROOT
 
 
@@ -29,9 +30,9 @@ def command(
     for tally in torture(parts, seed, budget_seconds(budget), load):
         tallies.append(tally)
         bad = ", ".join(f"{count} {kind}" for kind, count in tally.found.items()) or "nothing lost"
-        typer.echo(f"{tally.part}  {tally.what}: {tally.tried} tried, {bad} ({tally.seconds:.0f} s)")
+        say(f"{tally.part}  {tally.what}: {tally.tried} tried, {bad} ({tally.seconds:.0f} s)")
         if table:
             write(table, tallies)
-    typer.echo(f"\n{printable(tallies)}\n{table or ''}".rstrip())
+    say(f"\n{printable(tallies)}\n{table or ''}".rstrip())
     if failed(tallies):
         raise typer.Exit(1)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from bench.cli import options
+from bench.cli.printing import say
 from bench.common.errors import BenchError
 
 
@@ -55,6 +56,6 @@ def command(
     print_outcomes(
         train_and_store(
             recipe, out, to=to or FOLDER, device=device, threads=jobs, budget=seconds,
-            report=lambda progress: typer.echo(progress_line(progress)), recorded=recorded,
+            report=lambda progress: say(progress_line(progress)), recorded=recorded,
         )
     )  # fmt: skip

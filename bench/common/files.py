@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from bench.common.download import DownloadError, download
-from bench.common.errors import BenchError
+from bench.common.errors import BenchError, visible
 from bench.common.text_files import DAMAGE, read_text
 from datasets import File
 from datasets.walking import of_system
@@ -162,7 +162,8 @@ def _search(kind: str, owner: str, file: Source) -> Path | None:
         if file.local or not place.is_relative_to(cache_folder()) or not file.url.startswith("http"):
             raise BenchError(f"{wrong}another version: delete it and run again")
         # What this program has downloaded it can download again; what else lies here is a person's.
-        print(f"note: {wrong}another version, and is passed over", file=sys.stderr)  # noqa: T201 - nobody else says it
+        note = visible(f"note: {wrong}another version, and is passed over")
+        print(note, file=sys.stderr)  # noqa: T201 - nobody else says it
     if file.local:
         raise BenchError(f"{owner}: {file.local} is gone; put it back and run again")
     return None

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.common.atomic import ADVICE, write_whole
-from bench.common.errors import BenchError, visible
+from bench.common.errors import BenchError, visible, visible_json
 from bench.common.latex import latex_escaped
 from bench.common.text_files import read_text
 from datasets.listing import some
@@ -29,7 +29,7 @@ def csv_text(rows: Iterable[Any], *, columns: Sequence[str] = (), digits: int | 
     ----------
     rows : iterable of mapping or dataclass
         A column is there if one row has it, in order of first appearance. NaN and None are empty fields. A text that
-        a spreadsheet would take for a formula has a `'` before it.
+        a spreadsheet would take for a formula has a `'` before it, and no letter moves the cursor of a terminal.
     columns : sequence of str
         Columns that come first, and are there without a row that has them.
     digits : int, optional
@@ -41,6 +41,8 @@ def csv_text(rows: Iterable[Any], *, columns: Sequence[str] = (), digits: int | 
     'a,b,c\n1,,\n0.123,,"x, y"\n'
     >>> csv_text([{"a": "=1+2", "b": "-0.5", "c": "-residual"}])
     "a,b,c\n'=1+2,-0.5,'-residual\n"
+    >>> csv_text([{"a": "\x1b[2Jx"}])
+    'a\n\\x1b[2Jx\n'
     """
     flat = [_mapping(row) for row in rows]
     names = list(dict.fromkeys([*columns, *(name for row in flat for name in row)]))
@@ -51,7 +53,7 @@ def csv_lines(names: Sequence[str], rows: Iterable[Iterable[Any]], digits: int |
     """Return rows of values as CSV, as `csv_text` does of mappings; one row is in memory at a time."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(map(_no_formula, names))
+    writer.writerow(map(as_field, names))
     writer.writerows([_field(value, digits) for value in row] for row in rows)
     return text.getvalue()
 
@@ -183,7 +185,7 @@ def json_text(rows: Iterable[Mapping[str, Any]], *, digits: int | None = None) -
         return float(_field(value, digits)) if math.isfinite(value) else None
 
     flat = [{name: plain(value) for name, value in row.items()} for row in rows]
-    return json.dumps(flat, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return visible_json(json.dumps(flat, indent=1, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
 def markdown_text(names: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[bool]) -> str:
@@ -254,13 +256,19 @@ def _field(value: Any, digits: int | None) -> Any:
         return ""
     if isinstance(value, float):
         return value if digits is None else f"{value:.{digits}g}"
-    return _no_formula(value) if isinstance(value, str) else value
+    return as_field(value) if isinstance(value, str) else value
 
 
 @lru_cache(maxsize=10_000)
-def _no_formula(field: str) -> str:
-    """Return a field as no spreadsheet runs it, and as every reader takes it for one."""
-    text = field.replace("\r", r"\r")  # which `csv` does not quote, and readers take for the end of a line
+def as_field(text: str) -> str:
+    r"""Return a text as it stands in a table: no spreadsheet runs it, no terminal obeys it, readers take it for one.
+
+    Examples
+    --------
+    >>> as_field("=1+2"), as_field("a\x1b[2J")
+    ("'=1+2", 'a\\x1b[2J')
+    """
+    text = visible(text, keep="\t\n")  # of "\r" readers take what follows for another line
     return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
 
 

@@ -10,7 +10,7 @@ from bench.adapters.outputs import SAVED, path_words
 from bench.common.atomic import whole
 from bench.common.errors import BenchError, one_line
 from bench.common.files import sha256
-from bench.common.tables import rows_of, write_csv
+from bench.common.tables import as_field, rows_of, write_csv
 from bench.plan.cell import Cell, Failure, understood
 from bench.plan.request import Request, inputs
 from bench.plan.resolve import EXPECTED
@@ -53,7 +53,7 @@ class Saver:
         for cell in cells:
             _check_images(folder, cell)
             saved = rows_of(self._place(cell) / SAVED)[:1]
-            if any(row.get("origin") not in (None, _origin(cell)) for row in saved):
+            if any(row.get("origin") not in (None, as_field(_origin(cell))) for row in saved):
                 raise BenchError(
                     f"SAVE={folder}: {self._place(cell)} holds the images of another method of that name, "
                     f"{saved[0]['origin']}; give another folder, or delete that one"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.common.atomic import write_whole
-from bench.common.errors import BenchError, one_line
+from bench.common.errors import BenchError, one_line, visible_json
 from methods.sealed_json import parsed
 
 LARGEST = 50_000_000
@@ -42,7 +42,7 @@ def write_about(stem: Path, title: str, command: str, **content: Any) -> None:
         If it cannot be written.
     """
     text = json.dumps({"title": title, "command": command, **content}, ensure_ascii=False, allow_nan=False)
-    write_whole(Path(f"{stem}.json"), text + "\n")
+    write_whole(Path(f"{stem}.json"), visible_json(text) + "\n")
 
 
 def read_about(stem: Path) -> About:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from functools import partial
 from typing import Any
 
+from bench.common.errors import visible
 from bench.common.latex import latex_breakable
 from bench.degradation import KINDS, PAIRS
 from bench.judge.paired import LEVEL
@@ -56,7 +57,7 @@ def to_latex(boards: Sequence[Leaderboard]) -> str:
 
 def to_text(boards: Sequence[Leaderboard]) -> str:
     """Return the paragraph as plain text; the keys of its citations stand in brackets."""
-    return "\n".join(_CITATION.sub(r" [\1]", sentence) for sentence in sentences(boards)) + "\n"
+    return "\n".join(visible(_CITATION.sub(r" [\1]", sentence)) for sentence in sentences(boards)) + "\n"
 
 
 def sentences(boards: Sequence[Leaderboard]) -> list[str]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -224,6 +225,24 @@ def test_no_field_of_a_csv_file_is_a_formula():
     assert csv_text([{"a": "x\r=1", "b": 2}]) == "a,b\nx\\r=1,2\n"  # one row, for whoever ends lines there
     numbers = ["-0.5", "+0.01", "-1e-5", "-", "a=b", "", "29.23"]
     assert csv_text([{"a": number} for number in numbers]).splitlines()[1:] == [n or '""' for n in numbers]
+
+
+ODD = ("a\x1b[2J\x1b]0;x\x07b", "\x9b31mc", "d\x7f\x08", "e\u202egnp.exe", "f\x00", "g\udcff", "café\t\n木")
+
+
+def test_no_table_moves_the_cursor_of_a_terminal_that_shows_it(tmp_path):
+    """Names of files have such letters; read back by pandas, a row is a row and a plain name is itself."""
+    rows = [{"name": name, ODD[0]: i} for i, name in enumerate(ODD)]
+    for ending in ("csv", "md", "tex", "json"):
+        write_table(tmp_path / f"t.{ending}", rows)
+        shown = (tmp_path / f"t.{ending}").read_bytes().decode()
+        kept = {letter for letter in shown if unicodedata.category(letter) in ("Cc", "Cf", "Cs")}
+        assert kept <= set("\t\n"), ending
+    table = pd.read_csv(tmp_path / "t.csv")
+    assert list(table.columns) == ["name", r"a\x1b[2J\x1b]0;x\x07b"]
+    assert table.iloc[:, 1].tolist() == list(range(len(ODD)))
+    assert table["name"][3:].tolist() == [r"e\u202egnp.exe", r"f\x00", r"g\udcff", ODD[-1]]
+    assert [row["name"] for row in json.loads((tmp_path / "t.json").read_text())] == list(ODD)
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,19 @@ import re
 from dataclasses import replace
 
 import pytest
+import typer
 
 import bench
 from bench.cli.app import main
+from bench.cli.printing import print_outcomes
+from bench.common.tables import json_text
+from bench.plan.cell import Failure
 from bench.plan.request import Request, plan
 from bench.report.console import plain
-from bench.report.leaderboard import images_csv, leaderboards, to_csv, to_json, to_markdown
+from bench.report.leaderboard import images_csv, leaderboards, rows_of_results, to_csv, to_json, to_markdown
 from bench.report.live import Live
 from bench.report.page.html import html
+from bench.report.paper.files import texts
 from bench.run.one_cell import run_cell
 from bench.run.settings import Settings
 from bench.store.records import Store
@@ -65,6 +70,9 @@ def test_every_output_has_every_name_and_none_takes_it_for_its_own(store, tmp_pa
     }  # fmt: skip
     assert page.count("<tr>") == 2 * len(NAMES)
 
+    copied = [*texts(boards).values(), json_text(rows_of_results(boards))]
+    assert all(line.isprintable() for text in copied for line in re.split(r"[\t\n]", text))
+
     shown = html(boards, (), {}, ())
     assert all(letter.isprintable() for letter in shown if letter != "\n")
     assert shown.count("\\u202eabc") >= 2  # of the dataset and of the method
@@ -74,6 +82,14 @@ def test_every_output_has_every_name_and_none_takes_it_for_its_own(store, tmp_pa
     printed = capsys.readouterr().out
     assert "[/b][red], gray, gaussian:25: PSNR dB" in printed
     assert all(line.isprintable() for line in printed.splitlines())
+
+
+def test_what_a_study_says_shows_each_letter(capsys):
+    with pytest.raises(typer.Exit):
+        print_outcomes([*NAMES, Failure({"method": NAMES[-1]}, NAMES[-2]), "a\x9b2J"])
+    said = capsys.readouterr()
+    assert all(line.isprintable() for line in (said.out + said.err).split("\n"))
+    assert said.out.endswith("a\\x9b2J\n")
 
 
 def test_no_name_begins_a_line_of_a_run_or_turns_it(photographs, capsys):

@@ -174,7 +174,7 @@ def test_an_image_that_cannot_be_read_is_left_out_alone(tmp_path, run, photograp
 
 @pytest.mark.parametrize("protocol", ["standard", "float"])
 def test_of_a_set_with_images_that_fail_the_others_are_read_back(tmp_path, run, photographs, protocol):
-    (photographs / "broken.png").write_bytes((photographs / "coins.png").read_bytes()[:300])
+    (photographs / "=broken.png").write_bytes((photographs / "coins.png").read_bytes()[:300])
     Image.fromarray(np.zeros((7, 7), np.uint8)).save(photographs / "tiny.png")
     words = {"data": str(photographs), "noise": "25", "protocol": protocol}
     (result,), noted = run(Request("median", **words), tmp_path / "saved")
@@ -182,7 +182,7 @@ def test_of_a_set_with_images_that_fail_the_others_are_read_back(tmp_path, run, 
     assert again.counted == result.counted == "2 of 4"
     assert again.images("psnr") == result.images("psnr")
     (line,) = again.about["warnings"]
-    assert line.startswith("2 of 4 images; failed: broken: ")
+    assert line.startswith("2 of 4 images; failed: =broken: ")
     assert "tiny: image tiny has no output, since it failed there: " in line
     next(tmp_path.glob("saved/*/*/*/*/Median/coins.*")).unlink()  # this one did not fail
     (failure,) = plan(Request(method_in(noted.notes[-1]), **words))[1]
