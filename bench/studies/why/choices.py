@@ -116,6 +116,8 @@ FIELDS: Words = {
     "torch-ongoing": ("the noise is torch.manual_seed(0), begun once for the set", 2),
     "numpy-ongoing": ("the noise is numpy's RandomState(0), begun once for the set", 0),
     "generator": ("the noise is numpy's default_rng(0), begun anew for each image", 1),
+    "generator-32": ("the noise is numpy's default_rng(0), drawn as float32, begun anew for each image", 1),
+    "torch-64": ("the noise is torch.manual_seed(0), drawn as float64, begun anew for each image", 1),
     "next": ("the noise is drawn with the next seed", 2),
 }
 ONE_FIELD: Words = {"one-field": ("the three channels have one noise field", 1)}
@@ -128,6 +130,8 @@ LEVELS: Words = {
     "256": ("sigma was divided by 256", 2),
     "fwhm": ("sigma was taken as the full width at half maximum", 2),
     "rounded": ("the noise is rounded to whole grey levels", 1),
+    "cut": ("the noise is of a type of whole numbers, which cuts it toward zero", 1),
+    "uint8": ("the noise is of type uint8, where what is negative wraps around", 1),
     "half": ("the noise has half its strength, as in images from -1 to 1", 1),
 }
 NOISY: Words = {

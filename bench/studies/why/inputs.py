@@ -68,6 +68,12 @@ def _round(levels: "Image") -> "Image":
     return np.rint(levels)
 
 
+def _cut(levels: "Image") -> "Image":
+    import numpy as np
+
+    return np.trunc(levels)
+
+
 NOISY: "Mapping[str, Callable[[Image], Image]]" = {
     "float": lambda levels: levels,
     "clip": lambda levels: levels.clip(0, 255),
@@ -88,6 +94,13 @@ LEVEL: Mapping[str, Callable[[float], float]] = {
     "half": lambda sigma: sigma / 2,
 }
 """The standard deviation in grey levels that a misread sigma gives."""
+
+WHOLE: "Mapping[str, Callable[[Image], Image]]" = {
+    "rounded": _round,
+    "cut": _cut,
+    "uint8": lambda noise: _cut(noise) % 256,
+}
+"""What types of whole numbers make of the noise."""
 
 TOLD: Mapping[str, Callable[[float], float]] = {
     "zero": lambda sigma: sigma / 255,
@@ -186,7 +199,7 @@ def _degraded(cell: Cell, word: str, picture: Picture, going: "_Ongoing", seed: 
         recorded=picture.noisy,
         noise_draw=draw if draw in PUBLISHED else "independent",
     )
-    if word in ("numpy-ongoing", "torch-ongoing", "generator", "one-field") and image.clean is not None:
+    if word in _Ongoing.FIELDS and image.clean is not None:
         noise = going.noise(word, image.clean.shape, cell.seed) * cell.degradation.sigma
         image = replace(image, noisy=((image.clean + noise) / 255).astype("float32"))
     return image
@@ -198,8 +211,8 @@ def _levelled(cell: Cell, choices: Choices, picture: Picture, levels: "Image", g
 
     clean = levels.dtype.type(0) + np.asarray(picture.clean, np.float64)[: levels.shape[0], : levels.shape[1]]
     noise, sigma = levels - clean, cell.degradation.sigma
-    if choices.level == "rounded":
-        return clean + np.rint(noise)
+    if choices.level in WHOLE:
+        return clean + WHOLE[choices.level](noise)
     if choices.level == "twice":
         return levels + _degraded(cell, choices.field, picture, going, seed=1).noisy * 255.0 - clean
     wanted = LEVEL[choices.level](sigma or 1.0) if choices.level in LEVEL else float(choices.level)
@@ -208,6 +221,8 @@ def _levelled(cell: Cell, choices: Choices, picture: Picture, levels: "Image", g
 
 class _Ongoing:
     """Normal numbers from generators that are seeded once for a set, or by code that the protocols do not know."""
+
+    FIELDS = ("numpy-ongoing", "torch-ongoing", "torch-64", "generator", "generator-32", "one-field")
 
     def __init__(self) -> None:
         self._begun: dict[str, Any] = {}
@@ -218,12 +233,16 @@ class _Ongoing:
 
         if field == "generator":
             return np.random.default_rng(seed).standard_normal(shape)
+        if field == "generator-32":
+            return np.random.default_rng(seed).standard_normal(shape, np.float32)
         if field == "one-field":
             return np.repeat(np.random.default_rng(seed).standard_normal((*shape[:2], 1)), shape[2], axis=2)
-        if field == "torch-ongoing":
+        if field in ("torch-ongoing", "torch-64"):
             import torch
 
-            begun = self._begun.setdefault(field, torch.Generator().manual_seed(seed))
-            return torch.randn((shape[2], *shape[:2]), generator=begun).permute(1, 2, 0).double().numpy()
+            new = torch.Generator().manual_seed(seed)
+            begun, kind = (new, torch.float64) if field == "torch-64" else (self._begun.setdefault(field, new), None)
+            drawn = torch.randn((shape[2], *shape[:2]), generator=begun, dtype=kind)
+            return drawn.permute(1, 2, 0).double().numpy()
         begun = self._begun.setdefault(field, np.random.RandomState(seed))
         return begun.standard_normal(shape)

@@ -188,6 +188,28 @@ def of_default_rng():
     return lambda shape: np.random.default_rng(0).standard_normal(shape)
 
 
+def of_default_rng_in_float32():
+    return lambda shape: np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+
+
+def of_torch_in_float64():
+    def drawn(shape):
+        torch.manual_seed(0)
+        return torch.randn(shape[:2], dtype=torch.float64).numpy()[..., None]
+
+    return drawn
+
+
+def of_type(kind):
+    """Return the noise of sigma 25 as a type of whole numbers holds it, over sigma."""
+
+    def drawn(shape):
+        noise = 25 * np.random.RandomState(0).standard_normal(shape)
+        return noise.astype(np.int16).astype(kind).astype(float) / 25
+
+    return lambda: drawn
+
+
 def peak_max(x, y):
     return 10 * np.log10(x.max() ** 2 / np.mean((x - y) ** 2))
 
@@ -273,7 +295,11 @@ SINGLE = [
     ("told twice the sigma", {"told": 50}),
     ("begun once for the set", {"field": begun_once}),
     ("default_rng(0)", {"field": of_default_rng}),
+    ("default_rng(0), drawn as float32", {"field": of_default_rng_in_float32}),
     ("torch.manual_seed(0)", {"field": of_torch}),
+    ("torch.manual_seed(0), drawn as float64", {"field": of_torch_in_float64}),
+    ("a type of whole numbers, which cuts", {"field": of_type(np.int16)}),
+    ("of type uint8, where what is negative", {"field": of_type(np.uint8)}),
     ("clipped, not rounded", {"output": lambda o, y: clipped(o)}),
     ("neither clipped nor rounded", {"output": lambda o, y: o}),
     ("the output is cut to 8 bit", {"output": lambda o, y: clipped(o).astype(np.uint8)}),
@@ -304,6 +330,7 @@ def test_a_planted_switch_is_named(planted, words, planting):
 PAIRS = [
     (("is clipped", "told sigma 15"), {"noisy": clipped, "told": 15}),
     (("limited-range Y", "clipped, not rounded"), {"images": limited, "output": lambda o, y: clipped(o)}),
+    (("of type uint8", "the noisy image is clipped"), {"field": of_type(np.uint8), "noisy": clipped}),
     (("8 bit", "a border of 4"), {"noisy": rounded, "score": lambda x, y: plain_psnr(x[4:-4, 4:-4], y[4:-4, 4:-4])}),
     (("limited-range Y", "8 bit"), {"images": limited, "noisy": rounded}),
     (("the noisy image is clipped", "overflows"), {"noisy": clipped, "score": overflowing}),
