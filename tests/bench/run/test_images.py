@@ -46,8 +46,8 @@ def pairs(files, gray):
     """Two images with noisy versions of their own, of sigma 10 and 20."""
     rng = np.random.default_rng(0)
     images = []
-    for name, sigma in (("first", 10), ("second", 20)):
-        noisy = np.clip(np.rint(gray + sigma * rng.standard_normal(gray.shape)), 0, 255)
+    for name, level in (("first", 10), ("second", 20)):
+        noisy = np.clip(np.rint(gray + level * rng.standard_normal(gray.shape)), 0, 255)
         images.append(Image(name, files(f"{name}-clean", gray), files(f"{name}-noisy", noisy)))
     return Dataset("tiny-pairs", "tiny pairs", "gray", tuple(images), "here", "ours")
 
