@@ -9,7 +9,7 @@ from datasets.archives import is_archive
 from datasets.description import Dataset, Image, Part
 from datasets.listing import Listing, counted, listing, matching, some
 from datasets.personal import by_name, described, printable, roughness, same_files
-from datasets.walking import refuse_system
+from datasets.walking import refuse_system, typed_path
 
 PAIRS, IMAGES = "pairs:", "images:"
 """Before a path: these are pairs, each of these is a clean image."""
@@ -40,7 +40,7 @@ def from_word(word: str, white: float | None = None) -> Dataset | None:
         As `from_path`.
     """
     if is_path(word):
-        return replace(from_path(Path(word).expanduser(), white=white), word=word)
+        return replace(from_path(typed_path(word), white=white), word=word)
     as_pairs, as_images = word.startswith(PAIRS), word.startswith(IMAGES)
     place = word.removeprefix(PAIRS).removeprefix(IMAGES) if as_pairs or as_images else word
     if as_pairs and pair_words.MARK in place:
@@ -49,10 +49,10 @@ def from_word(word: str, white: float | None = None) -> Dataset | None:
         return replace(_of_pairs(pair_words.of_sides(*sides), white), word=word)
     paired = as_pairs if as_pairs or as_images else None
     if is_path(place):
-        dataset = from_path(Path(place).expanduser(), white=white, paired=paired)
+        dataset = from_path(typed_path(place), white=white, paired=paired)
     elif set(place) & set("*?[") and ("/" in place or ":" not in place):
         files = matching(place)
-        pattern = printable(Path(place).expanduser().relative_to(files.path).as_posix())
+        pattern = printable(typed_path(place).relative_to(files.path).as_posix())
         whole = printable(f"folder {files.path.resolve().name}")
         dataset = _of_listing(files, white, paired=paired, typed=place)
         dataset = replace(dataset, name=f"{whole}/{pattern}", title=f"{whole}/{pattern}", whole=whole)
@@ -66,18 +66,18 @@ def from_word(word: str, white: float | None = None) -> Dataset | None:
 def is_path(word: str) -> bool:
     """Whether something lies at a path that a person typed."""
     try:
-        return bool(word) and Path(word).expanduser().exists()
-    except (OSError, RuntimeError):  # too long a name, or ~user of nobody
+        return bool(word) and typed_path(word).exists()
+    except OSError:  # too long a name
         return False
 
 
 def missing(word: str) -> str:
     """Say why no images are found at a path: nothing is there, or it may not be looked at."""
     try:
-        Path(word).expanduser().stat()
+        typed_path(word).stat()
     except PermissionError as error:
         return f"what lies there may not be read ({error.strerror})"
-    except (OSError, RuntimeError, ValueError):  # also a NUL in it
+    except (OSError, ValueError):  # also a NUL in it
         pass
     return "nothing lies there"
 
@@ -90,7 +90,7 @@ def two_sides(word: str) -> tuple[Path, Path] | None:
     for cut in (at for at, sign in enumerate(place) if sign == ","):
         clean, noisy = place[:cut].strip(), place[cut + 1 :].strip()
         if is_path(clean) and is_path(noisy):
-            return Path(clean).expanduser(), Path(noisy).expanduser()
+            return typed_path(clean), typed_path(noisy)
     return None
 
 

@@ -10,7 +10,7 @@ from datasets.archives import is_archive, members
 from datasets.description import Part
 from datasets.own_images import is_image
 from datasets.personal import file_at
-from datasets.walking import files_below, is_hidden
+from datasets.walking import files_below, is_hidden, typed_path
 
 NAMED = 3
 """A line names up to so many files."""
@@ -67,7 +67,7 @@ def matching(pattern: str) -> Listing:
     ValueError
         If it matches none.
     """
-    parts = Path(pattern).expanduser().parts
+    parts = typed_path(pattern).parts
     first = next(place for place, part in enumerate(parts) if set(part) & set("*?["))
     root, wanted = Path(*parts[:first]), parts[first:]
     if "**" in wanted:

@@ -13,7 +13,7 @@ from datasets.listing import counted, some
 from datasets.own_images import is_image
 from datasets.pairs import side_of
 from datasets.personal import by_name, file_at
-from datasets.walking import files_below
+from datasets.walking import files_below, typed_path
 
 _MOST_LETTERS = 2**26  # of a table
 
@@ -123,7 +123,7 @@ def _two_patterns(text: str) -> tuple[str, str]:
 
 def _matched(pattern: str) -> dict[str, Path]:
     """Return the image files that a pattern matches, by what stands for `{name}`, which may have folders in it."""
-    path = Path(pattern).expanduser()
+    path = typed_path(pattern)
     parts = path.parts
     first = next(place for place, part in enumerate(parts) if MARK in part)
     root = Path(*parts[:first])
@@ -147,7 +147,7 @@ def _common(files: Iterable[Path]) -> Path:
 
 def _file(table: Path, place: str) -> Path:
     with suppress(OSError, RuntimeError, ValueError):  # too long a name, ~nobody, or no name at all
-        for path in (table.parent / Path(place).expanduser(), Path(place).expanduser()):
+        for path in (table.parent / typed_path(place), typed_path(place)):
             if path.is_file():
                 return path.absolute()
     raise ValueError(f"DATA={table}: there is no {place[:200]!r}, in its folder or here; expected the path of an image")

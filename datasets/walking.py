@@ -13,6 +13,20 @@ _KERNEL = ("/proc", "/sys", "/dev")
 """What lies there is no file, some of it leads back to the root, and a read of it may never end."""
 
 
+def typed_path(text: str) -> Path:
+    """Return the path that a person typed, with `~` and `~user` as the home; of a user who is none, as it stands.
+
+    Examples
+    --------
+    >>> typed_path("~nobody of that name/net.py").as_posix()
+    '~nobody of that name/net.py'
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
+
+
 def files_below(folder: Path, where: str) -> Iterator[Path]:
     """Yield the files below a folder, and the folders that are not looked into: hidden ones, and those of the kernel.
 

@@ -15,6 +15,7 @@ from bench.adapters.entry_point import method_from_package, packaged
 from bench.adapters.judged_as import judged_as
 from bench.adapters.weights_file import with_weights
 from bench.common.parsing import name_and_options
+from datasets.walking import typed_path
 from methods import Method
 
 __all__ = ["judged_as", "method_from_package", "method_of", "packaged", "unknown_method", "with_weights"]
@@ -69,7 +70,7 @@ def _made(word: str, weights: str) -> tuple[Method, dict[str, str]] | None:
     file = _FILE.fullmatch(word)
     if file is None:
         return None
-    path, (kind, options) = Path(file[1]).expanduser(), name_and_options(f"{file[2]}:{file[3] or ''}")
+    path, (kind, options) = typed_path(file[1]), name_and_options(f"{file[2]}:{file[3] or ''}")
     if kind == "py":
         from bench.adapters.python_file import method_from_file
 
@@ -94,6 +95,6 @@ def _of_package(form: str, options: Mapping[str, str], weights: str) -> Method:
         method, path = method_from_deepinv(options), options.get("weights", weights)
     if not path:
         return method
-    method = with_weights(method, Path(path).expanduser())
+    method = with_weights(method, typed_path(path))
     nets = (declared(f"METHOD={form}", options, net) for net in method.nets)  # `with_weights` forgets what is said
     return replace(method, nets=tuple({net.colour: net for net in nets}.values()))

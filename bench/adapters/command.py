@@ -24,6 +24,7 @@ from bench.common import program_guard
 from bench.common.errors import BenchError, last_line
 from bench.common.files import sha256
 from bench.common.process_limits import limit_memory
+from datasets.walking import typed_path
 from methods import Method, Net
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def method_from_command(text: str) -> Method:
     if not tokens:
         raise BenchError(f"{where}: names no program; for example {_EXAMPLE}")
     blind = _check(where, tokens)
-    program = shutil.which(str(Path(tokens[0]).expanduser()))
+    program = shutil.which(str(typed_path(tokens[0])))
     if program is None:
         raise BenchError(f"{where}: there is no program {tokens[0]!r} that can be run; give its path, as in {_EXAMPLE}")
     files = _files([program, *tokens[1:]])
@@ -263,8 +264,8 @@ def _files(tokens: list[str]) -> list[tuple[str, Path]]:
     files = []
     for token in tokens:
         for text in (token, token.partition("=")[2]):
-            if text and "{" not in text and Path(text).expanduser().is_file():
-                files.append((token, Path(text).expanduser()))
+            if text and "{" not in text and typed_path(text).is_file():
+                files.append((token, typed_path(text)))
                 break
     return files
 
@@ -278,9 +279,9 @@ def _folders(script: Path, tokens: list[str]) -> tuple[str, ...]:
         places = [Path(folder) for folder in ("", *os.environ.get("PYTHONPATH", "").split(os.pathsep))]
         folders = [place / top for place in places if (place / top).is_dir()]
         folders += [place for place in places if (place / f"{top}.py").is_file()]
-    named = (Path(text).expanduser() for token in tokens[1:] for text in (token, token.partition("=")[2]) if text)
+    named = (typed_path(text) for token in tokens[1:] for text in (token, token.partition("=")[2]) if text)
     folders += [folder for folder in named if folder.is_dir()]
-    return tuple(dict.fromkeys(str(folder.expanduser().absolute()) for folder in folders))
+    return tuple(dict.fromkeys(str(folder.absolute()) for folder in folders))
 
 
 def _script(tokens: list[str]) -> str:

@@ -1,10 +1,10 @@
 """Well-known denoisers that are not of this registry: which package and which file bring them."""
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from bench.common.errors import BenchError
 from bench.common.parsing import unknown
+from datasets.walking import typed_path
 
 FORMS = ("spandrel", "deepinv", "cmd", "outputs")
 """Words with a colon behind them that bring methods of other origin."""
@@ -46,7 +46,7 @@ def unknown_method(name: str, known: Iterable[str]) -> BenchError:
         )
     if "://" in name or name in ("http", "https"):
         return BenchError(f"METHOD={name}: is an address; download the file, and give its path")
-    if Path(name).expanduser().is_dir():
+    if typed_path(name).is_dir():
         return BenchError(
             f"METHOD={name}: is a folder; METHOD=outputs:{name} scores the images in it, and a method in Python is one "
             "of its files"

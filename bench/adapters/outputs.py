@@ -19,6 +19,7 @@ from bench.common.files import sha256
 from bench.common.parsing import name_and_options
 from bench.common.tables import as_field, rows_of
 from bench.degradation import Degradation
+from datasets.walking import typed_path
 from methods import Method, Net
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def method_from_outputs(text: str) -> Method:
     _, options = name_and_options(f"{PREFIX}{given}") if given else ("", {})
     description.known_keys(where, options, OPTIONS)
     _check(where, path)
-    pattern = str(Path(path).expanduser())
+    pattern = str(typed_path(path))
     white = description.positive(where, "white", options["white"]) if "white" in options else 0.0
     label = options.get("label") or _label(pattern)
     net = Net(f"outputs {label}", label, "any", returns="image")

@@ -11,7 +11,7 @@ from bench.common.download import DownloadError, download
 from bench.common.errors import BenchError, visible
 from bench.common.text_files import DAMAGE, read_text
 from datasets import File
-from datasets.walking import of_system
+from datasets.walking import of_system, typed_path
 from methods import Weights
 from methods.sealed_json import parsed
 
@@ -22,7 +22,7 @@ Source = File | Weights
 def cache_folder() -> Path:
     """Return the folder for downloads: `BENCH_CACHE`, or the user's cache folder."""
     named = os.environ.get("BENCH_CACHE") or _user_cache()
-    return Path(named).expanduser()
+    return typed_path(named)
 
 
 def _user_cache() -> str:
@@ -36,7 +36,7 @@ def _user_cache() -> str:
 
 def mirrors() -> list[Path]:
     """Return the folders of `BENCH_MIRROR`, a list separated like PATH."""
-    return [Path(p).expanduser() for p in os.environ.get("BENCH_MIRROR", "").split(os.pathsep) if p]
+    return [typed_path(p) for p in os.environ.get("BENCH_MIRROR", "").split(os.pathsep) if p]
 
 
 def fetch(

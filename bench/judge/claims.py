@@ -14,6 +14,7 @@ from bench.judge.tolerance import MARGINS
 from bench.plan.cell import Cell
 from bench.store.results import Result
 from datasets.listing import some
+from datasets.walking import typed_path
 
 AS_RUN = "as run"
 """The protocol of a claim that says of none: whoever claims it says that it is the one that runs."""
@@ -57,7 +58,7 @@ def claims(text: str, cells: Sequence[Cell]) -> dict[str, Rows]:
     """
     if text.strip() == NONE or not cells:
         return {cell.key: [] for cell in cells}
-    path = Path(text).expanduser()
+    path = typed_path(text)
     if path.suffix.lower() == ".csv" or path.is_file():
         return _of_file(path, cells)
     numbers = _numbers(text)
@@ -78,7 +79,7 @@ def remark(text: str, claimed: Mapping[str, Rows]) -> str:
             f"mse:{float(value) * 255**2:.4g}"
         )
     used = {row["origin"] for rows in claimed.values() for row in rows}
-    path = Path(text).expanduser()
+    path = typed_path(text)
     count = len(numbered_rows(path, COLUMNS, _NEEDED)) if path.is_file() else len(used)
     return f"CLAIM={text}: {len(used)} of {count} rows are of these results" if len(used) < count else ""
 

@@ -11,6 +11,7 @@ from bench.common.parsing import unknown
 from bench.common.text_files import DAMAGE, read_text
 from bench.train.recipe import Recipe
 from bench.train.weights_file import FOLDER
+from datasets.walking import typed_path
 from methods.sealed_json import parsed
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def initial_weights(recipe: Recipe, *folders: Path) -> "tuple[Recipe, dict[str, 
 def weights_of(recipe: Recipe, *folders: Path) -> Path:
     """Return the file that `start` of a recipe means: of several with one name, that of the recipe's noise."""
     if recipe.start.endswith(".safetensors"):
-        path = Path(recipe.start).expanduser()
+        path = typed_path(recipe.start)
         if not path.is_file():
             raise BenchError(f"START={recipe.start}: there is no such file")
         return path

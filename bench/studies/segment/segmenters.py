@@ -10,6 +10,7 @@ from bench.common.errors import BenchError
 from bench.common.files import as_recorded
 from bench.common.text_files import DAMAGE, read_text
 from bench.studies.segment.evaluation import scheme
+from datasets.walking import typed_path
 from methods.sealed_json import parsed
 from methods.trained_here import FOLDER, records
 
@@ -65,7 +66,7 @@ def fitting(dataset: "Dataset", word: str = "", folder: Path | None = None) -> S
             f"no segmentation network for the {len(names)} classes of dataset {dataset.name}; train one: "
             f"make train METHOD=ding-liu-joint DATA={dataset.name}-train, or give SEGMENTER=file.safetensors"
         )
-    path = Path(word).expanduser()
+    path = typed_path(word)
     if not path.is_file():
         raise BenchError(f"SEGMENTER={word}: no such file; expected a .safetensors file of make train")
     found = _described(path)
