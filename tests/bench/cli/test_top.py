@@ -210,3 +210,19 @@ def test_a_folder_without_results_is_one_line_and_damaged_records_are_named(two,
     path.write_bytes(b"PAR1")
     assert main(["compare-runs", "--a", str(a), "--b", str(b)]) == 0
     assert f"left out {path}: it is no whole Parquet file" in capsys.readouterr().err
+
+
+def test_what_bears_one_name_in_two_folders_of_results_and_is_not_the_same_is_said(tmp_path, photographs, capsys):
+    a, b, method = tmp_path / "a", tmp_path / "b", tmp_path / "mine.py"
+    for out, factor in ((a, 0.9), (b, 0.8)):
+        method.write_text(f"def denoise(noisy, sigma):\n    return {factor} * noisy\n")
+        if out == b:
+            Image.open(photographs / "coins.png").transpose(Image.Transpose.ROTATE_180).save(photographs / "coins.png")
+        cells = plan(Request(f"median,{method}", str(photographs), "25"))[0]
+        run_campaign(cells, Store(out / "runs"), Settings("cpu", jobs=1))
+    assert main(["compare-runs", "--a", str(a), "--b", str(b), "--table", str(tmp_path / "t.csv")]) == 0
+    rows = {row["method"]: row["inputs_changed"] for row in rows_of(tmp_path / "t.csv")}
+    assert rows == {"Median": "contents of the images", "mine": "contents of the images, code of the method"}
+    printed = capsys.readouterr().out
+    assert printed.count(" contents of the images\n") == 1
+    assert printed.count(" contents of the images, code of the method\n") == 1
