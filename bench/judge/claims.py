@@ -33,12 +33,18 @@ Rows = list[dict[str, str]]
 
 
 def claimed(result: Result, metric: str) -> Claim | None:
-    """Return what a person claims of the mean of a result; None where they claim nothing."""
+    """Return what a person claims of the mean of a result; None where they claim nothing.
+
+    Where they claim different numbers of different seeds, the first seed's counts, and its origin says the others.
+    """
     rows = [row for record in result.records for row in record.provenance.get("claims", ()) if row["metric"] == metric]
     if not rows:
         return None
-    as_run = rows[0]["protocol"] == AS_RUN
-    return Claim(**rows[0], draw=result.rules.noise_draw if as_run else "")
+    first = rows[0]
+    others = dict.fromkeys(row["origin"] for row in rows if row["value"] != first["value"])
+    origin = "; another seed's is ".join((first["origin"], *others))
+    as_run = first["protocol"] == AS_RUN
+    return Claim(**first | {"origin": origin}, draw=result.rules.noise_draw if as_run else "")
 
 
 def claims(text: str, cells: Sequence[Cell]) -> dict[str, Rows]:

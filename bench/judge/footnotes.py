@@ -7,6 +7,7 @@ from bench.common.naming import listed
 from bench.judge.audit_findings import Part, overlap_footnotes
 from bench.judge.family import families
 from bench.store.results import Result
+from datasets.listing import some
 
 SELF_SCORE = (
     "self-score estimates mean squared error plus noise variance, in squared grey levels, from held-out pixels: it "
@@ -23,10 +24,31 @@ PREDICTED_NOISE = (
 
 
 def averaged(results: Sequence[Result]) -> str:
-    """Say over which seeds the numbers are means, and what ± is where there are several."""
-    seeds = sorted({seed for result in results for seed in result.seeds})
-    several = any(len(result.seeds) > 1 for result in results)
-    return f"mean over seeds {listed(seeds)}" + ("; ± is the standard deviation over them" if several else "")
+    """Say over which seeds the numbers are means, whose they are where they differ, and what ± is.
+
+    A degradation without chance has seed 0 whatever was asked, and says nothing of the others.
+    """
+    groups: dict[tuple[int, ...], list[Result]] = {}
+    for result in [one for one in results if one.about["random"]] or results:
+        groups.setdefault(tuple(result.seeds), []).append(result)
+    several = "; ± is the standard deviation over them" * any(len(seeds) > 1 for seeds in groups)
+    if len(groups) == 1:
+        return f"mean over seeds {listed(*groups)}{several}"
+    labels = [{result.label for result in group} for group in groups.values()]
+    shared = {label for label in set[str]().union(*labels) if sum(label in group for group in labels) > 1}
+
+    def named(result: Result) -> str:
+        where = f" on {result.dataset}, {result.noise}" if result.label in shared else ""
+        return f"{result.label}{where}"
+
+    whose = (f"{listed(seeds)} of {some(list(dict.fromkeys(map(named, of))))}" for seeds, of in groups.items())
+    return f"seeds differ: mean over seeds {'; over seeds '.join(whose)}{several}"
+
+
+def seeds_said(results: Sequence[Result]) -> bool:
+    """Whether a table that says no seeds must say `averaged`: they are several, or not the same of all."""
+    random = [tuple(result.seeds) for result in results if result.about["random"]]
+    return len(set(random)) > 1 or any(len(seeds) > 1 for seeds in random)
 
 
 def footnotes(results: Sequence[Result]) -> list[str]:

@@ -14,6 +14,16 @@ METRICS = ("psnr", "ssim", "mse")
 DECIMALS = 4
 """Of the numbers, as in files; what differs by less is not said to have changed."""
 
+INPUTS = {
+    "data": "contents of the images",
+    "weights": "weights",
+    "code": "code of the method",
+    "opened": "files that the method opens",
+    "outputs": "finished outputs",
+    "harness": "code of the benchmark",
+}
+"""Parts of what determines a result that bear one name and may yet be others, by their names in a record."""
+
 CELL = ("method", "dataset", "degradation", "protocol", "seed")
 
 
@@ -31,6 +41,8 @@ class Change:
         On the PSNR.
     images : int
         How many images have another score, or are there in one only.
+    inputs : tuple of str
+        What a person brought is other than in A, of `INPUTS`: the two are then not one thing measured twice.
     """
 
     cell: tuple[str, ...]
@@ -39,6 +51,7 @@ class Change:
     verdict_a: str
     verdict_b: str
     images: int
+    inputs: tuple[str, ...] = ()
 
     def difference(self, metric: str) -> float:
         """Return B minus A, of the numbers as they are shown."""
@@ -58,7 +71,8 @@ class Change:
             numbers |= {f"{metric}_a": self.a[metric], f"{metric}_b": self.b[metric]}
             numbers[f"{metric}_difference"] = self.difference(metric)
         verdicts = {"verdict_a": self.verdict_a, "verdict_b": self.verdict_b}
-        return dict(zip(CELL, self.cell, strict=True)) | numbers | verdicts | {"images_changed": self.images}
+        others = {"images_changed": self.images, "inputs_changed": ", ".join(self.inputs)}
+        return dict(zip(CELL, self.cell, strict=True)) | numbers | verdicts | others
 
 
 @dataclass(frozen=True)
@@ -147,7 +161,13 @@ def _change(cell: tuple[str, ...], a: Record, b: Record) -> Change:
         or any(_differs(*(r[name].get(metric) for r in rows)) for metric in METRICS)
         for name in rows[0] | rows[1]
     )
-    return Change(cell, means[0], means[1], _verdict(a), _verdict(b), images)
+    return Change(cell, means[0], means[1], _verdict(a), _verdict(b), images, _other_inputs(a, b))
+
+
+def _other_inputs(a: Record, b: Record) -> tuple[str, ...]:
+    """Name the inputs of two records of one name that are not the same, whether or not the numbers are."""
+    first, second = (record.provenance.get("identity", {}) for record in (a, b))
+    return tuple(said for name, said in INPUTS.items() if first.get(name) != second.get(name))
 
 
 def _verdict(record: Record) -> str:

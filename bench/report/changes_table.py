@@ -47,6 +47,8 @@ def _lines(change: Change) -> Iterator[tuple[str, str, str, str]]:
         yield "verdict", change.verdict_a, change.verdict_b, ""
     if change.images:
         yield "images", "", "", f"{change.images} differ"
+    if change.inputs:
+        yield "other", "", "", ", ".join(change.inputs)
 
 
 def _sums(found: Changes) -> Iterator[str]:

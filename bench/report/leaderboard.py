@@ -8,7 +8,7 @@ from bench.common.errors import visible
 from bench.common.latex import latex_escaped
 from bench.common.tables import csv_lines, csv_text, json_text, latex_text, markdown_escaped, markdown_text
 from bench.degradation import PAIRS
-from bench.judge.footnotes import PREDICTED_NOISE, SELF_SCORE, averaged, footnotes
+from bench.judge.footnotes import PREDICTED_NOISE, SELF_SCORE, averaged, footnotes, seeds_said
 from bench.report.columns import FILE, MARKDOWN, Entry, best_first, columns, entry, heading, stored, text
 from bench.store.records import distinct_slug, score_columns
 from bench.store.results import Result
@@ -65,7 +65,7 @@ class Leaderboard:
             return [SELF_SCORE]
         results = [row.result for row in self.entries]
         lines = [PREDICTED_NOISE] if results[0].predicts_noise else []
-        return lines + ([averaged(results)] if any(len(result.seeds) > 1 for result in results) else [])
+        return lines + [averaged(results)] * seeds_said(results)
 
     @property
     def choices(self) -> str:

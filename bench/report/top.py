@@ -10,6 +10,7 @@ from bench.common.errors import BenchError
 from bench.common.naming import listed
 from bench.common.parsing import unknown
 from bench.degradation import parse
+from bench.judge.footnotes import remarks
 from bench.judge.ledger import ledger
 from bench.judge.verified import committed
 from bench.report.columns import entry
@@ -27,7 +28,7 @@ class Place:
     Attributes
     ----------
     dataset, colour, degradation, metric : str
-        What it is of; `colour` as in the ledger.
+        What it is of; `colour` as in the ledger. Folders of one name and other images are told apart.
     place : int
         1 for the best; equal numbers share one.
     value : str
@@ -41,7 +42,9 @@ class Place:
     verdict : str
         Of a measured number that was published too.
     source : str
-        Where it stands.
+        Where it stands; of a record also how many images its mean is of, where some failed.
+    warnings : str
+        What is likely wrong with a measured number, as its record says.
     """
 
     dataset: str
@@ -55,6 +58,7 @@ class Place:
     protocol: str
     verdict: str
     source: str
+    warnings: str = ""
 
 
 def places(results: Iterable[Result], data: str, noise: Sequence[str], metric: str) -> list[Place]:
@@ -120,11 +124,15 @@ def _measured(results: Iterable[Result], names: tuple[str, str, str], metric: st
         if not known & {typed, dataset, f"folder {typed}"} or (published and not result.ledger):
             continue  # a person's folder that is named as a published set is not that set
         if not math.isnan(value):
-            row, colour = entry(result), result.ledger[1] if result.ledger else of["colour"]
+            row = entry(result)
+            colour = result.ledger[1] if result.ledger and result.rules.gray == "none" else of["colour"]
+            images = f", {result.counted} images" * bool(result.failed_images)
             yield Place(
-                dataset, colour, result.degradation, metric, 0, format(value, shown()[metric].form), MEASURED,
+                dataset if result.ledger else result.dataset, colour, result.degradation, metric, 0,
+                format(value, shown()[metric].form), MEASURED,
                 result.label, result.protocol, row.verdicts[metric].title if metric in row.verdicts else "",
-                f"your record, seed{'s' * (len(result.seeds) > 1)} {listed(result.seeds)}",
+                f"your record, seed{'s' * (len(result.seeds) > 1)} {listed(result.seeds)}{images}",
+                "; ".join(remarks(result, "warnings")),
             )  # fmt: skip
 
 
@@ -168,9 +176,14 @@ def _ranked(found: Sequence[Place], degradation: str, metric: str) -> Iterator[P
     better = 1 if shown()[metric].better == "low" else -1
     here = sorted(
         (one for one in found if one.degradation == degradation),
-        key=lambda one: (one.colour, better * float(one.value), ORIGINS.index(one.origin), one.method),
+        key=lambda one: (*_images(one), better * float(one.value), ORIGINS.index(one.origin), one.method),
     )
-    for _, group in groupby(here, key=lambda one: one.colour):
+    for _, group in groupby(here, key=_images):
         rows = list(group)
         values = [float(row.value) for row in rows]
         yield from (replace(row, place=values.index(value) + 1) for row, value in zip(rows, values, strict=True))
+
+
+def _images(place: Place) -> tuple[str, str]:
+    """Return what numbers that are ranked together have in common."""
+    return place.dataset, place.colour

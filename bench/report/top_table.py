@@ -27,12 +27,17 @@ def print_places(out: Console, rows: Sequence[Place]) -> None:
             grid.add_column(heading, justify="right" if right else "left", no_wrap=True)
         for heading in ("Method", "Protocol", "Source"):
             grid.add_column(heading, overflow="fold")
+        warned: dict[str, None] = {}
         for row in group:
+            if row.warnings:
+                warned.setdefault(f"WARNING: {row.method}, {row.protocol}: {row.warnings}")
             what = row.origin + (f", {row.verdict}" if row.verdict else "")
             style = "" if row.origin == PUBLISHED else "bold"
             texts = (str(row.place), row.value, what, row.method, row.protocol, row.source)
             grid.add_row(*(Text(visible(text), style) for text in texts))
         (out if out.is_terminal else plain(file=out.file, width=WIDE)).print(grid)
+        for line in warned:
+            out.print(visible(line), style="bold yellow", markup=False, soft_wrap=True)
     out.print("published numbers are their papers'; only those of one protocol are comparable", style="dim")
 
 

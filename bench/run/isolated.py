@@ -33,6 +33,12 @@ AGAIN = 2**20
 DRIFTS = "gives another result at the end of a run than before: it keeps something from image to image"
 """What is said of a method whose result rests on the images before."""
 
+MIXES = (
+    "gives an image another result alone than in a batch with others, whose size is that of the device: mean over the "
+    "last two dimensions, not over the batch"
+)
+"""What is said of a method that looks at the other images of a batch."""
+
 
 def foreign(cell: Cell) -> bool:
     """Whether a cell's method is of foreign origin and no program, which is a process already.
@@ -101,6 +107,8 @@ def _remote(process: ChildProcess, described: Runner, device: str) -> dict[str, 
     spent = [0.0]
     calls: list[tuple[Any, float | None, bytes, str]] = []
     """The first call and the last one that were small: what was given, and the output."""
+    alone: list[bool] = []
+    """Whether the first image of the first batch has the same result alone."""
 
     def run(noisy: "Tensor", sigma: float | None) -> "Tensor":
         given = noisy.cpu().numpy()
@@ -114,9 +122,13 @@ def _remote(process: ChildProcess, described: Runner, device: str) -> dict[str, 
         denoised = torch.frombuffer(bytearray(pixels), dtype=getattr(torch, number)).reshape(shape)
         if denoised.shape != noisy.shape:
             raise BenchError(f"returned shape {tuple(denoised.shape)}; expected {tuple(noisy.shape)}")
+        if len(given) > 1 and not alone:
+            alone.append(not changed(given[:1], sigma, denoised[:1].numpy().tobytes(), number))
         return denoised.to(noisy.device)
 
     def finish() -> dict[str, Any]:
+        if UNSTEADY not in described.warnings and False in alone:
+            described.warnings.append(MIXES)
         if process.alive and UNSTEADY not in described.warnings and any(changed(*call) for call in calls):
             described.warnings.append(DRIFTS)
         return process.call(_finish) if process.alive else {"opened": Opened(unseen=("ended before it was through",))}

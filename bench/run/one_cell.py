@@ -23,7 +23,7 @@ from bench.run.saving import needs_floats
 from bench.run.scoring import rows_of
 from bench.run.seen import Seen, faults_of, in_threads
 from bench.run.settings import Settings
-from bench.run.suspicion import references_opened, traces, untraced
+from bench.run.suspicion import ROUNDED, references_opened, rounded, traces, untraced
 from bench.run.watched import watching
 from bench.score.scorer import TOGETHER
 from bench.store.opened import Opened
@@ -107,6 +107,7 @@ def run_part(cell: Cell, settings: Settings, progress: CellProgress) -> Part:
     seen = Seen()
     traced: list[belonging.Trace] = []
     scarce: list[str] = []
+    whole: list[bool] = []
     scored, total = 0, 0.0
     with (
         closing(run_method(cell, images, settings, device, how, failed)) as outputs,
@@ -120,6 +121,7 @@ def run_part(cell: Cell, settings: Settings, progress: CellProgress) -> Part:
                 rows = rows_of(cell, group, device, scarce, exact=exact)
                 seen.add(of_group, rows, faults_of(group, begin, recorded=cell.degradation.recorded))
                 traced += traces(cell, group)
+                whole += rounded(cell, group)
                 scored, total = scored + len(rows), total + sum(row["psnr"] for row in rows)
             with clock.part("score"):
                 seen.wait(failed, threads)
@@ -136,7 +138,7 @@ def run_part(cell: Cell, settings: Settings, progress: CellProgress) -> Part:
         "drivers": devices.drivers(device),
         "peak_memory": devices.peak_memory(device) + how.pop("workers_memory", 0),
         **how,
-        "notes": [*how.get("notes", ()), *scarce],
+        "notes": [*how.get("notes", ()), *scarce, *[ROUNDED] * (bool(whole) and all(whole))],
         "warnings": [
             *how.get("warnings", ()),
             *references_opened(cell, opened),

@@ -9,6 +9,8 @@ from bench.store.opened import Opened
 from datasets.listing import counted, some
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from bench.score import belonging
 
 
@@ -27,6 +29,35 @@ def untraced(found: "list[belonging.Trace]") -> list[str]:
     from bench.score import belonging
 
     return [belonging.UNTRACED] * belonging.untraced(found)
+
+
+ROUNDED = (
+    "outputs are whole grey levels: they were rounded before they came here, and this protocol says that they are not"
+)
+"""What is noted where a protocol without rounding cannot take it back; worth some thousandths of a dB."""
+
+
+def rounded(cell: Cell, outputs: list[Output]) -> list[bool]:
+    """Return for outputs of one shape whether each is of whole grey levels, made of noise that is not.
+
+    Under protocols that round outputs nothing is looked at.
+    """
+    if cell.protocol.output != "float":
+        return []
+    _, noisy, denoised = arrays_of(outputs)
+    return [_is_whole(output) and not _is_whole(given) for given, output in zip(noisy, denoised, strict=True)]
+
+
+def _is_whole(image: "np.ndarray") -> bool:
+    """Whether all values of an image, 1.0 = white, are whole levels of 8 bit."""
+    import numpy as np
+
+    levels = image * 255
+    return bool(np.abs(levels - np.rint(levels)).max() < LEVEL)
+
+
+LEVEL = 1e-3
+"""Of a grey level: as near float32 comes to whole ones."""
 
 
 def references_opened(cell: Cell, opened: Opened) -> list[str]:

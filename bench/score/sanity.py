@@ -46,6 +46,10 @@ nothing is said of it where there are `MANY`."""
 MOST_LINES = 4
 """Of a result: by chance hundreds of small images show dozens of causes, each on one or two."""
 
+FAR, NEAR, TURN, MATTERS = 0.75, 0.15, 256 / 255, 0.95
+"""Errors of pixels, 1.0 = white, that no denoiser makes and that a good one does; one turn of 8 bit, after which far
+pixels are near where values ran over; and the share of the squared error that must be left at most without them."""
+
 CONSTANT = "returns a constant image"
 UNCHANGED = "returns its input unchanged"
 REFERENCE = "returns the clean image itself: is the reference where the output should be?"
@@ -58,6 +62,7 @@ WHITE_65535 = "returns values from 0 to 65535"
 SYMMETRIC = "returns values from -1 to 1 (OUTPUT=-1..1 converts them)"
 INVERTED = "returns the negative of the image"
 DARK = "returns values that were divided by 255 once too often"
+WRAPPED = "returns values that ran over the ends of 8 bit, white as black: clip to 0 to 255 before the change to uint8"
 GAMMA = "returns values on another tone curve (gamma)"
 CONTRAST = "returns another brightness or contrast"
 GRAY = "returns gray for colour"
@@ -144,11 +149,32 @@ def _plain(clean: Image, noisy: Image, denoised: Image, shown: Image, before: Im
     axes = (1, 2, 3)
     spread = clean.std(axes)
     constant = (np.ptp(denoised, axes) < 1e-3) & (spread / 5 > 1e-3)
-    reference = (np.abs(denoised - clean).max(axes) < 1e-5) & (spread > 0.01)
+    error = np.abs(denoised - clean)
+    reference = (error.max(axes) < 1e-5) & (spread > 0.01)
+    wrapped = np.array([_wrapped(*images) for images in zip(clean, noisy, denoised, error > FAR, strict=True)])
+    del error
     unchanged = squared_errors(shown, np.clip(noisy, 0, 1)) < 1e-3 * before
     noisier = before > 1e-9
-    seen = {CONSTANT: constant, REFERENCE: noisier & reference, UNCHANGED: noisier & unchanged}
+    seen = {CONSTANT: constant, REFERENCE: noisier & reference, UNCHANGED: noisier & unchanged, WRAPPED: wrapped}
     return [next((cause for cause, images in seen.items() if images[i]), "") for i in range(len(clean))]
+
+
+def _wrapped(clean: Image, noisy: Image, denoised: Image, far: Image) -> bool:
+    """Whether the pixels of an output that are far off are right, and the image smoother, one turn of 8 bit on."""
+    if not far.any():
+        return False
+    off = (denoised - clean)[far]
+    on = off - np.sign(off) * TURN
+    if np.median(np.abs(on)) > NEAR or np.median(np.abs((noisy - clean)[far])) > FAR / 2:
+        return False
+    turned = denoised.copy()
+    turned[far] = clean[far] + on
+    rest = squared_error(np.clip(turned, 0, 1), clean)
+    return rest < MATTERS * squared_error(np.clip(denoised, 0, 1), clean) and _variation(turned) < _variation(denoised)
+
+
+def _variation(image: Image) -> float:
+    return sum(float(np.abs(np.diff(image, axis=axis)).sum()) for axis in (0, 1))
 
 
 def _cause(

@@ -1,7 +1,7 @@
 """Records of another machine taken into a store: nothing there is overwritten, and what disagrees is named."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ from bench.common.atomic import write_whole
 from bench.common.errors import BenchError
 from bench.plan.cell import REQUESTED, Failure
 from bench.store import claims
-from bench.store.records import ADVICE, Record, Store, score_columns
+from bench.store.parquet import encoded
+from bench.store.records import ADVICE, Record, Store, read, score_columns
 
 TOLERANCE = 1e-4
 """Scores that differ by no more agree: processors round otherwise, and tables show no more."""
@@ -60,7 +61,8 @@ def merge(source: Store, target: Store) -> Merged:
         raise BenchError(f"FROM={source.folder}: is the folder that it would be merged into; name another OUT")
     merged = Merged()
     there = {_key(path): path for path in target.paths()}
-    records = [_take(path, source, target, there, merged) for path in source.paths()]
+    orders = _orders(source, target)
+    records = [_take(path, source, target, there, orders.get(path), merged) for path in source.paths()]
     answered = {_request(record) for record in records if record}
     _take_failures(source, target, answered, merged)
     _take_claims(source, target, merged)
@@ -68,14 +70,20 @@ def merge(source: Store, target: Store) -> Merged:
     return merged
 
 
-def _take(path: Path, source: Store, target: Store, there: Mapping[str, Path], merged: Merged) -> Record | None:
-    """Take a record over, where the target lacks it; return it where it can be used."""
+def _take(
+    path: Path, source: Store, target: Store, there: Mapping[str, Path], order: int | None, merged: Merged
+) -> Record | None:
+    """Take a record over, where the target lacks it, with an order if it has one; return it where it can be used."""
     record = source.usable(path, pictures=True)
     if record is None:
         return None
     place = there.get(_key(path), target.folder / path.relative_to(source.folder))
     if not place.exists():
-        write_whole(place, path.read_bytes(), advice=ADVICE)
+        content = path.read_bytes()
+        if order is not None:
+            whole = read(path)
+            content = encoded(whole.images, whole.provenance | {"order": order})
+        write_whole(place, content, advice=ADVICE)
         merged.taken += 1
         return record
     here = target.usable(place, pictures=True)
@@ -87,6 +95,38 @@ def _take(path: Path, source: Store, target: Store, there: Mapping[str, Path], m
     else:
         merged.same += 1
     return record
+
+
+def _orders(source: Store, target: Store) -> dict[Path, int]:
+    """Return the order that records get which other code made of a cell, where the target has some of it.
+
+    Each store counts for itself, and its counts say nothing beside those of another: the record that came last by the
+    clock comes last.
+    """
+    kept, keys = _by_cell(target.paths()), set(map(_key, target.paths()))
+    orders: dict[Path, int] = {}
+    for cell, paths in _by_cell(source.paths()).items():
+        new = [path for path in paths if _key(path) not in keys]
+        here = [_came(record) for path in kept.get(cell, ()) if new and (record := target.usable(path, pictures=False))]
+        there = {path: _came(record) for path in new if (record := source.usable(path, pictures=False))}
+        if here and there:
+            (last, clock), (_, newest) = max(here), max(there.values())
+            for path, (order, _) in there.items():
+                orders[path] = order + last if newest > clock else min(order, last)
+    return orders
+
+
+def _by_cell(paths: Iterable[Path]) -> dict[tuple[str, str], list[Path]]:
+    """Sort records by their cell, which the names of their folder and file say, whatever code they are of."""
+    found: dict[tuple[str, str], list[Path]] = {}
+    for path in paths:
+        found.setdefault((path.parent.name, path.stem.rpartition("_")[0]), []).append(path)
+    return found
+
+
+def _came(record: Record) -> tuple[int, str]:
+    """Return when a record came, in its store and by the clock."""
+    return int(record.provenance.get("order", 0)), str(record.provenance.get("started", ""))
 
 
 def _key(path: Path) -> str:

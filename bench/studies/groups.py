@@ -9,6 +9,7 @@ from bench.plan import fingerprint
 from bench.plan.cell import Cell, Failure
 from bench.plan.resolve import dataset_words, ready_datasets
 from bench.run.images import spread
+from bench.store.records import Store
 from bench.studies.naming import method_identity
 
 
@@ -90,6 +91,20 @@ def grouped(cells: Iterable[Cell], *, seeds_apart: bool = False) -> list[Group]:
             about = zip(("dataset", "degradation", "protocol", "seed"), (name, *shared), strict=False)
             groups.append(Group(dict(about), by_method(alike)))
     return groups
+
+
+def warned(group: Group, store: Store) -> str:
+    """Return what is likely wrong with the results of a group, a line each; empty where nothing seems to be.
+
+    A cell that was finished before runs no more, and so says it nowhere else.
+    """
+    found = {
+        f"\nWARNING: {name}: {line}": None
+        for name, cells in group.methods.items()
+        for cell in cells
+        for line in store.get(cell, ("image",)).provenance.get("warnings", ())
+    }
+    return "".join(found)
 
 
 def by_dataset(cells: Iterable[Cell]) -> dict[str, list[Cell]]:

@@ -18,7 +18,7 @@ from bench.run.settings import Settings
 from bench.score.metrics import shown
 from bench.store.records import Record, Store
 from bench.store.study_files import write_about
-from bench.studies.groups import Group, grouped
+from bench.studies.groups import Group, grouped, warned
 from bench.studies.naming import command, stem
 from bench.studies.text_table import as_text, grid
 
@@ -78,7 +78,7 @@ def build(
         write_csv(Path(f"{path}.csv"), rows, digits=6)
         title = f"{group.first.dataset.title}, {group.first.degradation}, protocol {group.first.protocol.name}"
         write_about(path, title, command("compare", group.cells, metric="" if metric == "psnr" else metric))
-        yield f"\n{where}\n{printable(scores, ranks[where], found, metric)}"
+        yield f"\n{where}\n{printable(scores, ranks[where], found, metric)}{warned(group, store)}"
         if len(scores) > 2:
             from bench.studies.compare.figure import save
 

@@ -14,7 +14,7 @@ from bench.run.campaign import run_campaign
 from bench.run.settings import Settings
 from bench.store.records import Store
 from bench.store.study_files import write_about
-from bench.studies.groups import by_dataset, check_whole, fewer, grouped, unusable
+from bench.studies.groups import by_dataset, check_whole, fewer, grouped, unusable, warned
 from bench.studies.naming import command, stem
 from bench.studies.residuals.patches import batch
 from bench.studies.residuals.table import printable, rows
@@ -84,7 +84,7 @@ def build(
         more = {"images": images, "patches": "" if patches == PATCHES else patches}
         write_about(path, title, command("residuals", group.cells, **more))
         everything += found
-        yield f"\n{title}\n{printable(found)}"
+        yield f"\n{title}\n{printable(found)}{warned(group, store)}"
         yield f"{path}.csv (and .png, .pdf)"
     if table is not None and everything:
         write_table(table, everything, digits=6)

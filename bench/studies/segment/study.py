@@ -20,7 +20,7 @@ from bench.run.campaign import run_campaign
 from bench.run.settings import Settings
 from bench.store.records import Store
 from bench.store.study_files import write_about
-from bench.studies.groups import by_dataset, fewer, grouped, unusable
+from bench.studies.groups import by_dataset, fewer, grouped, unusable, warned
 from bench.studies.naming import command, stem
 from bench.studies.segment.evaluation import compare, scheme, summary
 from bench.studies.segment.segmenters import Segmenter, fitting, load
@@ -88,7 +88,7 @@ def build(
         typed = command("segment", group.cells, segmenter=segmenter and net.path.name, images=images, image=image)
         write_about(path, text.strip().partition("\n")[0], typed)
         everything += rows
-        yield text
+        yield text + warned(group, store)
         yield f"{path}.csv (and .png)"
     if table is not None and everything:
         write_table(table, everything, digits=6)

@@ -18,7 +18,7 @@ from bench.run.campaign import run_campaign
 from bench.run.settings import Settings
 from bench.store.records import Store
 from bench.store.study_files import write_about
-from bench.studies.groups import by_dataset, check_whole, grouped, unusable
+from bench.studies.groups import by_dataset, check_whole, grouped, unusable, warned
 from bench.studies.naming import command, stem
 from bench.studies.where.errors import by_part, error_maps
 from bench.studies.where.table import median_image, printable, summary
@@ -71,7 +71,7 @@ def build(
             yield Failure(group.about, one_line(error))
             continue
         everything += [{**group.about, **{str(k): v for k, v in row.items()}} for row in means.to_dict("records")]
-        yield f"\n{title}\n{printable(means)}"
+        yield f"\n{title}\n{printable(means)}{warned(group, store)}"
         yield f"{name}, {noise}: {path}.csv (and -images.csv, .png, .pdf)"
     if table is not None and everything:
         write_table(table, everything, digits=6)

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from bench.cli.app import main
 from bench.plan.request import Request, plan
@@ -73,6 +74,50 @@ def test_a_folder_that_is_named_as_a_published_set_does_not_stand_among_its_numb
         printed = capsys.readouterr().out
         assert "your record" in printed
         assert "published" not in printed.partition("published numbers are")[0].replace("not published", "")
+
+
+def test_a_number_of_some_images_or_with_a_warning_is_not_ranked_without_a_word(tmp_path, photographs, capsys):
+    out, table = tmp_path / "out", tmp_path / "t.csv"
+    store = Store(out / "runs")
+    shutil.copyfile(photographs / "camera.png", photographs / "tiny.png")
+    Image.open(photographs / "tiny.png").crop((0, 0, 9, 9)).save(photographs / "tiny.png")
+    (cell,) = plan(Request("median", str(photographs), "25"))[0]
+    run_campaign([cell], store, Settings("cpu", jobs=1))
+    record = store.get(cell)
+    record.provenance["warnings"].append("opens the clean images")
+    store.put(cell, record)
+    assert main(["top", "--data", str(photographs), "--noise", "25", "--out", str(out), "--table", str(table)]) == 0
+    printed = capsys.readouterr().out
+    assert "your record, seed 0, 2 of 3 images\n" in printed
+    (line,) = (line for line in printed.splitlines() if line.startswith("WARNING: Median, standard: 2 of 3 images; "))
+    assert line.endswith("; opens the clean images")
+    (row,) = rows_of(table)
+    assert row["warnings"].endswith("; opens the clean images")
+
+
+def test_numbers_of_other_images_in_a_folder_of_that_name_are_not_ranked_together(tmp_path, photographs, capsys):
+    out, table = tmp_path / "out", tmp_path / "t.csv"
+    for turned in (False, True):
+        if turned:
+            Image.open(photographs / "coins.png").transpose(Image.Transpose.ROTATE_180).save(photographs / "coins.png")
+        run_campaign(
+            plan(Request("median,gaussian", str(photographs), "25"))[0], Store(out / "runs"), Settings("cpu", jobs=1)
+        )
+    assert main(["top", "--data", str(photographs), "--noise", "25", "--out", str(out), "--table", str(table)]) == 0
+    rows = rows_of(table)
+    assert [row["place"] for row in rows] == ["1", "2", "1", "2"]
+    assert len({row["dataset"] for row in rows}) == 2
+    assert capsys.readouterr().out.count("PSNR dB\n") == 2
+
+
+def test_colour_images_made_gray_do_not_stand_among_colour_images(tmp_path, capsys):
+    out, table = tmp_path / "out", tmp_path / "t.csv"
+    cells = plan(Request("median", "builtin-rgb", "25", "standard,standard,gray=bt601"))[0]
+    run_campaign(cells, Store(out / "runs"), Settings("cpu", jobs=1))
+    assert main(["top", "--data", "builtin-rgb", "--noise", "25", "--out", str(out), "--table", str(table)]) == 0
+    mine = {row["protocol"]: row["colour"] for row in rows_of(table) if row["source"].startswith("your record")}
+    assert mine == {"standard": "rgb", "standard+gray=bt601": "gray"}
+    assert "builtin-rgb, gray, gaussian:25: PSNR dB\n" in capsys.readouterr().out
 
 
 def test_the_lowest_mse_is_first(tmp_path, photographs, capsys):
@@ -165,3 +210,19 @@ def test_a_folder_without_results_is_one_line_and_damaged_records_are_named(two,
     path.write_bytes(b"PAR1")
     assert main(["compare-runs", "--a", str(a), "--b", str(b)]) == 0
     assert f"left out {path}: it is no whole Parquet file" in capsys.readouterr().err
+
+
+def test_what_bears_one_name_in_two_folders_of_results_and_is_not_the_same_is_said(tmp_path, photographs, capsys):
+    a, b, method = tmp_path / "a", tmp_path / "b", tmp_path / "mine.py"
+    for out, factor in ((a, 0.9), (b, 0.8)):
+        method.write_text(f"def denoise(noisy, sigma):\n    return {factor} * noisy\n")
+        if out == b:
+            Image.open(photographs / "coins.png").transpose(Image.Transpose.ROTATE_180).save(photographs / "coins.png")
+        cells = plan(Request(f"median,{method}", str(photographs), "25"))[0]
+        run_campaign(cells, Store(out / "runs"), Settings("cpu", jobs=1))
+    assert main(["compare-runs", "--a", str(a), "--b", str(b), "--table", str(tmp_path / "t.csv")]) == 0
+    rows = {row["method"]: row["inputs_changed"] for row in rows_of(tmp_path / "t.csv")}
+    assert rows == {"Median": "contents of the images", "mine": "contents of the images, code of the method"}
+    printed = capsys.readouterr().out
+    assert printed.count(" contents of the images\n") == 1
+    assert printed.count(" contents of the images, code of the method\n") == 1

@@ -1,7 +1,7 @@
 """A person's own claims are judged as published numbers are, and never taken for one; no key knows of them."""
 
 import csv
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from io import StringIO
 
 import numpy as np
@@ -295,6 +295,20 @@ def test_a_claim_needs_no_published_method_and_each_metric_has_its_own():
     assert judge(one) is None
     assert judge(one, "ssim").title == "SSIM claim reproduced"
     assert judge(one, "mse") is None
+
+
+def test_claims_that_differ_from_seed_to_seed_are_not_held_against_one_without_a_word():
+    numbers = [("29.50", "CLAIM=29.50"), ("31", "CLAIM=31"), ("29.50", "CLAIM=29.50")]
+    rows = [claim(value) | {"origin": origin} for value, origin in numbers]
+    one = result(29.5)
+    records = [
+        Record(one.records[0].images, one.about | {"seed": seed, "claims": [row]}) for seed, row in enumerate(rows)
+    ]
+    found = judge(replace(one, records=tuple(records)))
+    assert found.published.number == 29.50
+    assert "in your claim (CLAIM=29.50; another seed's is CLAIM=31);" in found.reason
+    same = judge(replace(one, records=(records[0], records[2])))
+    assert "in your claim (CLAIM=29.50);" in same.reason
 
 
 @pytest.mark.parametrize("rules", ["standard", "torch0", "clipped", "standard+channel=y+crop=4"])

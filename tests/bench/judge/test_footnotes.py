@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from bench.judge.footnotes import footnotes
+from bench.judge.footnotes import averaged, footnotes
 from bench.plan.protocol import PROTOCOLS
 from bench.plan.request import Request, plan
 from bench.report.leaderboard import leaderboards, to_csv, to_markdown
@@ -13,6 +13,7 @@ from bench.run.one_cell import run_cell
 from bench.run.settings import Settings
 from bench.store.records import Record
 from bench.store.results import gather
+from tests.bench.report.synthetic import boards_of, record
 
 
 def result(label, dataset, *, trained_on=(), told="not told", noise="25", **columns):
@@ -182,3 +183,25 @@ def test_a_method_under_two_protocols_is_named_once():
         "Median on set12, 25: read as 8 bit",
         "set12, 25: Median told an estimate of sigma, from each image itself (3.0 to 3.0)",
     ]
+
+
+def test_seeds_that_differ_are_said_with_those_whose_they_are():
+    made = [record("NLM", 25, [30.0], seed=7), *(record("Median", 25, [29.0], seed=seed) for seed in range(4))]
+    nlm, median = gather(made)
+    assert averaged([median]) == "mean over seeds 0-3; ± is the standard deviation over them"
+    said = "seeds differ: mean over seeds 7 of NLM; over seeds 0-3 of Median; ± is the standard deviation over them"
+    assert averaged([nlm, median]) == said
+    assert f"- {said}\n" in to_markdown(boards_of(*made))
+    other = gather([record("NLM", 50, [25.0], seed=1)])
+    assert averaged([nlm, *other]) == (
+        f"seeds differ: mean over seeds 7 of NLM on {nlm.dataset}, 25; over seeds 1 of NLM on {nlm.dataset}, 50"
+    )
+    lone = boards_of(record("NLM", 25, [30.0], seed=7), record("Median", 25, [29.0], seed=0))
+    assert "\n- seeds differ: mean over seeds 7 of NLM; over seeds 0 of Median\n" in to_markdown(lone)
+
+
+def test_a_degradation_without_chance_has_no_seeds_that_differ():
+    drawn = [record("NLM", 25, [30.0], seed=seed) for seed in range(2)]
+    fixed = record("NLM", 10, [30.0], degradation="jpeg:10", kind="jpeg", random=False)
+    assert averaged(gather([*drawn, fixed])) == "mean over seeds 0, 1; ± is the standard deviation over them"
+    assert averaged(gather([fixed])) == "mean over seeds 0"

@@ -80,6 +80,23 @@ def test_a_method_whose_result_rests_on_the_images_before_is_warned_of(
     assert any(line.startswith("gives another result at the end of a run") for line in warnings) == ("calls" in before)
 
 
+@pytest.mark.parametrize(("mean", "warned"), [("noisy.mean()", True), ("noisy.mean((1, 2, 3), keepdim=True)", False)])
+def test_a_network_that_looks_at_the_other_images_of_a_batch_is_warned_of(
+    one_cell, photographs, method_file, mean, warned
+):
+    path = method_file(
+        "import torch\n"
+        "class Net(torch.nn.Module):\n"
+        "    def forward(self, noisy):\n"
+        f"        return noisy + 0.3 * ({mean} - 0.4)\n"
+        "model = Net()\n"
+    )
+    cell = one_cell(str(path), photographs)
+    batched = run_cell(cell, replace(CPU, runtime="torch")).provenance["warnings"]
+    assert any("alone than in a batch" in line for line in batched) == warned
+    assert not any("alone than in a batch" in line for line in run_cell(cell, CPU).provenance["warnings"])  # no batch
+
+
 def test_a_script_that_reads_its_arguments_finds_none(one_cell, photographs, method_file):
     before = "import argparse; a = argparse.ArgumentParser(); a.add_argument('--n', default=1); a.parse_args()"
     run_cell(one_cell(str(method_file(denoise("pass", before))), photographs), CPU)

@@ -143,6 +143,23 @@ def test_protocol_float_keeps_the_output_unrounded(one_cell, photographs, method
     assert mse["float"]["camera"] == pytest.approx(((clean - 100.4) ** 2).mean(), rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("rules", "noise", "body", "noted"),
+    [
+        ("float", "25", "(noisy.clamp(0, 1) * 255).round() / 255", True),
+        ("float", "25", "noisy.clamp(0, 1)", False),
+        ("standard", "25", "(noisy.clamp(0, 1) * 255).round() / 255", False),  # it rounds them itself
+        ("float", "jpeg:10", "noisy", False),  # as whole as what it gets
+    ],
+)
+def test_outputs_that_were_rounded_before_are_noted_where_the_protocol_does_not_round(
+    one_cell, photographs, method_file, rules, noise, body, noted
+):
+    path = method_file(f"def denoise(noisy, sigma):\n    return {body}\n")
+    notes = run_cell(one_cell(str(path), photographs, noise, protocol=rules), CPU).provenance["notes"]
+    assert any(note.startswith("outputs are whole grey levels") for note in notes) == noted
+
+
 @pytest.mark.parametrize("device", ["gpu", "cuda:99", "cuda:x"])
 def test_a_device_that_is_not_there(one_cell, photographs, device):
     with pytest.raises(BenchError, match=f"DEVICE={device}"):

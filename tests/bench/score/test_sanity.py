@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, median_filter
 from skimage import data
 
 from bench.score import sanity
@@ -72,6 +72,31 @@ def test_each_fault_is_named(cause):
         found = fault(clean, noisy, FAULTS[cause](good(clean, noisy), noisy))
         assert found is not None
         assert found.cause == cause
+
+
+@pytest.mark.parametrize("name", ["astronaut", "camera", "coffee"])
+def test_values_that_ran_over_the_ends_of_8_bit(name):
+    clean = photograph(name, 256, 256, 0, 100)  # with black and white in it
+    noisy = noise(clean, 25)
+    levels = np.rint(gaussian_filter(noisy, (0.8, 0.8, 0)) * 255)
+    over = (levels < 0) | (levels > 255)
+    assert 0 < over.mean() < 0.1
+    found = fault(clean, noisy, levels.astype(np.int64).astype(np.uint8).astype(np.float32) / 255)
+    assert found is not None
+    assert found.cause == sanity.WRAPPED
+    assert fault(clean, noisy, np.clip(levels, 0, 255) / 255) is None
+
+
+def test_what_is_far_off_for_another_reason_did_not_run_over():
+    """Dots of a halftone that a filter takes away, and impulses that it leaves."""
+    dots = (photograph("camera") > np.random.default_rng(1).random((96, 128, 1))).astype(np.float32)
+    noisy = noise(dots, 25)
+    smooth = fault(dots, noisy, gaussian_filter(dots, (1.5, 1.5, 0)))
+    removed = fault(dots, noisy, median_filter(noisy, (3, 3, 1)))
+    clean = photograph("camera")
+    salted = np.where(np.random.default_rng(2).random(clean.shape) < 0.05, 1 - np.rint(clean), clean).astype(np.float32)
+    left = fault(clean, salted, 0.9 * salted + 0.1 * clean)
+    assert sanity.WRAPPED not in [found and found.cause for found in (smooth, removed, left)]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -16,6 +16,7 @@ from bench.run.settings import Settings
 from bench.store.claims import COLUMNS
 from bench.store.merge import merge
 from bench.store.records import Store
+from bench.store.results import current, gather
 
 
 @pytest.fixture
@@ -70,6 +71,30 @@ def test_other_images_under_one_key_are_a_conflict(machines):
     record = there.get(cells[1])
     there.put(cells[1], replace(record, images=record.images[:1]))
     assert "2 images here and 1 there" in merge(there, here).conflicts[0]
+
+
+@pytest.mark.parametrize("newest", ["here", "there"])
+def test_the_result_of_the_newest_code_stays_the_one_that_is_reported(tmp_path, photographs, newest):
+    """One machine measured a cell by two versions of the code, the other one by a third."""
+    (cell,) = plan(Request("gaussian", str(photographs), "10"))[0]
+    stores = {name: Store(tmp_path / name / "runs") for name in ("here", "there")}
+    run_campaign([cell], stores["here"], Settings("cpu", jobs=1))
+    made = stores["here"].get(cell)
+    (path,) = stores["here"].paths()
+    path.unlink()
+    older = "there" if newest == "here" else "here"
+    for store, years in ((older, (2021, 2022)), (newest, (2023,))):
+        for year in years:
+            identity = made.provenance["identity"] | {"harness": {"scorer": str(year)}}
+            more = {"started": f"{year}-01-01", "key": str(year) * 5, "identity": identity}
+            images = [row | {"psnr": float(year)} for row in made.images]
+            Store(stores[store].folder).put(cell, replace(made, images=images, provenance=made.provenance | more))
+    assert merge(stores["there"], stores["here"]).taken == (2 if newest == "here" else 1)
+    merged = Store(tmp_path / "here" / "runs")
+    assert len(merged.scores(pictures=True)) == 3
+    (kept,) = current(gather(merged.scores()))
+    assert kept.mean("psnr") == 2023
+    assert merge(stores["there"], merged).taken == 0
 
 
 def with_another_pixel(path):

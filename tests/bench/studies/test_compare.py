@@ -10,9 +10,12 @@ from scipy import stats
 
 from bench.cli.app import main
 from bench.judge.paired import Pair, average_ranks, cliques, holm, pairs, signed_rank
-from bench.plan.request import Request
+from bench.plan.request import Request, plan
+from bench.run.campaign import run_campaign
 from bench.run.settings import Settings
+from bench.store.records import Store
 from bench.studies.compare.study import build
+from bench.studies.residuals.study import build as residuals
 
 
 def scores(*rows):
@@ -130,3 +133,15 @@ def test_what_cannot_be_compared_is_one_line(photographs, tmp_path):
     assert "compare needs two" in failure.cause
     (failure,) = build(Request("median,gaussian", str(photographs), "pairs"), tmp_path, settings=settings)
     assert "no reference" in failure.cause
+
+
+@pytest.mark.parametrize("study", [build, residuals])
+def test_what_is_wrong_with_a_result_is_said_also_where_it_was_finished_before(photographs, tmp_path, study):
+    request, store = Request("median,gaussian", str(photographs), "25"), Store(tmp_path / "runs")
+    cells = plan(request)[0]
+    run_campaign(cells, store, Settings("cpu", jobs=1))
+    record = store.get(cells[0])
+    record.provenance["warnings"].append("opens the clean images")
+    store.put(cells[0], record)
+    said = "\n".join(study(request, tmp_path, settings=Settings("cpu", jobs=1)))
+    assert said.count("\nWARNING: Median: opens the clean images\n") == 1
