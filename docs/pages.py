@@ -242,14 +242,16 @@ def open_table() -> str:
 
 
 def links(text: str) -> str:
-    """Return a sentence whose addresses are links in Markdown.
+    """Return a sentence whose addresses are links in Markdown, and whose paths may be broken behind a slash.
 
     Examples
     --------
-    >>> links("https://a.org/b; from http://c.net/d/: all (e, https://f.de/g).")
-    '<https://a.org/b>; from <http://c.net/d/>: all (e, <https://f.de/g>).'
+    >>> links("https://a.org/b; from http://c.net/d/: all (e/f, https://g.de/h).")
+    '<https://a.org/b>; from <http://c.net/d/>: all (e/<wbr>f, <https://g.de/h>).'
     """
-    return ADDRESS.sub(r"<\g<0>>", text)
+    between, found = ADDRESS.split(text), [f"<{address}>" for address in ADDRESS.findall(text)]
+    parts = [re.sub(r"(?<=\w)/(?=\w)", "/<wbr>", part) for part in between]
+    return "".join(part + address for part, address in zip(parts, [*found, ""], strict=True))
 
 
 def table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
