@@ -18,6 +18,9 @@ DOCS = ROOT / "docs"
 LINK = re.compile(r"(?<=\]\()(?!https?:|mailto:|#)([^)\s#]+)(#[^)\s]*)?(?=\))")
 """The target of a link or a picture to a file of the repository, and its anchor."""
 
+ADDRESS = re.compile(r"https?://[^\s<>|,;)]*[^\s<>|,;):.]")
+"""An address in a sentence, without what ends the sentence."""
+
 CODE = re.compile(r"^```.*?^```|`[^`\n]*`", re.DOTALL | re.MULTILINE)
 
 
@@ -168,14 +171,14 @@ def columns_table() -> str:
 
 
 def committed_table() -> str:
-    """Return the columns of every table in `results/`."""
-
-    def head(path: Path) -> str:
+    """Return the columns of every table in `results/`: tables that have the same share a row."""
+    folder = ROOT / "results"
+    tables: dict[str, list[str]] = {}
+    for path in sorted(folder.glob("*.csv")) + sorted((folder / "measured").glob("*.csv")):
         with path.open(newline="", encoding="utf-8") as file:
-            return ", ".join(f"`{name}`" for name in next(csv.reader(file)))
-
-    paths = sorted((ROOT / "results").glob("*.csv")) + sorted((ROOT / "results" / "measured").glob("*.csv"))
-    return table(("file", "columns"), [(f"`{_short(path)}`", head(path)) for path in paths])
+            columns = ", ".join(f"`{name}`" for name in next(csv.reader(file)))
+        tables.setdefault(columns, []).append(f"`{path.relative_to(folder).as_posix()}`")
+    return table(("file", "columns"), [(", ".join(names), columns) for columns, names in tables.items()])
 
 
 def methods_table() -> str:
@@ -188,7 +191,7 @@ def methods_table() -> str:
         licences = sorted({net.weights.licence for net in method.nets if net.weights})
         own = "yours" if method.learned else "none needed"
         rows.append((f"`{method.name}`", method.title, colours(method.nets), sigmas(method.nets),
-                     ", ".join(licences) or own, method.paper))  # fmt: skip
+                     ", ".join(licences) or own, links(method.paper)))  # fmt: skip
     return table(("METHOD", "what it is", "colour", "sigma", "licence of the weights", "paper"), rows)
 
 
@@ -197,8 +200,8 @@ def datasets_table() -> str:
     from datasets import available
 
     sets = sorted(available().values(), key=lambda one: (one.role, one.name))
-    rows = [(f"`{s.name}`", s.title, str(len(s.images)), s.colour, s.role, f"`{s.default_noise}`", s.source, s.licence)
-            for s in sets]  # fmt: skip
+    rows = [(f"`{s.name}`", s.title, str(len(s.images)), s.colour, s.role, f"`{s.default_noise}`", links(s.source),
+             links(s.licence)) for s in sets]  # fmt: skip
     return table(("DATA", "what it is", "images", "colour", "set", "NOISE", "source", "licence"), rows)
 
 
@@ -236,6 +239,19 @@ def open_table() -> str:
         scores = (f"{row['metric'].upper()} {row['published']}", f"{float(row['measured']):.5g}", row["verdict"])
         rows.append((number, row["paper"], *scores, cause, f"{left:+.3f}"))
     return table(("number", "paper", "published", "measured", "verdict", "nearest cause", "what it leaves"), rows)
+
+
+def links(text: str) -> str:
+    """Return a sentence whose addresses are links in Markdown, and whose paths may be broken behind a slash.
+
+    Examples
+    --------
+    >>> links("https://a.org/b; from http://c.net/d/: all (e/f, https://g.de/h).")
+    '<https://a.org/b>; from <http://c.net/d/>: all (e/<wbr>f, <https://g.de/h>).'
+    """
+    between, found = ADDRESS.split(text), [f"<{address}>" for address in ADDRESS.findall(text)]
+    parts = [re.sub(r"(?<=\w)/(?=\w)", "/<wbr>", part) for part in between]
+    return "".join(part + address for part, address in zip(parts, [*found, ""], strict=True))
 
 
 def table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

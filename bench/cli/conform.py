@@ -19,10 +19,7 @@ def command(
     table: options.Table = None,
     out: options.Out = options.RESULTS,
 ) -> None:
-    """Check a method for range, shape, sizes, colour, receptive field; without one, hold packages against definitions.
-
-    It is make conform.
-    """
+    """Check a method for range, shape, sizes, colour, receptive field; without one, packages (make conform)."""
     if not method:
         from bench.cli.printing import print_outcomes
         from bench.studies.conform.tables import build

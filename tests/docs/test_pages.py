@@ -37,6 +37,13 @@ def test_every_link_leads_somewhere(page):
         assert anchor in anchors(page), anchor
 
 
+@pytest.mark.parametrize("page", [path for path in ALL if path.endswith(".md")])
+def test_a_page_has_one_title(page):
+    text = pages.CODE.sub("", (ROOT / page).read_text())
+    assert len(re.findall(r"^# ", text, re.MULTILINE)) == 1
+    assert text.startswith("# ")
+
+
 def test_the_site_has_every_page_once_and_what_pages_link_to():
     config = SimpleNamespace(nav=_navigation())
     named = re.findall(r"[\w/-]+\.md", str(pages.on_config(config).nav))
@@ -63,7 +70,7 @@ def test_a_page_of_a_command_says_what_the_program_says():
     for name in named - {"setup"}:
         does, table = pages.command_page(name)
         assert does.endswith(".")
-        assert "(make" not in does
+        assert f"make {name}" not in does
         for variable, parameter in variables(name).items():
             assert f"| `{variable}` | {parameter.help or ''} |" in table
     assert "| `METHOD` |" in pages.command_page("bench")[1]
@@ -87,6 +94,23 @@ def test_a_table_of_the_site_is_used_and_well_formed(mark):
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1
 
 
+def test_addresses_in_tables_are_links_that_a_narrow_column_may_break():
+    for made in (pages.datasets_table(), pages.methods_table()):
+        assert "<https://" in made
+        assert not re.findall(r"(?<!<)https?://", made)
+
+
+def test_tables_of_the_same_columns_share_a_row():
+    rows = pages.committed_table().splitlines()[2:]
+    columns = [row.split(" | ")[1] for row in rows]
+    assert len(set(columns)) == len(columns)
+    names = [name for row in rows for name in re.findall(r"`([\w/-]+\.csv)`", row.split(" | ")[0])]
+    results = ROOT / "results"
+    assert sorted(names) == sorted(
+        path.relative_to(results).as_posix() for path in (*results.glob("*.csv"), *results.glob("measured/*.csv"))
+    )
+
+
 def test_links_of_the_site_are_those_of_the_repository():
     page = SimpleNamespace(file=SimpleNamespace(src_uri="concepts/verdict.md"))
     text = "[a](../../results/README.md#verdicts) [b](protocol.md) [c](../../README.md) ![e](../images/f.png)"
@@ -98,7 +122,7 @@ def test_links_of_the_site_are_those_of_the_repository():
 
 
 def test_examples_of_the_code_of_pages_hold():
-    assert doctest.testmod(pages) == (0, 1)
+    assert doctest.testmod(pages) == (0, 2)
 
 
 def test_the_readme_is_short():

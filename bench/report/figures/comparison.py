@@ -129,5 +129,5 @@ def _limits(axes: "Axes", drawn: Sequence[float], noisy: float, height: float, *
         low = max(low, 0.0)
     axes.set_xlim((10**low, 10**high) if log else (low, high))
     if not near and math.isfinite(noisy):
-        side, sign = (0.02, "<") if place < low else (0.98, ">")
+        side, sign = (0.02, "<") if place < low else (0.95, ">")  # clear of the value beside it
         axes.plot(side, height, sign, color=SOFT, ms=5, transform=axes.get_yaxis_transform(), clip_on=False)

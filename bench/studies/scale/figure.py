@@ -12,6 +12,9 @@ PARTS = ("images", "cells", "records", "workers")
 RESOLUTION = 130
 """Dots an inch."""
 
+FINE = 100
+"""Up to so large a ratio of seconds an axis is labelled at 1, 2 and 5, beyond it at powers of ten."""
+
 
 def save(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Draw seconds against images, cells, records and workers, and save them as PNG.
@@ -33,7 +36,7 @@ def save(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
 
 
 def _chart(axes: Any, part: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
     plain = FuncFormatter(lambda value, _: f"{value:,.12g}")
     lines: dict[str, list[tuple[float, float]]] = {}
@@ -52,6 +55,8 @@ def _chart(axes: Any, part: str, rows: Sequence[Mapping[str, Any]]) -> None:
         axes.plot(of, straight, color=styles.SOFT, linewidth=0.7, linestyle=":", zorder=0)
     counts = sorted({count for points in lines.values() for count, _ in points})
     axes.xaxis.set(major_locator=FixedLocator(counts), major_formatter=plain, minor_locator=NullLocator())
-    axes.yaxis.set(major_formatter=plain, minor_locator=NullLocator())
+    drawn = [seconds for points in lines.values() for _, seconds in points]
+    steps = (1.0, 2.0, 5.0) if drawn and max(drawn) / min(drawn) < FINE else (1.0,)
+    axes.yaxis.set(major_locator=LogLocator(subs=steps), major_formatter=plain, minor_locator=NullLocator())
     if lines:
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17))

@@ -300,6 +300,15 @@ def test_the_noisy_input_is_a_line_where_it_is_near():
         assert (high - low) < 1.6 * 4
 
 
+def test_the_arrow_to_a_noisy_input_far_away_is_clear_of_its_value():
+    boards = boards_of(*(record(label, 25, [30.0, 35.0]) for label in "ab"))
+    figure = comparison_figure(boards, looks_of(boards))
+    figure.canvas.draw()
+    axes = figure.axes[2]
+    (arrow,) = [line for line in axes.lines if line.get_marker() == ">"]
+    assert axes.texts[-1].get_window_extent().x0 - arrow.get_window_extent().x1 > 0.06 * figure.dpi  # inches
+
+
 # Cost
 
 

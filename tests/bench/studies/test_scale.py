@@ -6,7 +6,7 @@ import pytest
 
 from bench.cli.app import main
 from bench.store import verified
-from bench.studies.scale import growth, simulation
+from bench.studies.scale import figure, growth, simulation
 from bench.studies.scale.simulation import Job, campaign, longest, simulated
 
 
@@ -69,6 +69,23 @@ def test_the_command_writes_a_table_and_charts(tmp_path, monkeypatch, capsys):
     assert [row["count"] for row in rows if row["what"] == "planned"] == ["100", "200"]
     assert [row["count"] for row in rows if row["what"] == "stored"] == ["30"]
     assert (tmp_path / "scale.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "labels"),
+    [((0.12, 0.92), ["0.2", "0.5", "1"]), ((25.0, 400_000.0), ["100", "1,000", "10,000", "100,000"])],
+)
+def test_an_axis_of_seconds_has_more_than_one_label(seconds, labels):
+    from matplotlib.figure import Figure
+
+    axes = Figure().add_subplot()
+    rows = [{"what": "run", "count": 50 * n, "seconds": s} for n, s in enumerate(seconds, 1)]
+    figure._chart(axes, "images", rows)
+    low, high = axes.get_ylim()
+    shown = [
+        text.get_text() for at, text in zip(axes.get_yticks(), axes.get_yticklabels(), strict=True) if low <= at <= high
+    ]
+    assert shown == labels
 
 
 def test_another_word_is_refused(capsys):
