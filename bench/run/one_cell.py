@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from bench.run.saving import needs_floats
 from bench.run.scoring import rows_of
 from bench.run.seen import Seen, faults_of, in_threads
 from bench.run.settings import Settings
-from bench.run.suspicion import ROUNDED, references_opened, rounded, traces, untraced
+from bench.run.suspicion import ROUNDED, Look, looks, odd_images, references_opened, rounded, traces, untraced
 from bench.run.watched import watching
 from bench.score.scorer import TOGETHER
 from bench.store.opened import Opened
@@ -61,11 +61,14 @@ class Part:
         The error of each image that failed alone.
     about : dict
         What the record's provenance says of where and how that was.
+    clean : dict
+        What is to be known of a person's clean images beside each other.
     """
 
     seen: Seen
     failed: dict[str, Exception]
     about: dict[str, Any]
+    clean: dict[str, Look] = field(default_factory=dict)
 
 
 def run_cell(
@@ -108,6 +111,7 @@ def run_part(cell: Cell, settings: Settings, progress: CellProgress) -> Part:
     traced: list[belonging.Trace] = []
     scarce: list[str] = []
     whole: list[bool] = []
+    clean: dict[str, Look] = {}
     scored, total = 0, 0.0
     with (
         closing(run_method(cell, images, settings, device, how, failed)) as outputs,
@@ -122,6 +126,7 @@ def run_part(cell: Cell, settings: Settings, progress: CellProgress) -> Part:
                 seen.add(of_group, rows, faults_of(group, begin, recorded=cell.degradation.recorded))
                 traced += traces(cell, group)
                 whole += rounded(cell, group)
+                clean |= looks(cell, of_group)
                 scored, total = scored + len(rows), total + sum(row["psnr"] for row in rows)
             with clock.part("score"):
                 seen.wait(failed, threads)
@@ -145,7 +150,7 @@ def run_part(cell: Cell, settings: Settings, progress: CellProgress) -> Part:
             *(() if any(seen.faults) else untraced(traced)),
         ],
     }
-    return Part(seen, failed, about)
+    return Part(seen, failed, about, clean)
 
 
 def part_of(cell: Cell, names: Collection[str]) -> Cell:
@@ -177,6 +182,7 @@ def joined(cell: Cell, parts: Sequence[Part]) -> Record:
         "warnings": [
             *_missing(failed, len(cell.dataset.images)),
             *cell.dataset.warnings,
+            *odd_images(cell, {name: look for part in parts for name, look in part.clean.items()}),
             *about.get("warnings", ()),
             *likely,
         ],

@@ -1,9 +1,12 @@
 """What makes a run as a whole suspicious: outputs of other noise, a method that opens what it is held against."""
 
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.plan.cell import Cell
-from bench.run.sample import Output
+from bench.run.sample import Output, Sample
 from bench.run.scoring import arrays_of
 from bench.store.opened import Opened
 from datasets.listing import counted, some
@@ -29,6 +32,60 @@ def untraced(found: "list[belonging.Trace]") -> list[str]:
     from bench.score import belonging
 
     return [belonging.UNTRACED] * belonging.untraced(found)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is to be known of a person's clean image beside the others.
+
+    Attributes
+    ----------
+    pixels : str
+        Hash of its pixels, whatever its file is.
+    equal : bool
+        Whether it has three channels, and they are equal.
+    """
+
+    pixels: str
+    equal: bool
+
+
+def looks(cell: Cell, samples: list[Sample]) -> dict[str, Look]:
+    """Return what is to be known of a person's clean images, by name; of registered sets nothing."""
+    if cell.dataset.ledger is not None:
+        return {}
+    import numpy as np
+
+    found = {}
+    for sample in samples:
+        if sample.clean is not None:
+            pixels = hashlib.sha256(repr(sample.clean.shape).encode() + sample.clean.tobytes()).hexdigest()
+            equal = sample.clean.shape[2] == 3 and not np.ptp(sample.clean, axis=2).any()
+            found[sample.name] = Look(pixels, bool(equal))
+    return found
+
+
+def odd_images(cell: Cell, found: Mapping[str, Look]) -> list[str]:
+    """Return a line on images that count several times in a mean, and one on gray images among colour ones.
+
+    Those of one file have a line already, and several noisy images that were taken of one scene may share it.
+    """
+    files = {image.name: (image.clean.file.sha256, image.clean.at) for image in cell.dataset.images if image.clean}
+    copies: dict[str, list[str]] = {}
+    for name, look in found.items():
+        copies.setdefault(look.pixels, []).append(name)
+    several = [names for names in copies.values() if len({files[name] for name in names}) > 1]
+    lines = []
+    if several and not cell.degradation.recorded:
+        count = sum(map(len, several))
+        lines.append(f"{some(several[0])} ({count} in all) have the same pixels in other files, and count so often")
+    gray = [name for name, look in found.items() if look.equal]
+    if gray and len(gray) < len(found):
+        lines.append(
+            f"{some(gray)} are gray among colour images ({len(gray)} of {len(found)}: three equal channels), and are "
+            "measured in colour, with noise of its own in each channel: put them in another folder"
+        )
+    return lines
 
 
 ROUNDED = (

@@ -1,4 +1,5 @@
 import os
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -158,6 +159,28 @@ def test_outputs_that_were_rounded_before_are_noted_where_the_protocol_does_not_
     path = method_file(f"def denoise(noisy, sigma):\n    return {body}\n")
     notes = run_cell(one_cell(str(path), photographs, noise, protocol=rules), CPU).provenance["notes"]
     assert any(note.startswith("outputs are whole grey levels") for note in notes) == noted
+
+
+def test_one_picture_in_two_files_is_said(one_cell, photographs):
+    Image.open(photographs / "coins.png").save(photographs / "again.bmp")
+    (line,) = run_cell(one_cell("median", photographs), CPU).provenance["warnings"]
+    assert line == "again, coins (2 in all) have the same pixels in other files, and count so often"
+    (photographs / "again.bmp").unlink()
+    shutil.copy(photographs / "coins.png", photographs / "again.png")
+    (line,) = run_cell(one_cell("median", photographs), CPU).provenance["warnings"]
+    assert "one file under several names" in line
+
+
+def test_gray_images_among_colour_ones_are_said(one_cell, tmp_path):
+    from skimage import data
+
+    colour = data.astronaut()[:64, 150:214]
+    for name, pixels in {"a": colour, "b": np.repeat(colour[..., 1:2], 3, axis=2), "c": colour[::-1]}.items():
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    (line,) = run_cell(one_cell("median", tmp_path), CPU).provenance["warnings"]
+    assert line.startswith("b are gray among colour images (1 of 3: three equal channels), and are measured in colour")
+    (tmp_path / "b.png").unlink()
+    assert run_cell(one_cell("median", tmp_path), CPU).provenance["warnings"] == []
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:99", "cuda:x"])
