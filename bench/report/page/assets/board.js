@@ -109,7 +109,7 @@
       result.replaceChildren(
         make("p", { class: "soft" }, `Mean over ${found.images.length} images of ${look.title} minus that of ${board.methods[b]},`
           + ` with the 95 % interval of the paired difference (Student's t); an interval that holds 0 tells no difference.`),
-        make("div", { class: "two" }, intervals(rows, look, unit, Math.min(620, Math.max(320, place.clientWidth))), table(
+        make("div", { class: "stacked" }, intervals(rows, look, unit, Math.min(620, Math.max(320, place.clientWidth))), table(
           ["Method", `Difference${unit}`, "95 % interval", "Wins", "Worst image"],
           rows.map((row) => {
             const sign = look.better === "low" ? -1 : 1;
@@ -164,8 +164,23 @@
     return [low - room, high + room];
   }
 
+  // A name in so many pixels: whole, or its beginning and three dots.
+  function wide(text) {
+    const svg = make("svg", { class: "plot", style: "position: absolute; visibility: hidden" }, make("text", {}, text));
+    document.body.append(svg);
+    const length = svg.firstChild.getComputedTextLength();
+    svg.remove();
+    return length;
+  }
+  function fitted(label, most) {
+    let text = label;
+    while (wide(text) > most && text.length > 2) text = `${text.slice(0, -2)}…`;
+    return text;
+  }
+
   function intervals(rows, look, unit, width) {
-    const narrow = width < 480, side = narrow ? 110 : 170, most = narrow ? 16 : 25, line = 24, foot = 40, height = rows.length * line + foot + 8;
+    const narrow = width < 480, line = 24, foot = 40, height = rows.length * line + foot + 8;
+    const side = Math.min(0.45 * width, 12 + Math.max(...rows.map((row) => wide(row.label))));
     const [low, high] = span([0, ...rows.flatMap((row) => [row.mean, row.low, row.high]).filter(Number.isFinite)]);
     const x = (value) => side + (value - low) / (high - low) * (width - side - 12);
     const svg = make("svg", { class: "plot", viewBox: `0 0 ${width} ${height}`, width, height, role: "img" },
@@ -178,8 +193,7 @@
       make("text", { x: (side + width) / 2, y: height - 6, "text-anchor": "middle" }, `difference of ${look.title}${unit}`));
     rows.forEach((row, i) => {
       const y = 4 + (i + 0.5) * line, [colour] = data.looks[row.label] ?? ["currentColor"];
-      const text = row.label.length > most ? `${row.label.slice(0, most - 1)}…` : row.label;
-      svg.append(make("text", { x: side - 8, y: y + 4, "text-anchor": "end" }, text, make("title", {}, row.label)));
+      svg.append(make("text", { x: side - 8, y: y + 4, "text-anchor": "end" }, fitted(row.label, side - 10), make("title", {}, row.label)));
       if (Number.isFinite(row.low)) svg.append(make("line", { x1: x(row.low), x2: x(row.high), y1: y, y2: y, stroke: colour, "stroke-width": 2 }));
       svg.append(symbol(row.label, x(row.mean), y));
     });

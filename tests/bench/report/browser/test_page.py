@@ -137,6 +137,21 @@ def test_paired_differences_are_those_of_scipy(opened, numbers):
     assert shown == pytest.approx(sorted(difference), abs=0.0006)
 
 
+@pytest.mark.parametrize("width", [1280, 400])
+def test_names_beside_the_intervals_are_not_cut_off(opened, width):
+    page = opened(width=width)
+    box = page.locator('details.compare[data-board*="50"]')
+    box.locator("summary").click()
+    lefts = box.locator("svg.plot").first.evaluate(
+        """plot => [...plot.querySelectorAll("text[text-anchor=end]")].map(
+            text => text.getBoundingClientRect().left - plot.getBoundingClientRect().left)"""
+    )
+    assert len(lefts) == 2
+    assert min(lefts) >= 0
+    table = box.locator(".stacked .wide").first
+    assert width < 1280 or table.evaluate("table => table.scrollWidth <= table.clientWidth")
+
+
 def test_intervals_are_those_of_students_t_for_every_number_of_images(opened):
     page = opened()
     freedom = [1, 2, 5, 9, 10, 11, 23, 67, 1000]
