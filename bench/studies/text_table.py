@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bench.report.console import console
+from bench.report.console import console, plain
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -13,7 +13,7 @@ def grid(texts: Sequence[str], numbers: Sequence[str], width: int = 24) -> "Tabl
     """Return an empty table: columns of text up to a width, then columns of numbers."""
     from rich.table import Table
 
-    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
+    made = Table(box=None, pad_edge=False, padding=(0, 1))
     for name in texts:
         made.add_column(name, overflow="fold", max_width=width)
     for name in numbers:
@@ -22,8 +22,8 @@ def grid(texts: Sequence[str], numbers: Sequence[str], width: int = 24) -> "Tabl
 
 
 def as_text(*tables: "Table") -> str:
-    """Return tables as they would be printed, one below the other."""
-    screen = console()
+    """Return tables as they would be printed, one below the other, in plain letters: names may have any others."""
+    screen = plain(width=console().width, color_system=None)
     with screen.capture() as captured:
         for place, table in enumerate(tables):
             if place:

@@ -23,6 +23,7 @@ from bench.run.one_cell import run_cell
 from bench.run.settings import Settings
 from bench.store.records import Store
 from bench.store.results import current, gather
+from bench.studies.text_table import as_text, grid
 
 NAMES = [
     "<script>alert(1)</script>", "a$_{$b$", "[/b][red]", "=HYPERLINK(1)", "+1+2", "-x", "@a", "\tx", "caf\udce9",
@@ -84,12 +85,16 @@ def test_every_output_has_every_name_and_none_takes_it_for_its_own(store, tmp_pa
     assert all(line.isprintable() for line in printed.splitlines())
 
 
-def test_what_a_study_says_shows_each_letter(capsys):
+def test_what_a_study_says_shows_each_letter(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    made = grid(["method"], ["PSNR"])
+    made.add_row("a\x1b[1mb", "30.00")
     with pytest.raises(typer.Exit):
-        print_outcomes([*NAMES, Failure({"method": NAMES[-1]}, NAMES[-2]), "a\x9b2J"])
+        print_outcomes([*NAMES, Failure({"method": NAMES[-1]}, NAMES[-2]), as_text(made).rstrip(), "a\x9b2J"])
     said = capsys.readouterr()
     assert all(line.isprintable() for line in (said.out + said.err).split("\n"))
-    assert said.out.endswith("a\\x9b2J\n")
+    shown = [line.split() for line in said.out.splitlines()[-3:]]
+    assert shown == [["method", "PSNR"], ["a\\x1b[1mb", "30.00"], ["a\\x9b2J"]]
 
 
 def test_no_name_begins_a_line_of_a_run_or_turns_it(photographs, capsys):
