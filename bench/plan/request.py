@@ -88,7 +88,7 @@ class Plan:
 
     @property
     def remarks(self) -> list[str]:
-        """What a person is told of it: of combinations that were left out, and of a sigma that is likely on another scale."""
+        """What a person is told of it: combinations that were left out, and a sigma that is likely on another scale."""
         lines = []
         if self.left_out:
             kinds = ", ".join(f"{kind} ({count})" for kind, count in Counter(self.left_out).most_common())
