@@ -61,8 +61,10 @@ def load_results(folder: str | Path = "results", *, images: bool = False) -> "pd
 
     Examples
     --------
-    >>> load_results().groupby(["dataset", "degradation"]).psnr.max()  # doctest: +SKIP
-    >>> load_results("results", images=True).pivot_table("psnr", "image", "method")  # doctest: +SKIP
+    >>> load_results().groupby(["dataset", "degradation", "protocol"]).psnr.max()  # doctest: +SKIP
+    >>> load_results("results", images=True).pivot_table(
+    ...     "psnr", ["dataset", "degradation", "protocol", "image"], "method"
+    ... )  # doctest: +SKIP
     """
     from bench.report.frame import load_results
 

@@ -14,6 +14,9 @@ from datasets.own_images import EIGHT_BITS, FLOAT, WHOLE, Header
 SAMPLED = 32
 """Pictures whose values are looked at, spread over each side of the set."""
 
+DARK = 4
+"""Images that stay below so small a part of white are dark, or RANGE is that of other ones: 12 bits in 16."""
+
 _DEPTHS = (8, 10, 12, 14, 16)
 _SAME = (0.5, 2.0)
 """Means of a clean and a noisy image on one scale differ by no more than this ratio."""
@@ -126,7 +129,9 @@ def _whites(
         for part in (part for side in mine for part in side):
             white[part] = said or headers[_whole(part)].white
         if said and any(mine):
-            notes.append(f"white is {said:g}, as RANGE says")
+            highest = float(max(_Side(side).high for side in mine))
+            dark = f"; no value is above {highest:g}, and noise is of the whole range" * (highest < said / DARK)
+            notes.append(f"white is {said:g}, as RANGE says{dark}")
             continue
         if stated := sorted({w for side in mine for p in side if (w := white[p])}):
             notes.append(f"white is {' or '.join(f'{w:g}' for w in stated)}, as the files state")

@@ -33,7 +33,8 @@ def averaged(results: Sequence[Result]) -> str:
         groups.setdefault(tuple(result.seeds), []).append(result)
     several = "; ± is the standard deviation over them" * any(len(seeds) > 1 for seeds in groups)
     if len(groups) == 1:
-        return f"mean over seeds {listed(next(iter(groups)))}{several}"
+        (seeds,) = groups
+        return f"mean over seeds {listed(seeds)}{several}"
     labels = [{result.label for result in group} for group in groups.values()]
     shared = {label for label in set[str]().union(*labels) if sum(label in group for group in labels) > 1}
 

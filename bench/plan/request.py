@@ -88,11 +88,18 @@ class Plan:
 
     @property
     def remarks(self) -> list[str]:
-        """What a person is told of it: a line, where combinations were left out."""
-        if not self.left_out:
-            return []
-        kinds = ", ".join(f"{kind} ({count})" for kind, count in Counter(self.left_out).most_common())
-        return [f"{len(self.left_out)} of {self.combinations} combinations left out: {kinds}"]
+        """What a person is told of it: combinations that were left out, and a sigma that is likely on another scale."""
+        lines = []
+        if self.left_out:
+            kinds = ", ".join(f"{kind} ({count})" for kind, count in Counter(self.left_out).most_common())
+            lines.append(f"{len(self.left_out)} of {self.combinations} combinations left out: {kinds}")
+        drawn = {("NOISE", cell.degradation.sigma) for cell in self.cells}
+        told = {("SIGMA", cell.inference.sigma) for cell in self.cells}
+        return lines + [
+            f"{variable}={sigma:g}: sigma is on the 0-255 scale, and less than one level of 8 bit; {sigma:g} of images "
+            f"from 0 to 1 is {variable}={sigma * 255:.4g}"
+            for variable, sigma in sorted((name, sigma) for name, sigma in drawn | told if sigma and sigma < 1)
+        ]
 
 
 def plan(request: Request) -> tuple[list[Cell], list[Failure]]:

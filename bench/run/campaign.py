@@ -17,6 +17,9 @@ from bench.store.opened import opened_of
 from bench.store.records import Record, Store, score_columns
 from datasets.listing import some
 
+SAME = 0.005
+"""Decibels that the PSNR of an image may differ by from one machine or runtime to another."""
+
 
 @dataclass(frozen=True)
 class Campaign:
@@ -104,17 +107,36 @@ def run_campaign(
                 failed.add(cell.key)
                 progress.failed(outcome)
             else:
+                moved = _moved(cell, outcome, store)
                 store.put(cell, outcome)
                 stored += 1
                 CURRENT.keep(kept + stored, len(cells))
                 if saver:
                     saver.save(cell, outcome)
                 progress.done(cell, outcome.provenance)
+                if moved:
+                    progress.note(moved)
     finally:
         progress.ended(stored, time.perf_counter() - start)
         if saver and saver.images:
             progress.note(saver.summary())
     return Campaign(store, tuple(cell for cell in cells if cell.key not in failed), tuple(lost))
+
+
+def _moved(cell: Cell, record: Record, store: Store) -> str:
+    """Say that a cell that was finished has other numbers now, by how much; empty where it has not."""
+    if not store.has(cell):
+        return ""
+    before = {row["image"]: row["psnr"] for row in store.get(cell, ("image", "psnr")).images}
+    both = [row for row in record.images if row["image"] in before]
+    apart = [abs(row["psnr"] - before[row["image"]]) for row in both]
+    far = [one for one in apart if one > SAME]
+    return (
+        f"{cell.label} on {cell.data_label}: {len(far)} of {len(apart)} images have another PSNR than before, by up to "
+        f"{max(far):.3f} dB, though nothing changed that is known: it draws at random, or reads what cannot be seen"
+        if far
+        else ""
+    )
 
 
 def _given(cells: Sequence[Cell], store: Store, settings: Settings, progress: Progress) -> tuple[Any, ...]:

@@ -366,6 +366,8 @@ def test_fewer_bits_in_sixteen_are_recognised_from_the_whole_set(tmp_path, bits,
     kept = from_path(tmp_path, white=65535.0)
     assert np.allclose(clean(kept)[0][..., 0], values / 65535 * 255, atol=1e-4)
     assert said(kept, "white is 65535, as RANGE says")
+    assert said(kept, f"; no value is above {highest}, and noise is of the whole range")
+    assert not said(from_path(tmp_path, white=float(white)), "no value is above")
 
 
 def test_a_dark_image_of_a_sixteen_bit_set_stays_dark_and_is_named(tmp_path):

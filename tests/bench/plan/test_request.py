@@ -196,3 +196,18 @@ def test_protocols_of_all_that_do_not_fit_a_seed_are_left_out():
 def test_where_nothing_of_all_fits_it_is_an_error():
     with pytest.raises(BenchError, match=r"^nothing fits: \d+ of \d+ combinations left out: "):
         planned(Request("all", "rni6", "25"))
+
+
+@pytest.mark.parametrize(
+    ("noise", "sigma", "said"),
+    [
+        ("0.1", "", ["NOISE=0.1: sigma is on the 0-255 scale, and less than one level of 8 bit; 0.1 of images from 0 "
+                     "to 1 is NOISE=25.5"]),
+        ("25", "0.0980", ["SIGMA=0.098: sigma is on the 0-255 scale, and less than one level of 8 bit; 0.098 of images "
+                          "from 0 to 1 is SIGMA=24.99"]),
+        ("1,25", "1", []),
+        ("poisson:0.5", "", []),
+    ],
+)  # fmt: skip
+def test_a_sigma_of_images_from_0_to_1_is_said(noise, sigma, said):
+    assert planned(Request("tv", "builtin", noise, sigma=sigma)).remarks == said

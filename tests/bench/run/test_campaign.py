@@ -22,6 +22,9 @@ class Told(Progress):
     def ended(self, cells, seconds):
         self.events.append(("ended", cells))
 
+    def note(self, line):
+        self.events.append(("note", line))
+
 
 @pytest.fixture
 def store(tmp_path):
@@ -92,3 +95,16 @@ def test_an_interrupted_campaign_keeps_what_is_finished(store, photographs, monk
     assert told.events[-1] == ("ended", 1)
     assert [store.has(cell) for cell in cells] == [True, False]
     assert CURRENT.line == "interrupted: 1 of 2 cells are kept; the same command goes on from there"
+
+
+@pytest.mark.parametrize(("change", "said"), [(0.1, True), (0.001, False)])
+def test_other_numbers_of_a_finished_cell_are_said(store, one_cell, photographs, change, said):
+    cell, told = one_cell("median", photographs), Told()
+    run_campaign([cell], store, Settings("cpu", jobs=1))
+    record = store.get(cell)
+    record.images[1]["psnr"] += change
+    store.put(cell, record)
+    run_campaign([cell], store, Settings("cpu", jobs=1), told, fresh=True)
+    notes = [event[1] for event in told.events if event[0] == "note" and "another PSNR" in event[1]]
+    expected = "1 of 2 images have another PSNR than before, by up to 0.100 dB, though nothing changed that is known: "
+    assert [note.partition(expected)[1] for note in notes] == [expected] * said
