@@ -94,7 +94,7 @@ class Plan:
             kinds = ", ".join(f"{kind} ({count})" for kind, count in Counter(self.left_out).most_common())
             lines.append(f"{len(self.left_out)} of {self.combinations} combinations left out: {kinds}")
         drawn = {("NOISE", cell.degradation.sigma) for cell in self.cells}
-        told = {("SIGMA", cell.inference.sigma) for cell in self.cells}
+        told = {("SIGMA", cell.inference.level(None)) for cell in self.cells}
         return lines + [
             f"{variable}={sigma:g}: sigma is on the 0-255 scale, and less than one level of 8 bit; {sigma:g} of images "
             f"from 0 to 1 is {variable}={sigma * 255:.4g}"
