@@ -1,7 +1,8 @@
 """`make verify`: the ledger measured row by row, with a committed table as its memory."""
 
+import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -13,6 +14,7 @@ from bench.common import provenance
 from bench.common.errors import BenchError
 from bench.common.parsing import unknown
 from bench.common.tables import write_csv
+from bench.judge.tolerance import AGREE, noise_draw
 from bench.judge.verified import STATES, TABLE, counts, sentence
 from bench.plan.cell import Cell, Failure
 from bench.report.terminal import duration
@@ -22,7 +24,7 @@ from bench.store.memory import Memory
 from bench.studies.deadline import Deadline, SpentError
 from bench.studies.text_table import as_text, grid
 from bench.studies.verify.confirm import confirm
-from bench.studies.verify.judged import judged, seeded, with_seeds
+from bench.studies.verify.judged import Judged, judged, seeded, with_seeds
 from bench.studies.verify.numbers import Number, measurable
 from datasets.listing import some
 
@@ -94,7 +96,8 @@ def build(
             yield f"the budget is spent; {sum(not memory.has(cell) for cell in waiting)} cells wait for the next run"
             break
     _write(table, everything, memory)
-    yield f"\n{summary([judged(number, memory).row(memory) for number in chosen + known])}\n{table}"
+    found = [judged(number, memory) for number in chosen + known]
+    yield f"\n{summary([one.row(memory) for one in found])}{calibration(found)}\n{table}"
 
 
 def _none(method: Sequence[str], data: Sequence[str], everything: Sequence[Number]) -> BenchError:
@@ -211,3 +214,28 @@ def summary(rows: Sequence[Mapping[str, object]]) -> str:
     for of, of_it in found.items():
         made.add_row(*of, str(of_it.total()), *(str(of_it[name] or "") for name in STATES))
     return f"{as_text(made).rstrip()}\n{sentence(sum(found.values(), Counter()))}"
+
+
+def calibration(found: Iterable[Judged]) -> str:
+    """Say whether noise is as strong as the tolerance takes it for, by the PSNRs whose sources drew their own.
+
+    Parameters
+    ----------
+    found : iterable of Judged
+        Numbers, measured or not.
+    """
+    comparable = (
+        (one.verdict.difference - one.verdict.tolerance.shift) / one.verdict.tolerance.deviation
+        for one in found
+        if one.verdict and one.word != "not comparable" and one.verdict.tolerance.deviation
+        if one.number.row.metric == "psnr" and noise_draw(one.number.row) == "independent"
+    )
+    deviations = list(comparable)
+    if not deviations:
+        return ""
+    size = math.sqrt(sum(value * value for value in deviations) / len(deviations))
+    beyond = sum(abs(value) > AGREE for value in deviations)
+    return (
+        f"\n{len(deviations)} PSNRs under noise of their source's own drawing differ by {size:.2f} standard deviations "
+        f"of the two draws (root mean square; 1 is right), {beyond} of them by more than 1 in 100 should"
+    )

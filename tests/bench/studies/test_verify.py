@@ -1,6 +1,7 @@
 """The ledger as a list of numbers, and what becomes of each."""
 
 import csv
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -27,7 +28,7 @@ from bench.studies.verify import judged as judged_module
 from bench.studies.verify import numbers as numbers_module
 from bench.studies.verify import study
 from bench.studies.verify.confirm import confirm
-from bench.studies.verify.judged import CAUSES, cause, judged, nearest
+from bench.studies.verify.judged import CAUSES, Judged, cause, judged, nearest
 from bench.studies.verify.numbers import Number, measurable, protocols
 
 DNCNN = "DnCNN: Beyond a Gaussian Denoiser (Zhang et al., TIP)"
@@ -360,6 +361,18 @@ def test_a_cause_that_leaves_more_than_two_hundredths_is_the_nearest_and_explain
     assert found == ["known", ""]
     assert close == [("near", -0.021), ("far", 0.03)]
     assert none is None
+
+
+def test_the_spread_of_published_numbers_is_that_which_the_tolerance_takes(committed):
+    """By the table: differences of PSNRs of BF-CNN, BUIFD and SaoYan, whose code sets no seed."""
+    said = study.calibration(committed[1])
+    count, size, beyond = re.findall(r"[\d.]+(?= PSNRs| standard| of them)", said)
+    assert 0.8 < float(size) < 1.25
+    assert int(beyond) <= 4
+    text = (ROOT / "docs" / "concepts" / "verdict.md").read_text(encoding="utf-8")
+    assert f"check: {count} of those" in text
+    assert f"root mean square of {size} standard deviations, and {beyond} lie" in " ".join(text.split())
+    assert study.calibration([Judged(committed[1][0].number)]) == ""
 
 
 def test_readme_and_causes_speak_of_the_committed_table(committed):
