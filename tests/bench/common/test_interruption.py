@@ -110,15 +110,15 @@ def test_an_interrupted_benchmark_says_what_is_kept(photographs, method_file, tm
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         preexec_fn=heeds_signals,
     )  # fmt: skip
+    first = process.stdout.readline()  # it comes after the record is stored
     end = time.monotonic() + 100
-    while time.monotonic() < end and not (
-        started.exists() and started.read_text() and [*tmp_path.glob("runs/*/*.parquet")]
-    ):
+    while time.monotonic() < end and not (started.exists() and started.read_text()):
         time.sleep(0.05)
+    assert [*tmp_path.glob("runs/*/*.parquet")]
     os.killpg(process.pid, signal.SIGINT)
     assert ends(process, [int(started.read_text())], 3)  # two, and one for a machine that is busy
     assert process.returncode == 130
-    first, *last = process.stdout.read().splitlines()
+    last = process.stdout.read().splitlines()
     assert first.startswith("done  Median on folder photographs")
     assert last == ["interrupted: 1 of 2 cells are kept; the same command goes on from there"]
 

@@ -257,7 +257,7 @@ def test_the_spread_over_seeds_stands_in_every_table(tmp_path, photographs):
     assert np.isnan(table.loc[("Gaussian", "gaussian:25"), "psnr_deviation"])
 
     shown = f"{spread.loc[('Wavelet', 'gaussian:25'), 'psnr']:.2g}"
-    explained = "mean over seeds 0, 1, 2; ± is the standard deviation over them"
+    explained = "over seeds 0, 1, 2 of Wavelet; ± is the standard deviation over them"
     text = StringIO()
     print_results(Console(file=text, width=120), results)
     head, *lines = (line.split() for line in text.getvalue().splitlines() if line)
