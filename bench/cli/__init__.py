@@ -1,1 +1,11 @@
-"""The command line."""
+"""The commands of the program."""
+
+import sys
+
+try:
+    import typer.exceptions  # noqa: F401 - typer before 0.27 has none
+except ImportError as error:
+    print(
+        f"error: {error}: expected the packages of requirements.txt; pip install -r requirements.txt", file=sys.stderr
+    )
+    raise SystemExit(2) from None

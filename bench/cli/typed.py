@@ -48,11 +48,19 @@ def _check_folders(out: Path, *names: str) -> None:
         check_writable(path / "folder" if path.is_file() else path)
 
 
+def kind(parameter: Any) -> str:
+    """Return ``"int"``, ``"float"`` or another word for what an option takes."""
+    if hasattr(parameter, "bare_type"):
+        return str(parameter.bare_type())
+    words = {"integer": "int", "integer range": "int", "float range": "float"}  # of typer 0.27
+    return words.get(parameter.type.name, str(parameter.type.name))
+
+
 def _check_number(parameter: Any, text: str) -> None:
-    kind = parameter.bare_type()
-    read = whole(text.removeprefix("-")) if kind == "int" else number(text)
-    if kind in _NUMBERS and (read is None or text != text.strip()):
-        raise BenchError(f"{variable(parameter)}={text}: expected {_NUMBERS[kind]}")
+    wanted = kind(parameter)
+    read = whole(text.removeprefix("-")) if wanted == "int" else number(text)
+    if wanted in _NUMBERS and (read is None or text != text.strip()):
+        raise BenchError(f"{variable(parameter)}={text}: expected {_NUMBERS[wanted]}")
 
 
 _NUMBERS = {"int": "a whole number", "float": "a number"}

@@ -81,3 +81,23 @@ def test_every_command_does_what_needs_no_missing_package(said, photographs, tin
     assert str(tmp_path / "xdg/denoising-bench/data") in download[1]
     assert engine[1].splitlines()[-1].endswith("needs the package loky, which is not installed: pip install loky")
     assert "Traceback" not in "".join(text for _, text in (plain, python, download, engine))
+
+
+@pytest.mark.parametrize("module", ["bench", "bench.cli.make"])
+def test_a_typer_that_is_too_old_is_one_line(module, tmp_path):
+    (tmp_path / "typer").mkdir()
+    (tmp_path / "typer" / "__init__.py").write_text("")
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    done = subprocess.run(
+        [sys.executable, "-m", module, "list"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: No module named 'typer.exceptions': expected the packages of requirements.txt; "
+        "pip install -r requirements.txt\n"
+    )

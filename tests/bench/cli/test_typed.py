@@ -1,18 +1,19 @@
 """What is typed for a number or for what is written is looked at by every command before it begins."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import typer
 from typer.exceptions import TyperException
 
 from bench.cli.app import app, main
-from bench.cli.typed import WRITTEN
+from bench.cli.typed import WRITTEN, kind
 from bench.common.errors import BenchError
 
 PROGRAMS = typer.main.get_command(app).commands
 OPTIONS = [(name, parameter) for name, program in PROGRAMS.items() for parameter in program.params]
-NUMBERS = [(name, parameter) for name, parameter in OPTIONS if parameter.bare_type() in ("int", "float")]
+NUMBERS = [(name, parameter) for name, parameter in OPTIONS if kind(parameter) in ("int", "float")]
 OUTPUTS = [(name, parameter) for name, parameter in OPTIONS if parameter.name in WRITTEN]
 READ = {"a", "b", "from_"}
 """Paths that are read."""
@@ -26,7 +27,7 @@ def refusal(command, word):
 
 
 def test_every_path_and_number_of_a_command_is_among_those():
-    paths = {parameter.name for _, parameter in OPTIONS if "path" in parameter.bare_type().lower()}
+    paths = {parameter.name for _, parameter in OPTIONS if "path" in kind(parameter).lower()}
     assert {"out", "to", "table", "save", "from_"} <= paths <= {*WRITTEN, *READ}
     assert {p.opts[0] for _, p in NUMBERS} >= {"--jobs", "--tile", "--memory", "--timeout", "--seed", "--pictures"}
 
@@ -41,7 +42,7 @@ def test_what_is_no_plain_number_is_refused(text):
 @pytest.mark.parametrize("text", ["1e3", "1.0", "+1", "9" * 19])
 def test_a_whole_number_has_nothing_but_digits(text):
     for command, parameter in NUMBERS:
-        if parameter.bare_type() == "int":
+        if kind(parameter) == "int":
             assert refusal(command, f"{parameter.opts[0]}={text}").endswith(f"={text}: expected a whole number")
 
 
@@ -98,3 +99,11 @@ def test_what_is_said_of_a_typed_word_is_one_line(monkeypatch, tmp_path, capsys)
         (said,) = capsys.readouterr().err.strip().splitlines()
         assert said.startswith(("error: JOBS=1_0: expected a whole number", "error: cannot write /"))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("integer", "int"), ("integer range", "int"), ("float", "float"), ("float range", "float"), ("text", "text")],
+)
+def test_the_kinds_of_an_older_typer_are_known(name, expected):
+    assert kind(SimpleNamespace(type=SimpleNamespace(name=name))) == expected
