@@ -5,7 +5,5 @@ import sys
 try:
     import typer.exceptions  # noqa: F401 - typer before 0.27 has none
 except ImportError as error:
-    print(
-        f"error: {error}: expected the packages of requirements.txt; pip install -r requirements.txt", file=sys.stderr
-    )
+    sys.stderr.write(f"error: {error}: expected the packages of requirements.txt; pip install -r requirements.txt\n")
     raise SystemExit(2) from None
