@@ -33,14 +33,20 @@ def read(known: Mapping[str, Method], folder: Path = FOLDER) -> tuple[list[Metho
     """Return the methods of `trained`, and one line on each record that cannot be used."""
     training_records, problems = records(folder)
     nets: dict[str, list[Net]] = {}
+    titles: dict[str, str] = {}
     for path, record in training_records.items():
         if "kind" not in record:
             try:
-                net = _net(path, record, known)
+                net, title = _net(path, record, known), _title(record)
                 nets.setdefault(record["name"], []).append(net)
+                titles.setdefault(record["name"], title)
             except ValueError as error:
                 problems.append(_problem(path, error))
-    return [_method(known[name.partition("@")[0]], name, tuple(members)) for name, members in nets.items()], problems
+    found = [
+        replace(known[name.partition("@")[0]], name=name, title=titles[name], nets=tuple(members))
+        for name, members in nets.items()
+    ]
+    return found, problems
 
 
 def records(folder: Path = FOLDER) -> tuple[dict[Path, dict[str, Any]], list[str]]:
@@ -87,6 +93,15 @@ def _net(path: Path, record: Mapping[str, Any], known: Mapping[str, Method]) -> 
     )
 
 
+def _title(record: Mapping[str, Any]) -> str:
+    """Say what was trained: the size may be another one than that of the method's paper."""
+    title, images = (_value(record, str, "recipe", key) for key in ("title", "images"))
+    size = ", ".join(f"{name}={value}" for name, value in _value(record, dict, "recipe", "arguments").items())
+    if not size.isprintable():
+        raise ValueError("recipe.arguments cannot be printed")
+    return f"{title}{': ' * bool(size)}{size[:200]}; trained by this project on {images}"
+
+
 def _value(record: Any, kind: type[T], *keys: str) -> T:
     """Return what stands under some keys, each within the one before; texts must be printable."""
     for key in keys:
@@ -108,7 +123,3 @@ def _range(record: Mapping[str, Any]) -> tuple[float, float] | None:
 def _problem(path: Path, error: Exception) -> str:
     line = f"training record {path}: {error}; left out: train again, or delete it"
     return " ".join(line.split()).encode(errors="backslashreplace").decode()
-
-
-def _method(base: Method, name: str, nets: tuple[Net, ...]) -> Method:
-    return replace(base, name=name, title=f"{base.title.split(' (weights')[0]}; trained by this project", nets=nets)

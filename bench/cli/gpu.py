@@ -29,7 +29,7 @@ TRAININGS: tuple[tuple[str, ...], ...] = (
     ("dncnn-b", "gaussian:0-55", "set12,bsd68"),
     ("cdncnn-b", "gaussian:0-55", "cbsd68", "fast-colour"),
     ("dncnn-s", "15", "set12,bsd68"),
-    ("rdn", "50", "cbsd68", "fast", "blocks=8 layers=6 growth=32 features=32 patch=48 batch=32 rate=5e-4"),
+    ("rdn", "50", "cbsd68", "fast", "blocks=8 layers=6 growth=32 features=32 patch=48 batch=32 rate=1e-3"),
     ("dncnn-s", "25", "set12,bsd68", "fast-no-norm", "norm=false rate=1e-3"),
     ("msbf-resnet", "gaussian:1-40", "cbsd68", "fast"),
 )

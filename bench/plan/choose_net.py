@@ -8,7 +8,7 @@ from bench import degradation
 from bench.adapters.judged_as import with_published
 from bench.common.errors import BenchError, DoesNotFit, one_line
 from bench.degradation import Degradation
-from methods import Method, Net
+from methods import Method, Net, available
 from methods.description import names
 
 
@@ -34,7 +34,7 @@ def choose_net(method: Method, colour: str, sigma: float | None, noise: Degradat
     if method.learned and all(net.weights is None for net in fitting):
         raise DoesNotFit(
             f"method {method.name}: no trained {fitting[0].colour} weights of it can be had; give a file of yours with "
-            "WEIGHTS=path",
+            f"WEIGHTS=path{_ours(method, colour)}",
             "nets without weights",
         )
     for net in fitting:
@@ -56,6 +56,17 @@ def choose_net(method: Method, colour: str, sigma: float | None, noise: Degradat
             "nets that were not trained for the sigma",
         )
     return (trained or fitting)[0]
+
+
+def _ours(method: Method, colour: str) -> str:
+    """Name the methods that are this one, trained by this project."""
+    ours = [
+        other.name
+        for other in available().values()
+        if other.name.startswith(f"{method.name}@own") and not other.of_a_series
+        if any(net.colour in (colour, "any") for net in other.nets)
+    ]
+    return f", or take METHOD={' or '.join(ours)}, which this project trained" * bool(ours)
 
 
 def held_against(net: Net, like: Method | None, colour: str, noise: Degradation) -> Net:

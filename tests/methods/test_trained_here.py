@@ -19,7 +19,7 @@ DELETED = object()
 
 def record(title="dncnn@own-x", **changes):
     """What `make train` writes, as far as the registry reads it."""
-    recipe = {"images": "train400, cbsd432", "noise": "25"}
+    recipe = {"title": "DnCNN-S", "images": "train400, cbsd432", "noise": "25", "arguments": {"depth": 17}}
     content = {"name": title, "method": title.partition("@")[0], "colour": "gray", "trained": [25.0, 25.0],
                "weights": "x.safetensors", "sha256": "0" * 64, "label": "DnCNN (own x)", "parameters": 123,
                "recipe": recipe}  # fmt: skip
@@ -46,7 +46,7 @@ def test_a_good_record(tmp_path):
     (method,), problems = trained_here.read(KNOWN, tmp_path)
     assert problems == []
     assert (method.name, method.title) == (
-        "dncnn@own-x", f"{KNOWN['dncnn'].title}; trained by this project",
+        "dncnn@own-x", "DnCNN-S: depth=17; trained by this project on train400, cbsd432",
     )  # fmt: skip
     assert [(net.id, net.trained, net.noise) for net in method.nets] == [
         ("x-25", (25, 25), "25"),
@@ -100,6 +100,10 @@ NO_RECORD = {
     "weights without a name": record(weights=""),
     "line break": record(label="a\nb"),
     "half of a character": json.dumps(record(label="\ud800")),
+    "no title": record() | {"recipe": {"images": "a", "noise": "25", "arguments": {}}},
+    "no arguments": record(arguments=DELETED),
+    "arguments are a list": record(arguments=[]),
+    "arguments that cannot be printed": record(arguments={"a": "\x1b[2J"}),
     "recipe is a list": record() | {"recipe": ["25"]},
     "sigmas no numbers": record(trained=["a", "b"]),
     "sigma infinite": json.dumps(record(trained=[0, float("inf")])),

@@ -149,7 +149,12 @@ def test_all_leaves_out_what_has_no_weights():
     assert {"bf-dncnn@0-55", "bm3d", "ffdnet"} <= {cell.net.id for cell in cells}
     assert not [failure for failure in failures if "trained weights" in failure.cause]
     (failure,) = plan(Request("rdn", "builtin"))[1]
-    assert "no trained gray weights of it can be had; give a file of yours with WEIGHTS=path" in failure.cause
+    assert failure.cause.endswith("no trained gray weights of it can be had; give a file of yours with WEIGHTS=path")
+    (failure,) = plan(Request("rdn", "cbsd68"))[1]
+    assert failure.cause.endswith(
+        "no trained rgb weights of it can be had; give a file of yours with WEIGHTS=path, "
+        "or take METHOD=rdn@own-colour-small or rdn@own-fast, which this project trained"
+    )
 
 
 def test_all_leaves_out_what_does_not_fit_and_counts_it():
