@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import numpy as np
 
 from bench.adapters.conventions import RECOGNISE
-from bench.adapters.description import KEYS, Denoise, declared, file_there, positive
+from bench.adapters.description import KEYS, Denoise, declared, positive
 from bench.adapters.windows import in_windows
 from bench.common.errors import BenchError, one_line
 from bench.common.files import sha256
+from bench.common.text_files import file_there
 from methods import Net
 
 if TYPE_CHECKING:

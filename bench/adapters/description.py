@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.adapters import conventions
@@ -92,12 +91,6 @@ def code_of(*parts: Any) -> str:
         Texts, numbers, lists and mappings: digests of files, options, versions.
     """
     return digest(json.dumps(parts, sort_keys=True, default=str))
-
-
-def file_there(where: str, path: Path, expected: str) -> None:
-    """Raise `BenchError` where there is no such file."""
-    if not path.is_file():
-        raise BenchError(f"{where}: no such file; expected {expected}")
 
 
 def _one_of(*values: str) -> Callable[[Any], str]:

@@ -10,6 +10,7 @@ from bench.adapters import arrays, description, onnx_graph
 from bench.adapters.arrays import OPTIONS
 from bench.common.errors import BenchError, one_line
 from bench.common.files import sha256
+from bench.common.text_files import file_there
 from methods import Method
 from methods.checkpoints import what_else
 
@@ -31,7 +32,7 @@ def method_from_onnx(path: Path, options: Mapping[str, str]) -> Method:
         If there is no such file, it is no such model, or keeps data outside its folder.
     """
     where = f"METHOD={path}"
-    description.file_there(where, path, "an ONNX model")
+    file_there(where, path, "an ONNX model")
     description.known_keys(where, options, OPTIONS)
     model = _model(where, path)
     beside = _external_files(where, path, model)
@@ -163,7 +164,7 @@ def _external_files(where: str, path: Path, model: Any) -> list[Path]:
         inside = any(file.resolve().is_relative_to(folder) for folder in folders)
         if Path(location).is_absolute() or ".." in Path(location).parts or not inside:
             raise BenchError(f"{where}: keeps data in {location!r}, outside its folder; refused")
-        description.file_there(f"{where}: keeps data in {location!r}", file, f"it in {path.parent}")
+        file_there(f"{where}: keeps data in {location!r}", file, f"it in {path.parent}")
         files[location] = file
     return list(files.values())
 

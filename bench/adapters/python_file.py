@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from bench.adapters import conventions, python_subject
-from bench.adapters.description import KEYS, code_of, declared, file_there
+from bench.adapters.description import KEYS, code_of, declared
 from bench.adapters.judged_as import judged_as
 from bench.adapters.keywords import Default, bound, of_definition
 from bench.common import source_hash, source_tree
 from bench.common.errors import BenchError
 from bench.common.files import sha256
 from bench.common.source_tree import CLAIM
+from bench.common.text_files import file_there
 from methods import Method, Net
 
 _CONSTANTS = (*(key.upper() for key in KEYS), "BLIND", "FILES", "INPUT", CLAIM, "SIGMA")

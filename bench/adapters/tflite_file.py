@@ -12,6 +12,7 @@ from bench.adapters import arrays, description
 from bench.adapters.arrays import OPTIONS
 from bench.common.errors import BenchError, one_line
 from bench.common.files import sha256
+from bench.common.text_files import file_there
 from methods import Method
 
 _INTERPRETERS = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter", "tensorflow.lite.python.interpreter")
@@ -29,7 +30,7 @@ def method_from_tflite(path: Path, options: Mapping[str, str]) -> Method:
         If there is no such file or no interpreter, or it is no such model.
     """
     where = f"METHOD={path}"
-    description.file_there(where, path, "a TensorFlow Lite model")
+    file_there(where, path, "a TensorFlow Lite model")
     description.known_keys(where, options, OPTIONS)
     model = _Model(where, path, 1)
     sigma = model.shape(model.level) if model.level is not None else None

@@ -7,6 +7,7 @@ from bench.adapters.conventions import RECOGNISE
 from bench.common import hdf5
 from bench.common.errors import BenchError
 from bench.common.files import sha256
+from bench.common.text_files import file_there
 from methods import Method, Weights
 
 
@@ -20,8 +21,7 @@ def with_weights(method: Method, path: Path) -> Method:
     BenchError
         If there is no such file, or the method takes no weights.
     """
-    if not path.is_file():
-        raise BenchError(f"WEIGHTS={path}: no such file")
+    file_there(f"WEIGHTS={path}", path, "a file of weights")
     if not method.learned and all(net.weights is None for net in method.nets):
         raise BenchError(f"WEIGHTS={path}: method {method.name} takes no weights")
     hdf5.check(path, f"WEIGHTS={path}")

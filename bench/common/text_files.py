@@ -3,6 +3,7 @@
 import errno
 from pathlib import Path
 
+from bench.common.errors import BenchError
 from datasets.walking import of_system
 
 DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError)
@@ -10,6 +11,13 @@ DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, Recursion
 
 MOST_TEXT = 2**26
 """Bytes of a text that a person gives: a recipe, a training record, a table."""
+
+
+def file_there(where: str, path: Path, expected: str) -> None:
+    """Raise `BenchError` where there is no file, but nothing, or a folder, a pipe or a device."""
+    if not path.is_file():
+        found = "is a folder" if path.is_dir() else "is a pipe or a device" if path.exists() else "no such file"
+        raise BenchError(f"{where}: {found}; expected {expected}")
 
 
 def read_text(path: Path) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bench.common.errors import BenchError
 from bench.common.files import as_recorded
 from bench.common.parsing import unknown
-from bench.common.text_files import DAMAGE, read_text
+from bench.common.text_files import DAMAGE, file_there, read_text
 from bench.train.recipe import Recipe
 from bench.train.weights_file import FOLDER
 from datasets.walking import typed_path
@@ -55,8 +55,7 @@ def weights_of(recipe: Recipe, *folders: Path) -> Path:
     """Return the file that `start` of a recipe means: of several with one name, that of the recipe's noise."""
     if recipe.start.endswith(".safetensors"):
         path = typed_path(recipe.start)
-        if not path.is_file():
-            raise BenchError(f"START={recipe.start}: there is no such file")
+        file_there(f"START={recipe.start}", path, "weights of make train")
         return path
     files: dict[str, dict[str, Path]] = {}
     for record in (record for folder in folders for record in sorted(folder.glob("*.json"))):

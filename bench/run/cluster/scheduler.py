@@ -15,6 +15,7 @@ from bench.common.errors import BenchError, one_line
 from bench.common.interruption import CURRENT
 from bench.common.parsing import unknown
 from bench.common.paths import ROOT
+from bench.common.text_files import file_there
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -25,7 +26,7 @@ QUEUES = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster"}
 PATIENCE = 10.0
 """Seconds that a scheduler may take to answer."""
 
-_EXPECTED = "expected tcp://HOST:PORT, Dask's scheduler file (.json), or dask-jobqueue's configuration (.yml)"
+_EXPECTED = "tcp://HOST:PORT, Dask's scheduler file (.json), or dask-jobqueue's configuration (.yml)"
 
 
 @contextmanager
@@ -59,13 +60,12 @@ def connected(word: str, jobs: int) -> Iterator["Client"]:
 def check(word: str) -> None:
     """Raise `BenchError` where SCHEDULER names no scheduler; nothing is imported or started."""
     if not word:
-        raise BenchError(f"ENGINE=dask needs SCHEDULER=: {_EXPECTED}")
+        raise BenchError(f"ENGINE=dask needs SCHEDULER=: expected {_EXPECTED}")
     if _is_address(word):
         return
     if "://" in word or not word.endswith((".json", ".yml", ".yaml")):
-        raise BenchError(f"SCHEDULER={word}: {_EXPECTED}")
-    if not Path(word).is_file():
-        raise BenchError(f"SCHEDULER={word}: there is no such file; {_EXPECTED}")
+        raise BenchError(f"SCHEDULER={word}: expected {_EXPECTED}")
+    file_there(f"SCHEDULER={word}", Path(word), _EXPECTED)
 
 
 def _is_address(word: str) -> bool:

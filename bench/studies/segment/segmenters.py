@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.common.errors import BenchError
 from bench.common.files import as_recorded
-from bench.common.text_files import DAMAGE, read_text
+from bench.common.text_files import DAMAGE, file_there, read_text
 from bench.studies.segment.evaluation import scheme
 from datasets.walking import typed_path
 from methods.sealed_json import parsed
@@ -67,8 +67,7 @@ def fitting(dataset: "Dataset", word: str = "", folder: Path | None = None) -> S
             f"make train METHOD=ding-liu-joint DATA={dataset.name}-train, or give SEGMENTER=file.safetensors"
         )
     path = typed_path(word)
-    if not path.is_file():
-        raise BenchError(f"SEGMENTER={word}: no such file; expected a .safetensors file of make train")
+    file_there(f"SEGMENTER={word}", path, "a .safetensors file of make train")
     found = _described(path)
     count = len(found.classes) or load(path).head.out_channels
     if (found.classes or names) != names or count != len(names):

@@ -70,8 +70,8 @@ def alive(folder):
         ("node7", "SCHEDULER=node7: expected tcp://HOST:PORT"),
         ("tcp://node7", "SCHEDULER=tcp://node7: expected tcp://HOST:PORT"),
         ("http://node7:80", "SCHEDULER=http://node7:80: expected tcp://HOST:PORT"),
-        ("missing.json", "there is no such file"),
-        ("missing.yml", "there is no such file"),
+        ("missing.json", "no such file"),
+        ("missing.yml", "no such file"),
     ],
 )
 def test_what_is_no_scheduler_is_said_before_anything_starts(word, said):
