@@ -271,7 +271,7 @@ def test_a_file_without_record_is_known_by_the_number_of_its_classes(halves, tmp
         fitting(halves, str(path))
     with pytest.raises(BenchError, match=r"^SEGMENTER=y\.safetensors: no such file"):
         fitting(halves, "y.safetensors")
-    with pytest.raises(BenchError, match=f"^SEGMENTER={re.escape(str(tmp_path))}: is a folder; expected a .safetensors"):
+    with pytest.raises(BenchError, match=f"^SEGMENTER={re.escape(str(tmp_path))}: is a folder; expected a .safe"):
         fitting(halves, str(tmp_path))
     path.with_suffix(".json").write_text("{}")
     with pytest.raises(BenchError, match=r"x\.json: is none of a segmentation network \(KeyError: 'classes'\)"):
