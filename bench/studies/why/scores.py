@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bench.score.metrics import LEAST_MSE
 from bench.studies.why.choices import CROPS, Choices
 from bench.studies.why.outputs import OUTPUT, channels_of
-from bench.studies.why.structure import KINDS, Moments, moments, similarity, smaller
+from bench.studies.why.structure import KINDS, Moments, means, moments, similarity, smaller
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,6 +47,7 @@ class Scored:
         self._pairs: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]] = {}
         self._rings: dict[tuple[str, ...], tuple[np.ndarray, np.ndarray]] = {}
         self._moments: dict[tuple[str, str, str], Moments] = {}
+        self._means: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]] = {}
 
     def number(self, choices: Choices, metric: str) -> float:
         """Return the PSNR (dB), the mean squared error or the SSIM of the image."""
@@ -94,7 +95,10 @@ class Scored:
         key = (choices.output, choices.channel, choices.window)
         if key not in self._moments:
             clean, scored = (smaller(image, kind) for image in self._pair(choices))
-            self._moments[key] = moments(clean, scored, kind)
+            of_clean = (choices.channel, choices.window)
+            if of_clean not in self._means:
+                self._means[of_clean] = means(clean, kind)
+            self._moments[key] = moments(clean, self._means[of_clean], scored, kind)
         of, peak = self._moments[key], self.peak(choices)
         ring = (*key, f"{peak}")
         if ring not in self._rings:

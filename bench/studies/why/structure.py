@@ -79,14 +79,22 @@ def smaller(image: "np.ndarray", kind: Window) -> "np.ndarray":
     return image[::factor, ::factor]
 
 
-def moments(reference: "np.ndarray", image: "np.ndarray", kind: Window) -> Moments:
-    """Return both means, both variances and the covariance around each pixel, (H, W, C), valid region or all."""
-    means = [_mean(product, kind) for product in (reference, image)]
-    squares = [_mean(a * b, kind) for a, b in ((reference, reference), (image, image), (reference, image))]
+def means(image: "np.ndarray", kind: Window) -> "tuple[np.ndarray, np.ndarray]":
+    """Return the mean and the mean square around each pixel of an image (H, W, C), valid region or all."""
+    return _mean(image, kind), _mean(image * image, kind)
+
+
+def moments(
+    reference: "np.ndarray", of_reference: "tuple[np.ndarray, np.ndarray]", image: "np.ndarray", kind: Window
+) -> Moments:
+    """Return both means, both variances and the covariance around each pixel, (H, W, C), valid region or all.
+
+    The `means` of the reference, `of_reference`, are the same for all that is held against it.
+    """
+    (x, xx), (y, yy), xy = of_reference, means(image, kind), _mean(reference * image, kind)
     count = reference.shape[0] * reference.shape[1] if kind.whole else kind.side**2
     scale = count / (count - 1) if kind.sample else 1.0
-    x, y = means
-    return x, y, scale * (squares[0] - x * x), scale * (squares[1] - y * y), scale * (squares[2] - x * y)
+    return x, y, scale * (xx - x * x), scale * (yy - y * y), scale * (xy - x * y)
 
 
 def similarity(of: Moments, span: float, *, luminance: bool = True) -> "np.ndarray":

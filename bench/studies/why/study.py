@@ -16,7 +16,7 @@ from bench.studies.why.finished import diagnosis
 from bench.studies.why.planted import line_of, planted, summary
 from bench.studies.why.running import MOST, SIDE, Place
 from bench.studies.why.search import PAIR_TRIALS, Search, fits
-from bench.studies.why.table import rows, singles, verdict
+from bench.studies.why.table import at_once, rows, singles, verdict
 from bench.studies.why.target import METRICS, Target, of_a_draw, reference, target_of
 
 EACH = "each"
@@ -139,6 +139,8 @@ def _searched(
     draw = of_a_draw(cell, _shapes(shapes, len(cell.dataset.images)), wanted)
     search.draw = draw[wanted.first]
     if not cell.outputs:
+        if not search.small:
+            yield from at_once(wanted, fits(search))
         search.single()
         if not search.explained():
             search.double()

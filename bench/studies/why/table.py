@@ -94,6 +94,14 @@ def verdict(search: Search, found: Sequence[Fit], draw: Mapping[str, float]) -> 
             yield f"  {_said(fit, plain, target)}: {_shown(fit, target)}, {shown}"
 
 
+def at_once(target: Target, found: Sequence[Fit]) -> Iterator[str]:
+    """Say which single choices of the score meet the target, where the search for other inputs takes long."""
+    plain = next(fit for fit in found if not fit.switches)
+    for fit in _of_size(exact(found), 1)[:CLOSEST]:
+        said = f"{_shown(fit, target)} if {_said(fit, plain, target)}"
+        yield f"met without another run: {said}; now whether another input meets it too"
+
+
 def _of_size(some: Sequence[Fit], size: int) -> list[Fit]:
     return sorted((fit for fit in some if len(fit.switches) == size), key=lambda fit: (fit.rank, fit.off))
 

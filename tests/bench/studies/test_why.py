@@ -21,12 +21,12 @@ from bench.run.loading import load
 from bench.run.sample import samples
 from bench.run.settings import Settings
 from bench.studies.why import planted as study
-from bench.studies.why.choices import Choices
+from bench.studies.why.choices import Choices, Switch
 from bench.studies.why.planted import Kept, _moves
 from bench.studies.why.running import Place, measured
 from bench.studies.why.scores import Scored, Sums
-from bench.studies.why.search import Search, exact, fits
-from bench.studies.why.table import verdict
+from bench.studies.why.search import Fit, Search, exact, fits
+from bench.studies.why.table import at_once, verdict
 from bench.studies.why.target import Target, of_a_draw, target_of
 
 CLEAN = data.camera()[60:156, 200:280, None].astype(np.float64)
@@ -416,6 +416,17 @@ def test_finished_outputs_say_what_they_are_of(planted, tmp_path, capsys, made, 
     words_typed = ["--method", f"outputs:{folder}", "--data", scenes, "--noise", "25", "--out", str(tmp_path / "out")]
     assert main(["why", *words_typed]) == 0
     assert words in capsys.readouterr().out
+
+
+def test_what_the_score_alone_explains_is_said_before_the_long_search():
+    score, other = Switch("window", "uniform7", "SSIM is uniform", 0), Switch("output", "float", "it is not rounded", 0)
+    measured_so_far = [
+        Fit((other,), {"ssim": 0.8300}, 40.0), Fit((), {"ssim": 0.8310}, 42.0), Fit((score,), {"ssim": 0.83516}, 0.8),
+        Fit((score, other), {"ssim": 0.8352}, 0.0),
+    ]  # fmt: skip
+    (line,) = at_once(Target({"ssim": "0.8352"}), measured_so_far)
+    assert line.startswith("met without another run: 0.8352 if SSIM is uniform (+0.0042); ")
+    assert not list(at_once(Target({"ssim": "0.9"}), measured_so_far[:2]))
 
 
 def test_the_command_names_a_planted_switch(planted, tmp_path, capsys):
