@@ -112,6 +112,8 @@ def test_what_many_cells_cost_is_in_its_table():
     each = given + float(stored[-1]["seconds"]) / int(stored[-1]["count"])
     assert f"{1000 * each:.1f} ms of its processor time a cell" in text("docs/scale.md")
     assert f"({1000 * given:.1f} ms of processor time each" in text("docs/scale.md")
+    idle = number("speed", "measured", what="100,000 cells planned")
+    assert f"100,000 cells were planned in {idle:.1f} s" in text("docs/scale.md")
     sizes = [row["remark"].split()[0] for row in stored]
     assert f"{sizes[0]} to {sizes[-1]} KB with images of 32x32" in text("docs/scale.md")
     (remark,) = [row["remark"] for row in rows("torture") if row["what"].startswith("bench and report in a folder")]
