@@ -1,35 +1,14 @@
 """Numbers that pages quote are those of the committed tables beside them."""
 
-import csv
+import math
 import re
 
 import pytest
 
 from bench.common.paths import ROOT
-
-MEASURED = ROOT / "results" / "measured"
-
-
-def rows(name):
-    with (MEASURED / f"{name}.csv").open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def number(table, column, **fields):
-    """Return the number in a column of the one row that has these fields."""
-    (row,) = [row for row in rows(table) if all(row[name] == value for name, value in fields.items())]
-    return float(row[column])
-
-
-def text(page):
-    """Return a page on one line, with the signs of ASCII."""
-    return " ".join((ROOT / page).read_text(encoding="utf-8").replace("−", "-").split())
-
-
-def lines(page):
-    """Return the cells of every line of a table of a page, without bold."""
-    found = re.findall(r"^\|(.*)\|$", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
-    return [[cell.strip().replace("**", "").replace("−", "-") for cell in line.split("|")] for line in found]
+from bench.judge.spread import deviation_of_mean, spread
+from bench.judge.tolerance import AGREE
+from tests.committed_tables import lines, number, rows, text
 
 
 def effect(choice):
@@ -105,74 +84,6 @@ def test_methods_stand_beside_their_papers_with_what_was_measured():
             assert number(table.strip("`").removesuffix(".csv"), "psnr_published", **fields) == float(published)
 
 
-def test_what_came_out_on_a_gpu_is_in_its_tables():
-    said = text("docs/gpu.md")
-    times = {
-        (row["method"], row["batch"], row["precision"], row["layout"]): float(row["milliseconds"])
-        for row in rows("gpu-forward")
-        if row["compiled"] == "no"
-    }
-    gains = {key: one / times[(*key[:3], "channels-last")] for key, one in times.items() if key[3] == "NCHW"}
-    low = [gain for key, gain in gains.items() if key[2] != "fp32" and key[1] == "16"]
-    exact = [1 / gain for key, gain in gains.items() if key[2] == "fp32" and key[1] == "16"]
-    assert f"channels-last is {min(low):.1f} to {max(low):.1f} times as fast in half precision and TF32" in said
-    assert f"and {min(exact):.1f} to {max(exact):.1f} times as slow in exact float32" in said
-    worst = max(float(row["difference"]) for row in rows("gpu-agreement"))
-    assert f"{len(rows('gpu-agreement'))} networks" in said
-    assert f"by more than {worst:.5f} dB" in said
-    trained = [1 / float(row["ratio"]) for row in rows("gpu-train-speed")]
-    assert f"trains {trained[0]:.1f} times" in said
-    assert f"8 patches {trained[1]:.1f} times" in said
-    for name in ("DnCNN-S", "FFDNet (IPOL)", "BF-DnCNN 0-55"):
-        (row,) = [row for row in lines("docs/gpu.md") if row[0] == name]
-        fields = {"method": name, "compiled": "no"}
-        first = number("gpu-precision", "psnr", precision="fp32", **fields)
-        assert float(row[1].split(" dB")[0]) == pytest.approx(first, abs=0.0006)
-        for cell, precision in zip(row[2:5], ("tf32", "bf16", "fp16"), strict=True):
-            lost, milliseconds = (float(part) for part in cell.split(","))
-            assert lost == pytest.approx(number("gpu-precision", "difference", precision=precision, **fields), rel=0.35)
-            assert milliseconds == pytest.approx(times[name, "16", precision, "channels-last"], abs=0.006)
-
-
-def test_members_of_the_trainable_family_have_what_was_measured():
-    block = ""
-    members = 0
-    for row in [row for row in lines("docs/seeds.md") if len(row) == 6 and row[1] in ("Laplacian", "Gaussian", "none")]:
-        block = row[0].strip("`") or block
-        pyramid = {"none": "single"}.get(row[1], row[1].lower())
-        net = f"msbf-{block}@own-{pyramid}-gaussian-1-40"
-        for cell, sigma in zip(row[2:5], (10, 25, 50), strict=True):
-            assert cell == f"{number('msbf-family', 'psnr', net=net, degradation=f'gaussian:{sigma}'):.2f}"
-        largest = number("msbf-family", "inhomogeneity", net=net, degradation="gaussian:10")
-        assert float(row[5]) == pytest.approx(largest, rel=0.16)
-        members += 1
-    assert members == 9
-
-
-def test_what_segmentation_gains_is_in_its_table():
-    table = {row[0]: row[1:] for row in lines("docs/results.md") if len(row) == 4}
-    names = {"noisy": "noisy", "clean": "clean", "CBM3D": "CBM3D"}
-    for name, given in names.items():
-        assert table[name][1].split()[0] == f"{100 * number('ding-liu-power', 'mean_iou', input=given):.2f}"
-    for name, kind in (("trained alone", "alone"), ("trained through the network", "joint")):
-        of = f"ding-liu@own-{kind}-power-*"
-        mean = 100 * number("ding-liu-power", "mean_iou", input=f"{of}, mean of 10")
-        deviation = 100 * number("ding-liu-power", "mean_iou", input=f"{of}, standard deviation of 10")
-        assert table[f"denoised, {name}"][1] == f"{mean:.2f} ± {deviation:.2f}"
-    both = "ding-liu@own-joint-power-* minus ding-liu@own-alone-power-*, 10 pairs"
-    gains = [
-        100 * number("ding-liu-power", "mean_iou", input=f"{both}: {what}")
-        for what in ("mean", "lower end of 95 %", "upper end of 95 %")
-    ]
-    assert "+{:.2f} points of mean IoU (95 % interval over seeds: {:.2f} to {:.2f};".format(*gains) in text(
-        "docs/results.md"
-    )
-    first = [
-        number("segment-camvid", "psnr", input=f"ding-liu@own-{kind}-small-*, mean of 3") for kind in ("alone", "joint")
-    ]
-    assert f"Joint training costs {first[0] - first[1]:.2f} dB" in text("results/measured/README.md")
-
-
 def test_the_two_ffdnets_differ_as_verify_says():
     def difference(dataset, sigma):
         """Return that of the paper's own number, under the very noise of its authors."""
@@ -194,3 +105,83 @@ def test_the_two_ffdnets_differ_as_verify_says():
         ),
     ):
         assert sentence.format(*(difference(dataset, sigma) for sigma in sigmas)) in said
+
+
+def test_the_audit_found_what_its_page_says():
+    said = text("docs/concepts/audit.md")
+    found = rows("audit", ROOT / "results")
+
+    def images(side, **fields):
+        return {row[f"image_{side}"] for row in found if all(row[name] == value for name, value in fields.items())}
+
+    def share(dataset, image, training):
+        of = {"dataset_a": dataset, "image_a": image, "dataset_b": training}
+        (row,) = [row for row in found if of.items() <= row.items()]
+        return f"{100 * float(row['share']):.0f} %"
+
+    assert f"{share('set12', '04', 'train400')} of its pixels stand in `train400`, all of them in `cbsd432`" in said
+    assert share("set12", "04", "cbsd432") == "100 %"
+    assert f"likewise ({share('set5', 'woman', 'train400')}, {share('set5', 'woman', 'cbsd432')})" in said
+    assert f"{len(images('b', dataset_a='kodak24', dataset_b='live1'))} of LIVE1's 29 scenes" in said
+    within = {"dataset_a": "polyu", "dataset_b": "polyu"}
+    assert f"{len(images('a', **within) | images('b', **within))} of PolyU's 100 crops" in said
+    both = images("a", dataset_a="pneumonia-mnist-val", dataset_b="pneumonia-mnist-train")
+    assert f"{len(both)} images of PneumoniaMNIST" in said
+    assert len(images("b", image_a="baboon", dataset_b="cc15")) == 2
+    sets = {"set12", "set5", "classic5", "live1"}
+    shared = {row["image_b"] for row in found if {row["dataset_a"], row["dataset_b"]} <= sets} - {"butterfly"}
+    (names,) = re.findall(r"LIVE1 share ([a-z, ]+), not always", said)  # butterfly is a crop of monarch
+    assert set(re.split(", | and ", names)) == shared
+
+
+def test_what_a_draw_moves_is_in_its_table():
+    said = text("docs/concepts/verdict.md")
+    table = [row for row in rows("draws") if row["dataset"] == "bsd68"]
+
+    def ratios(method, sigma, side="64", images="20"):
+        of = {"sigma": f"{sigma}.0", "side": side, "images": images}
+        return {row["method"]: float(row["psnr_ratio"]) for row in table if of.items() <= row.items()}[method]
+
+    whole = {sigma: ratios("DnCNN-S", sigma, "", "10") for sigma in (15, 25, 50)}
+    assert f"{whole[15]:.1f} times as much at sigma 15 (DnCNN-S on BSD68), {whole[50]:.1f} times at 50" in said
+    for sigma, ratio in whole.items():
+        assert f"has {ratios('DnCNN-S', sigma) / ratio:.1f} of its spread" in said
+    least, most = ratios("DnCNN-S", 15), ratios("DnCNN-S", 50)  # beyond them it grows with the square root of sigma
+    at = {10: least * math.sqrt(10 / 15), 50: most, 100: most * math.sqrt(100 / 50)}
+    free = [float(row["psnr_ratio"]) / at[float(row["sigma"])] for row in table if row["method"].startswith("BF-")]
+    assert f"without biases moves {min(free):.1f} to {max(free):.1f} times as far as DnCNN-S" in said
+    assert ratios("DnCNN bias 0-10", 100) / at[100] == pytest.approx(0.25, abs=0.01)  # "a quarter as far"
+    deviations = {}
+    for sigma in whole:
+        one = spread("psnr", "DnCNN-S", "bsd68", sigma, 1)
+        shapes = [(321, 481)] * 53 + [(481, 321)] * 15
+        deviations[sigma] = [deviation_of_mean(shapes, 1, one, shared=shared) for shared in (False, True)]
+    wider = [round(shared / alone) for alone, shared in deviations.values()]
+    assert (min(wider), max(wider)) == (3, 4)
+    assert "three to four times as wide on BSD68" in said
+    alone, shared = deviations[25]
+    spoken = f"deviation of {alone:.3f} dB with independent draws, of {shared:.3f} dB with one shared field"
+    assert spoken in text("results/README.md")
+    draws = AGREE * math.hypot(alone, shared)
+    assert f"allowed ±{0.005 + draws:.4f} = rounding 0.005 + noise draws {draws:.4f}" in text(
+        "docs/tutorials/verdict.md"
+    )
+
+
+def test_under_the_noise_of_the_authors_only_rounding_is_left():
+    of = {"method": "DnCNN", "variant": "S", "dataset": "set12", "metric": "psnr", "protocol": "matlab0"}
+    found = [row for row in rows("verify") if of.items() <= row.items()]
+    means = [row for row in found if re.fullmatch(r"\d+\.\d{3}", row["published"])]
+    images = [abs(float(row["difference"])) for row in found if row["image"]]
+    assert (len(means), len(images)) == (3, 36)
+    assert max(abs(float(row["difference"])) for row in means) < 0.0005
+    assert max(images) < 0.005
+    assert "the means within 0.0005 dB, each of the twelve images within 0.005" in text("docs/concepts/protocol.md")
+    (mean,) = [row for row in means if row["published"] == "30.436"]
+    assert f"to the last printed digit ({float(mean['measured']):.4f} dB)" in text("docs/tutorials/reproduce.md")
+    of = {"metric": "psnr", "image": "", "with": "BM3D (2007)", "degradation": "gaussian:15"}
+    bm3d = [
+        -number("verify", "difference", **of, dataset=dataset, published=published)
+        for dataset, published in (("bsd68", "31.07"), ("set12", "32.37"))
+    ]
+    assert "met to {:.3f} dB on BSD68 and to {:.3f} dB on Set12".format(*bm3d) in text("docs/tutorials/verdict.md")
