@@ -131,6 +131,8 @@ def _explained(error: Exception) -> tuple[str, int]:
         return one_line(error), BAD_INPUT
     if lacking(error):
         return f"this command {one_line(error)}", BAD_INPUT
+    if isinstance(error, ImportError) and (error.name or "").partition(".")[0] not in ("bench", "methods", "datasets"):
+        return f"{one_line(error)}; expected the packages of requirements.txt: pip install -r requirements.txt", BAD_INPUT
     if of_file(error):
         return one_line(error), BAD_INPUT
     if isinstance(error, OSError) and error.errno in FULL:
