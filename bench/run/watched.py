@@ -129,7 +129,7 @@ class Recorder:
             return self.opened
         _RECORDERS.remove(self)
         for path in self._watch.read():
-            # A method may lie beside `bench`, or above: what the harness loads as the first cell runs is none of its own.
+            # A method may lie beside `bench`, or above: what the harness loads at the first cell is none of its own.
             real = os.path.realpath(path)
             if real not in self._harness and not _ignored(real):
                 self._inputs.setdefault(_source(path), True)
