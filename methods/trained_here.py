@@ -1,7 +1,7 @@
 """Weights that this project trained: METHOD=name@own, from the records in `methods/weights/`."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,21 +32,36 @@ def trained(known: Mapping[str, Method], folder: Path = FOLDER) -> list[Method]:
 def read(known: Mapping[str, Method], folder: Path = FOLDER) -> tuple[list[Method], list[str]]:
     """Return the methods of `trained`, and one line on each record that cannot be used."""
     training_records, problems = records(folder)
-    nets: dict[str, list[Net]] = {}
-    titles: dict[str, str] = {}
+    nets: dict[str, dict[Net, str]] = {}
     for path, record in training_records.items():
         if "kind" not in record:
             try:
                 net, title = _net(path, record, known), _title(record)
-                nets.setdefault(record["name"], []).append(net)
-                titles.setdefault(record["name"], title)
+                beside = nets.setdefault(record["name"], {})
+                _check_alone(net, beside)
+                beside[net] = title
             except ValueError as error:
                 problems.append(_problem(path, error))
     found = [
-        replace(known[name.partition("@")[0]], name=name, title=titles[name], nets=tuple(members))
+        replace(known[name.partition("@")[0]], name=name, title=_common(members), nets=tuple(members))
         for name, members in nets.items()
+        if members
     ]
     return found, problems
+
+
+def _check_alone(net: Net, beside: Iterable[Net]) -> None:
+    """Refuse a net beside another one of its name for the same images and noise: one of the two would never be used."""
+    for other in beside:
+        if other.colour == net.colour and (_sigmas(other.noise) or other.noise) == (_sigmas(net.noise) or net.noise):
+            raise ValueError(f"{other.id} is of the same name, for {net.colour} images with {net.noise} too")
+
+
+def _common(titles: Mapping[Net, str]) -> str:
+    """Say what the nets of a name are; where they differ, each."""
+    if len(set(titles.values())) == 1:
+        return next(iter(titles.values()))
+    return "; ".join(f"{net.id}: {title}" for net, title in titles.items())
 
 
 def records(folder: Path = FOLDER) -> tuple[dict[Path, dict[str, Any]], list[str]]:
@@ -68,10 +83,11 @@ def _net(path: Path, record: Mapping[str, Any], known: Mapping[str, Method]) -> 
     """Describe the net of a record, or raise `ValueError` that says what is wrong with it."""
     name, method = _value(record, str, "name"), _value(record, str, "method")
     colour, file, digest = (_value(record, str, key) for key in ("colour", "weights", "sha256"))
+    noise = _value(record, str, "recipe", "noise")
     if method not in known:
         raise ValueError(f"there is no method {method!r}")
-    if not name.startswith(f"{method}@own"):
-        raise ValueError(f"name is {name!r}; expected {method}@own")
+    if not re.fullmatch(rf"{re.escape(method)}@own(-[\w.+=-]+)?", name):
+        raise ValueError(f"name is {name!r}; expected {method}@own, or {method}@own-NAME")
     base = next((net for net in known[method].nets if net.colour in (colour, "any")), None)
     if base is None:
         raise ValueError(f"method {method} has no net for colour {colour!r}")
@@ -82,8 +98,8 @@ def _net(path: Path, record: Mapping[str, Any], known: Mapping[str, Method]) -> 
         id=path.stem,
         label=_value(record, str, "label"),
         colour=colour,
-        trained=_range(record),
-        noise=_value(record, str, "recipe", "noise"),
+        trained=_range(record, noise),
+        noise=noise,
         weights=Weights(file, digest, licence="MIT", local=str(path.with_name(file)), record=path.name),
         receptive_field=None,  # the loaded network says it
         parameters=_value(record, int, "parameters"),
@@ -111,13 +127,24 @@ def _value(record: Any, kind: type[T], *keys: str) -> T:
     return record
 
 
-def _range(record: Mapping[str, Any]) -> tuple[float, float] | None:
+def _range(record: Mapping[str, Any], noise: str) -> tuple[float, float] | None:
+    """Return the lowest and the highest sigma, which are those of the noise where that is a sigma or a range of it."""
     if record.get("trained") is None:
         return None
     numbers = _value(record, list, "trained")
     if [type(number) in (int, float) and 0 <= number <= 1e6 for number in numbers] != [True, True]:
         raise ValueError(f"trained is {str(numbers)[:40]!r}; expected the lowest and the highest sigma")
-    return float(numbers[0]), float(numbers[1])
+    low, high = map(float, numbers)
+    right = _sigmas(noise) or (low, max(low, high))
+    if (low, high) != right:
+        raise ValueError(f"trained is {low:g} to {high:g}; expected {right[0]:g} to {right[1]:g}, as its noise {noise}")
+    return low, high
+
+
+def _sigmas(noise: str) -> tuple[float, float] | None:
+    """Return the lowest and the highest sigma of plain Gaussian noise; None of other noise."""
+    plain = re.fullmatch(r"(?:gaussian:)?(\d+(?:\.\d+)?)(?:-(\d+(?:\.\d+)?))?", noise, re.ASCII)
+    return (float(plain[1]), float(plain[2] or plain[1])) if plain else None
 
 
 def _problem(path: Path, error: Exception) -> str:

@@ -140,6 +140,11 @@ def _explained(error: Exception) -> tuple[str, int]:
             f"memory ran out ({one_line(error)}); free some, or raise the limit of this process (ulimit -v)",
             BAD_INPUT,
         )
+    if isinstance(error, ImportError) and (error.name or "").partition(".")[0] not in ("bench", "methods", "datasets"):
+        return (
+            f"{one_line(error)}; expected the packages of requirements.txt: pip install -r requirements.txt",
+            BAD_INPUT,
+        )
     ours = [frame for frame in frames if _within(frame, "bench", "methods", "datasets")]
     place = f"{Path(ours[-1].filename).relative_to(ROOT)}:{ours[-1].lineno}" if ours else "no line of this project"
     text = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

@@ -52,8 +52,8 @@ def kind(parameter: Any) -> str:
     """Return ``"int"``, ``"float"`` or another word for what an option takes."""
     if hasattr(parameter, "bare_type"):
         return str(parameter.bare_type())
-    words = {"integer": "int", "integer range": "int", "float range": "float"}  # of typer 0.27
-    return words.get(parameter.type.name, str(parameter.type.name))
+    name = str(parameter.type.name)  # before typer 0.29; "int range" in 0.27.2 and 0.28, "integer range" elsewhere
+    return next((word for word in ("int", "float") if name.startswith(word)), name)
 
 
 def _check_number(parameter: Any, text: str) -> None:

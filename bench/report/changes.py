@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from bench.report.columns import entry
+from bench.store.merge import agree
 from bench.store.records import Record, store_of
 from bench.store.results import Result, in_time
 
 METRICS = ("psnr", "ssim", "mse")
 DECIMALS = 4
-"""Of the numbers, as in files; what differs by less is not said to have changed."""
+"""Of the numbers, as in files."""
 
 INPUTS = {
     "data": "contents of the images",
@@ -55,20 +56,26 @@ class Change:
 
     def difference(self, metric: str) -> float:
         """Return B minus A, of the numbers as they are shown."""
-        return round(self.b[metric] - self.a[metric], DECIMALS) + 0.0  # no minus before a zero
+        a, b = (round(means[metric], DECIMALS) for means in (self.a, self.b))
+        return round(b - a, DECIMALS) + 0.0  # no minus before a zero
+
+    def differs(self, metric: str) -> bool:
+        """Whether its mean is another one by more than rounding, as `make merge` takes it."""
+        return not agree(metric, self.a[metric], self.b[metric])
 
     @property
     def changed(self) -> bool:
         """Whether a number or the verdict is another one; a number that only one of them has is."""
-        numbers = any(_differs(self.a[metric], self.b[metric]) for metric in METRICS)
-        return numbers or self.images > 0 or self.verdict_a != self.verdict_b
+        return any(map(self.differs, METRICS)) or self.images > 0 or self.verdict_a != self.verdict_b
 
     @property
     def row(self) -> dict[str, Any]:
         """Return it as a row of a table."""
         numbers: dict[str, Any] = {}
         for metric in METRICS:
-            numbers |= {f"{metric}_a": self.a[metric], f"{metric}_b": self.b[metric]}
+            numbers |= {
+                f"{metric}_{of}": round(means[metric], DECIMALS) for of, means in (("a", self.a), ("b", self.b))
+            }
             numbers[f"{metric}_difference"] = self.difference(metric)
         verdicts = {"verdict_a": self.verdict_a, "verdict_b": self.verdict_b}
         others = {"images_changed": self.images, "inputs_changed": ", ".join(self.inputs)}
@@ -108,7 +115,7 @@ class Changes:
     def largest(self) -> tuple[str, Change] | None:
         """Return the metric and the cell of the largest change, of PSNR, or else of SSIM or MSE; None without any."""
         for metric in METRICS:
-            some = [one for one in self.both if abs(one.difference(metric)) > 0]
+            some = [one for one in self.both if one.differs(metric) and abs(one.difference(metric)) > 0]
             if some:
                 return metric, max(some, key=lambda one: abs(one.difference(metric)))
         return None
@@ -154,11 +161,11 @@ def _cell(about: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _change(cell: tuple[str, ...], a: Record, b: Record) -> Change:
-    means = [{metric: round(record.mean(metric), DECIMALS) for metric in METRICS} for record in (a, b)]
+    means = [{metric: record.mean(metric) for metric in METRICS} for record in (a, b)]
     rows = [{row["image"]: row for row in record.images} for record in (a, b)]
     images = sum(
         not (name in rows[0] and name in rows[1])
-        or any(_differs(*(r[name].get(metric) for r in rows)) for metric in METRICS)
+        or not all(agree(metric, *(_number(r[name].get(metric)) for r in rows)) for metric in METRICS)
         for name in rows[0] | rows[1]
     )
     return Change(cell, means[0], means[1], _verdict(a), _verdict(b), images, _other_inputs(a, b))
@@ -175,9 +182,8 @@ def _verdict(record: Record) -> str:
     return found.title if found else "not published"
 
 
-def _differs(a: float | None, b: float | None) -> bool:
-    numbers = [math.nan if one is None else round(one, DECIMALS) for one in (a, b)]
-    return numbers[0] != numbers[1] and not all(map(math.isnan, numbers))
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def _versions(a: Iterable[Record], b: Iterable[Record]) -> dict[str, tuple[str, str]]:

@@ -40,8 +40,8 @@ def _table(found: Changes) -> Table:
 
 def _lines(change: Change) -> Iterator[tuple[str, str, str, str]]:
     for metric in METRICS:
-        if (a := change.a[metric]) != (b := change.b[metric]) and not (a != a and b != b):
-            difference = change.difference(metric)
+        if change.differs(metric):
+            a, b, difference = change.a[metric], change.b[metric], change.difference(metric)
             yield shown()[metric].title, f"{a:.{DECIMALS}f}", f"{b:.{DECIMALS}f}", f"{difference:+.{DECIMALS}f}"
     if change.verdict_a != change.verdict_b:
         yield "verdict", change.verdict_a, change.verdict_b, ""

@@ -129,7 +129,9 @@ class Recorder:
             return self.opened
         _RECORDERS.remove(self)
         for path in self._watch.read():
-            if os.path.realpath(path) not in self._harness:
+            # A method may lie beside `bench`, or above: what the harness loads at the first cell is none of its own.
+            real = os.path.realpath(path)
+            if real not in self._harness and not _ignored(real):
                 self._inputs.setdefault(_source(path), True)
         if not self._watch.complete:
             self._unseen.setdefault("may have libraries that read files past Python")

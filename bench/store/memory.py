@@ -11,6 +11,7 @@ from bench.plan.cell import Cell
 from bench.plan.inference import sigma_word
 from bench.score.metrics import METRICS
 from bench.store.records import Record, Store, described
+from datasets.listing import some
 
 SCORES = (*METRICS, *(f"noisy_{name}" for name in METRICS), "noise_psnr")
 """What of an image is kept, besides its name and size."""
@@ -44,6 +45,7 @@ class Memory(Store):
         self.cells: dict[str, dict[str, str]] = {}
         self.images: dict[str, list[dict[str, Any]]] = {}
         self._keys: dict[tuple[str, ...], list[str]] = {}
+        self._damaged: list[str] = []
         self._take_in()
 
     def has(self, cell: Cell) -> bool:
@@ -124,8 +126,9 @@ class Memory(Store):
         written = cell.pop(CHECKSUM, "")
         if (written or sealed) and written != _checksum(cell, images.get(cell["key"], ())):
             self.images.pop(cell["key"], None)
-            cause = "scores there do not match their checksum, as those of"
-            self.left_out[self.images_path] = f"{cause} {' '.join(cell[name] for name in _WORDS[1:4])}"
+            self._damaged.append(" ".join(cell[name] for name in _WORDS[1:4]))
+            cause = "scores there do not match their checksum: those of"
+            self.left_out[self.images_path] = f"{cause} {some(self._damaged)}"
 
     def _write(self) -> None:
         self._take_in()

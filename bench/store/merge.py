@@ -142,15 +142,23 @@ def _difference(here: Record, there: Record) -> str:
     for mine, other in zip(here.images, there.images, strict=True):
         for column in score_columns():
             a, b = mine.get(column), other.get(column)
-            if column != "seconds" and not _agree(a, b):
+            if column != "seconds" and not agree(column, a, b):
                 return f"{column} of image {mine['image']} is {a} here and {b} there"
     return ""
 
 
-def _agree(a: Any, b: Any) -> bool:
+def agree(column: str, a: Any, b: Any) -> bool:
+    """Whether two values of a score are the same but for rounding; a mean squared error as its PSNR is.
+
+    Examples
+    --------
+    >>> agree("psnr", 24.1, 24.10001), agree("mse", 253.0, 253.0006), agree("mse", 253.0, 253.01)
+    (True, True, False)
+    """
     if not (isinstance(a, float) and isinstance(b, float)):
         return bool(a == b)
-    return (math.isnan(a) and math.isnan(b)) or a == b or abs(a - b) <= TOLERANCE
+    of_psnr = abs(a) * TOLERANCE * math.log(10) / 10 if column.endswith("mse") else 0.0
+    return (math.isnan(a) and math.isnan(b)) or a == b or abs(a - b) <= max(TOLERANCE, of_psnr)
 
 
 def _title(record: Record) -> str:

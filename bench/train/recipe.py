@@ -3,9 +3,10 @@
 import hashlib
 import json
 import math
+import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -206,7 +207,20 @@ def recipe_from(name: str, table: Mapping[str, Any]) -> Recipe:
         schedule=_schedule(where, table.get("schedule", ())),
     )
     _check_values(where, recipe)
-    return recipe
+    return replace(recipe, noise=_usual(recipe.noise))
+
+
+def _usual(noise: str) -> str:
+    """Return a noise in one spelling, a bare sigma where that says all: the files of the weights bear it in their name.
+
+    Examples
+    --------
+    >>> _usual("gaussian:25"), _usual("25.0"), _usual("gaussian:0-55")
+    ('25', '25', 'gaussian:0-55')
+    """
+    text = str(parse(noise))
+    sigma = text.removeprefix("gaussian:")
+    return sigma if re.fullmatch(r"[\d.]+", sigma) else text
 
 
 def _check_values(where: str, recipe: Recipe) -> None:

@@ -112,6 +112,11 @@ NO_RECORD = {
     "one sigma": record(trained=[1]),
     "sigmas of an object": record(trained={"0": 1, "1": 2}),
     "digest short": record(sha256="abc"),
+    "sigmas fall": record(trained=[50, 10], noise="poisson:30"),
+    "sigmas of another noise": record(trained=[10, 10]),
+    "range of another noise": record(trained=[0, 30], noise="gaussian:0-55"),
+    "name runs on": record(name="dncnn@ownx"),
+    "name that METHOD reads otherwise": record(name="dncnn@own-a,b"),
 }
 KEYS = ("name", "method", "colour", "weights", "sha256", "label", "parameters", "images", "noise")
 
@@ -174,8 +179,32 @@ def test_a_record_may_be_laid_out_anew_but_not_changed(tmp_path):
     found, (line,) = trained_here.read(KNOWN, tmp_path)
     assert found == []
     assert "not as it was written, by its checksum" in line
-    write(tmp_path, "x-25.json", sealed(record()).replace("25.0", "75.0").replace("checksum", "comment"))
+    write(tmp_path, "x-25.json", sealed(record()).replace(": 123", ": 124").replace("checksum", "comment"))
     assert trained_here.read(KNOWN, tmp_path)[1] == []
+
+
+@pytest.mark.parametrize("noise", ["25", "25.0", "gaussian:25"])
+def test_a_second_net_of_a_name_for_the_same_noise_is_named(tmp_path, noise):
+    """Which of the two ran was a matter of the order of their files."""
+    write(tmp_path, "x-25.json", record())
+    write(tmp_path, "x-50.json", record(noise="50", trained=[50, 50]))
+    write(tmp_path, "x-later.json", record(noise=noise))
+    (method,), (line,) = trained_here.read(KNOWN, tmp_path)
+    assert [net.id for net in method.nets] == ["x-25", "x-50"]
+    assert "x-later.json: x-25 is of the same name, for gray images with " in line
+    write(tmp_path, "x-later.json", record("dncnn@own-y", noise=noise))
+    assert trained_here.read(KNOWN, tmp_path)[1] == []
+
+
+def test_nets_of_one_name_that_are_others_are_each_said(tmp_path):
+    """The title of the first one, its size and its images, was said of all."""
+    write(tmp_path, "x-25.json", record())
+    write(tmp_path, "x-50.json", record(noise="50", trained=[50, 50], arguments={"depth": 8}, images="bsd68"))
+    (method,), _ = trained_here.read(KNOWN, tmp_path)
+    assert method.title == (
+        "x-25: DnCNN-S: depth=17; trained by this project on train400, cbsd432; "
+        "x-50: DnCNN-S: depth=8; trained by this project on bsd68"
+    )
 
 
 def test_a_file_that_cannot_be_read(tmp_path):

@@ -138,11 +138,12 @@ def printable(
         if pair := against.get(name):
             form = look.form.replace(".2f", ".3f")
             tie = "  tie" if pair.tie else ""
+            tested = pair.images > 1
             cells += [
                 format(pair.difference, f"+{form}"),
-                f"{pair.low:+{form}} to {pair.high:+{form}}",
+                f"{pair.low:+{form}} to {pair.high:+{form}}" if tested else "",
                 f"{pair.wins:.0%}",
-                f"{pair.p_corrected:.2g}{tie}",
+                f"{pair.p_corrected:.2g}{tie}" if tested else "one image",
             ]
         made.add_row(*cells)
     lines = [as_text(made).rstrip(), *_powers(found, first, metric)]
@@ -154,7 +155,8 @@ def _powers(found: Sequence[Pair], first: str, metric: str) -> Iterator[str]:
     for pair in found:
         if pair.against != first:
             continue
-        text = f"{pair.method}: {pair.images} images show a difference of {pair.detectable:.2g} or more"
+        shown_by = f"{pair.images} images show a difference of {pair.detectable:.2g} or more"
+        text = f"{pair.method}: {shown_by if pair.images > 1 else 'one image shows no difference between methods'}"
         precision = PRECISION.get(metric)
         needed = pair.seeds_for(precision) if precision else None
         if needed:

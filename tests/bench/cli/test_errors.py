@@ -219,6 +219,18 @@ def fails(error):
             "error: standard output, or a temporary file: No space left",
         ),
         (ValueError("math domain error"), 70, "error: unexpected ValueError: math domain error"),
+        (
+            ImportError("Unable to import required dependencies:\npytz: No module named 'pytz'"),
+            2,
+            "error: ImportError: Unable to import required dependencies: pytz: No module named 'pytz'; expected the "
+            "packages of requirements.txt: pip install -r requirements.txt",
+        ),
+        (
+            ImportError("cannot import name 'trapz' from 'numpy'", name="numpy"),
+            2,
+            "error: ImportError: cannot import name 'trapz' from 'numpy'; expected the packages of",
+        ),
+        (ImportError("cannot import name 'a' from 'bench.run'", name="bench.run"), 70, "error: unexpected ImportError"),
         (MemoryError(), 2, "error: memory ran out (MemoryError); "),
         (
             ImportError("liba.so: failed to map segment from shared object"),

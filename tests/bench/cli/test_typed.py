@@ -103,7 +103,15 @@ def test_what_is_said_of_a_typed_word_is_one_line(monkeypatch, tmp_path, capsys)
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("integer", "int"), ("integer range", "int"), ("float", "float"), ("float range", "float"), ("text", "text")],
+    [
+        ("integer", "int"),
+        ("integer range", "int"),
+        ("int", "int"),
+        ("int range", "int"),
+        ("float", "float"),
+        ("float range", "float"),
+        ("text", "text"),
+    ],
 )
 def test_the_kinds_of_an_older_typer_are_known(name, expected):
     assert kind(SimpleNamespace(type=SimpleNamespace(name=name))) == expected

@@ -4,6 +4,7 @@ import os
 import pickle
 import shutil
 import sqlite3
+import subprocess
 import sys
 from pathlib import Path
 
@@ -649,3 +650,18 @@ def test_fresh_is_a_word_of_the_command(images, tmp_path, capsys):
     assert ["finished already" in text for text in said] == [False, True, False, False]
     assert ["done  Gaussian" in text for text in said] == [True, False, False, True]
     assert "1 of 1 cells would run" in said[2]
+
+
+def test_what_the_harness_loads_beside_a_method_is_not_opened_by_it(own, images, monkeypatch):
+    """Of a method in the folder of `bench` the first seed had other files than the second, and was another result."""
+    harness = own / "bench"
+    harness.mkdir()
+    (harness / "late.py").write_text("")
+    (own / "weights.bin").write_bytes(b"1")
+    (own / "m.py").write_text(CALL.format(1))
+    monkeypatch.setattr("bench.run.watched._HARNESS", (f"{harness}{os.sep}",))
+    ((cell,), _) = plan(Request(str(own / "m.py"), str(images), "25"))
+    with watching(cell) as recorder:
+        for path in (harness / "late.py", own / "weights.bin"):
+            subprocess.run([sys.executable, "-c", f"open({str(path)!r}).read()"], check=True)  # as a reader in C
+    assert list(recorder.opened.files) == (["{folder}/weights.bin"] if sys.platform == "linux" else [])

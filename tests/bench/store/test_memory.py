@@ -170,6 +170,11 @@ def test_a_score_of_which_a_digit_has_changed_is_left_out_and_its_cell_counts_as
     (line,) = again.lines_left_out
     assert str(again.images_path) in line
     assert cells[0].net.id in line
+    # Of several each is named.
+    memory.images_path.write_text(content.replace("coins,", "coin,"))
+    (line,) = Memory(tmp_path / "a.csv", tmp_path / "runs").lines_left_out
+    assert all(cell.net.id in line for cell in cells)
+    memory.images_path.write_text(content.replace(f",{psnr},", f",{other},", 1))
     # Nor does it count where its checksum is taken out.
     cells_text = memory.cells_path.read_text()
     (checksum,) = {row["checksum"] for row in csv.DictReader(cells_text.splitlines()) if row["key"] == cells[0].key}

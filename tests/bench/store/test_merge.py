@@ -66,6 +66,29 @@ def test_other_numbers_under_one_key_are_a_conflict(machines, added, conflict):
         assert "\n" not in line
 
 
+def test_what_another_processor_rounds_is_no_conflict_and_no_change(machines, capsys):
+    """1e-5 dB are 0.0005 of a mean squared error of 200, and may be another fourth decimal."""
+    here, there, cells = machines
+    record = there.get(cells[1])
+    moved = [
+        r | {"psnr": r["psnr"] - 1e-5, "mse": r["mse"] * 10**1e-6, "ssim": r["ssim"] + 5e-5} for r in record.images
+    ]
+    assert moved[0]["mse"] - record.images[0]["mse"] > 1e-4
+    there.put(cells[1], replace(record, images=moved))
+    assert merge(there, here).conflicts == []
+    assert main(["compare-runs", "--a", str(here.folder), "--b", str(there.folder)]) == 0
+    said = capsys.readouterr().out
+    assert (
+        "2 cells in both, of which 0 changed, 0 in their verdict; 1 only in A, 0 only in B\nlargest change: none"
+        in said
+    )
+    moved = [row | {"mse": row["mse"] * 10**1e-4} for row in record.images]  # 0.001 dB
+    there.put(cells[1], replace(record, images=moved))
+    assert len(merge(there, here).conflicts) == 1
+    assert main(["compare-runs", "--a", str(here.folder), "--b", str(there.folder)]) == 0
+    assert "of which 1 changed" in capsys.readouterr().out
+
+
 def test_other_images_under_one_key_are_a_conflict(machines):
     here, there, cells = machines
     record = there.get(cells[1])

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import re
 import sys
 
 import numpy as np
@@ -14,7 +15,7 @@ from bench.plan.request import Request, plan
 from bench.run.campaign import run_campaign
 from bench.run.settings import Settings
 from bench.store.records import Store
-from bench.studies.compare.study import build
+from bench.studies.compare.study import build, printable
 from bench.studies.residuals.study import build as residuals
 
 
@@ -125,6 +126,16 @@ def test_the_command_compares_what_ran_on_the_same_noisy_images(photographs, tmp
         (pair,) = (p for p in shown[title] if p[:2] == (row["method"], row["against"]))
         assert float(pair[2]) == pytest.approx(float(row["difference"]), rel=1e-3)
         assert (pair[-1] == "tie") == (row["tie"] == "True")
+
+
+def test_one_image_shows_no_difference_and_gives_no_test():
+    """The table said `+nan to +nan` and `nan  tie`."""
+    table = {"a": np.array([[24.0]]), "b": np.array([[29.0]])}
+    found = pairs(table, higher_is_better=True)
+    said = printable(table, average_ranks(table, higher_is_better=True), found, "psnr")
+    assert "nan" not in said
+    assert re.search(r"^b +29\.00  1\.00 +\+5\.000 +100%  one image$", said, re.MULTILINE)
+    assert "b: one image shows no difference between methods" in said
 
 
 def test_what_cannot_be_compared_is_one_line(photographs, tmp_path):
