@@ -11,6 +11,9 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from bench.cli import needed  # noqa: F401 - before typer is imported
+
+# isort: split
 import typer
 
 from bench.cli import complete

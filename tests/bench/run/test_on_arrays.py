@@ -126,7 +126,7 @@ def test_what_is_no_image_is_said_in_a_line(box, image, message):
         ("ffdnet", {}, "needs sigma"),
         ("median", {}, "needs sigma"),
         ("dncnn-s", {}, "has a net for each sigma; say which one.*; there are 10, 15, 20, 25, .*75$"),
-        ("dncnn@own-fast", {}, "there are 25$"),
+        ("dncnn@own-fast", {}, "there are 25, 50$"),
         ("dncnn-s", {"sigma": 26}, "no gray net was trained for sigma 26"),
         ("bfcnn-unet", {}, "has rgb nets only, and the images are gray"),
         ("median", {"sigma": 0}, "sigma=0; expected a number above 0"),
