@@ -31,6 +31,7 @@ TRAININGS: tuple[tuple[str, ...], ...] = (
     ("dncnn-s", "15", "set12,bsd68"),
     ("rdn", "50", "cbsd68", "fast", "blocks=8 layers=6 growth=32 features=32 patch=48 batch=32 rate=1e-3"),
     ("dncnn-s", "25", "set12,bsd68", "fast-no-norm", "norm=false rate=1e-3"),
+    ("dncnn-s", "25", "set12,bsd68", "fast-muon", "optimiser=muon"),
     ("msbf-resnet", "gaussian:1-40", "cbsd68", "fast"),
 )
 """Recipes in the order of their worth: each with its noise, what is measured with it, the name of its weights and what

@@ -13,7 +13,7 @@ from bench.train.divergence import DivergenceCheck, diverged
 from bench.train.losses import denoising
 from bench.train.patches import Streams, TrainingImages, drawn_batch
 from bench.train.recipe import Recipe
-from bench.train.registry import OPTIMISERS
+from bench.train.registry import OPTIMISERS, resolve
 from bench.train.session import Progress, Session
 from bench.train.validation import held_out_psnr
 
@@ -173,9 +173,9 @@ def begin(
     if start is not None:
         model.load_state_dict(start)
     model = model.to(memory_format=torch.channels_last).train()
-    name, more = OPTIMISERS[recipe.optimiser]
+    place, more = OPTIMISERS[recipe.optimiser]
     fused = {} if device == "cpu" else {"fused": True}
-    optimiser = getattr(torch.optim, name)(model.parameters(), recipe.rate, weight_decay=recipe.decay, **more, **fused)
+    optimiser = resolve(place)(model.parameters(), recipe.rate, weight_decay=recipe.decay, **more, **fused)
     mean = {name: value.detach().clone() for name, value in model.state_dict().items()} if recipe.average else {}
     return Run(model, optimiser, recipe.steps, mean, model=_compiled(model, device, budget))
 

@@ -41,11 +41,12 @@ CORRUPTIONS = {"additive-or-multiplicative": "methods.networks.training_noise:co
 """Noise of training that NOISE cannot say: functions of clean patches (B, C, H, W) and a generator."""
 
 OPTIMISERS: dict[str, tuple[str, dict[str, float]]] = {
-    "adam": ("Adam", {}),
-    "adamw": ("AdamW", {}),
-    "sgd": ("SGD", {"momentum": 0.9}),
+    "adam": ("torch.optim:Adam", {}),
+    "adamw": ("torch.optim:AdamW", {}),
+    "muon": ("bench.train.muon:Muon", {}),
+    "sgd": ("torch.optim:SGD", {"momentum": 0.9}),
 }
-"""Classes of `torch.optim`, and what they get besides learning rate and weight decay."""
+"""Where each comes from, and what it gets besides learning rate and weight decay."""
 
 _STAGE = {
     "patch": 40, "batch": 8, "steps": 1000, "augment": True, "loss": "mse", "optimiser": "adam", "rate": 1e-3,

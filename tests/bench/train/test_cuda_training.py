@@ -17,7 +17,7 @@ from bench.train.losses import denoising
 from bench.train.patches import on_device
 from bench.train.programmes import autoencoders, mwrcanet, segmentation
 from bench.train.recipe import Recipe
-from bench.train.registry import NETWORKS
+from bench.train.registry import NETWORKS, OPTIMISERS
 from bench.train.session import Session
 
 CAMERA, COLOUR = data.camera()[:40, :50, None], data.astronaut()[:40, :50]
@@ -188,8 +188,14 @@ def test_planted_noise_of_another_device_is_found(waits):
         loop.step(run, PLAIN, stock, parse("25"), mixed)
 
 
+@pytest.mark.parametrize("optimiser", sorted(OPTIMISERS))
+def test_no_optimiser_waits_for_the_device(optimiser, waits):
+    stepped(replace(PLAIN, optimiser=optimiser, rate=1e-3))
+    assert waits == [{}] * 2
+
+
 @pytest.mark.gpu
-@pytest.mark.parametrize("optimiser", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize("optimiser", sorted(OPTIMISERS))
 def test_a_captured_step_does_what_a_step_does(optimiser, monkeypatch):
     recipe = replace(PLAIN, optimiser=optimiser, rate=1e-2, warm_up=20, cosine=True, steps=60, average=0.9, batch=8)
     stock = on_device([data.camera()[:, :, None]], recipe.patch, "cuda:0")
