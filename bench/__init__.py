@@ -71,12 +71,12 @@ def load_results(folder: str | Path = "results", *, images: bool = False) -> "pd
     return load_results(Path(folder), images=images)
 
 
-def load_method(method: str, *, weights: str | Path = "", device: str = "auto") -> "Denoiser":
+def load_method(method: str | Path, *, weights: str | Path = "", device: str = "auto") -> "Denoiser":
     """Load a method by its name, for images of your own in Python.
 
     Parameters
     ----------
-    method : str
+    method : str or Path
         As on METHOD: a name of ``make list``, with options behind a colon, or a file of your own.
     weights : str or Path
         A file of your own weights for it, as on WEIGHTS.
@@ -105,4 +105,4 @@ def load_method(method: str, *, weights: str | Path = "", device: str = "auto") 
     """
     from bench.run.on_arrays import Denoiser
 
-    return Denoiser(method, weights=str(weights), device=device)
+    return Denoiser(str(method), weights=str(weights), device=device)

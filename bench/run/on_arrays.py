@@ -145,18 +145,22 @@ def _taken(of: Denoiser, image: Any, white: float | None) -> _Kind:
         raise BenchError(
             f"{of}: got a {type(image).__name__}; expected a NumPy array or a tensor, as np.asarray(image)"
         )
-    kind = str(image.dtype).removeprefix("torch.")
+    if isinstance(image, torch.Tensor) and (image.is_meta or image.layout != torch.strided):
+        raise BenchError(f"{of}: got a tensor that is sparse or holds no values; expected a dense one")
+    native = image.dtype if isinstance(image, torch.Tensor) else image.dtype.newbyteorder("=")
+    kind = str(native).removeprefix("torch.")
     if kind not in ("uint8", "uint16", "float16", "bfloat16", "float32", "float64"):
         raise BenchError(f"{of}: got values of type {kind}; expected uint8, uint16 or floating point")
     whole = kind.startswith("uint")
     usual = {"uint8": 255.0, "uint16": 65535.0}.get(kind, 1.0)
-    if white is not None and not (math.isfinite(white) and white > 0):
+    number = isinstance(white, Real) and not isinstance(white, bool) and math.isfinite(white)
+    if white is not None and not (number and white > 0):
         raise BenchError(f"{of}: white={white!r}; expected the value of white, above 0, as 255")
     shape = tuple(image.shape)
     if 0 in shape:
         raise BenchError(f"{of}: got an image of shape {shape}, which is empty")
-    # Through NumPy's own type: torch has few operations for uint16.
-    tensor = image.detach() if isinstance(image, torch.Tensor) else torch.from_numpy(np.ascontiguousarray(image))
+    # A copy of an array: torch takes none that is read-only, as Pillow's are, or of the other byte order, as of TIFF.
+    tensor = image.detach() if isinstance(image, torch.Tensor) else torch.from_numpy(np.array(image, native))
     tensor = tensor.to(torch.float64) / (white or usual)
     if not torch.isfinite(tensor).all():
         raise BenchError(f"{of}: the image holds NaN or infinite values")

@@ -70,6 +70,26 @@ def test_what_comes_goes_back_of_the_same_kind(box, form, tensor):
         assert np.abs(channels[1:-1, 1:-1] - expected).max() <= close + 1e-6
 
 
+@pytest.mark.filterwarnings("error")
+def test_arrays_as_libraries_give_them(box):
+    from PIL import Image
+
+    image = photograph(12, 17, 3)
+    expected = boxed(image)
+    read_only = np.asarray(Image.fromarray(image))
+    assert not read_only.flags.writeable
+    assert np.abs(box(read_only)[1:-1, 1:-1] - expected).max() <= 0.5
+    for kind, white in ((">u2", 257), (">f4", 1 / 255)):  # the byte order of some TIFF files
+        got = box((image.astype(float) * white).astype(kind))
+        assert got.dtype == np.dtype(kind)
+        assert np.abs(got[1:-1, 1:-1] / white - expected).max() <= 0.01
+
+
+def test_a_method_may_be_a_path(tmp_path):
+    (tmp_path / "box.py").write_text(BOX)
+    assert load_method(tmp_path / "box.py")(np.zeros((4, 4))).shape == (4, 4)
+
+
 def test_another_white_is_said():
     image = photograph(12, 17, 3).astype("float32")
     method = load_method("median")
@@ -112,6 +132,8 @@ def test_a_network_is_the_benchmarks():
         (np.zeros((0, 8)), "is empty"),
         (np.full((8, 8), np.nan), "NaN or infinite"),
         (torch.full((8, 8), torch.inf), "NaN or infinite"),
+        (torch.zeros(3, 8, 8).to_sparse(), "expected a dense one"),
+        (torch.zeros(3, 8, 8, device="meta"), "expected a dense one"),
     ],
 )
 def test_what_is_no_image_is_said_in_a_line(box, image, message):
@@ -134,6 +156,8 @@ def test_what_is_no_image_is_said_in_a_line(box, image, message):
         ("median", {"sigma": "25"}, "sigma='25'; expected"),
         ("median", {"sigma": True}, "sigma=True; expected"),
         ("median", {"sigma": 25, "white": -1}, "white=-1; expected"),
+        ("median", {"sigma": 25, "white": "255"}, "white='255'; expected"),
+        ("median", {"sigma": 25, "white": True}, "white=True; expected"),
         ("msbf-gated", {}, "WEIGHTS"),
     ],
 )
