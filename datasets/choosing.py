@@ -59,6 +59,7 @@ def chosen(dataset: Dataset, words: str) -> Dataset:
         images=tuple(dataset.images[place] for place in places),
         printed=tuple(dataset.printed[place] for place in places if dataset.printed),
         ledger=dataset.ledger and (name, dataset.colour),
+        published="",
         notes=(
             *dataset.notes,
             f"{len(places)} of {len(names)} images ({shown}), with the noise that they have there",

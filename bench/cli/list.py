@@ -26,11 +26,13 @@ def command(
     from bench.cli.printing import print_warnings
     from bench.cli.registry_tables import FILTERS, checked, show
     from bench.common.parsing import split
+    from bench.plan.resolve import dataset_words
 
     print_warnings()
     of_methods = split(method, "METHOD")
     filters = [word for word in of_methods if word in FILTERS]
-    words = [*split(what, "WHAT"), *(word for word in of_methods if word not in FILTERS), *split(data, "DATA")]
+    of_sets = [*dataset_words(what, "WHAT"), *dataset_words(data)]
+    words = [*of_sets, *(word for word in of_methods if word not in FILTERS)]
     words = checked(words or ["methods" if filters else "all"])
     if json:
         from bench.cli.registry_json import described

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-import datasets
 import methods
-from bench.cli.registry_tables import PARTS, chosen_nets
+from bench.cli.registry_tables import PARTS, chosen_nets, known_datasets
 from bench.common.errors import visible_json
 from bench.degradation import GROUPS, KINDS, PAIRS
 from bench.plan.cell import describe
@@ -27,7 +26,7 @@ def described(words: Sequence[str], filters: Sequence[str] = ()) -> str:
         Of `bench.cli.registry_tables.FILTERS`: only methods with nets for which all of them hold, and those nets.
     """
     parts = PARTS if "all" in words else tuple(part for part in PARTS if part in words)
-    known, sets = methods.available(), datasets.available()
+    known, sets = methods.available(), known_datasets(words)
     found: dict[str, list[dict[str, Any]]] = {}
     chosen = known.values() if "methods" in parts else [known[word] for word in words if word in known]
     of_methods = [_method(method, nets) for method in chosen if (nets := chosen_nets(method, filters))]

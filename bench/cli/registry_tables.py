@@ -12,6 +12,7 @@ from bench.common.errors import BenchError
 from bench.common.parsing import unknown
 from bench.degradation import GROUPS, KINDS, PAIRS
 from bench.plan.protocol import CHOICES, PROTOCOLS
+from bench.plan.resolve import known_dataset, whole_of
 from bench.report.console import console
 from datasets import Dataset
 from methods import Method, Net
@@ -36,18 +37,23 @@ WIDTH = 80
 
 
 def checked(words: Sequence[str]) -> list[str]:
-    """Return the words, each a registry, a method, a dataset or ``"all"``.
+    """Return the words, each a registry, a method, a dataset or a part of one, or ``"all"``.
 
     Raises
     ------
     BenchError
         If one is none of these.
     """
-    known = (*PARTS, "all", *methods.available(), *datasets.available())
+    known = (*PARTS, "all", *methods.available(), *known_datasets(words))
     for word in words:
         if word not in known:
             raise unknown("list", word, (*known, *FILTERS))
     return list(words)
+
+
+def known_datasets(words: Sequence[str] = ()) -> Mapping[str, Dataset]:
+    """Return the registered datasets by name, and those of some words that are parts of one, as `set12:01,02`."""
+    return {**datasets.available(), **{word: known_dataset(word) for word in words if whole_of(word)}}
 
 
 def chosen_nets(method: Method, filters: Sequence[str]) -> tuple[Net, ...]:
@@ -65,7 +71,7 @@ def show(words: Sequence[str], filters: Sequence[str] = ()) -> None:
     filters : sequence of str
         Of `FILTERS`: only methods for which all of them hold.
     """
-    known, sets = methods.available(), datasets.available()
+    known, sets = methods.available(), known_datasets(words)
     out = console(WIDTH)
     for word in words:
         if word in sets:

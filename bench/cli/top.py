@@ -20,7 +20,7 @@ def command(
 
     from bench.common.parsing import split
     from bench.common.tables import write_table
-    from bench.plan.resolve import degradations
+    from bench.plan.resolve import dataset_words, degradations
     from bench.report.console import console
     from bench.report.top import places
     from bench.report.top_table import print_places
@@ -32,7 +32,7 @@ def command(
     for line in store.lines_left_out:
         say(line, err=True)
     noises = split(degradations(noise), "NOISE") if noise else []
-    rows = [row for word in split(data, "DATA") for row in places(results, word, noises, metric)]
+    rows = [row for word in dataset_words(data) for row in places(results, word, noises, metric)]
     print_places(console(), rows)
     if table is not None:
         write_table(table, [asdict(row) for row in rows])

@@ -24,12 +24,13 @@ def command(
     from bench.cli.printing import print_outcomes
     from bench.common.parsing import budget_seconds, split
     from bench.judge.verified import TABLE
+    from bench.plan.resolve import dataset_words
     from bench.studies.verify.study import build
 
     print_outcomes(
         build(
             split(method, "METHOD") if method else (),
-            split(data, "DATA") if data else (),
+            dataset_words(data) if data else (),
             out,
             table=table or TABLE,
             budget=budget_seconds(budget),

@@ -15,7 +15,8 @@ def command(
     """Measure results of results/measured/ again by the commands beside them, and compare (make verify-measured)."""
     from bench.cli.printing import print_outcomes
     from bench.common.parsing import budget_seconds, split
+    from bench.plan.resolve import dataset_names
     from bench.studies.verify.again import build
 
-    methods, sets = split(method, "METHOD") if method else [], split(data, "DATA") if data else []
+    methods, sets = split(method, "METHOD") if method else [], dataset_names(data) if data else []
     print_outcomes(build(count, seed, budget_seconds(budget), methods, sets))

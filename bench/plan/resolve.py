@@ -185,8 +185,7 @@ def known_dataset(word: str, white: float | None = None) -> Dataset:
     from datasets.choosing import chosen
     from datasets.from_path import from_word, missing
 
-    whole = "" if _is_one(word) else _whole(word)
-    if whole:
+    if whole := whole_of(word):
         return chosen(known_dataset(whole, white), word[len(whole) + 1 :])
     own = from_word(word, white)
     if own is not None:
@@ -194,6 +193,35 @@ def known_dataset(word: str, white: float | None = None) -> Dataset:
     if os.sep in word or "/" in word:
         raise BenchError(f"DATA={word}: {missing(word)}; expected the path of a folder, an archive or an image")
     raise unknown("dataset", word, known, "; see make list, or give the path of a folder, an archive or one image")
+
+
+def dataset_names(text: str, variable: str = "DATA") -> list[str]:
+    """Return the names of the datasets of a comma list, as results have them: of a part its own.
+
+    Words that are no parts are as they stand; each may be a path, or the name of something that is no more.
+
+    Raises
+    ------
+    BenchError, ValueError
+        If the list names nothing, or a part no image.
+
+    Examples
+    --------
+    >>> dataset_names("set12:01,02,bsd68,folder photos")
+    ['set12:01-02', 'bsd68', 'folder photos']
+    """
+    return [known_dataset(word).name if whole_of(word) else word for word in dataset_words(text, variable)]
+
+
+def whole_of(word: str) -> str:
+    """Return the dataset of which a word names a part behind a colon; empty where it names none.
+
+    Examples
+    --------
+    >>> whole_of("set12:01,02"), whole_of("set12")
+    ('set12', '')
+    """
+    return "" if _is_one(word) else _whole(word)
 
 
 _PREFIX = re.compile(r"(pairs|images|train):|")

@@ -13,6 +13,7 @@ from bench.degradation import parse
 from bench.judge.footnotes import remarks
 from bench.judge.ledger import ledger
 from bench.judge.verified import committed
+from bench.plan.resolve import known_dataset, whole_of
 from bench.report.columns import entry
 from bench.score.metrics import shown
 from bench.store.results import Result
@@ -69,7 +70,8 @@ def places(results: Iterable[Result], data: str, noise: Sequence[str], metric: s
     results : iterable of Result
         What a person measured.
     data : str
-        A registered dataset, one of the ledger, or one of the results by its name or the path it was given by.
+        A registered dataset, a part of one, one of the ledger, or one of the results by its name or the path it was
+        given by.
     noise : sequence of str
         As on NOISE; empty: the dataset's own, or all if there are no numbers of that.
     metric : str
@@ -86,7 +88,7 @@ def places(results: Iterable[Result], data: str, noise: Sequence[str], metric: s
     found = [*_measured(results, names, metric), *_verified(names, metric), *_published(names, metric)]
     if not found:
         known = sorted({*datasets.available(), *(row.dataset for row in ledger())})
-        if data not in known:
+        if data not in known and not whole_of(data):
             raise unknown("dataset", data, known)
         raise BenchError(f"DATA={data}: no {metric.upper()} was measured or published; run make bench DATA={data}")
     wanted = [str(parse(word)) for word in noise] or _usual(data)
@@ -100,11 +102,13 @@ def places(results: Iterable[Result], data: str, noise: Sequence[str], metric: s
 def _names(data: str) -> tuple[str, str, str]:
     """Return what a person typed, and dataset and colour in the ledger; no colour means each."""
     registered = datasets.available().get(data)
+    if whole_of(data):
+        return (data, known_dataset(data).name, "")
     return (data, *registered.ledger) if registered and registered.ledger else (data, data, "")
 
 
 def _usual(data: str) -> list[str]:
-    registered = datasets.available().get(data)
+    registered = datasets.available().get(whole_of(data) or data)
     try:
         return [str(parse(registered.default_noise))] if registered else ["gaussian:25"]
     except BenchError:

@@ -25,6 +25,9 @@ LABELS_OF_ONE, LABELS_OF_TWO = 105.0, 150.0
 _LETTER, _GAP = 4.4, 6.0
 """Points of a letter at 8 pt, a wide one, and between two columns."""
 
+_VERDICTS = {"reproduced": "=", "above": "+", "below": "-", "undecided": "?"}
+"""Signs behind published numbers: what the measured number is, by `bench.judge.verdict`."""
+
 
 @dataclass(frozen=True)
 class _Layout:
@@ -111,6 +114,7 @@ def _word_width(text: str) -> float:
 
 def _column_width(board: Leaderboard, metrics: Sequence[str]) -> float:
     digits = sum(6 if metric != "psnr" else 5 for metric in metrics) + len(metrics) - 1
+    digits += len(metrics) * any(_published(row, metrics) for row in board.entries)  # the sign of a verdict
     return max(digits, min(len(_level(board)), LONGEST)) * _LETTER + _GAP
 
 
@@ -213,12 +217,16 @@ def _cell(row: Entry, marked: dict[str, Mapping[str, Mark]], metrics: Sequence[s
 
 
 def _published(row: Entry, metrics: Sequence[str]) -> str:
-    """Return the published numbers of a row that were made under comparable rules; empty where there are none."""
+    """Return the published numbers of a row that were made under comparable rules, each with the sign of its verdict.
+
+    Empty where there are none.
+    """
     numbers = []
     for metric in metrics:
         verdict = row.verdicts.get(metric)
-        comparable = verdict and verdict.word != "not comparable" and not verdict.is_of_a_claim
-        numbers.append(verdict.published.value if verdict and comparable and verdict.published.metric == metric else "")
+        sign = _VERDICTS.get(verdict.word, "") if verdict and not verdict.is_of_a_claim else ""
+        printed = verdict and sign and verdict.published.metric == metric
+        numbers.append(f"{verdict.published.value}$^{{{sign}}}$" if verdict and printed else "")
     return "/".join(text or "--" for text in numbers) if any(numbers) else ""
 
 
@@ -232,8 +240,8 @@ def _caption(boards: Sequence[Leaderboard], metrics: Sequence[str], body: str, *
     signs = {
         r"\textbf{": f"Bold: the best, where {several}.",
         r"\underline{": "Underlined: the second, likewise.",
-        r"\dagger": r"$\dagger$: as published, under comparable rules.",
-        "--": "--: not measured or not published.",
+        r"\dagger": rf"$\dagger$: as published, under comparable rules; the measured number is {_verdicts(body)}.",
+        "--": "--: not measured, or not published under comparable rules.",
         "{*}": "*: without images that failed.",
     }
     rules = [rule for rule in boards[0].choices.split("; ") if "ssim" in metrics or not rule.startswith("SSIM")]
@@ -244,6 +252,12 @@ def _caption(boards: Sequence[Leaderboard], metrics: Sequence[str], body: str, *
             latex_escaped(f"Protocol {boards[0].protocol}: {'; '.join(rules)}; {_seeds(boards)}."),
         ]
     )
+
+
+def _verdicts(body: str) -> str:
+    """Say what those signs of verdicts mean that a table has."""
+    there = {word: sign for word, sign in _VERDICTS.items() if f"$^{{{sign}}}$" in body}
+    return ", ".join(f"{word} ($^{{{sign}}}$)" for word, sign in there.items())
 
 
 def _seeds(boards: Sequence[Leaderboard]) -> str:

@@ -17,6 +17,7 @@ from bench.common.tables import write_csv
 from bench.judge.tolerance import AGREE, noise_draw
 from bench.judge.verified import STATES, TABLE, counts, sentence
 from bench.plan.cell import Cell, Failure
+from bench.plan.resolve import whole_of
 from bench.report.terminal import duration
 from bench.run.campaign import run_campaign
 from bench.run.settings import Settings
@@ -64,6 +65,8 @@ def build(
     method, data = (() if "all" in names else names for names in (method, data))
     for variable, names, registry in (("METHOD", method, methods.available()), ("DATA", data, datasets.available())):
         for name in names:
+            if variable == "DATA" and (whole := whole_of(name)):
+                raise BenchError(f"DATA={name}: published numbers are of whole datasets; give DATA={whole}")
             if name not in registry:
                 raise unknown(variable, name, registry)
     everything = measurable()

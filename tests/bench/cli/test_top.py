@@ -61,6 +61,29 @@ def test_own_records_stand_among_them(tmp_path, photographs, capsys):
     assert f'"value": "{record.mean("psnr"):.2f}"' in table.read_text()
 
 
+def test_a_part_of_a_dataset_is_named_as_it_was_measured(tmp_path, photographs, capsys):
+    out, part = tmp_path / "out", f"{photographs}:camera,coins"
+    run_campaign(plan(Request("median", part, "25"))[0], Store(out / "runs"), Settings("cpu", jobs=1))
+    for words in (part, f"{photographs}:0,1", f"{photographs}:0-1,{part}"):
+        assert main(["top", "--data", words, "--out", str(out), "--table", str(tmp_path / "t.csv")]) == 0
+        assert {row["origin"] for row in rows_of(tmp_path / "t.csv")} == {"measured"}
+    other = f"{photographs}:camera"
+    assert main(["top", "--data", other, "--out", str(out)]) == 2
+    assert f"DATA={other}: no PSNR was measured or published" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("published_files")
+def test_a_part_is_understood_by_other_commands_that_name_datasets(capsys):
+    assert main(["list", "--data", "set12:01,02"]) == 0
+    printed = capsys.readouterr().out
+    assert "set of 2 images" in printed
+    assert "none known" in printed
+    assert main(["verify", "--data", "set12:01,02"]) == 2
+    assert "published numbers are of whole datasets; give DATA=set12" in capsys.readouterr().err
+    assert main(["verify-measured", "--data", "set12:01,02"]) == 2
+    assert "no committed result of set12:01-02 is in results/measured/" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["set12", "urban100"])
 def test_a_folder_that_is_named_as_a_published_set_does_not_stand_among_its_numbers(
     tmp_path, photographs, capsys, name

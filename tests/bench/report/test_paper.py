@@ -105,8 +105,19 @@ def test_published_numbers_stand_under_what_was_measured_where_they_are_comparab
     lines = table_rows(text)
     assert lines[[row[0] for row in lines].index("DnCNN-S") + 1] == [
         r"\quad published$^{\dagger}$",
-        "30.436",
+        "30.436$^{-}$",
     ]  # of its author's own code
+    assert "as published, under comparable rules; the measured number is below ($^{-}$)." in text
+    as_printed = TWELVE + 30.436 - fmean(TWELVE)
+    for values, side, sign, word in (
+        (as_printed, 512, "=", "reproduced"), (as_printed, 64, "?", "undecided"), (as_printed + 0.5, 64, "+", "above"),
+    ):  # fmt: skip
+        measured = result("DnCNN-S", values, net=net)
+        for row in measured.records[0].images:
+            row["height"] = row["width"] = side
+        (text,) = tables.tables(leaderboards([measured])).values()
+        assert f"& 30.436$^{{{sign}}}$" in text
+        assert f"the measured number is {word} ($^{{{sign}}}$)." in text
     (text,) = tables.tables(leaderboards([result("DnCNN-S", protocol="clipped", net=net)])).values()
     assert "dagger" not in text
     own = {"dataset": result("x").about["dataset"] | {"ledger": None}}
