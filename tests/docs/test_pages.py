@@ -83,6 +83,15 @@ def test_the_page_of_variables_has_those_of_bench_and_report():
         assert name in re.findall(r"`([A-Z_]+)(?:=[^`]*)?`", text), name
 
 
+def test_weights_of_our_own_stand_in_the_row_of_their_method():
+    text = (ROOT / "docs" / "reference" / "methods.md").read_text()
+    rows = [row.split("|") for row in text.splitlines() if "@own-" in row and row.startswith("|")]
+    assert rows
+    for row in rows:
+        for name in re.findall(r"`([\w-]+)@own-", row[3]):
+            assert f"`{name}`" in row[1], (name, row[1])
+
+
 @pytest.mark.parametrize("mark", sorted(pages.TABLES))
 def test_a_table_of_the_site_is_used_and_well_formed(mark):
     (page,) = [path for path in ALL if path.endswith(".md") and f"<!-- {mark} -->" in (ROOT / path).read_text()]
