@@ -120,6 +120,20 @@ def test_tables_of_the_same_columns_share_a_row():
     )
 
 
+def test_every_column_of_a_committed_table_is_explained():
+    from bench.report.columns import FILE, columns
+
+    text = (ROOT / "docs" / "reference" / "columns.md").read_text() + (ROOT / "results" / "README.md").read_text()
+    rows = [row.split("|")[1] for row in text.splitlines() if row.startswith("| `")]
+    known = {name for row in rows for name in re.findall(r"`([\w ]+)`", row)} | {one.name for one in columns(FILE, [])}
+    known |= {f"{kind}_{decimals}_decimals" for kind in ("named", "explanations") for decimals in (2, 5)}
+    results = ROOT / "results"
+    for path in (*results.glob("*.csv"), *results.glob("measured/*.csv")):
+        header = path.read_text(encoding="utf-8").partition("\n")[0].split(",")
+        unknown = {name for name in header if not name.startswith("iou ")} - known
+        assert unknown <= {"seed", "image", "height", "width"}, path.name  # said above, of `images.csv`
+
+
 def test_links_of_the_site_are_those_of_the_repository():
     page = SimpleNamespace(file=SimpleNamespace(src_uri="concepts/verdict.md"))
     text = "[a](../../results/README.md#verdicts) [b](protocol.md) [c](../../README.md) ![e](../images/f.png)"
