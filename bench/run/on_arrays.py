@@ -147,7 +147,7 @@ def _taken(of: Denoiser, image: Any, white: float | None) -> _Kind:
         )
     if isinstance(image, torch.Tensor) and (image.is_meta or image.layout != torch.strided):
         raise BenchError(f"{of}: got a tensor that is sparse or holds no values; expected a dense one")
-    native = image.dtype if isinstance(image, torch.Tensor) else image.dtype.newbyteorder("=")
+    native: Any = image.dtype if isinstance(image, torch.Tensor) else image.dtype.newbyteorder("=")
     kind = str(native).removeprefix("torch.")
     if kind not in ("uint8", "uint16", "float16", "bfloat16", "float32", "float64"):
         raise BenchError(f"{of}: got values of type {kind}; expected uint8, uint16 or floating point")

@@ -83,6 +83,15 @@ def test_the_page_of_variables_has_those_of_bench_and_report():
         assert name in re.findall(r"`([A-Z_]+)(?:=[^`]*)?`", text), name
 
 
+def test_weights_of_our_own_stand_in_the_row_of_their_method():
+    text = (ROOT / "docs" / "reference" / "methods.md").read_text()
+    rows = [row.split("|") for row in text.splitlines() if "@own-" in row and row.startswith("|")]
+    assert rows
+    for row in rows:
+        for name in re.findall(r"`([\w-]+)@own-", row[3]):
+            assert f"`{name}`" in row[1], (name, row[1])
+
+
 @pytest.mark.parametrize("mark", sorted(pages.TABLES))
 def test_a_table_of_the_site_is_used_and_well_formed(mark):
     (page,) = [path for path in ALL if path.endswith(".md") and f"<!-- {mark} -->" in (ROOT / path).read_text()]
@@ -109,6 +118,20 @@ def test_tables_of_the_same_columns_share_a_row():
     assert sorted(names) == sorted(
         path.relative_to(results).as_posix() for path in (*results.glob("*.csv"), *results.glob("measured/*.csv"))
     )
+
+
+def test_every_column_of_a_committed_table_is_explained():
+    from bench.report.columns import FILE, columns
+
+    text = (ROOT / "docs" / "reference" / "columns.md").read_text() + (ROOT / "results" / "README.md").read_text()
+    rows = [row.split("|")[1] for row in text.splitlines() if row.startswith("| `")]
+    known = {name for row in rows for name in re.findall(r"`([\w ]+)`", row)} | {one.name for one in columns(FILE, [])}
+    known |= {f"{kind}_{decimals}_decimals" for kind in ("named", "explanations") for decimals in (2, 5)}
+    results = ROOT / "results"
+    for path in (*results.glob("*.csv"), *results.glob("measured/*.csv")):
+        header = path.read_text(encoding="utf-8").partition("\n")[0].split(",")
+        unknown = {name for name in header if not name.startswith("iou ")} - known
+        assert unknown <= {"seed", "image", "height", "width"}, path.name  # said above, of `images.csv`
 
 
 def test_links_of_the_site_are_those_of_the_repository():
