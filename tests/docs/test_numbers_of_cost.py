@@ -51,9 +51,18 @@ def test_what_came_out_on_a_gpu_is_in_its_tables():
     alone = times["FFDNet (IPOL)", "16", "fp32", "NCHW"]
     run = number("gpu-precision", "milliseconds", method="FFDNet (IPOL)", precision="fp32", compiled="no")
     assert f"takes {run:.1f} ms an image (`gpu-precision.csv`), where nothing else goes on {alone:.1f}" in said
-    for net in ("dncnn@own-fast-25", "dncnn@own-fast-50", "bf-dncnn@own-fast-gaussian-0-100", "rdn@own-fast-50"):
+    for net in (
+        "dncnn@own-fast-25", "dncnn@own-fast-50", "dncnn@own-fast-muon-25", "bf-dncnn@own-fast-gaussian-0-100",
+        "dncnn-b@own-fast-gaussian-0-55", "rdn@own-fast-50",
+    ):  # fmt: skip
         record = json.loads((ROOT / "methods" / "weights" / f"{net}.json").read_text(encoding="utf-8"))
         assert re.search(rf"{record['steps']:,} (steps )?in {record['seconds'] / 60:.1f}\b", said), net
+    for dataset, of_gain in (("bsd68", "{:.2f} dB more on BSD68"), ("set12", "and {:.2f} on Set12")):
+        muon, adamw = (
+            number(f"gpu-dncnn-fast-{name}", "psnr", net=f"dncnn@own-fast-{name}", dataset=dataset)
+            for name in ("muon-25", "25")
+        )
+        assert of_gain.format(muon - adamw) in said
 
 
 def test_what_limits_the_speed_is_in_its_table():

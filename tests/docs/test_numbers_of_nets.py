@@ -36,6 +36,13 @@ def test_weights_of_our_own_have_what_was_measured():
     for beginning, table, net, cells in (
         ("`dncnn@own-fast`", "gpu-dncnn-fast-25", "dncnn@own-fast-25", both),
         ("the same at sigma 50", "gpu-dncnn-fast-50", "dncnn@own-fast-50", (("bsd68", 50), ("set12", 50))),
+        ("`dncnn@own-fast-muon`", "gpu-dncnn-fast-muon-25", "dncnn@own-fast-muon-25", both),
+        (
+            "`dncnn-b@own-fast`",
+            "gpu-dncnn-b-fast-gaussian-0-55",
+            "dncnn-b@own-fast-gaussian-0-55",
+            (("bsd68", 15), ("bsd68", 25), ("bsd68", 50)),
+        ),
         ("`bf-dncnn@own-fast`", "gpu-bf-dncnn-fast-gaussian-0-100", "bf-dncnn@own-fast-gaussian-0-100", both),
         ("`dncnn@own-small`", "own-small", "dncnn@own-small-25", both),
         ("`dncnn-b@own-small`", "own-small", "dncnn-b@own-small-gaussian-0-55", both[:1]),
@@ -57,7 +64,7 @@ def test_weights_of_our_own_have_what_was_measured():
 
 def test_what_more_time_buys_is_in_the_records():
     told = [row for row in lines("docs/results.md") if len(row) == 6 and " min" in row[1]]
-    assert len(told) == 6
+    assert len(told) == 7
     for name, trained, *cells in told:
         net, _, sigma = name.replace("`", "").partition(" at sigma ")
         noise = sigma or ("gaussian-0-100" if net.startswith("bf-") else "25")
