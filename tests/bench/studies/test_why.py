@@ -265,6 +265,7 @@ class Planted:
             self.search = Search(place, place, target, 0.0, 4)
             self.search.plain()
         self.search.target = target
+        self.search.on_trial()
         self.search.single()
         if double:
             self.search.double()
@@ -491,6 +492,71 @@ def test_a_search_knows_no_run_that_only_another_one_asked_for(planted):
     second.run_on_set([(clip,)])
     assert second.found((clip,)) == first.found((clip,))
     assert kept.runs == runs  # it was not run again
+
+
+@pytest.fixture
+def ten_scenes(planted, tmp_path, monkeypatch):
+    """Ten scenes, of which few are looked at first, as of a set that takes long."""
+    for place in range(10):
+        scene = data.camera() if place % 2 else data.page().repeat(3, 0)
+        Image.fromarray(scene[20 + 9 * place :, 90 + 9 * place :][:64, :64]).save(tmp_path / f"{place}.png")
+    monkeypatch.setattr("bench.studies.why.study.SMALL", 0)
+    return str(tmp_path)
+
+
+def of_scenes(folder, target, *words):
+    typed = ["why", "--method", "gaussian", "--data", folder, "--noise", "25", "--jobs", "1", "--metric", "ssim"]
+    return main([*typed, "--target", target, "--out", f"{folder}/out", "--device", "cpu", *words])
+
+
+def test_of_many_images_an_ssim_that_is_planted_is_named_though_few_are_scored(ten_scenes, tmp_path, capsys):
+    """The number of another window and border, and of a clipped input with another window, by other code."""
+    (cell,) = plan(Request("gaussian", ten_scenes, "25"))[0]
+    place, metrics = Place(cell, Settings("cpu", jobs=1)), ("ssim",)
+    two = Choices(window="uniform7", output="float")
+    asked = {Choices(): [two], Choices(noisy="clip"): [Choices(noisy="clip", window="uniform8")]}
+    sums, _ = measured(place, asked, metrics)
+    for before, words in zip(asked, (("uniform 7x7", "clipped, not rounded"), ("is clipped", "8x8")), strict=True):
+        number = sums[before].mean(asked[before][0], "ssim")
+        assert of_scenes(ten_scenes, f"{number:.6f}") == 0
+        said = capsys.readouterr().out
+        assert any(all(word in line for word in words) for line in said.splitlines() if " if " in line), said
+
+
+def test_of_many_images_scores_that_cannot_meet_the_target_are_not_taken(ten_scenes):
+    (cell,) = plan(Request("gaussian", ten_scenes, "25"))[0]
+    whole = Place(cell, Settings("cpu", jobs=1))
+    taken = {}
+    for complete in (True, False):
+        search = Search(whole, whole.crops(), Target({"ssim": "0.0001"}), 0.0, 1, complete=complete)
+        search.plain()
+        taken[complete] = len(search.on_set[search.base].choices)
+        assert search.found((search.after[0],))
+    assert taken[False] < taken[True] / 5
+
+
+def test_the_budget_ends_a_search_and_names_what_was_not_tried(ten_scenes, capsys):
+    assert of_scenes(ten_scenes, "0.5", "--budget", "0.000001s") == 0
+    said = capsys.readouterr().out
+    assert "the budget is spent: " in said
+    assert "single inputs were not tried: " in said
+    assert "the cell as it is" in said  # it was run all the same
+    assert of_scenes(ten_scenes, "0.5", "--budget", "soon") == 2
+    assert "BUDGET=soon" in capsys.readouterr().err
+    assert of_scenes(ten_scenes, "each", "--budget", "9m") == 2
+    assert "TARGET=each: takes no BUDGET" in capsys.readouterr().err
+
+
+def test_scores_of_two_runs_of_one_input_are_put_together():
+    views = [Choices(), Choices(window="uniform8"), Choices(window="uniform11")]
+    image = Scored(CLEAN, CLEAN + 30, OUTPUT)
+    whole, one, other = (Sums(("psnr", "ssim"), some) for some in (views, views[:2], views[1:]))
+    for sums in (whole, one, other):
+        sums.add("a", image)
+    both = one | other
+    assert [both.mean(v, m) for v in views for m in both.metrics] == [
+        whole.mean(v, m) for v in views for m in both.metrics
+    ]
 
 
 def test_limited_range_gray_and_clipping_are_worth_what_was_measured_elsewhere(published_files):
