@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -388,7 +389,7 @@ def test_under_the_noise_of_the_paper_no_other_draw_is_allowed_for(protocol, fre
 
 
 FINISHED = {
-    "own": ({}, "the outputs fit the noise of this cell"),
+    "own": ({}, "the outputs fit the noise field of this cell"),
     "seed": ({"seed": "3"}, "PROTOCOL=standard, seed 3 ("),
     "reset": ({"protocol": "seed0"}, "numpy's RandomState(0), begun anew for each image"),
     "sigma": ({"noise": "15"}, "sigma 15 (NOISE=15"),
@@ -396,6 +397,17 @@ FINISHED = {
     "shift": ({"change": lambda o: np.roll(o, 1, 1)}, "shifts the image (1 to the right"),
     "mirror": ({"change": lambda o: o[:, ::-1]}, "mirrors the image left to right"),
     "swapped": ({"swap": True}, "2 outputs are paired with the wrong image: that of camera is of page"),
+    "brighter": (
+        {"change": lambda o: clipped(o + 3)},
+        "levels off the images, on each of 2 images: another brightness",
+    ),
+    "limited": ({"change": limited}, "another contrast (16 to 235 for 0 to 255)"),
+    "negative": ({"change": lambda o: 255 - o}, "returns the negative of the image"),
+    "padded": (
+        {"change": lambda o: np.pad(o[3:-3, 3:-3], 3)},
+        "a border of 3 pixels of the outputs is not of the images",
+    ),
+    "two noises": ({"seed_of": {"page": "1"}}, "but 1 of 2 images do not fit it, and are of another noise: page"),
     "unclipped": ({"change": lambda o: o * 1.02 - 3.3}, "not rounded, and reach from"),
 }
 
@@ -409,6 +421,8 @@ def test_finished_outputs_say_what_they_are_of(planted, tmp_path, capsys, made, 
     )
     (cell,) = plan(request)[0]
     for sample in samples(cell):
+        if seed := made.get("seed_of", {}).get(sample.name):
+            (sample,) = (one for one in samples(replace(cell, seed=int(seed))) if one.name == sample.name)
         noisy = torch.from_numpy(sample.noisy).permute(2, 0, 1)[None]
         levels = rounded(planted.run(noisy, sample.sigma)[0, 0].numpy() * 255)
         levels = made.get("change", lambda image: image)(levels)
@@ -416,7 +430,42 @@ def test_finished_outputs_say_what_they_are_of(planted, tmp_path, capsys, made, 
         np.save(folder / f"{name}.npy", levels / 255)
     words_typed = ["--method", f"outputs:{folder}", "--data", scenes, "--noise", "25", "--out", str(tmp_path / "out")]
     assert main(["why", *words_typed]) == 0
-    assert words in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert words in said
+    assert ("wrong image" in said) == bool(made.get("swap")), said
+
+
+def test_a_shifted_and_a_tinted_channel_of_outputs_are_named(tmp_path, capsys):
+    scenes, folder = tmp_path / "scenes", tmp_path / "outputs"
+    scenes.mkdir()
+    folder.mkdir()
+    for name, image in {"astronaut": data.astronaut()[20:148, 160:288], "cat": data.chelsea()[60:188, 120:248]}.items():
+        Image.fromarray(image).save(scenes / f"{name}.png")
+    changes = {
+        "the green channel alone shifts the image (1 to the right": lambda o: np.roll(o, (0, 1), (0, 1)),
+        "levels off the images, on each of 2 images: another tint": lambda o: o + 6,
+        "": lambda o: o,
+    }
+    for words, change in changes.items():
+        for picture in pictures(plan(Request("wavelet", str(scenes), "25"))[0][0].dataset):
+            clean = picture.clean.astype(float)
+            noisy = rounded(clean + np.random.default_rng(7).normal(0, 8, clean.shape))
+            noisy[..., 1] = clipped(change(noisy[..., 1]))
+            Image.fromarray(noisy.astype(np.uint8)).save(folder / f"{picture.name}.png")
+        typed = [
+            "--method",
+            f"outputs:{folder}",
+            "--data",
+            str(scenes),
+            "--noise",
+            "25",
+            "--out",
+            str(tmp_path / "out"),
+        ]
+        assert main(["why", *typed]) == 0
+        said = capsys.readouterr().out
+        assert words in said
+        assert words or not any(word in said for word in ("channel", "levels off", "border", "contrast")), said
 
 
 def test_what_the_score_alone_explains_is_said_before_the_long_search():
