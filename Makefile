@@ -95,7 +95,7 @@ help:  ## Explain the commands (the default), or one: make help bench
 	@echo "  FORMAT=npy|tiff|png TO=folder (noisy)"
 	@echo "  SEGMENTER=file IMAGES=n       (segment: weights of a segmentation"
 	@echo "                      network; so many images)"
-	@echo "  TARGET=29.41 METRIC=psnr|ssim RUNS=10 IMAGES=n    (why: the number to"
+	@echo "  TARGET=29.41 METRIC=psnr|ssim RUNS=10 IMAGES=n BUDGET=20m    (why: the number to"
 	@echo "                      explain, 29.41/0.8312, one an image, or each)"
 	@echo "  PYTHON=python3 VENV=   use an existing environment instead of .venv"
 	@echo "  BENCH_TRACEBACK=1   show where an error came from"
@@ -144,7 +144,7 @@ compare:  ## Whether methods differ on the same images: intervals, tests, ranks 
 compare-runs:  ## What changed between two folders of results: cells, numbers, verdicts, versions (A=folder, B=folder, TABLE)
 merge:  ## Take the results of another folder, or machine, into OUT; nothing is overwritten, and conflicts are named (FROM=folder)
 top:  ## Rank what was measured and what was published of a dataset, with protocol and source (DATA, NOISE, METRIC, TABLE)
-why:  ## Why a number is not met: the choices that explain it (METHOD, DATA, NOISE, TARGET=29.41, METRIC, IMAGES; results/why/)
+why:  ## Why a number is not met: the choices that explain it (METHOD, DATA, NOISE, TARGET=29.41, METRIC, IMAGES, BUDGET=20m; results/why/)
 where:  ## Where errors sit: near boundaries, inside regions, by class (METHOD, DATA, NOISE; results/where/)
 residuals:  ## Is what methods take away the noise: histograms, normality (METHOD, DATA, NOISE, IMAGES, PATCHES; results/residuals/)
 segment:  ## What a segmentation network makes of denoised images (METHOD, DATA, NOISE, SEGMENTER, IMAGES; results/segment/)

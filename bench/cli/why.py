@@ -28,6 +28,7 @@ def command(
     output: options.Output = "",
     images: options.Images = 0,
     runs: Annotated[int, typer.Option(min=0, help="Inputs that run on the whole set beside the usual ones.")] = 10,
+    budget: Annotated[str, typer.Option(help="Time after which no other input runs: 90s, 9m, 1.5h.")] = "",
     device: options.Device = "auto",
     backend: options.Backend = "auto",
     jobs: options.Jobs = 0,
@@ -36,12 +37,13 @@ def command(
 ) -> None:
     """Find the choices that explain another number: of images, noise, method, output, score (make why)."""
     from bench.cli.printing import print_outcomes
+    from bench.common.parsing import budget_seconds
     from bench.plan.request import Request
     from bench.studies.why.study import build
 
     request = Request(
         method, data, noise, protocol, seed, weights, ensemble, precision, sigma=sigma, range=range, output=output
     )
-    how = {"target": target, "metric": metric, "images": images, "runs": runs}
+    how = {"target": target, "metric": metric, "images": images, "runs": runs, "budget": budget_seconds(budget)}
     settings = options.settings(device, backend, jobs)
     print_outcomes(build(request, out, settings=settings, table=table, **how))  # type: ignore[arg-type] # by name

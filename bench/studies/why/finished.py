@@ -31,6 +31,20 @@ IMAGES = 3
 SURE = 6.0
 """Standard deviations from which a correlation is no accident: thousands of pixels, a hundred fields."""
 
+WIDEST, FOREIGN = 32, 8.0
+"""A border that is not of the image: at most so many pixels, each ring with so many times the error within."""
+
+INNER, ENOUGH = 24, 30
+"""Levels from black and white, and blocks between, that the tone of outputs is taken from."""
+
+LEAST_CONTRAST, LEAST_LEVELS = 0.03, 1.0
+"""What a denoiser may move contrast and brightness of all images alike."""
+
+PARTS = ("clean", "noisy", "output")
+
+WHOLE = ", in pixels"
+"""In the words for a shift that is of no part of a pixel."""
+
 CLEARER = 1.3
 """A mean squared error that falls by this factor under another pairing shows a wrong one."""
 
@@ -43,6 +57,10 @@ class Finished:
     clean: "np.ndarray"
     noisy: "np.ndarray"
     output: "np.ndarray"
+
+    def within(self, width: int) -> "Finished":
+        """Return it without a border."""
+        return Finished(self.name, *(_inside(getattr(self, part), width) for part in PARTS))
 
 
 def diagnosis(cell: Cell, settings: Settings) -> Iterator[str]:
@@ -58,12 +76,24 @@ def diagnosis(cell: Cell, settings: Settings) -> Iterator[str]:
         by_image = {j: images[i].output for i, j in enumerate(order)}
         images = [replace(image, output=by_image[place]) for place, image in enumerate(images)]
         yield f"paired rightly they have {_mean_psnr(images):.2f} dB"
+    width = border(images)
+    if width:
+        images = [image.within(width) for image in images]
+        yield (
+            f"a border of {width} {'pixels' if width > 1 else 'pixel'} of the outputs is not of the images, as of crops "
+            f"that were padded: without it they have {_mean_psnr(images):.2f} dB"
+        )
     faults = [sanity.fault(image.clean, image.noisy, image.output) for image in images]
     found = sanity.warnings(faults, [image.name for image in images])
-    yield from (f"the outputs seem wrong {line}" for line in found)
+    alone = list(channels(images))
+    # One channel of three that is shifted by a pixel moves their mean by a part of one.
+    yield from (f"the outputs seem wrong {line}" for line in found if not (alone and "a part of a pixel" in line))
+    yield from alone
+    if all(fault is None or fault.cause == sanity.CONTRAST for fault in faults):
+        yield from tone(images)
     yield from _values(images)
-    if not any(faults) and cell.degradation.additive_gaussian:
-        yield noise_of(cell, images[:IMAGES])
+    if not any(faults) and cell.degradation.additive_gaussian and not width:
+        yield from noise_of(cell, images)
 
 
 def _read(cell: Cell, settings: Settings) -> Iterator[Finished]:
@@ -90,17 +120,98 @@ def pairing(images: Sequence[Finished]) -> list[int]:
         errors = ((output[:, None] - clean[None]) ** 2).mean(2)
         rows, columns = linear_sum_assignment(errors)
         for row, column in zip(rows, columns, strict=True):
-            if CLEARER * errors[row, column] < errors[row, row]:
+            # A negative is nearer to many a wrong image than to its own, and like none of them.
+            of_it = errors[row, column] < clean[column].var()
+            if of_it and CLEARER * errors[row, column] < errors[row, row]:
                 order[places[row]] = places[column]
     # A wrong image that was taken twice has no place of its own.
     return order if len(set(order)) == len(order) else list(range(len(images)))
+
+
+def border(images: Sequence[Finished]) -> int:
+    """Return how many pixels at the edges of all outputs are not of the images; 0: none.
+
+    Their error is many times that within them, and a border that is wider by a pixel begins to hold the image.
+    """
+    import numpy as np
+
+    least = min(min(image.clean.shape[:2]) for image in images)
+    widest = min(WIDEST, least // 4)
+    if widest < 2:
+        return 0
+    rings = []
+    for image in images:
+        error = ((image.output - image.clean) ** 2).mean(2)
+        sums = np.array([_inside(error, width).sum() for width in range(widest + 2)])
+        counts = np.array([_inside(error, width).size for width in range(widest + 2)])
+        rings.append((sums[:-1] - sums[1:]) / (counts[:-1] - counts[1:]))
+        inside = sums[-1] / counts[-1]
+        rings[-1] = rings[-1] > FOREIGN * (inside + 1e-9)
+    foreign = np.all(rings, 0)
+    width = int(np.argmin(foreign)) if not foreign.all() else 0
+    return width if not foreign[width:].any() else 0
+
+
+def _inside(image: "np.ndarray", width: int) -> "np.ndarray":
+    return image[width : image.shape[0] - width, width : image.shape[1] - width]
+
+
+def channels(images: Sequence[Finished]) -> Iterator[str]:
+    """Say which single channel of colour outputs is shifted against the others."""
+    from bench.score.displacement import displaced
+
+    if images[0].clean.shape[2] != 3:
+        return
+    for place, name in enumerate(("red", "green", "blue")):
+        parts = ([getattr(image, part)[None, ..., place : place + 1] for part in PARTS] for image in images)
+        causes = [displaced(*part)[0][0] for part in parts]
+        whole = [displaced(*(getattr(image, part)[None] for part in PARTS))[0][0] for image in images]
+        shifted = [cause for cause, of_all in zip(causes, whole, strict=True) if WHOLE in cause and WHOLE not in of_all]
+        if len(shifted) * 2 > len(images):
+            how = max(shifted, key=shifted.count)
+            yield f"the {name} channel alone {how}, on {len(shifted)} of {len(images)} images"
+
+
+def tone(images: Sequence[Finished]) -> Iterator[str]:
+    """Say by what line the values of all outputs differ from those of the images: brightness, contrast, a tint.
+
+    By the means of blocks, in which noise averages out; only what is the same in each image is no accident.
+    """
+    import numpy as np
+
+    lines = []
+    for image in images:
+        clean, output = ((_blocks(part) * 255).reshape(-1, part.shape[2]) for part in (image.clean, image.output))
+        inner = ((clean > INNER) & (clean < 255 - INNER)).all(1)  # what is clipped has another mean
+        if inner.sum() < ENOUGH:
+            continue
+        pairs = [(clean[inner, c], output[inner, c]) for c in range(clean.shape[1])]
+        lines.append([(*np.polyfit(x, y, 1), x.mean()) for x, y in pairs])
+    if not lines:
+        return
+    slopes, offsets, means = np.array(lines).transpose(2, 0, 1)
+    at_mean = slopes * means + offsets - means
+    slope, offset = float(np.median(slopes)), float(np.median(offsets))
+    on_each = f"on each of {len(lines)} images" if len(lines) > 1 else "on one image"
+    if abs(slope - 1) > LEAST_CONTRAST and abs(slopes - slope).max() < abs(slope - 1) / 2:
+        limited = abs(slope - 219 / 255) < 0.02 and abs(offset - 16) < 3
+        range_ = " (16 to 235 for 0 to 255)" if limited else ""
+        line = f"{slope:.3g} times the images and {offset:+.1f} levels"
+        yield f"the outputs are {line}, {on_each}: another contrast{range_}"
+        return
+    typical = np.median(at_mean, 0)
+    same = (np.sign(at_mean) == np.sign(typical)).all(0) & (abs(at_mean - typical).max(0) < abs(typical) / 2)
+    if (same & (abs(typical) > LEAST_LEVELS)).any():
+        what = "brightness" if len(typical) == 1 or np.ptp(typical) < LEAST_LEVELS else "tint"
+        told = ", ".join(f"{level:+.1f}" for level in typical)
+        yield f"the outputs are {told} levels off the images, {on_each}: another {what}"
 
 
 def _blocks(image: "np.ndarray") -> "np.ndarray":
     height, width = (max(1, side // 8) * min(8, side) for side in image.shape[:2])
     rows, columns = min(8, image.shape[0]), min(8, image.shape[1])
     cut = image[:height, :width].reshape(height // rows, rows, width // columns, columns, -1)
-    return cut.mean(axis=(1, 3, 4))
+    return cut.mean(axis=(1, 3))
 
 
 def _values(images: Sequence[Finished]) -> Iterator[str]:
@@ -121,32 +232,52 @@ def _mean_psnr(images: Sequence[Finished]) -> float:
     return sum(map(decibels, errors)) / len(errors)
 
 
-def noise_of(cell: Cell, images: Sequence[Finished]) -> str:
-    """Say which noise field the errors of outputs correlate with: what a denoiser leaves of its noise."""
+def noise_of(cell: Cell, images: Sequence[Finished]) -> Iterator[str]:
+    """Say which noise field the errors of outputs correlate with: what a denoiser leaves of its noise.
+
+    The fields are tried on the first images; of each of the others it is seen whether the one that is found fits it.
+    """
     errors = {image.name: image.output - image.clean for image in images}
-    part = replace(cell, dataset=replace(cell.dataset, images=cell.dataset.images[: len(errors)]))
-    found = [(_agreement(errors, other, choices), words) for words, other, choices in _fields(part)]
-    (own, first), (best, words) = found[0], max(found)
-    if best * math.sqrt(sum(error.size for error in errors.values())) <= SURE:
-        return (
+    few = dict(list(errors.items())[:IMAGES])
+    found = [(_mean(_agreements(few, other, choices)), words) for words, other, choices in _fields(cell)]
+    pixels = math.sqrt(sum(error.size for error in few.values()))
+    (own, first), (best, words) = found[0], found[0] if found[0][0] * pixels > SURE else max(found)
+    if best * pixels <= SURE:
+        yield (
             f"the outputs fit none of the {len(found)} noise fields that were tried: their noise was drawn in another "
             "way, or is too well removed; their score holds within a noise draw only"
         )
+        return
     if words == first:
-        return f"the outputs fit the noise of this cell (correlation of their errors with it {best:.2f})"
-    return f"the outputs fit another noise: {words} (correlation {best:.2f}; with this cell's {own:.2f})"
+        yield f"the outputs fit the noise field of this cell (correlation of their errors with it {best:.2f})"
+    else:
+        yield f"the outputs fit another noise: {words} (correlation {best:.2f}; with this cell's {own:.2f})"
+    other, choices = next((one, of_it) for name, one, of_it in _fields(cell) if name == words)
+    each = _agreements(errors, other, choices)
+    without = [
+        name for name, value in each.items() if value * math.sqrt(errors[name].size) <= SURE and value < best / 4
+    ]
+    if without:
+        some = ", ".join(without[:6]) + ", ..." * (len(without) > 6)
+        yield f"but {len(without)} of {len(each)} images do not fit it, and are of another noise: {some}"
 
 
-def _agreement(errors: "Mapping[str, np.ndarray]", cell: Cell, choices: Choices) -> float:
-    """Return the mean correlation of the errors of images with the noise that a cell gives them."""
-    found = []
-    for trial in trials(cell, choices):
+def _agreements(errors: "Mapping[str, np.ndarray]", cell: Cell, choices: Choices) -> dict[str, float]:
+    """Return the correlation of the error of each image with the noise that a cell gives it; 0 for another size."""
+    found = {}
+    wanted = tuple(image for image in cell.dataset.images if image.name in errors)
+    for trial in trials(replace(cell, dataset=replace(cell.dataset, images=wanted)), choices):
         if trial.clean is None or errors[trial.name].shape != trial.noisy.shape:
-            return 0.0
+            found[trial.name] = 0.0
+            continue
         noise = trial.noisy - trial.clean.astype("float32") / 255
         a, b = (part.ravel() - part.mean() for part in (errors[trial.name], noise))
-        found.append(float(a @ b) / math.sqrt(float(a @ a) * float(b @ b) + 1e-30))
-    return sum(found) / len(found)
+        found[trial.name] = float(a @ b) / math.sqrt(float(a @ a) * float(b @ b) + 1e-30)
+    return found
+
+
+def _mean(values: Mapping[str, float]) -> float:
+    return sum(values.values()) / len(values)
 
 
 def _fields(cell: Cell) -> "Iterator[tuple[str, Cell, Choices]]":

@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.studies.text_table import as_text, grid
 from bench.studies.why.choices import Choices, Switch, pairs
+from bench.studies.why.pace import Pace
 from bench.studies.why.running import Place, measured
 from bench.studies.why.scores import Sums
 from bench.studies.why.search import Search, exact, fits
@@ -33,23 +34,28 @@ class Kept:
     Attributes
     ----------
     runs : dict
-        By whether they are of the whole set, and by the choices of the input; None where the method failed.
+        By whether they are of the whole set, and of crops, and by the choices of the input; None where it failed.
     """
 
-    runs: dict[tuple[bool, Choices], Sums | None] = field(default_factory=dict)
+    runs: dict[tuple[bool, bool, Choices], Sums | None] = field(default_factory=dict)
 
     def __call__(
-        self, place: Place, asked: Mapping[Choices, Sequence[Choices]], metrics: Sequence[str]
+        self, place: Place, asked: Mapping[Choices, Sequence[Choices]], metrics: Sequence[str], pace: Pace
     ) -> tuple[dict[Choices, Sums], list[str]]:
         """Do as `measured`, for what was not asked for before."""
-        whole = place.held is None
-        new = {before: of_it for before, of_it in asked.items() if not self._has((whole, before), of_it)}
-        sums, failures = measured(place, new, metrics)
-        self.runs |= {(whole, before): sums.get(before) for before in new}
-        found = {before: self.runs[whole, before] for before in asked}
-        return {before: one for before, one in found.items() if one is not None}, failures
+        where = place.held is None, place.cropped
+        new = {before: of_it for before, of_it in asked.items() if not self._has((*where, before), of_it)}
+        sums, failures = measured(place, new, metrics, pace)
+        for before in new:
+            run, found = (*where, before), sums.get(before)
+            if known := self.runs.get(run):
+                self.runs[run] = known | found if found else known
+            else:
+                self.runs[run] = found
+        kept = {before: self.runs[*where, before] for before in asked}
+        return {before: one for before, one in kept.items() if one is not None}, failures
 
-    def _has(self, run: tuple[bool, Choices], scored: Sequence[Choices]) -> bool:
+    def _has(self, run: tuple[bool, bool, Choices], scored: Sequence[Choices]) -> bool:
         if run not in self.runs:
             return False
         sums = self.runs[run]
@@ -74,7 +80,7 @@ def planted(whole: Place, crops: Place, metric: str, runs: int) -> Iterator[str 
         What is being done, and a row for each planted choice.
     """
     kept = Kept()
-    every = Search(whole, crops, Target({metric: "0"}), 0.0, runs, measure=kept)
+    every = Search(whole, crops, Target({metric: "0"}), 0.0, runs, measure=kept, complete=True)
     every.plain()
     every.run_on_set([(switch,) for switch in every.before])
     plain = every.found(()) or {}
@@ -114,6 +120,7 @@ def _moves(search: Search, some: Switches, metric: str) -> bool:
 def _searched(search: Search, some: Switches, decimals: int) -> dict[str, Any]:
     """Search for a planted number as a person would, and say what is named."""
     search.plain()
+    search.on_trial()
     search.single()
     if not search.explained():
         search.double()

@@ -14,6 +14,7 @@ from bench.run.one_cell import run_method
 from bench.run.settings import Settings
 from bench.studies.why.choices import Choices, base_of
 from bench.studies.why.inputs import Trial, told_sigma, trials
+from bench.studies.why.pace import Pace
 from bench.studies.why.scores import Scored, Sums
 from methods import Method, Net
 
@@ -32,24 +33,35 @@ class Place:
     settings : Settings
         Where and how it runs.
     held : list of Picture, optional
-        The pictures that the crops are taken from; None: the whole set is measured.
+        The pictures that are measured, or crops of them; None: the whole set.
+    cropped : bool
+        Whether it is the crops.
     """
 
     cell: Cell
     settings: Settings
     held: list[Picture] | None = None
+    cropped: bool = False
+
+    @property
+    def count(self) -> int:
+        """How many images are measured."""
+        return len(self.cell.dataset.images if self.held is None else self.held)
 
     def crops(self) -> "Place":
         """Return the place for trials: the middle of some images, spread over the set."""
-        names = self.cell.dataset.image_names()
-        some = [names[i] for i in spread(MOST, len(names))]
         runtime = "torch" if self.settings.runtime == "auto" else self.settings.runtime  # quicker to load
-        held = list(pictures(self.cell.dataset, some))
-        return replace(self, held=held, settings=replace(self.settings, runtime=runtime))
+        return replace(self.some(MOST), cropped=True, settings=replace(self.settings, runtime=runtime))
+
+    def some(self, count: int) -> "Place":
+        """Return the place of some whole images, spread over the set."""
+        names = self.cell.dataset.image_names()
+        held = list(pictures(self.cell.dataset, [names[i] for i in spread(count, len(names))]))
+        return replace(self, held=held)
 
 
 def measured(
-    place: Place, asked: Mapping[Choices, Sequence[Choices]], metrics: Sequence[str]
+    place: Place, asked: Mapping[Choices, Sequence[Choices]], metrics: Sequence[str], pace: Pace | None = None
 ) -> tuple[dict[Choices, Sums], list[str]]:
     """Run the method once for each input, and score what it gives.
 
@@ -61,50 +73,59 @@ def measured(
         By the choices before the method, all choices that are scored on what it gives.
     metrics : sequence of str
         ``"psnr"``, ``"ssim"``.
+    pace : Pace, optional
+        Ends it: inputs that there is no time for are left out, and named there.
 
     Returns
     -------
     tuple
-        The scores of each input that could be run, and a line on each method that could not.
+        The scores of each input that was run, and a line on each method that could not.
 
     Raises
     ------
     BenchError
         If the cell's own method cannot be run.
     """
+    pace = pace or Pace()
+    own = base_of(place.cell)
     sums = {before: Sums(metrics, of_it) for before, of_it in asked.items()}
     failures: list[str] = []
+    pace.begin(len(asked) * place.count)
     groups: dict[tuple[str, str, str], list[Choices]] = {}
     for before in asked:
         groups.setdefault(before.method(), []).append(before)
     for members in groups.values():
-        for before, error in _run_all(place, members, sums).items():
-            if before == base_of(place.cell):
+        if pace.over and own not in members:
+            continue
+        for before, error in _run_all(place, members, sums, pace).items():
+            if before == own:
                 raise error
             failures.append(str(error))
             sums.pop(before)
-    return sums, failures
+    left = [before for before, of_it in sums.items() if len(of_it) < place.count]
+    pace.left |= dict.fromkeys(left)
+    return {before: of_it for before, of_it in sums.items() if before not in left}, failures
 
 
 def _run_all(
-    place: Place, members: Sequence[Choices], sums: Mapping[Choices, Sums]
+    place: Place, members: Sequence[Choices], sums: Mapping[Choices, Sums], pace: Pace
 ) -> dict[Choices, BenchError | ValueError]:
     """Run one method over all inputs of it; where one of them fails, over each by itself. Returns what failed."""
     try:
-        _run(place, variant(place.cell, members[0]), members, sums)
+        _run(place, variant(place.cell, members[0]), members, sums, pace)
     except (BenchError, ValueError) as error:
         if len(members) == 1:
             return {members[0]: error}
-        return {before: error for one in members for before, error in _run_all(place, [one], sums).items()}
+        return {before: error for one in members for before, error in _run_all(place, [one], sums, pace).items()}
     return {}
 
 
-def _run(place: Place, cell: Cell, members: Sequence[Choices], sums: Mapping[Choices, Sums]) -> None:
+def _run(place: Place, cell: Cell, members: Sequence[Choices], sums: Mapping[Choices, Sums], pace: Pace) -> None:
     """Run one method over all inputs of it."""
     failed: dict[str, Exception] = {}
     how: dict[str, Any] = {}
     device = devices.chosen(place.settings.device)
-    with closing(run_method(cell, _samples(place, members), place.settings, device, how, failed)) as outputs:
+    with closing(run_method(cell, _samples(place, members, pace), place.settings, device, how, failed)) as outputs:
         for output in outputs:
             denoised = output.denoised.permute(0, 2, 3, 1).cpu().double().numpy()
             for sample, image in zip(output.samples, denoised, strict=True):
@@ -112,14 +133,18 @@ def _run(place: Place, cell: Cell, members: Sequence[Choices], sums: Mapping[Cho
                     raise BenchError(f"image {sample.name} has no reference, and so no score")
                 clean, noisy = (part.astype("float64") for part in (sample.clean, sample.noisy))
                 sums[sample.choices].add(sample.name, Scored(clean, noisy * 255, image * 255))
+            pace.step(len(output.samples))
     if failed:
         raise BenchError(one_line(next(iter(failed.values()))))
 
 
-def _samples(place: Place, members: Sequence[Choices]) -> Iterator[Trial]:
+def _samples(place: Place, members: Sequence[Choices], pace: Pace) -> Iterator[Trial]:
+    own = base_of(place.cell)
     for before in members:
         for trial in trials(place.cell, before, place.held):
-            yield trial if place.held is None else _middle(trial)
+            if pace.over and before != own:
+                return
+            yield _middle(trial) if place.cropped else trial
 
 
 def _middle(trial: Trial) -> Trial:

@@ -153,6 +153,24 @@ class Sums:
     def __contains__(self, choices: Choices) -> bool:
         return (choices, self.metrics[0]) in self._columns
 
+    def __len__(self) -> int:
+        """How many images were counted."""
+        return len(self._rows)
+
+    def __or__(self, other: "Sums") -> "Sums":
+        """Return the scores of the same images under the choices of both."""
+        both = Sums(self.metrics, [*self.choices, *other.choices])
+        new = [place for choices, place in other._starts.items() if choices not in self]
+        width = 3 * len(self.metrics)
+        for name, row in self._rows.items():
+            more = other._rows[name]
+            both._rows[name] = row + [value for start in new for value in more[start : start + width]]
+        return both
+
+    @property
+    def _starts(self) -> dict[Choices, int]:
+        return {choices: self._columns[choices, self.metrics[0]] for choices in self.choices}
+
     def add(self, name: str, image: Scored) -> None:
         """Count one image."""
         row: list[float] = []

@@ -2,6 +2,7 @@
 
 import math
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations, pairwise
@@ -9,6 +10,7 @@ from typing import Any
 
 from bench.studies.why.available import switches
 from bench.studies.why.choices import Choices, Switch, base_of, pairs
+from bench.studies.why.pace import Pace
 from bench.studies.why.running import Place, measured
 from bench.studies.why.scores import Sums
 from bench.studies.why.target import Target, numbers
@@ -23,11 +25,19 @@ REFINEMENTS = 3
 LEAST = {"psnr": 0.02, "ssim": 0.0005}
 """What two effects may differ by where nothing else is known."""
 
+FEW = 4
+"""Whole images on which scores are tried that take as long as a method."""
+
 GROWS = 0.25
 """How much of an effect on crops may be another one on the set."""
 
+SHARE = 0.05
+"""How much of the smaller of two effects may be another one beside the larger."""
 
-Measure = Callable[[Place, Mapping[Choices, Sequence[Choices]], Sequence[str]], tuple[dict[Choices, Sums], list[str]]]
+
+Measure = Callable[
+    [Place, Mapping[Choices, Sequence[Choices]], Sequence[str], Pace], tuple[dict[Choices, Sums], list[str]]
+]
 """What `measured` is."""
 
 _NUMBER = re.compile(r"([a-z]*)(\d+)")
@@ -40,7 +50,7 @@ class Search:
     Attributes
     ----------
     whole, crops : Place
-        The set, and the crops where choices are tried first; the same of a small set.
+        The set, and the crops where inputs are tried first; the same of a small set.
     target : Target
         What is to be met.
     draw : float
@@ -49,6 +59,13 @@ class Search:
         How many inputs may run on the set, and how many pairs of inputs where none of them meets the target.
     measure : callable
         `measured`, or what does as it does.
+    pace : Pace
+        Ends it.
+    complete : bool
+        Whether everything that is measured on the set is scored under all choices, whether they may meet the target or
+        not.
+    seconds : float
+        What an input takes on the set.
     values : dict
         The numbers that were taken from sums, by switches and metrics.
     """
@@ -59,8 +76,13 @@ class Search:
     draw: float
     runs: int
     measure: Measure = measured
+    pace: Pace = field(default_factory=Pace)
+    complete: bool = False
+    seconds: float = math.nan
+    few: Place = field(init=False)
     on_set: dict[Choices, Sums] = field(default_factory=dict)
     on_crops: dict[Choices, Sums] = field(default_factory=dict)
+    on_few: dict[Choices, Sums] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     values: dict[tuple[Any, ...], dict[str, float]] = field(default_factory=dict)
     _inputs: dict[tuple[Switch, ...], Choices] = field(default_factory=dict)
@@ -70,32 +92,53 @@ class Search:
         self.all = switches(self.whole.cell, self.target.metrics)
         self.before = [switch for switch in self.all if switch.before]
         self.after = [switch for switch in self.all if not switch.before]
+        self.few = self.whole.some(FEW) if self.thrifty else self.whole
 
     @property
     def small(self) -> bool:
         """Whether the set is so small that crops would save nothing."""
         return self.crops is self.whole
 
+    @property
+    def thrifty(self) -> bool:
+        """Whether only scores that may meet the target are taken on the set: an SSIM takes as long as a method."""
+        many = len(self.whole.cell.dataset.images) > 2 * FEW
+        return many and not self.complete and not self.small and "ssim" in self.target.metrics
+
     def plain(self) -> None:
-        """Run the cell as it is, and score it under all choices of the score, one and two at a time."""
-        views = [(), *((switch,) for switch in self.after), *pairs(self.after)]
+        """Run the cell as it is, and score it under the choices of the score, one and two at a time.
+
+        Two at a time on the set only where they may meet the target by what they do on a few images, if scores take
+        long.
+        """
+        alone: list[tuple[Switch, ...]] = [(), *((switch,) for switch in self.after)]
+        both = list(pairs(self.after))
+        views, start = alone if self.thrifty else [*alone, *both], time.perf_counter()
         self._run(self.whole, {self.base: [self.base.with_(some) for some in views]})
+        self.seconds = time.perf_counter() - start
         if self.small:
             self.on_crops = self.on_set
-        else:
-            self._run(self.crops, {self.base: [self.base]})
+            return
+        self._run(self.crops, {self.base: [self.base]})
+        if self.thrifty:
+            self._run(self.few, {self.base: [self.base.with_(some) for some in [*alone, *both]]})
+            likely = [some for some in both if self._may_meet(some)]
+            start = time.perf_counter()
+            self._run(self.whole, {self.base: [self.base.with_(some) for some in likely]})
+            self.seconds = time.perf_counter() - start if likely else self.seconds
 
-    def single(self) -> None:
-        """Try every input on crops, and run the usual ones on the set, and those that may meet the target.
-
-        Alone, or with another choice of the score. A number that may be between two is drawn closer, on crops and then
-        on the set.
-        """
+    def on_trial(self) -> None:
+        """Try every input on crops; a number that may be between two is drawn closer."""
         self._try([(switch,) for switch in self.before])
         for _ in range(REFINEMENTS):
             self._try([(switch,) for switch in self._closer(self._enclosing())])
-        ranked = sorted((switch for switch in self.before if switch.rank), key=self._alone_or_scored)
-        self.run_on_set([(switch,) for switch in [*self.usual, *ranked[: self.runs]] if self._known((switch,))])
+
+    def single(self) -> None:
+        """Run the usual inputs on the set, and those that may meet the target, alone or with a choice of the score.
+
+        A number that may be between two is drawn closer.
+        """
+        self.run_on_set(self.likeliest)
         for _ in range(0 if self.small else REFINEMENTS):
             if abs(self._wanted) <= self.draw or self.explained(self.before):
                 break
@@ -117,6 +160,13 @@ class Search:
             self.run_on_set(some)
             if any((found := self.found(one)) and self.target.distance(found) <= 1 for one in some):
                 break
+
+    @property
+    def likeliest(self) -> list[tuple[Switch, ...]]:
+        """The inputs that run on the set: the usual ones, and those that may meet the target, the likeliest first."""
+        ranked = sorted((switch for switch in self.before if switch.rank), key=self._alone_or_scored)
+        some = [switch for switch in [*self.usual, *ranked[: self.runs]] if self._known((switch,))]
+        return [(switch,) for switch in sorted(some, key=self._alone_or_scored)]
 
     @property
     def usual(self) -> list[Switch]:
@@ -164,9 +214,13 @@ class Search:
         """Give all switches and pairs that were measured on the set."""
         singles: list[tuple[Switch, ...]] = [(switch,) for switch in self.after]
         for before in self.on_set:
-            inputs = [switch for switch in self.before if getattr(before, switch.axis) == switch.value]
+            inputs = self.inputs(before)
             scored = [(), *singles, *pairs(self.after)] if not inputs else [(), *singles]
             yield from ((*inputs, *after) for after in scored if self.found((*inputs, *after)) is not None)
+
+    def inputs(self, before: Choices) -> tuple[Switch, ...]:
+        """Return the switches that make an input."""
+        return tuple(s for s in self.before if getattr(before, s.axis) == s.value != getattr(self.base, s.axis))
 
     def guessed(self, switch: Switch) -> bool:
         """Whether a switch was tried on crops."""
@@ -182,6 +236,26 @@ class Search:
 
     def _known(self, some: Sequence[Switch]) -> bool:
         return self._input(some) in self.on_crops
+
+    def _may_meet(self, some: Sequence[Switch]) -> bool:
+        """Whether what two switches do on a few images leaves it open that they meet the target on the set."""
+        first, sums = self.target.first, self.on_few.get(self._input(some))
+        if sums is None or (plain := self.found(())) is None:
+            return False
+
+        def on_few(of: Sequence[Switch]) -> float:
+            change = self.on_few[self._input(of)].mean(self.base.with_(of), first)
+            return change - self.on_few[self.base].mean(self.base, first)
+
+        alone = [on_few((switch,)) for switch in some]
+        apart = on_few(some) - sum(alone)  # what they do to each other
+        guess, doubt = 0.0, 2 * LEAST[first] + GROWS * abs(apart) + SHARE * min(map(abs, alone))
+        for switch, trial in zip(some, alone, strict=True):
+            found = self.found((switch,))
+            guess += found[first] - plain[first] if found else trial
+            doubt += 0.0 if found else 2 * GROWS * abs(trial)
+        doubt += self.draw * any(switch.axis == "field" for switch in some) + self.target.exact(first)
+        return abs(plain[first] + guess + apart - self.target.number(first)) <= doubt
 
     def _input(self, some: Iterable[Switch]) -> Choices:
         inputs = tuple(switch for switch in some if switch.before)
@@ -273,18 +347,33 @@ class Search:
             self._run(self.crops, {self._input(one): [self._input(one)] for one in some})
 
     def run_on_set(self, some: Sequence[tuple[Switch, ...]]) -> None:
-        """Run inputs on the set, and score a single one under every other choice of the score."""
-        asked = {}
-        for one in some:
-            scored: list[tuple[Switch, ...]] = [()] if len(one) > 1 else [(), *((switch,) for switch in self.after)]
-            asked[self._input(one)] = [self.base.with_((*one, *after)) for after in scored]
-        self._run(self.whole, asked)
+        """Run inputs on the set, and score a single one under every other choice of the score.
+
+        Where scores take long, on a few images, and on the set under those choices that may meet the target.
+        """
+        singly = {self._input(one): self._scored(one) for one in some if self._input(one) not in self.on_set}
+        asked = {self._input(one): one for one in some}
+        if self.thrifty:
+            self._run(self.few, {i: [i, *(i.with_(after) for after in views)] for i, views in singly.items()})
+            singly = {
+                i: [after for after in views if not after or self._may_meet((*asked[i], *after))]
+                for i, views in singly.items()
+            }
+        self._run(self.whole, {i: [i.with_(after) for after in views] for i, views in singly.items()})
+
+    def _scored(self, some: Sequence[Switch]) -> list[tuple[Switch, ...]]:
+        """Return the choices of the score that inputs may be scored under: all, one at a time, of a single one."""
+        return [()] if len(some) > 1 else [(), *((switch,) for switch in self.after)]
 
     def _run(self, place: Place, asked: "dict[Choices, list[Choices]]") -> None:
-        known = self.on_set if place is self.whole else self.on_crops
-        new = {before: of_it for before, of_it in asked.items() if before not in known}
-        sums, failures = self.measure(place, new, self.target.metrics)
-        known |= sums
+        known = self.on_set if place is self.whole else self.on_few if place is self.few else self.on_crops
+        new = {}
+        for before, of_it in asked.items():
+            if missing := [choices for choices in of_it if before not in known or choices not in known[before]]:
+                new[before] = missing
+        sums, failures = self.measure(place, new, self.target.metrics, self.pace)
+        for before, scored in sums.items():
+            known[before] = known[before] | scored if before in known else scored
         self.failures += failures
 
 

@@ -11,12 +11,14 @@ from bench.plan.cell import Cell, Failure
 from bench.plan.request import Request, planned
 from bench.run.images import spread
 from bench.run.settings import Settings
+from bench.run.time_left import duration
 from bench.studies.naming import stem
 from bench.studies.why.finished import diagnosis
+from bench.studies.why.pace import Pace
 from bench.studies.why.planted import line_of, planted, summary
 from bench.studies.why.running import MOST, SIDE, Place
 from bench.studies.why.search import PAIR_TRIALS, Search, fits
-from bench.studies.why.table import at_once, rows, singles, verdict
+from bench.studies.why.table import NAMED, at_once, rows, singles, verdict
 from bench.studies.why.target import METRICS, Target, of_a_draw, reference, target_of
 
 EACH = "each"
@@ -37,6 +39,7 @@ def build(
     metric: str = "",
     images: int = 0,
     runs: int = RUNS,
+    budget: float = 0.0,
     settings: Settings = Settings(),  # noqa: B008 - frozen
     table: Path | None = None,
 ) -> Iterator[str | Failure]:
@@ -52,6 +55,8 @@ def build(
         So many images of the set, spread over it; 0: all. The target is then that of these images.
     runs : int
         Inputs that run on the whole set, beside the cell's own and the usual ones, and pairs of them.
+    budget : float
+        Seconds after which no other input runs; what was not tried is said. 0: as long as it takes.
     table : Path, optional
         The table goes into this file too.
 
@@ -70,6 +75,8 @@ def build(
     if not cell.dataset.has_clean:
         raise BenchError(f"DATA={cell.dataset.name}: has no references, and so no PSNR and no SSIM to be explained")
     if target.strip() == EACH:
+        if budget:
+            raise BenchError(f"TARGET={EACH}: takes no BUDGET, since each choice is to be found; leave one of them out")
         yield from _each(cell, metric or "psnr", out, runs, settings, table)
         return
     wanted = target_of(cell, target, metric)
@@ -79,7 +86,7 @@ def build(
     elif wanted is None:
         raise BenchError(_no_target(cell, metric))
     if wanted is not None:
-        yield from _searched(cell, wanted, out, runs, settings, table)
+        yield from _searched(cell, wanted, out, runs, Pace(budget), settings, table)
 
 
 def _each(cell: Cell, metric: str, out: Path, runs: int, settings: Settings, table: Path | None) -> Iterator[str]:
@@ -127,27 +134,33 @@ def _no_target(cell: Cell, metric: str) -> str:
 
 
 def _searched(
-    cell: Cell, wanted: Target, out: Path, runs: int, settings: Settings, table: Path | None
+    cell: Cell, wanted: Target, out: Path, runs: int, pace: Pace, settings: Settings, table: Path | None
 ) -> Iterator[str]:
     """Search, and say what was found."""
     whole, trial, shapes = _places(cell, settings)
-    search = Search(whole, trial, wanted, 0.0, runs)
+    search = Search(whole, trial, wanted, 0.0, runs, pace=pace)
     yield f"target {wanted}{f', {wanted.row.source}' if wanted.row else ''}; {_cost(search)}"
     start = time.perf_counter()
-    search.plain()
+    with pace.shown(cell):
+        search.plain()
     yield f"the cell itself: {time.perf_counter() - start:.1f} s, with {len(search.after)} choices of output and score"
     draw = of_a_draw(cell, _shapes(shapes, len(cell.dataset.images)), wanted)
     search.draw = draw[wanted.first]
     if not cell.outputs:
         if not search.small:
             yield from at_once(wanted, fits(search))
-        search.single()
-        if not search.explained():
-            search.double()
+        with pace.shown(cell):
+            search.on_trial()
+        yield _forecast(search)
+        with pace.shown(cell):
+            search.single()
+            if not search.explained():
+                search.double()
     found = fits(search)
     yield f"\n{singles(search)}\n"
     yield from verdict(search, found, draw)
     yield from (f"not tried: {line}" for line in dict.fromkeys(search.failures))
+    yield from _left(search)
     path = stem(out / "why", (cell.file_name, str(wanted)), (cell,), target=dict(wanted.values), runs=runs)
     made = rows(search, found, draw)
     write_csv(Path(f"{path}.csv"), made, digits=7)
@@ -185,3 +198,21 @@ def _cost(search: Search) -> str:
         f"the method runs on {count} inputs in small crops, on about {whole + 1} of them whole, and on "
         f"{search.runs} pairs where none fits (RUNS={search.runs}, IMAGES=n)"
     )
+
+
+def _forecast(search: Search) -> str:
+    """Say what still runs on the set, and about how long that takes."""
+    count = len(search.likeliest)
+    more = f", then up to {search.runs} pairs of inputs where none of them fits" if search.runs else ""
+    return f"now {count} inputs on the set, the likeliest first: {duration(count * search.seconds)}{more}"
+
+
+def _left(search: Search) -> Iterator[str]:
+    """Say what the budget left untried."""
+    left = [search.inputs(before) for before in search.pace.left if before not in search.on_set]
+    alone = [" and ".join(switch.words for switch in some) for some in left if len(some) == 1]
+    both = len(left) - len(alone)
+    if left:
+        named = f": {'; '.join(alone[:NAMED])}{'; ...' * (len(alone) > NAMED)}" * bool(alone)
+        pairs = f" and {both} pairs of inputs" * bool(both)
+        yield f"the budget is spent: {len(alone)} single inputs{pairs} were not tried{named}"

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -265,6 +266,7 @@ class Planted:
             self.search = Search(place, place, target, 0.0, 4)
             self.search.plain()
         self.search.target = target
+        self.search.on_trial()
         self.search.single()
         if double:
             self.search.double()
@@ -387,7 +389,7 @@ def test_under_the_noise_of_the_paper_no_other_draw_is_allowed_for(protocol, fre
 
 
 FINISHED = {
-    "own": ({}, "the outputs fit the noise of this cell"),
+    "own": ({}, "the outputs fit the noise field of this cell"),
     "seed": ({"seed": "3"}, "PROTOCOL=standard, seed 3 ("),
     "reset": ({"protocol": "seed0"}, "numpy's RandomState(0), begun anew for each image"),
     "sigma": ({"noise": "15"}, "sigma 15 (NOISE=15"),
@@ -395,6 +397,17 @@ FINISHED = {
     "shift": ({"change": lambda o: np.roll(o, 1, 1)}, "shifts the image (1 to the right"),
     "mirror": ({"change": lambda o: o[:, ::-1]}, "mirrors the image left to right"),
     "swapped": ({"swap": True}, "2 outputs are paired with the wrong image: that of camera is of page"),
+    "brighter": (
+        {"change": lambda o: clipped(o + 3)},
+        "levels off the images, on each of 2 images: another brightness",
+    ),
+    "limited": ({"change": limited}, "another contrast (16 to 235 for 0 to 255)"),
+    "negative": ({"change": lambda o: 255 - o}, "returns the negative of the image"),
+    "padded": (
+        {"change": lambda o: np.pad(o[3:-3, 3:-3], 3)},
+        "a border of 3 pixels of the outputs is not of the images",
+    ),
+    "two noises": ({"seed_of": {"page": "1"}}, "but 1 of 2 images do not fit it, and are of another noise: page"),
     "unclipped": ({"change": lambda o: o * 1.02 - 3.3}, "not rounded, and reach from"),
 }
 
@@ -408,6 +421,8 @@ def test_finished_outputs_say_what_they_are_of(planted, tmp_path, capsys, made, 
     )
     (cell,) = plan(request)[0]
     for sample in samples(cell):
+        if seed := made.get("seed_of", {}).get(sample.name):
+            (sample,) = (one for one in samples(replace(cell, seed=int(seed))) if one.name == sample.name)
         noisy = torch.from_numpy(sample.noisy).permute(2, 0, 1)[None]
         levels = rounded(planted.run(noisy, sample.sigma)[0, 0].numpy() * 255)
         levels = made.get("change", lambda image: image)(levels)
@@ -415,7 +430,42 @@ def test_finished_outputs_say_what_they_are_of(planted, tmp_path, capsys, made, 
         np.save(folder / f"{name}.npy", levels / 255)
     words_typed = ["--method", f"outputs:{folder}", "--data", scenes, "--noise", "25", "--out", str(tmp_path / "out")]
     assert main(["why", *words_typed]) == 0
-    assert words in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert words in said
+    assert ("wrong image" in said) == bool(made.get("swap")), said
+
+
+def test_a_shifted_and_a_tinted_channel_of_outputs_are_named(tmp_path, capsys):
+    scenes, folder = tmp_path / "scenes", tmp_path / "outputs"
+    scenes.mkdir()
+    folder.mkdir()
+    for name, image in {"astronaut": data.astronaut()[20:148, 160:288], "cat": data.chelsea()[60:188, 120:248]}.items():
+        Image.fromarray(image).save(scenes / f"{name}.png")
+    changes = {
+        "the green channel alone shifts the image (1 to the right": lambda o: np.roll(o, (0, 1), (0, 1)),
+        "levels off the images, on each of 2 images: another tint": lambda o: o + 6,
+        "": lambda o: o,
+    }
+    for words, change in changes.items():
+        for picture in pictures(plan(Request("wavelet", str(scenes), "25"))[0][0].dataset):
+            clean = picture.clean.astype(float)
+            noisy = rounded(clean + np.random.default_rng(7).normal(0, 8, clean.shape))
+            noisy[..., 1] = clipped(change(noisy[..., 1]))
+            Image.fromarray(noisy.astype(np.uint8)).save(folder / f"{picture.name}.png")
+        typed = [
+            "--method",
+            f"outputs:{folder}",
+            "--data",
+            str(scenes),
+            "--noise",
+            "25",
+            "--out",
+            str(tmp_path / "out"),
+        ]
+        assert main(["why", *typed]) == 0
+        said = capsys.readouterr().out
+        assert words in said
+        assert words or not any(word in said for word in ("channel", "levels off", "border", "contrast")), said
 
 
 def test_what_the_score_alone_explains_is_said_before_the_long_search():
@@ -491,6 +541,71 @@ def test_a_search_knows_no_run_that_only_another_one_asked_for(planted):
     second.run_on_set([(clip,)])
     assert second.found((clip,)) == first.found((clip,))
     assert kept.runs == runs  # it was not run again
+
+
+@pytest.fixture
+def ten_scenes(planted, tmp_path, monkeypatch):
+    """Ten scenes, of which few are looked at first, as of a set that takes long."""
+    for place in range(10):
+        scene = data.camera() if place % 2 else data.page().repeat(3, 0)
+        Image.fromarray(scene[20 + 9 * place :, 90 + 9 * place :][:64, :64]).save(tmp_path / f"{place}.png")
+    monkeypatch.setattr("bench.studies.why.study.SMALL", 0)
+    return str(tmp_path)
+
+
+def of_scenes(folder, target, *words):
+    typed = ["why", "--method", "gaussian", "--data", folder, "--noise", "25", "--jobs", "1", "--metric", "ssim"]
+    return main([*typed, "--target", target, "--out", f"{folder}/out", "--device", "cpu", *words])
+
+
+def test_of_many_images_an_ssim_that_is_planted_is_named_though_few_are_scored(ten_scenes, tmp_path, capsys):
+    """The number of another window and border, and of a clipped input with another window, by other code."""
+    (cell,) = plan(Request("gaussian", ten_scenes, "25"))[0]
+    place, metrics = Place(cell, Settings("cpu", jobs=1)), ("ssim",)
+    two = Choices(window="uniform7", output="float")
+    asked = {Choices(): [two], Choices(noisy="clip"): [Choices(noisy="clip", window="uniform8")]}
+    sums, _ = measured(place, asked, metrics)
+    for before, words in zip(asked, (("uniform 7x7", "clipped, not rounded"), ("is clipped", "8x8")), strict=True):
+        number = sums[before].mean(asked[before][0], "ssim")
+        assert of_scenes(ten_scenes, f"{number:.6f}") == 0
+        said = capsys.readouterr().out
+        assert any(all(word in line for word in words) for line in said.splitlines() if " if " in line), said
+
+
+def test_of_many_images_scores_that_cannot_meet_the_target_are_not_taken(ten_scenes):
+    (cell,) = plan(Request("gaussian", ten_scenes, "25"))[0]
+    whole = Place(cell, Settings("cpu", jobs=1))
+    taken = {}
+    for complete in (True, False):
+        search = Search(whole, whole.crops(), Target({"ssim": "0.0001"}), 0.0, 1, complete=complete)
+        search.plain()
+        taken[complete] = len(search.on_set[search.base].choices)
+        assert search.found((search.after[0],))
+    assert taken[False] < taken[True] / 5
+
+
+def test_the_budget_ends_a_search_and_names_what_was_not_tried(ten_scenes, capsys):
+    assert of_scenes(ten_scenes, "0.5", "--budget", "0.000001s") == 0
+    said = capsys.readouterr().out
+    assert "the budget is spent: " in said
+    assert "single inputs were not tried: " in said
+    assert "the cell as it is" in said  # it was run all the same
+    assert of_scenes(ten_scenes, "0.5", "--budget", "soon") == 2
+    assert "BUDGET=soon" in capsys.readouterr().err
+    assert of_scenes(ten_scenes, "each", "--budget", "9m") == 2
+    assert "TARGET=each: takes no BUDGET" in capsys.readouterr().err
+
+
+def test_scores_of_two_runs_of_one_input_are_put_together():
+    views = [Choices(), Choices(window="uniform8"), Choices(window="uniform11")]
+    image = Scored(CLEAN, CLEAN + 30, OUTPUT)
+    whole, one, other = (Sums(("psnr", "ssim"), some) for some in (views, views[:2], views[1:]))
+    for sums in (whole, one, other):
+        sums.add("a", image)
+    both = one | other
+    assert [both.mean(v, m) for v in views for m in both.metrics] == [
+        whole.mean(v, m) for v in views for m in both.metrics
+    ]
 
 
 def test_limited_range_gray_and_clipping_are_worth_what_was_measured_elsewhere(published_files):
