@@ -80,8 +80,8 @@ def diagnosis(cell: Cell, settings: Settings) -> Iterator[str]:
     if width:
         images = [image.within(width) for image in images]
         yield (
-            f"a border of {width} {'pixels' if width > 1 else 'pixel'} of the outputs is not of the images, as of crops "
-            f"that were padded: without it they have {_mean_psnr(images):.2f} dB"
+            f"a border of {width} {'pixels' if width > 1 else 'pixel'} of the outputs is not of the images, as of "
+            f"crops that were padded: without it they have {_mean_psnr(images):.2f} dB"
         )
     faults = [sanity.fault(image.clean, image.noisy, image.output) for image in images]
     found = sanity.warnings(faults, [image.name for image in images])
