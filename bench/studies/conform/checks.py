@@ -11,6 +11,7 @@ from bench.run.conventions import KEPT
 from bench.run.loading import arranged
 from bench.score import sanity
 from bench.studies.conform.subject import Subject, loaded, photograph
+from bench.studies.one_channel import shifted_channels
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -77,9 +78,10 @@ def denoised(subject: Subject) -> tuple[bool, str]:
     """Give the image denoised: each pixel in its place, each colour, and no other thing."""
     clean, noisy = photograph(subject, 96, 128)
     output = subject.run(noisy, subject.sigma)
-    images = (image[0].permute(1, 2, 0).cpu().numpy() for image in (clean, noisy, output))
-    fault = sanity.fault(*images)
-    seen = [*subject.runner.warnings, *([fault.cause] if fault else _poor(clean, noisy, output))]
+    one, two, three = (image[0].permute(1, 2, 0).cpu().numpy() for image in (clean, noisy, output))
+    fault = sanity.fault(one, two, three)
+    alone = [f"the {name} channel alone {how}" for name, how, _ in shifted_channels([(one, two, three)])]
+    seen = [*subject.runner.warnings, *(alone or ([fault.cause] if fault else _poor(clean, noisy, output)))]
     return not seen, "; ".join(seen) or "nothing that is likely false"
 
 

@@ -15,6 +15,7 @@ from bench.run.settings import Settings
 from bench.score import sanity
 from bench.score.displacement import squared_error
 from bench.score.metrics import decibels
+from bench.studies.one_channel import shifted_channels
 from bench.studies.why.available import SIGMAS
 from bench.studies.why.choices import FIELDS, Choices
 from bench.studies.why.inputs import trials
@@ -41,9 +42,6 @@ LEAST_CONTRAST, LEAST_LEVELS = 0.03, 1.0
 """What a denoiser may move contrast and brightness of all images alike."""
 
 PARTS = ("clean", "noisy", "output")
-
-WHOLE = ", in pixels"
-"""In the words for a shift that is of no part of a pixel."""
 
 CLEARER = 1.3
 """A mean squared error that falls by this factor under another pairing shows a wrong one."""
@@ -85,7 +83,10 @@ def diagnosis(cell: Cell, settings: Settings) -> Iterator[str]:
         )
     faults = [sanity.fault(image.clean, image.noisy, image.output) for image in images]
     found = sanity.warnings(faults, [image.name for image in images])
-    alone = list(channels(images))
+    alone = [
+        f"the {name} channel alone {how}, on {count} of {len(images)} images"
+        for name, how, count in shifted_channels([(one.clean, one.noisy, one.output) for one in images])
+    ]
     # One channel of three that is shifted by a pixel moves their mean by a part of one.
     yield from (f"the outputs seem wrong {line}" for line in found if not (alone and "a part of a pixel" in line))
     yield from alone
@@ -154,22 +155,6 @@ def border(images: Sequence[Finished]) -> int:
 
 def _inside(image: "np.ndarray", width: int) -> "np.ndarray":
     return image[width : image.shape[0] - width, width : image.shape[1] - width]
-
-
-def channels(images: Sequence[Finished]) -> Iterator[str]:
-    """Say which single channel of colour outputs is shifted against the others."""
-    from bench.score.displacement import displaced
-
-    if images[0].clean.shape[2] != 3:
-        return
-    for place, name in enumerate(("red", "green", "blue")):
-        parts = ([getattr(image, part)[None, ..., place : place + 1] for part in PARTS] for image in images)
-        causes = [displaced(*part)[0][0] for part in parts]
-        whole = [displaced(*(getattr(image, part)[None] for part in PARTS))[0][0] for image in images]
-        shifted = [cause for cause, of_all in zip(causes, whole, strict=True) if WHOLE in cause and WHOLE not in of_all]
-        if len(shifted) * 2 > len(images):
-            how = max(shifted, key=shifted.count)
-            yield f"the {name} channel alone {how}, on {len(shifted)} of {len(images)} images"
 
 
 def tone(images: Sequence[Finished]) -> Iterator[str]:

@@ -67,6 +67,18 @@ def test_what_is_no_denoiser_does_not_conform(method_file, body, check, remark):
     assert remark in said
 
 
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_one_channel_that_is_shifted_does_not_conform(method_file, place):
+    body = "y = torch.nn.functional.avg_pool2d(noisy, 3, 1, 1, count_include_pad=False)"
+    move = f"y[:, {place}] = y[:, {place}].roll(1, -1)"
+    path = method_file(
+        f"import torch\nCOLOUR = 'rgb'\ndef denoise(noisy, sigma):\n    {body}\n    {move}\n    return y\n"
+    )
+    passed, said = denoised(loaded(cells_to_check(str(path), "")["rgb"], 3))
+    assert not passed
+    assert f"the {('red', 'green', 'blue')[place]} channel alone shifts the image (1 to the right, in pixels)" in said
+
+
 def test_the_command_says_no_by_its_status(method_file, tmp_path):
     path = method_file("COLOUR = 'gray'\ndef denoise(noisy, sigma):\n    return 0.9 * noisy.flip(-1) + 0.05\n")
     table = tmp_path / "checks.csv"
