@@ -6,9 +6,9 @@ import methods
 from bench.judge import ledger
 from bench.judge.claims import AS_RUN, claimed
 from bench.judge.ledger import INPUTS, Claim, Published
-from bench.judge.tolerance import Tolerance, told_sigma, tolerance
+from bench.judge.tolerance import Tolerance, of_source, told_sigma, tolerance
 from bench.plan.inference import sigma_word
-from bench.plan.protocol import PROTOCOLS, Protocol
+from bench.plan.protocol import PROTOCOLS, Protocol, protocol, protocols
 from bench.store.results import PEAK_255_OF_UNIT, Result
 
 WORDS = ("reproduced", "above", "below", "undecided", "not comparable")
@@ -194,6 +194,8 @@ def other_protocol(rules: Protocol, row: Published) -> str:
         return "here the noisy image is clipped, there not (worth 0.3 dB at sigma 15, 2 dB at sigma 50)"
     if not clipped and row.protocol == "clipped":
         return "there the noisy image is clipped, here not (worth 0.3 dB at sigma 15, 2 dB at sigma 50)"
+    if rules.output == "unclipped" and protocol(protocols(of_source(row, "rules")) or "standard").output != "unclipped":
+        return "here the output is not clipped before it is scored, as far as is known there it is"
     return ""
 
 

@@ -13,6 +13,7 @@ from bench.plan.protocol import protocol
 ROW = Published("DnCNN", "S", "bsd68", "gray", "gaussian:25", "", "psnr", "29.23", "", "P", "2017", "T", "", "on Y")
 LUMA = "the luma of colour images is scored in one of the two only (PROTOCOL=sr-rgb)"
 BORDER = "a border as wide as the scale is left out in one of the two only (PROTOCOL=sr)"
+UNCLIPPED = "here the output is not clipped before it is scored, as far as is known there it is"
 WORTH = "(worth 0.3 dB at sigma 15, 2 dB at sigma 50)"
 
 
@@ -42,10 +43,18 @@ WORTH = "(worth 0.3 dB at sigma 15, 2 dB at sigma 50)"
         ("standard+noisy=clip", "float", f"here the noisy image is clipped, there not {WORTH}"),
         ("standard", "clipped", f"there the noisy image is clipped, here not {WORTH}"),
         ("float", "clipped", f"there the noisy image is clipped, here not {WORTH}"),
+        ("standard+output=unclipped", "standard", UNCLIPPED),
+        ("float+output=unclipped", "unstated", UNCLIPPED),
     ],
 )
 def test_what_is_other_in_the_rules_of_a_published_number(here, there, reason):
     assert other_protocol(protocol(here), replace(ROW, protocol=there)) == reason
+
+
+def test_outputs_that_are_not_clipped_are_held_against_a_source_that_did_not():
+    source = replace(ROW, method="CBM3D", paper="BRDNet (Tian et al.)", protocol="float")
+    assert other_protocol(protocol("float+output=unclipped"), source) == ""
+    assert other_protocol(protocol("float+output=unclipped"), replace(source, method="CDnCNN")) == UNCLIPPED
 
 
 LIMITS = Tolerance(rounding=0.005, theirs=0.02, ours=0.08, shift=0.01, margin=0.1)
