@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
-from bench.adapters.output_tensors import joined, tensor_of
+from bench.adapters.output_tensors import joined, shaped, tensor_of
+from bench.common.errors import BenchError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,6 +31,9 @@ RECOGNISE = ""
 INPUTS = ("0..1", "0..255", "-1..1")
 """Scales of the image that a method may take; it returns its image, or the noise, on the scale that it takes."""
 
+ARRAY = "array"
+"""Said as INPUT: a function gets arrays of NumPy, (H, W) of a gray image and (H, W, 3) of a colour one, one by one."""
+
 SIGMAS = ("number", "vector", "map")
 """Forms of the noise level that a method may take: a number, a tensor (B,), a tensor (B, 1, H, W)."""
 
@@ -49,12 +53,26 @@ def returns(value: Any) -> str:
     return word
 
 
-def takes(value: Any) -> str:
-    """Read INPUT, or raise `ValueError`."""
-    word = {"255": "0..255", "1": "0..1"}.get(str(value), str(value))
-    if word not in INPUTS:
-        raise ValueError(f"INPUT is {value!r}; expected one of {', '.join(INPUTS)}")
-    return word
+def takes(value: Any) -> tuple[str, bool]:
+    """Read INPUT, a scale, `ARRAY` or both (``"array 0..255"``), or raise `ValueError`.
+
+    Returns
+    -------
+    scale : str
+        One of `INPUTS`.
+    array : bool
+        Whether it takes arrays of NumPy.
+    """
+    words = _words(value)
+    scales = [word for word in words if word in INPUTS]
+    if len(scales) > 1 or sorted(set(words) - set(INPUTS)) not in ([], [ARRAY]) or len(set(words)) < len(words):
+        known = f"{', '.join(INPUTS)}, {ARRAY}, or both, as '{ARRAY} 0..255'"
+        raise ValueError(f"INPUT is {value!r}; expected one of {known}")
+    return next(iter(scales), "0..1"), ARRAY in words
+
+
+def _words(value: Any) -> list[str]:
+    return [{"255": "0..255", "1": "0..1"}.get(word, word) for word in str(value).replace(",", " ").split()]
 
 
 def level(value: Any) -> tuple[str, str]:
@@ -67,7 +85,7 @@ def level(value: Any) -> tuple[str, str]:
     scale : str
         One of `INPUTS`, or empty: that of the image.
     """
-    words = [{"255": "0..255", "1": "0..1"}.get(word, word) for word in str(value).replace(",", " ").split()]
+    words = _words(value)
     forms, scales = ([word for word in words if word in known] for known in (SIGMAS, INPUTS))
     if len(forms) > 1 or len(scales) > 1 or len(words) > len(forms) + len(scales):
         raise ValueError(f"SIGMA is {value!r}; expected number, vector or map, a scale as 0..255, or both")
@@ -96,6 +114,8 @@ class Call:
         Whether it is given by its name.
     form, scale, image : str
         The form of the noise level (`SIGMAS`), its scale and that of the image (`INPUTS`).
+    array : bool
+        Whether it gets arrays of NumPy, image by image, and a map of the noise level (H, W).
     output : str
         What it returns, one of `OUTPUTS` or `RECOGNISE`. The image, and the noise, are on the scale of the input.
     notes : tuple of str
@@ -109,6 +129,7 @@ class Call:
     image: str = "0..1"
     output: str = RECOGNISE
     notes: tuple[str, ...] = ()
+    array: bool = False
 
     @property
     def plain(self) -> bool:
@@ -156,7 +177,7 @@ def call_of(parameters: Sequence[Parameter] | None, input: Any, sigma: Any, outp
     ValueError
         As `level_of`, and if the file says what cannot be.
     """
-    image, (form, scale) = takes(input or "0..1"), level(sigma or "")
+    (image, array), (form, scale) = takes(input or ""), level(sigma or "")
     output = RECOGNISE if output is None else returns(output)
     if parameters is None:
         if input is None and sigma is None:
@@ -164,7 +185,7 @@ def call_of(parameters: Sequence[Parameter] | None, input: Any, sigma: Any, outp
         parameters = (Parameter("noisy", True), Parameter("sigma", True))
     found = level_of(parameters)
     if found is None:
-        return Call(None, image=image, output=output)
+        return Call(None, image=image, output=output, array=array)
     form = form or ("map" if "map" in found.name.lower() else "number")
     notes: tuple[str, ...] = ()
     if not scale and found.default is not None and found.default >= LEAST:
@@ -172,7 +193,8 @@ def call_of(parameters: Sequence[Parameter] | None, input: Any, sigma: Any, outp
         notes = (
             f"gets {found.name} from 0 to 255, as its default of {found.default:g} is; SIGMA = '0..1' changes that",
         )
-    return Call(found.name, found.keyword or found is not parameters[1], form, scale or image, image, output, notes)
+    named = found.keyword or found is not parameters[1]
+    return Call(found.name, named, form, scale or image, image, output, notes, array)
 
 
 def number(value: Any) -> float | None:
@@ -213,18 +235,34 @@ def called(function: Callable[..., Any], call: Call) -> Denoise:
     """Return a method's callable, ``denoise(noisy, sigma)``, of a function that is called otherwise.
 
     A network stays one, `torch.nn.Module`; of its outputs it returns those of the shape of its input.
+
+    Raises
+    ------
+    ValueError
+        If a network is said to take arrays.
     """
     import torch
 
     def convert(noisy: "Tensor", sigma: "float | None") -> Any:
         image = {"0..1": noisy, "0..255": noisy * 255, "-1..1": noisy * 2 - 1}[call.image]
         value = None if call.sigma is None or sigma is None else _level(noisy, sigma, call)
-        named = {call.sigma: value} if call.sigma is not None and call.keyword else {}
-        output = function(image, *([value] if call.sigma is not None and not call.keyword else []), **named)
+        if call.array:
+            given = value if isinstance(value, torch.Tensor) else [value] * len(image)
+            output = torch.cat(
+                [_of_array(run, one, level) for one, level in zip(torch.split(image, 1), given, strict=True)]
+            )
+        else:
+            output = run(image, value)
         return _unit(joined(output, noisy.shape), call)
+
+    def run(image: Any, value: Any) -> Any:
+        named = {call.sigma: value} if call.sigma is not None and call.keyword else {}
+        return function(image, *([value] if call.sigma is not None and not call.keyword else []), **named)
 
     if not isinstance(function, torch.nn.Module):
         return function if call.plain else convert
+    if call.array:
+        raise ValueError(f"INPUT = '{ARRAY}' is of a function; a network gets tensors (B, C, H, W)")
     if call.plain:
         function.register_forward_hook(lambda module, inputs, output: joined(output, inputs[0].shape))
         return function
@@ -259,6 +297,26 @@ def remarked(function: Callable[..., Any], notes: tuple[str, ...]) -> Callable[.
     carrier: Any = function if isinstance(function, torch.nn.Module) else run
     carrier.notes = notes
     return carrier
+
+
+def _of_array(run: Callable[..., Any], image: "Tensor", level: Any) -> "Tensor":
+    """Run a function of arrays on an image (1, C, H, W); return its outputs as a tensor (1, k * C, H, W)."""
+    import torch
+
+    pixels = image[0].permute(1, 2, 0).cpu().contiguous().numpy()
+    pixels = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
+    if isinstance(level, torch.Tensor):  # a map (1, H, W), or a number of a vector
+        level = level.cpu().numpy().reshape(pixels.shape[:2] if level.ndim else 1)
+    output = joined(run(pixels, level), image.shape)
+    tensor = tensor_of(output)
+    if tensor is None:
+        raise BenchError(f"returned a {type(output).__name__}; expected an array like its input")
+    whole = shaped(tensor, image.shape)
+    if whole is None and tensor.ndim == image.ndim and tensor.shape[-2:] == image.shape[-2:]:
+        whole = tensor  # several outputs, joined
+    if whole is None:
+        raise BenchError(f"returned shape {tuple(tensor.shape)}; expected {pixels.shape}, that of its input")
+    return whole.to(image.device)
 
 
 def _level(noisy: "Tensor", sigma: float, call: Call) -> Any:

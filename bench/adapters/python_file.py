@@ -33,9 +33,10 @@ def method_from_file(path: Path) -> Method:
     single parameter gets the image alone.
 
     Where it keeps to something else it may say `INPUT`, the scale of the image that it takes (``"0..255"``,
-    ``"-1..1"``), `SIGMA`, form and scale of the noise level (``"map"``, ``"vector"``, ``"0..255"``, ``"map 0..255"``;
-    a parameter with "map" in its name gets one, and one with a default as ``sigma=25`` a level from 0 to 255), and
-    `OUTPUT`, what it returns (`conventions.OUTPUTS`), which is recognised otherwise.
+    ``"-1..1"``) and whether it takes arrays of NumPy, (H, W) or (H, W, 3), image by image (``"array"``,
+    ``"array 0..255"``); `SIGMA`, form and scale of the noise level (``"map"``, ``"vector"``, ``"0..255"``,
+    ``"map 0..255"``; a parameter with "map" in its name gets one, and one with a default as ``sigma=25`` a level from 0
+    to 255); and `OUTPUT`, what it returns (`conventions.OUTPUTS`), which is recognised otherwise.
 
     It may also say `LABEL` (its name in tables), `COLOUR` (``"gray"``, ``"rgb"`` or ``"any"``, the
     default), `TRAINED` (lowest and highest sigma on the 0-255 scale), `BLIND` (True: it needs no
@@ -127,7 +128,10 @@ class Load:
         call = _call(where, conventions.parameters_of(function), constants)
         networks = python_subject.networks(function, vars(module))
         function = bound(where, function, self.options, options)
-        function = function if call is None else conventions.called(function, call)
+        try:
+            function = function if call is None else conventions.called(function, call)
+        except ValueError as error:
+            raise BenchError(f"{where}: {error}") from None
         notes = call.notes if call is not None else ()
         return conventions.remarked(function, (*notes, *python_subject.subnormal_weights(networks)))
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bench.adapters.conventions import OUTPUTS
 from bench.adapters.output_tensors import joined, shaped, tensor_of
 from bench.common.errors import BenchError, one_line
+from bench.run.array_code import HINT, handed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
 _SIZES = re.compile(r"sizes? of tensor|could not be broadcast|shapes .* not aligned|expected size", re.IGNORECASE)
 """How PyTorch and NumPy say that two branches of a network have not the same height and width."""
-
-_OF_ARRAYS = re.compile(r"'Tensor' object|torch\.dtype|(got|not) .*Tensor|not a numpy array")
-"""How code for arrays of NumPy fails on a tensor."""
 
 _ON_GPU = (
     (r"can't convert cuda.* tensor to numpy", "makes an array of a tensor", "noisy.cpu().numpy()"),
@@ -82,7 +80,7 @@ def understood(
     def run(noisy: "Tensor", sigma: float | None) -> "Tensor":
         nonlocal convention
         with _modes_seen(warnings) if watched and convention is None else nullcontext():
-            parts = _parts(_called(denoise, noisy, sigma), noisy)
+            parts = _parts(_called(denoise, noisy, sigma, warnings if convention is None else None), noisy)
         if convention is None:
             if twice and _differ(parts, _parts(_called(denoise, noisy, sigma), noisy)):
                 warnings.append(UNSTEADY)
@@ -124,21 +122,23 @@ def imaged(
     return Imaged().eval(), _said((place, kind), len(parts), declared=bool(returns))
 
 
-def _called(denoise: Callable[..., Any], noisy: "Tensor", sigma: float | None) -> Any:
+def _called(
+    denoise: Callable[..., Any], noisy: "Tensor", sigma: float | None, warnings: list[str] | None = None
+) -> Any:
     """Run the method on a copy, so that one which works in place changes nothing of anybody else's."""
     import torch
 
     try:
-        return denoise(noisy.clone(memory_format=torch.contiguous_format), sigma)
+        with handed() as arrays:
+            output = denoise(noisy.clone(memory_format=torch.contiguous_format), sigma)
     except Exception as error:
         for pattern, does, write in _ON_GPU if noisy.device.type != "cpu" else ():
             if not isinstance(error, BenchError) and re.search(pattern, str(error)):
                 raise BenchError(
                     f"{does}, and its input lies on {noisy.device}; write {write}, or run it with DEVICE=cpu"
                 ) from error
-        if not isinstance(error, BenchError) and _OF_ARRAYS.search(str(error)):
-            hint = "it gets a tensor of PyTorch (B, C, H, W), whose array is noisy.numpy()"
-            raise BenchError(f"raised {type(error).__name__}: {one_line(error)[:200]}; {hint}") from error
+        if not isinstance(error, BenchError) and arrays.misread(error):
+            raise BenchError(f"raised {type(error).__name__}: {one_line(error)[:200]}; {HINT}") from error
         if not isinstance(error, RuntimeError | ValueError) or not _SIZES.search(str(error)):
             raise
         height, width = noisy.shape[-2:]
@@ -146,6 +146,9 @@ def _called(denoise: Callable[..., Any], noisy: "Tensor", sigma: float | None) -
             f"fails on {height}x{width} pixels ({one_line(error)[:160]}); where it takes multiples of a size only, say "
             "SIZE_MULTIPLE = 8, 16 or 32"
         ) from error
+    if warnings is not None:
+        warnings.extend(arrays.warnings(noisy))
+    return output
 
 
 @contextmanager

@@ -179,6 +179,10 @@ def test_the_first_method_of_one_s_own_is_measured_and_read_in_python(person, tm
     (tmp_path / method).write_bytes((person / method).read_bytes())
     assert run_words(["bench", f"METHOD={method}", f"DATA={person / 'photos' / 'a.png'}", "JOBS=1"]) == 0
     assert "Box 3x3" in capsys.readouterr().out
+    filtered = next(text for _, text in blocks("python") if text.startswith("# my_filter.py"))
+    (tmp_path / "my_filter.py").write_text(filtered)
+    assert run_words(["bench", "METHOD=my_filter.py", "DATA=builtin-rgb:0", "JOBS=1", "OUT=other"]) == 0
+    assert "WARNING" not in capsys.readouterr().out
     read = next(text for _, text in blocks("python") if "load_results" in text and "load_method" not in text)
     known = {}
     exec(compile(read, "docs/python.md", "exec"), known)

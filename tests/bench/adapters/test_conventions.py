@@ -121,6 +121,55 @@ def test_what_a_file_says_of_its_input(method_file, said, result, expected, netw
     torch.testing.assert_close(run(noisy(), SIGMA), expected(noisy()), rtol=1e-5, atol=1e-6)
 
 
+ARRAYS = """
+import numpy as np
+def denoise(x, sigma):
+    assert type(x) is np.ndarray and x.dtype == np.float32
+    assert x.flags.c_contiguous and x.shape in ((20, 31), (20, 31, 3))
+    return {}
+"""
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    ("said", "result", "expected"),
+    [
+        ("INPUT = 'array'", "x * sigma", lambda x: x * 0.1),
+        ("INPUT = 'array'", "x.astype('float64')[None] * 0.5", lambda x: x * 0.5),
+        ("INPUT = 'array'", "np.moveaxis(x, -1, 0) * 0.5 if x.ndim == 3 else x * 0.5", lambda x: x * 0.5),
+        ("INPUT = 'array 255'", "x + sigma", lambda x: x + 0.1),
+        ("INPUT = '0..255 array'\nOUTPUT = 255", "x.clip(0, 255).astype(int)", lambda x: (255 * x.clamp(0, 1)).floor()),
+        ("INPUT = 'array -1..1'\nOUTPUT = 'residual'", "x * 0 + sigma", lambda x: x * 0 + 0.1),
+        ("INPUT = 'array'\nSIGMA = 'map'", "x * (sigma if x.ndim == 2 else sigma[..., None])", lambda x: x * 0.1),
+        ("INPUT = 'array'\nSIGMA = 'vector 255'", "x * sigma[0]", lambda x: x * 25.5),
+        ("INPUT = 'array'", "(x * 0, x * 2)", lambda x: torch.cat([x * 0, x * 2], 1)),
+    ],
+)
+def test_a_function_of_arrays_gets_one_image_after_the_other(method_file, said, result, expected, channels):
+    run, _ = made(method_file(f"{said}\n{ARRAYS.format(result)}"))
+    given = noisy(channels=channels)
+    torch.testing.assert_close(run(given, SIGMA).float(), expected(given), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("result", "cause"),
+    [
+        ("x[:7]", r"returned shape \(7, 31\); expected \(20, 31\), that of its input"),
+        ("None", "returned a NoneType; expected an array like its input"),
+    ],
+)
+def test_what_a_function_of_arrays_may_not_return(method_file, result, cause):
+    run, _ = made(method_file("INPUT = 'array'\n" + ARRAYS.format(result)))
+    with pytest.raises(BenchError, match=cause):
+        run(noisy(), SIGMA)
+
+
+def test_a_network_takes_no_arrays(method_file):
+    body = NET.format(parameters="x, sigma", result="x * sigma") + "model = Net().eval()\nINPUT = 'array'\n"
+    with pytest.raises(BenchError, match="INPUT = 'array' is of a function; a network gets tensors"):
+        made(method_file(body))
+
+
 def test_options_beside_the_noise_level(method_file):
     run, method = made(method_file("def denoise(x, sigma=None, gain=2.0):\n    return x * gain * sigma\n"), gain="3")
     assert method.options == {"gain": "2.0"}
@@ -148,7 +197,9 @@ def test_a_network_with_several_outputs_stays_a_network(method_file, one_cell, p
         ("def denoise():\n    pass\n", "its method takes no image"),
         ("def denoise(x, sigma, mask):\n    pass\n", "must be given x, sigma, mask; expected denoise"),
         ("def denoise(a, b, c):\n    pass\n", "must be given a, b, c"),
-        ("INPUT = 'uint8'\ndef denoise(x):\n    pass\n", "INPUT is 'uint8'; expected one of 0..1, 0..255, -1..1"),
+        ("INPUT = 'uint8'\ndef denoise(x):\n    pass\n", "INPUT is 'uint8'; expected one of 0..1, 0..255, -1..1, arr"),
+        ("INPUT = 'array array'\ndef denoise(x):\n    pass\n", "INPUT is 'array array'; expected one of"),
+        ("INPUT = '0..1 255'\ndef denoise(x):\n    pass\n", "INPUT is '0..1 255'; expected one of"),
         ("SIGMA = 'mapp'\ndef denoise(x, s):\n    pass\n", "SIGMA is 'mapp'; expected number, vector or map"),
         ("OUTPUT = 'noisy'\ndef denoise(x):\n    pass\n", "OUTPUT is 'noisy'; expected one of image, residual"),
         ("def net(x):\n    pass\n", "it has net: write denoise = net"),

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 from skimage.restoration import denoise_tv_chambolle
 from torch.nn.functional import avg_pool2d, conv2d
 
 from bench.common.errors import BenchError
 from bench.plan.request import Request, plan
+from bench.run.array_code import HINT
 from bench.run.conventions import UNSTEADY, understood
 from bench.run.loading import load
 from bench.run.one_cell import run_cell
@@ -146,7 +148,28 @@ def test_an_image_that_misleads_is_not_trusted_alone():
 def test_code_for_arrays_is_told_that_it_gets_a_tensor(body):
     with pytest.raises(BenchError) as caught:
         understood(body, "", [], [])(image("camera", 0.1), 0.1)
-    assert "it gets a tensor of PyTorch (B, C, H, W), whose array is noisy.numpy()" in str(caught.value)
+    assert str(caught.value).endswith(f"; {HINT}")
+
+
+@pytest.mark.parametrize(
+    ("body", "libraries"),
+    [
+        (lambda n, s: gaussian_filter(n, 1), "scipy"),
+        (lambda n, s: denoise_tv_chambolle(gaussian_filter(n, 1)), "scipy"),
+        (lambda n, s: gaussian_filter(n.numpy()[0], (0, 1, 1)), ""),
+        (lambda n, s: gaussian_filter(np.asarray(n), (0, 0, 1, 1)), ""),
+        (lambda n, s: np.clip(n, 0, 1), ""),
+        (lambda n, s: np.stack([gaussian_filter(plane, 1) for plane in n[0]]), ""),  # an image of one channel
+        (smooth, ""),
+    ],
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_library_that_is_handed_the_tensor_takes_its_channels_for_rows(body, libraries, channels):
+    """A filter of scipy went over the colours too, and the low number stood there without a word."""
+    warnings = []
+    understood(body, "image", [], warnings)(image("astronaut", 0.1, channels), 0.1)
+    said = [f"hands its input to {libraries}, which filters along all of its axes: {HINT}"]
+    assert warnings == (said if libraries and channels == 3 else [])
 
 
 @dataclass
