@@ -162,11 +162,6 @@ def recipe_name(method: str) -> str:
     return next((name for name, table in fitting.items() if "variant" not in table), next(iter(fitting), method))
 
 
-def trained_methods() -> set[str]:
-    """Return the methods that weights may belong to: those that some recipe trains."""
-    return {str(_toml(path).get("method")) for path in recipe_files().values()}
-
-
 def _toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(read_text(path))

@@ -2,12 +2,14 @@
 
 import math
 import re
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.adapters.weights_file import with_weights
 from bench.common import devices, provenance
 from bench.common.atomic import check_writable, write_whole
 from bench.common.errors import BenchError, one_line
@@ -16,12 +18,13 @@ from bench.store.records import slug
 from bench.train import distributed, loop
 from bench.train.data import TrainingData, read_training_data
 from bench.train.initial_weights import initial_weights
-from bench.train.recipe import Recipe, trained_methods
+from bench.train.recipe import Recipe
 from bench.train.record import RecordedTraining, check_free, differences, store, surroundings
 from bench.train.session import Progress, Session
 from bench.train.trained_network import TrainedNetwork
 from bench.train.validation import fitting
-from bench.train.weights_file import FOLDER
+from bench.train.weights_file import FOLDER, write_weights
+from methods import available
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,9 +67,6 @@ def train_and_store(
     """
     import torch
 
-    # Others, as BM3D, know no weights: they would be measured in place of what was trained.
-    if recipe.method not in (known := trained_methods()):
-        raise unknown(f"method in recipe {recipe.name}:", recipe.method, known, "; it says whose network is trained")
     if not _VARIANT.fullmatch(recipe.variant):
         raise BenchError(f"NAME={recipe.variant}: expected letters, digits and - + . = _, as METHOD takes them")
     if recorded and distributed.size() > 1:
@@ -81,6 +81,7 @@ def train_and_store(
     prepare, train = _programme(recipe.programme, start)
     data = prepare(recipe, read_training_data(recipe, place), place)
     _try(recipe, data)
+    _check_loads(recipe, colour := "gray" if data.held_out[0][1].shape[1] == 1 else "rgb")
     session = Session(
         place,
         out / "training" / f"{name}{'.again' if recorded else ''}.ckpt",
@@ -97,7 +98,6 @@ def train_and_store(
     trained = train(recipe, data, session)
     if distributed.rank() > 0:
         return  # the first process stores
-    colour = "gray" if data.held_out[0][1].shape[1] == 1 else "rgb"
     more = {"colour": colour, **surroundings()}
     weights = store(trained, to / name, place, data.identity, more)
     # The report shows how trainings went, and those of an output folder may have their weights anywhere.
@@ -175,6 +175,26 @@ def _try(recipe: Recipe, data: TrainingData) -> None:
             f"training: {recipe.images} has {colour} images, which the network of recipe {recipe.name} does not take "
             f"({one_line(error)}); take other images, the recipe for {colour}, or CHANGE=channels={noisy.shape[1]}"
         ) from None
+
+
+def _check_loads(recipe: Recipe, colour: str) -> None:
+    """Refuse a network that METHOD would not load, or not as what was trained, before it is trained."""
+    of = f"method in recipe {recipe.name}:"
+    known = {name: method for name, method in available().items() if "@own" not in name}
+    if recipe.method not in known:
+        raise unknown(of, recipe.method, known, "; it says whose network is trained")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "as-built.safetensors"
+        write_weights(recipe.folded(recipe.build().eval()).state_dict(), path)
+        try:
+            method = with_weights(known[recipe.method], path)
+            net = next((net for net in method.nets if net.colour in (colour, "any")), None)
+            if net is None:
+                raise ValueError(f"it has no net for {colour} images")
+            method.load(net, path, {})
+        except (BenchError, ValueError) as error:
+            reason = one_line(error).replace(f"weights {path}: ", "").replace(f"WEIGHTS={path}: ", "")
+            raise BenchError(f"{of} METHOD={recipe.method} would not load what is trained ({reason})") from None
 
 
 def _heading(recipe: Recipe, recorded: RecordedTraining | None, budget: float) -> str:

@@ -110,11 +110,30 @@ def test_a_method_that_is_not_registered(crops, tmp_path):
     assert not (tmp_path / "w").exists()
 
 
-def test_a_method_that_knows_no_weights_is_not_trained(crops, tmp_path):
-    """BM3D was measured under the name of the network that was trained for it."""
-    short = recipe_for("dncnn", str(crops["gray"]), "", f"{SMALL},steps=1,method=bm3d")
-    with pytest.raises(BenchError, match="it says whose network is trained"):
+@pytest.mark.parametrize(
+    ("name", "change", "cause"),
+    [
+        # It was measured under the name of the network that was trained for it.
+        ("dncnn", f"{SMALL},method=bm3d", "METHOD=bm3d would not load what is trained .*takes no weights"),
+        ("dncnn", f"{SMALL},method=rdn", "METHOD=rdn would not load what is trained .*not an RDN"),
+        ("dncnn", f"{SMALL},method=dncnn@own-small", "unknown method"),
+        ("msbf-resnet-small", "block=gated,patch=16", "its blocks are gated: use METHOD=msbf-gated"),
+    ],
+)
+def test_a_method_that_would_not_load_what_is_trained(name, change, cause, crops, tmp_path):
+    """The training ended, and then its weights were of no use."""
+    colour = "rgb" if "msbf" in name else "gray"
+    short = recipe_for(name, str(crops[colour]), "", f"{change},steps=1,batch=1")
+    with pytest.raises(BenchError, match=cause):
         list(train_and_store(short, tmp_path / "out", to=tmp_path / "w", device="cpu", threads=1))
+    assert not list((tmp_path / "w").glob("*"))
+
+
+def test_a_method_without_a_recipe_of_its_own_takes_what_it_loads(crops, tmp_path):
+    """Its shipped weights were made so, and their records could not be made again."""
+    short = recipe_for("msbf-resnet-small", str(crops["rgb"]), "", "block=gated,method=msbf-gated,steps=1,batch=1,patch=16")
+    list(train_and_store(short, tmp_path / "out", to=tmp_path / "w", device="cpu", threads=1))
+    assert [path.name.partition("@")[0] for path in (tmp_path / "w").glob("*.json")] == ["msbf-gated"]
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "a,b", "a b", "a@b", "a;b", "\u202ea", "a\n", "a\x00"])
