@@ -83,6 +83,15 @@ def other_tone(clean: Image, noisy: Image, denoised: Image) -> bool:
     return counts and _of_tone(clean, denoised, factor, shift) < TONE
 
 
+def other_tint(clean: Image, noisy: Image, denoised: Image) -> str:
+    """Return the channels, ``"red and blue"``, that alone have another brightness or contrast; of a gray image none."""
+    if clean.shape[2] != 3:
+        return ""
+    channels = [[image[..., place : place + 1] for image in (clean, noisy, denoised)] for place in range(3)]
+    found = [name for name, images in zip(("red", "green", "blue"), channels, strict=True) if other_tone(*images)]
+    return " and ".join(found)
+
+
 def _of_tone(clean: Image, image: Image, factor: float, shift: float) -> float:
     """Return the share of an image's squared error that is left without the tone ``factor * clean + shift``."""
     error = float(((image - clean) ** 2).mean())

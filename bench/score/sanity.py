@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.score.belonging import NOT_IN_PLACE, blocks, other_scene, other_tone, pair_fault
+from bench.score.belonging import NOT_IN_PLACE, blocks, other_scene, other_tint, other_tone, pair_fault
 from bench.score.displacement import CLEARLY, Image, displaced, squared_error, squared_errors
 from bench.score.metrics import decibels
+from bench.score.parts import left_out
 
 FARTHER = 1.0
 """An output that is so many dB farther from the clean image than the noisy one is suspicious."""
@@ -65,6 +66,7 @@ DARK = "returns values that were divided by 255 once too often"
 WRAPPED = "returns values that ran over the ends of 8 bit, white as black: clip to 0 to 255 before the change to uint8"
 GAMMA = "returns values on another tone curve (gamma)"
 CONTRAST = "returns another brightness or contrast"
+TINT = "returns another tint: of {} the brightness or contrast is another one"
 GRAY = "returns gray for colour"
 OTHER = "returns another image: are outputs in the wrong order, or kept from an image before?"
 SMOOTH = "smooths away more detail than noise"
@@ -130,6 +132,10 @@ def _faults(clean: Image, noisy: Image, denoised: Image) -> list[Fault | None]:
     now = squared_errors(shown, clean)
     losses = [decibels(a * 255**2) - decibels(b * 255**2) for a, b in zip(before, now, strict=True)]
     causes = _plain(clean, noisy, denoised, shown, before)
+    for i, images in enumerate(zip(clean, noisy, shown, strict=True)):
+        if causes[i] in ("", WRAPPED):
+            cause, width = left_out(*images, float(before[i]), float(now[i]))
+            causes[i] = (width and _within(width, clean[i], noisy[i], denoised[i])) or cause or causes[i]
     del shown
     rest = [i for i, cause in enumerate(causes) if not cause]
     clean, noisy, denoised = (_middle(image)[rest] for image in (clean, noisy, denoised))
@@ -157,6 +163,12 @@ def _plain(clean: Image, noisy: Image, denoised: Image, shown: Image, before: Im
     noisier = before > 1e-9
     seen = {CONSTANT: constant, REFERENCE: noisier & reference, UNCHANGED: noisier & unchanged, WRAPPED: wrapped}
     return [next((cause for cause, images in seen.items() if images[i]), "") for i in range(len(clean))]
+
+
+def _within(border: int, *images: Image) -> str:
+    """Say what is wrong within a border of some pixels; it may be shifted, and the border no fault of its own."""
+    found = fault(*(image[border:-border, border:-border] for image in images))
+    return found.cause if found else ""
 
 
 def _wrapped(clean: Image, noisy: Image, denoised: Image, far: Image) -> bool:
@@ -193,6 +205,8 @@ def _cause(
         return OTHER
     if other_tone(clean, noisy, denoised):
         return CONTRAST
+    if channels := other_tint(clean, noisy, denoised):
+        return GRAY if _gray(clean, denoised) else TINT.format(channels)
     return _farther(clean, noisy, denoised) if loss > FARTHER else ""
 
 

@@ -131,7 +131,9 @@ def test_a_method_that_would_not_load_what_is_trained(name, change, cause, crops
 
 def test_a_method_without_a_recipe_of_its_own_takes_what_it_loads(crops, tmp_path):
     """Its shipped weights were made so, and their records could not be made again."""
-    short = recipe_for("msbf-resnet-small", str(crops["rgb"]), "", "block=gated,method=msbf-gated,steps=1,batch=1,patch=16")
+    short = recipe_for(
+        "msbf-resnet-small", str(crops["rgb"]), "", "block=gated,method=msbf-gated,steps=1,batch=1,patch=16"
+    )
     list(train_and_store(short, tmp_path / "out", to=tmp_path / "w", device="cpu", threads=1))
     assert [path.name.partition("@")[0] for path in (tmp_path / "w").glob("*.json")] == ["msbf-gated"]
 
