@@ -63,7 +63,7 @@ def _untouched(clean: Image, noisy: Image, denoised: Image, enough: float) -> bo
     same = _same(noisy[..., 0], denoised[..., 0])
     if not (same.all(1).any() or same.all(0).any() or _blocks(same).any()):
         return False
-    same = _same(noisy, denoised).all(2)
+    same = np.all(_same(noisy, denoised), 2)
     errors = ((noisy - clean) ** 2).mean(2)
     if any((same.all(axis) & (errors.mean(axis) >= enough)).any() for axis in (0, 1)):
         return True
@@ -80,12 +80,12 @@ def _untouched(clean: Image, noisy: Image, denoised: Image, enough: float) -> bo
 
 
 def _same(noisy: Image, denoised: Image) -> Image:
-    return np.abs(denoised - np.clip(noisy, 0, 1)) <= EQUAL
+    return np.less_equal(np.abs(denoised - np.clip(noisy, 0, 1)), EQUAL)
 
 
 def _blocks(same: Image) -> Image:
     rows, columns = (length // BLOCK for length in same.shape)
-    return same[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK).all(axis=(1, 3))
+    return np.all(same[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK), axis=(1, 3))
 
 
 def _border(clean: Image, noisy: Image, denoised: Image, before: float, now: float) -> int:
