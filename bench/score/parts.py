@@ -16,7 +16,7 @@ NOISE = (3 / 255) ** 2
 OF_NOISE = 0.25
 """A part counts if its noise has at least this share of the mean square of all of it: there was something to do."""
 
-LEAST, TILE, FILLED = 48, 16, 0.85
+LEAST, TILE, FILLED = 48, 16, 0.95
 """Length of a side of the image below which nothing is said, and that of a tile; the share of its bounding box that a
 tile fills: what non-local means finds nothing like, and leaves as it is, has ragged edges."""
 
@@ -26,8 +26,10 @@ BLOCK = 8
 WIDEST = 16
 """Of a border."""
 
-LOST, BEYOND = 8.0, 2.0
-"""A side of the image is lost where its error is so many times that of all pixels within, and that of its noise."""
+LOST, BEYOND, NEXT, MOST = 8.0, 2.0, 3, 0.7
+"""A side of the image is lost where its error is so many times that of all pixels within, and that of its noise; and
+more than it differs from the next lines, which a filter mixes into it: some photographs have a dark first row. A border
+of many lines has this share of such at least."""
 
 UNTOUCHED = "leaves rows, columns or tiles of the image as it gets them: are the last ones left out?"
 BORDER = "returns something else in the outermost {} of the image"
@@ -69,9 +71,9 @@ def _untouched(clean: Image, noisy: Image, denoised: Image, enough: float) -> bo
         return True
     if not _blocks(same).any():
         return False
-    from scipy.ndimage import find_objects, label
+    from scipy.ndimage import binary_opening, find_objects, label
 
-    regions, _ = label(same)
+    regions, _ = label(binary_opening(same, np.ones((3, 3))))  # without the neighbours that are equal by chance
     for number, place in enumerate(find_objects(regions), 1):
         here = regions[place] == number
         if min(here.shape) >= TILE and here.mean() >= FILLED and errors[place][here].mean() >= enough:
@@ -98,12 +100,15 @@ def _border(clean: Image, noisy: Image, denoised: Image, before: float, now: flo
         side, *others = (np.rot90(image, turns)[:deep, :-deep] for image in (clean, noisy, denoised))
         errors = [((image - side) ** 2).mean(2) for image in others]
         around += [float(error.sum(dtype=np.float64)) for error in errors]
-        lines.append([error[:, deep:].mean(1) for error in errors])
+        middle = np.rot90(clean, turns)[: deep + NEXT, deep:-deep]
+        steps = [((middle[:deep] - middle[i : deep + i]) ** 2).mean((1, 2)) for i in range(1, NEXT + 1)]
+        lines.append([error[:, deep:].mean(1) for error in errors] + [np.max(steps, 0)])
     noise, within = ((size * total - ring) / inside for total, ring in zip((before, now), around, strict=True))
     if within > noise:
         return 0  # it is no output of this image in its place, or no denoised one
     widths = []
-    for of_noise, of_output in lines:
-        lost = (of_output > LOST * within) & (of_output > BEYOND * of_noise)
-        widths.append(int(np.argmin(lost)) if not lost.all() else deep)
-    return max(widths)
+    for of_noise, of_output, step in lines:
+        lost = (of_output > LOST * within) & (of_output > BEYOND * of_noise) & (of_output > step)
+        share = np.cumsum(lost) / np.arange(1, deep + 1)  # the odd line has no more error than its step to the next
+        widths.append(max(np.flatnonzero(lost & (share > MOST)) + 1, default=0) if lost[0] else 0)
+    return int(max(widths))
