@@ -16,9 +16,9 @@ NOISE = (3 / 255) ** 2
 OF_NOISE = 0.25
 """A part counts if its noise has at least this share of the mean square of all of it: there was something to do."""
 
-LEAST, TILE, FILLED = 48, 16, 0.95
+LEAST, TILE, FILLED, ELSEWHERE = 48, 16, 0.95, 0.25
 """Length of a side of the image below which nothing is said, and that of a tile; the share of its bounding box that a
-tile fills: what non-local means finds nothing like, and leaves as it is, has ragged edges."""
+tile fills, and of pixels that may be as they were elsewhere: non-local means leave what they find nothing like."""
 
 BLOCK = 8
 """A tile holds a whole block of so many rows and columns, counted from the first."""
@@ -67,18 +67,18 @@ def _untouched(clean: Image, noisy: Image, denoised: Image, enough: float) -> bo
         return False
     same = np.all(_same(noisy, denoised), 2)
     errors = ((noisy - clean) ** 2).mean(2)
-    if any((same.all(axis) & (errors.mean(axis) >= enough)).any() for axis in (0, 1)):
-        return True
-    if not _blocks(same).any():
-        return False
-    from scipy.ndimage import binary_opening, find_objects, label
+    found = np.zeros_like(same)
+    found[same.all(1) & (errors.mean(1) >= enough)] = True
+    found[:, same.all(0) & (errors.mean(0) >= enough)] = True
+    if _blocks(same).any():
+        from scipy.ndimage import binary_opening, find_objects, label
 
-    regions, _ = label(binary_opening(same, np.ones((3, 3))))  # without the neighbours that are equal by chance
-    for number, place in enumerate(find_objects(regions), 1):
-        here = regions[place] == number
-        if min(here.shape) >= TILE and here.mean() >= FILLED and errors[place][here].mean() >= enough:
-            return True
-    return False
+        regions, _ = label(binary_opening(same, np.ones((3, 3))))  # without the neighbours that are equal by chance
+        for number, place in enumerate(find_objects(regions), 1):
+            here = regions[place] == number
+            if min(here.shape) >= TILE and here.mean() >= FILLED and errors[place][here].mean() >= enough:
+                found[place] |= here
+    return bool(found.any() and not found.all() and same[~found].mean() < ELSEWHERE)
 
 
 def _same(noisy: Image, denoised: Image) -> Image:

@@ -47,7 +47,7 @@ BORDERS = {
     "three pixels white": (framed(3, 1.0), "3 rows or columns"),
     "a side that wraps around": (
         lambda noisy, out: np.concatenate([out[:, 64:72], out[:, 8:]], 1),
-        "8 rows or columns",
+        "[2-8] rows or columns",
     ),
 }
 CASES = [("astronaut", 25), ("camera", 15), ("camera", 25), ("coffee", 30)]
@@ -72,7 +72,15 @@ def test_a_border_that_is_not_of_the_image(kind, case):
     assert re.fullmatch(f"returns something else in the outermost {words} of the image", found.cause)
 
 
+def sparing(noisy, sigma):
+    """Leave most pixels as they are, as non-local means do where they find nothing like them."""
+    chosen = np.random.default_rng(3).random(noisy.shape[:2]) < 0.3
+    chosen[:, :8], chosen[40] = False, False
+    return np.where(chosen[..., None], gaussian_filter(noisy, (1, 1, 0)), noisy)
+
+
 FILTERS = {
+    "sparing": sparing,
     "gaussian": lambda noisy, sigma: gaussian_filter(noisy, (1, 1, 0)),
     "strong": lambda noisy, sigma: gaussian_filter(noisy, (2, 2, 0), mode="nearest"),
     "median": lambda noisy, sigma: median_filter(noisy, (3, 3, 1)),
