@@ -29,7 +29,7 @@ def labels() -> set[str]:
 
 
 def problems() -> tuple[str, ...]:
-    """Return one line on each training record that names no method and is left out."""
+    """Return one line on each training record that names no method and is left out, or was changed by hand."""
     return read()[1]
 
 

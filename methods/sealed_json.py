@@ -16,18 +16,38 @@ def sealed(content: Mapping[str, Any]) -> str:
     return text.replace('"checksum": ""', f'"checksum": "{_checksum(text)}"')
 
 
-def parsed(text: str) -> Any:
-    """Return what a JSON file holds.
+BY_HAND = "none"
+"""The `checksum` of a file that a person changed and means."""
+
+
+def parsed(text: str, *, by_hand: bool = False) -> Any:
+    """Return what a JSON file with a checksum holds.
+
+    Parameters
+    ----------
+    text : str
+        The file.
+    by_hand : bool
+        Whether its `checksum` may be `BY_HAND`; the caller then tells people so.
 
     Raises
     ------
     ValueError
-        If it is no JSON, or is not as it was written, by its `checksum`. One without any is believed.
+        If it is no JSON, or an object that is not as it was written, by its `checksum`, or that has none.
     """
     content = json.loads(text)
-    if isinstance(content, dict) and content.get("checksum", checksum := _checksum(text)) != checksum:
-        raise ValueError("it is not as it was written, by its checksum (take that out if you changed it yourself)")
-    return content
+    if not isinstance(content, dict) or content.get("checksum") == _checksum(text):
+        return content
+    if by_hand and changed_by_hand(content):
+        return content
+    advice = f' (write "checksum": "{BY_HAND}" in it if you changed it yourself)' if by_hand else ""
+    cause = "is not as it was written, by its checksum" if "checksum" in content else "has no checksum"
+    raise ValueError(f"it {cause}{advice}")
+
+
+def changed_by_hand(content: Mapping[str, Any]) -> bool:
+    """Whether a file that was read says that a person changed it."""
+    return content.get("checksum") == BY_HAND
 
 
 def _checksum(text: str) -> str:

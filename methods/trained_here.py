@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from methods.description import Method, Net, Weights
-from methods.sealed_json import parsed
+from methods.sealed_json import changed_by_hand, parsed
 
 FOLDER = Path(__file__).parent / "weights"
 
@@ -30,7 +30,7 @@ def trained(known: Mapping[str, Method], folder: Path = FOLDER) -> list[Method]:
 
 
 def read(known: Mapping[str, Method], folder: Path = FOLDER) -> tuple[list[Method], list[str]]:
-    """Return the methods of `trained`, and one line on each record that cannot be used."""
+    """Return the methods of `trained`, and one line on each record that cannot be used or was changed by hand."""
     training_records, problems = records(folder)
     nets: dict[str, dict[Net, str]] = {}
     for path, record in training_records.items():
@@ -65,15 +65,20 @@ def _common(titles: Mapping[Net, str]) -> str:
 
 
 def records(folder: Path = FOLDER) -> tuple[dict[Path, dict[str, Any]], list[str]]:
-    """Return the training records of a folder, of every kind, by path; and one line on each file that is none."""
+    """Return the training records of a folder, of every kind, by path.
+
+    And one line on each file that is none, or was changed by hand.
+    """
     contents: dict[Path, dict[str, Any]] = {}
     problems = []
     for path in [*sorted(folder.glob("*.json")), *sorted(folder.glob("series/*.json"))]:
         try:
-            content = parsed(path.read_text(encoding="utf-8"))
+            content = parsed(path.read_text(encoding="utf-8"), by_hand=True)
             if not isinstance(content, dict) or not path.name.isprintable():
                 raise ValueError("it holds no JSON object, or its name cannot be printed")
             contents[path] = content
+            if changed_by_hand(content):
+                problems.append(_line(path, "was changed by hand, as its checksum says"))
         except (OSError, ValueError, RecursionError) as error:
             problems.append(_problem(path, error))
     return contents, problems
@@ -148,5 +153,8 @@ def _sigmas(noise: str) -> tuple[float, float] | None:
 
 
 def _problem(path: Path, error: Exception) -> str:
-    line = f"training record {path}: {error}; left out: train again, or delete it"
-    return " ".join(line.split()).encode(errors="backslashreplace").decode()
+    return _line(path, f"{error}; left out: train again, or delete it")
+
+
+def _line(path: Path, cause: str) -> str:
+    return " ".join(f"training record {path}: {cause}".split()).encode(errors="backslashreplace").decode()

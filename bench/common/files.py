@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from bench.common.download import DownloadError, download
-from bench.common.errors import BenchError, visible
+from bench.common.errors import BenchError, one_line, visible
 from bench.common.text_files import DAMAGE, read_text
 from datasets import File
 from datasets.walking import of_system, typed_path
@@ -113,22 +113,28 @@ def as_recorded(weights: Path, where: str) -> str:
     Parameters
     ----------
     weights : Path
-        A file; where no record of its name can be read, nothing is checked.
+        A file; where no training record has its name, nothing is checked.
     where : str
         What names them, for messages.
 
     Raises
     ------
     BenchError
-        If they are not there, or others than those of the record.
+        If they are not there, or others than those of the record, or the record is not as it was written.
     """
     if not weights.is_file():
         raise BenchError(f"{where}: {weights} is not there, and its training record is; train again")
     digest, record = sha256(weights), weights.with_suffix(".json")
+    text = ""
     try:
-        recorded = parsed(read_text(record))["sha256"]
-    except DAMAGE:
-        return digest
+        text = read_text(record)
+        recorded = parsed(text, by_hand=True)["sha256"]
+    except DAMAGE as error:
+        if sum(f'"{name}"' in text for name in ("recipe", "sha256", "checksum")) >= 2:
+            raise BenchError(
+                f"{where}: training record {record}: {one_line(error)}; train again, or delete it"
+            ) from None
+        return digest  # a file of others
     if digest != recorded:
         raise BenchError(
             f"{where}: {weights} has SHA-256 {digest[:12]}..., and its training record {str(recorded)[:12]}...; it is "

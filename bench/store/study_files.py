@@ -74,17 +74,18 @@ def without_machine(images: str) -> str:
     return "/".join(Path(images).parts[-4:])
 
 
-def json_of(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
+def json_of(path: Path, *, sealed: bool = False) -> dict[str, Any]:
+    """Read a JSON object; a `sealed` one has a checksum, which may be that of a change by hand.
 
     Raises
     ------
     BenchError
-        If it is none, in one line without the path.
+        If it is none, or not as it was written, in one line without the path.
     """
     try:
         _check_size(path)
-        content = parsed(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content = parsed(text, by_hand=True) if sealed else json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise BenchError(f"it cannot be read as JSON ({one_line(error)})") from None
     if not isinstance(content, dict):

@@ -60,7 +60,7 @@ def weights_of(recipe: Recipe, *folders: Path) -> Path:
     files: dict[str, dict[str, Path]] = {}
     for record in (record for folder in folders for record in sorted(folder.glob("*.json"))):
         try:
-            content = parsed(read_text(record))
+            content = parsed(read_text(record), by_hand=True)
             name, noise, path = content["name"], content["recipe"]["noise"], record.parent / content["weights"]
         except DAMAGE:
             continue  # `make list` says which one is damaged

@@ -20,7 +20,7 @@ from bench.train.recipe import Recipe, recipe_from
 from bench.train.session import Replay
 from bench.train.trained_network import TrainedNetwork
 from bench.train.weights_file import ADVICE, packed, rounded_weights
-from methods.sealed_json import parsed, sealed
+from methods.sealed_json import changed_by_hand, parsed, sealed
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def read_record(path: Path, variant: str = "", to: Path | None = None) -> Record
         If it is no record of a training, or the weights would overwrite those that it is of.
     """
     try:
-        content: dict[str, Any] = parsed(read_text(path))
+        content: dict[str, Any] = parsed(read_text(path), by_hand=True)
         recipe = recorded_recipe(content)
         stages = content.get("stages") or [{**content, "name": ""}]
         replays = {stage["name"]: _replay(stage) for stage in stages}
@@ -102,6 +102,8 @@ def differences(recorded: RecordedTraining, data: str, device: str) -> Iterator[
     import torch
 
     then, recipe = recorded.content, recorded.recipe
+    if changed_by_hand(then):
+        yield "not as then: the record was changed by hand, as its checksum says"
     if data != then["data"]:
         yield f"not as then: the images of {recipe.images} are others (hash {data}, was {then['data']})"
     for package, version in then["versions"].items():
@@ -138,7 +140,7 @@ def check_free(recipe: Recipe, weights: Path) -> None:
         return
     record = weights.with_name(f"{weights.stem}.json")
     try:
-        before = recorded_recipe(parsed(read_text(record)))
+        before = recorded_recipe(parsed(read_text(record), by_hand=True))
     except (BenchError, *DAMAGE):
         different = "has no readable training record"
     else:

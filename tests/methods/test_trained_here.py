@@ -36,7 +36,8 @@ def write(folder: Path, name: str, content) -> None:
     if isinstance(content, bytes):
         (folder / name).write_bytes(content)
     else:
-        (folder / name).write_text(content if isinstance(content, str) else json.dumps(content))
+        text = sealed(content) if isinstance(content, dict) else json.dumps(content)
+        (folder / name).write_text(content if isinstance(content, str) else text)
 
 
 def test_a_good_record(tmp_path):
@@ -179,8 +180,15 @@ def test_a_record_may_be_laid_out_anew_but_not_changed(tmp_path):
     found, (line,) = trained_here.read(KNOWN, tmp_path)
     assert found == []
     assert "not as it was written, by its checksum" in line
-    write(tmp_path, "x-25.json", sealed(record()).replace(": 123", ": 124").replace("checksum", "comment"))
-    assert trained_here.read(KNOWN, tmp_path)[1] == []
+    changed = sealed(record()).replace(": 123", ": 124")
+    write(tmp_path, "x-25.json", changed.replace("checksum", "comment"))
+    found, (line,) = trained_here.read(KNOWN, tmp_path)
+    assert found == []
+    assert "it has no checksum (write" in line
+    write(tmp_path, "x-25.json", re.sub('"checksum": "[^"]*"', '"checksum": "none"', changed))
+    (method,), (line,) = trained_here.read(KNOWN, tmp_path)
+    assert method.nets[0].parameters == 124
+    assert line == f"training record {tmp_path / 'x-25.json'}: was changed by hand, as its checksum says"
 
 
 @pytest.mark.parametrize("noise", ["25", "25.0", "gaussian:25"])

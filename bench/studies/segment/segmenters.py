@@ -11,7 +11,7 @@ from bench.common.files import as_recorded
 from bench.common.text_files import DAMAGE, file_there, read_text
 from bench.studies.segment.evaluation import scheme
 from datasets.walking import typed_path
-from methods.sealed_json import parsed
+from methods.sealed_json import changed_by_hand, parsed
 from methods.trained_here import FOLDER, records
 
 if TYPE_CHECKING:
@@ -27,11 +27,13 @@ class Segmenter:
     path: Path
     classes: tuple[str, ...] = ()  # their names; empty where no record beside the file says them
     score: float | None = None  # mean IoU on held-out images, in percent
+    by_hand: bool = False  # its record was changed by a person
 
     @property
     def title(self) -> str:
         """Its name, and how good it was on clean images that it was not trained on."""
-        return self.path.stem + (f" (held-out mean IoU {self.score:.1f} %)" if self.score is not None else "")
+        by_hand = ", by a record changed by hand" if self.by_hand else ""
+        return self.path.stem + (f" (held-out mean IoU {self.score:.1f} %{by_hand})" if self.score is not None else "")
 
 
 def segmenters(folder: Path | None = None) -> list[Segmenter]:
@@ -119,8 +121,8 @@ def _described(path: Path) -> Segmenter:
     if not record.exists():
         return Segmenter(path)
     try:
-        said = parsed(read_text(record))
-        return Segmenter(path, tuple(said["classes"]), float(said["held_out_mean_iou"]))
+        said = parsed(read_text(record), by_hand=True)
+        return Segmenter(path, tuple(said["classes"]), float(said["held_out_mean_iou"]), changed_by_hand(said))
     except DAMAGE as error:
         raise BenchError(
             f"training record {record}: is none of a segmentation network ({type(error).__name__}: {error}); "

@@ -17,6 +17,7 @@ from typing import Any
 
 from bench.common.atomic import write_whole
 from bench.common.errors import BenchError
+from bench.common.text_files import DAMAGE, read_text
 from bench.run.runtimes import cost
 from bench.train import loop
 from bench.train.data import TrainingData
@@ -157,10 +158,10 @@ def _recorded(out: Path, setting: Mapping[str, Any]) -> list[Candidate]:
     if not out.exists():
         return []
     try:
-        record = parsed(out.read_text(encoding="utf-8"))
+        record = parsed(read_text(out))
         candidates: list[Candidate] = record["candidates"]
         known: dict[str, Any] = dict(record["setting"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except DAMAGE as error:
         raise BenchError(f"search: record {out} cannot be read ({type(error).__name__}: {error}); delete it") from None
     if known != setting:
         other = next(name for name in setting if known.get(name) != setting[name])

@@ -31,6 +31,7 @@ from bench.store.records import Record, described
 from bench.store.results import gather
 from bench.store.study_files import About, read_about, table_of, write_about
 from methods import trained_here
+from methods.sealed_json import sealed
 
 HOSTILE = '</script><b onclick="x">\'a$_{$b`[/b]\u2028=1+1'
 SVG = "{http://www.w3.org/2000/svg}"
@@ -455,11 +456,23 @@ def test_networks_of_the_leaderboards_have_their_training(of_method, tmp_path):
     # The same record in the output folder is no second curve; what is none is named.
     (tmp_path / "training").mkdir()
     (tmp_path / "training" / "copy.json").write_text(json.dumps(record))
-    (tmp_path / "training" / "none.json").write_text("{}")
+    (tmp_path / "training" / "none.json").write_text(sealed({}))
+    bare = record | {"held_out_psnr": 60.0}
+    del bare["checksum"]
+    (tmp_path / "training" / "no-checksum.json").write_text(json.dumps(bare))
+    by_hand = record | {"sha256": "0" * 64, "checksum": "none"}
+    (tmp_path / "training" / "other.json").write_text(json.dumps(by_hand))
     said = []
     (section,) = make_sections(tmp_path, boards, said.append).sections
-    assert len(section.parts[0].tables[0].rows) == 1
-    assert [line.split(": ")[1].split(" (")[0] for line in said] == ["it tells of no training"]
+    assert [row[0] for row in section.parts[0].tables[0].rows] == [
+        record["label"],
+        f"{record['label']}, by a record changed by hand",
+    ]
+    assert [line.split(": ", 1)[1].partition(" (")[::2] for line in said] == [
+        ("it tells of no training", "it cannot be read as JSON (it has no checksum "
+         '(write "checksum": "none" in it if you changed it yourself)))'),
+        ("it tells of no training", "KeyError: 'recipe')"),
+    ]  # fmt: skip
 
 
 def test_a_training_that_is_not_over_shows_how_far_it_came(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from dataclasses import fields, replace
 
 import pyarrow as pa
@@ -18,6 +19,7 @@ from bench.store import claims
 from bench.store.claims import COLUMNS
 from bench.store.parquet import decoded, encoded
 from bench.store.records import Store
+from methods.sealed_json import sealed
 
 ROWS = [
     {"image": f"{i}", "psnr": 29 + i / 7, "told_sigma": None if i else 25.0, "denoised": bytes(range(256)) * 4}
@@ -202,12 +204,13 @@ def test_a_broken_note_of_claims_costs_no_record(store):
     lies = [5, "psnr", None, {}, row | {"value": 30}, row | {"value": "nan"}, row | {"value": "9" * 5000},
             row | {"more": ""}, row | {"origin": 4}, {"metric": "psnr", "value": "30"}]  # fmt: skip
     of_net = [{"claims": [], "published": value} for value in (5, ["a"], {"a": 1}, [["a"], ["b"]])]
-    texts = [json.dumps(content) for content in (*({"claims": [row, lie]} for lie in lies), *of_net)]
-    for text in ("{", "[]", '{"claims": 1}', "7", "[" * 100_000, "{}", json.dumps({"claims": [row]}), *texts):
+    texts = [sealed(content) for content in (*({"claims": [row, lie]} for lie in lies), *of_net)]
+    good = sealed({"claims": [row]})
+    for text in ("{", "[]", '{"claims": 1}', "7", "[" * 100_000, "{}", json.dumps({"claims": [row]}), good, *texts):
         note.write_text(text)
         again = Store(store.folder)
         assert len(again.scores()) == 3
-        assert set(again.left_out) == (set() if text in ("{}", json.dumps({"claims": [row]})) else {note}), text
+        assert set(again.left_out) == (set() if text == good else {note}), text
     assert set(COLUMNS) == {field.name for field in fields(Claim)} - {"draw"}
 
 
@@ -232,6 +235,12 @@ def test_a_flipped_bit_of_a_claim_or_a_note_of_a_failure_is_named_or_changes_not
             named += 1
         path.write_bytes(content)
     assert named > 100
+    for lie in ("", ', "checksum": "none"'):  # taken out, or as in a training record that a person changed
+        for path in (claim, failed):
+            path.write_text(re.sub(r',\s*"checksum": "[^"]*"', lie, path.read_text()))
+        with pytest.raises(BenchError, match="name CLAIM again, or delete it"):
+            claims.read(claim)
+        assert store.failure(failed) is None
 
 
 def test_records_replace_damaged_ones(store):

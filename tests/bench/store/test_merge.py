@@ -1,6 +1,5 @@
 """Results of two machines, joined: nothing is overwritten, conflicts are named, and both folders stay whole."""
 
-import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -17,6 +16,7 @@ from bench.store.claims import COLUMNS
 from bench.store.merge import merge
 from bench.store.records import Store
 from bench.store.results import current, gather
+from methods.sealed_json import sealed
 
 
 @pytest.fixture
@@ -184,10 +184,10 @@ def test_claims_come_too_and_others_are_a_conflict(machines):
     for store, value in ((there, "30.1"), (here, "30.2")):
         (store.folder / "claims").mkdir()
         (store.folder / "claims" / "k.json").write_text(
-            json.dumps({"claims": [dict.fromkeys(COLUMNS, "") | {"value": value}]})
+            sealed({"claims": [dict.fromkeys(COLUMNS, "") | {"value": value}]})
         )
-    (there.folder / "claims" / "only.json").write_text('{"claims": []}')
-    (there.folder / "claims" / "lie.json").write_text('{"claims": [5]}')
+    (there.folder / "claims" / "only.json").write_text(sealed({"claims": []}))
+    (there.folder / "claims" / "lie.json").write_text(sealed({"claims": [5]}))
     merged = merge(there, here)
     assert merged.conflicts[0].startswith("claims of cell k are others here and there")
     assert merged.left_out[0].endswith("lie.json: it is no note of claims; name CLAIM again, or delete it")

@@ -1,4 +1,3 @@
-import json
 import math
 import os
 import re
@@ -25,6 +24,7 @@ from datasets.description import Dataset, File, Part
 from datasets.description import Image as Entry
 from datasets.labels import indexed
 from methods.networks.segmentation import CompactUNet
+from methods.sealed_json import sealed
 
 TRUE = torch.tensor([[0, 0, 1, 1], [2, 2, 9, 9]])
 FOUND = torch.tensor([[0, 1, 1, 1], [2, 0, 0, 2]])
@@ -189,7 +189,7 @@ def write(path, classes=("dark", "bright"), score=50.0, **words):
         "held_out_mean_iou": score,
         **words,
     }
-    path.with_suffix(".json").write_text(json.dumps(record))
+    path.with_suffix(".json").write_text(sealed(record))
     return path
 
 
@@ -207,6 +207,19 @@ def test_a_network_that_is_not_the_one_of_its_record_is_refused(tmp_path):
     path = write(tmp_path / "segmenter@own-x.safetensors", sha256="0" * 64)
     with pytest.raises(BenchError, match=r"has SHA-256 .*, and its training record 000000000000"):
         load(path)
+
+
+def test_the_record_of_a_network_is_believed_with_its_checksum_only(halves, tmp_path):
+    path = write(tmp_path / "segmenter@own-x.safetensors")
+    record = path.with_suffix(".json")
+    right = record.read_text()
+    record.write_text(right.replace("50.0", "99.0"))
+    with pytest.raises(BenchError, match=r"is none of a segmentation network .*not as it was written"):
+        fitting(halves, str(path))
+    record.write_text(re.sub(r'"\w{64}"', '"none"', right.replace("50.0", "99.0")))
+    assert fitting(halves, str(path)).title == (
+        "segmenter@own-x (held-out mean IoU 99.0 %, by a record changed by hand)"
+    )
 
 
 def test_files_that_hold_no_network(tmp_path):
@@ -273,7 +286,7 @@ def test_a_file_without_record_is_known_by_the_number_of_its_classes(halves, tmp
         fitting(halves, "y.safetensors")
     with pytest.raises(BenchError, match=f"^SEGMENTER={re.escape(str(tmp_path))}: is a folder; expected a .safe"):
         fitting(halves, str(tmp_path))
-    path.with_suffix(".json").write_text("{}")
+    path.with_suffix(".json").write_text(sealed({}))
     with pytest.raises(BenchError, match=r"x\.json: is none of a segmentation network \(KeyError: 'classes'\)"):
         fitting(halves, str(path))
 

@@ -1,5 +1,4 @@
 import csv
-import json
 import math
 from dataclasses import replace
 
@@ -24,6 +23,7 @@ from datasets.description import Dataset, File, Part
 from datasets.description import Image as Entry
 from datasets.labels import indexed
 from methods.networks.segmentation import CompactUNet
+from methods.sealed_json import sealed
 
 ONE = Settings(device="cpu", jobs=1, threads=1)
 GENERATOR = np.random.default_rng(0)
@@ -72,7 +72,7 @@ def segmenter(tmp_path):
     path = tmp_path / "weights" / "segmenter@own-scenes.safetensors"
     weights_file.write_weights(net.state_dict(), path)
     record = {"kind": "segmenter", "classes": ["dark", "bright"], "held_out_mean_iou": 93.21}
-    path.with_suffix(".json").write_text(json.dumps(record))
+    path.with_suffix(".json").write_text(sealed(record))
     return path
 
 

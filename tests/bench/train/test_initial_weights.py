@@ -1,4 +1,3 @@
-import json
 from dataclasses import replace
 
 import pytest
@@ -9,6 +8,7 @@ from bench.train import initial_weights
 from bench.train.initial_weights import weights_of
 from bench.train.overrides import recipe_for
 from bench.train.recipe import load_recipe
+from methods.sealed_json import sealed
 
 SMALL = "patch=16,batch=2,depth=3,features=4,held_out=1"
 
@@ -35,7 +35,7 @@ def test_training_starts_from_weights(crops, built, tmp_path):
 def test_of_several_weights_those_of_the_noise(tmp_path):
     for noise in ("15", "25"):
         words = {"name": "dncnn@own", "recipe": {"noise": noise}, "weights": f"dncnn@own-{noise}.safetensors"}
-        (tmp_path / f"dncnn@own-{noise}.json").write_text(json.dumps(words))
+        (tmp_path / f"dncnn@own-{noise}.json").write_text(sealed(words))
     plain = replace(load_recipe("dncnn-s"), start="dncnn@own")
     assert weights_of(replace(plain, noise="15"), tmp_path).name == "dncnn@own-15.safetensors"
     assert weights_of(replace(plain, start="dncnn@own-25"), tmp_path).name == "dncnn@own-25.safetensors"
@@ -55,6 +55,20 @@ def test_weights_that_are_damaged_or_gone_are_not_started_from(crops, built, tmp
         asked = recipe_for("dncnn", str(crops["gray"]), "25", f"{SMALL},norm=false", "b", start)
         with pytest.raises(BenchError, match=r"START=.* has SHA-256 .* its training record .*train again"):
             initial_weights.initial_weights(asked, tmp_path / "w")
+    described = path.with_suffix(".json")
+    right = described.read_text()
+    for wrong in (right.replace('"checksum"', '"comment"'), right.replace('"sha256"', '"sha257"'), right[:-9]):
+        described.write_text(wrong)
+        with pytest.raises(BenchError, match=r"START=.*: training record .*; train again, or delete it"):
+            initial_weights.initial_weights(recipe_for("dncnn", str(crops["gray"]), "25", SMALL, "b", str(path)))
+    described.write_text('{"architectures": ["DnCNN"]}')  # of another program
+    content[-1] ^= 64
+    path.write_bytes(content)
+    _, weights = initial_weights.initial_weights(
+        recipe_for("dncnn", str(crops["gray"]), "25", f"{SMALL},norm=false", "b", str(path))
+    )
+    assert weights
+    described.write_text(right)
     path.unlink()
     with pytest.raises(BenchError, match=r"START=dncnn@own-a: .* is not there, and its training record is"):
         initial_weights.initial_weights(asked, tmp_path / "w")

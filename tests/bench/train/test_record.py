@@ -15,6 +15,7 @@ from bench.train import record as training_record
 from bench.train.overrides import recipe_for
 from bench.train.record import differences, read_record, recorded_recipe
 from bench.train.weights_file import FOLDER
+from methods.sealed_json import sealed
 
 SMALL = "patch=16,batch=2,depth=3,features=4,held_out=1"
 
@@ -132,9 +133,13 @@ def test_what_is_not_as_then_is_said(crops, built, tmp_path):
     path.write_text(json.dumps(changed))
     with pytest.raises(BenchError, match="not as it was written, by its checksum"):
         read_record(path, "b")
-    del changed["checksum"]  # as a person does who means it
+    path.write_text(json.dumps({name: value for name, value in changed.items() if name != "checksum"}))
+    with pytest.raises(BenchError, match="it has no checksum"):
+        read_record(path, "b")
+    changed["checksum"] = "none"  # as a person does who means it
     path.write_text(json.dumps(changed))
-    lines = list(differences(read_record(path, "b"), "other", "cpu"))
+    by_hand, *lines = differences(read_record(path, "b"), "other", "cpu")
+    assert by_hand == "not as then: the record was changed by hand, as its checksum says"
     assert [line.partition(":")[0] for line in lines] == ["not as then"] * 5
     for line, cause in zip(
         lines, ("the images of", "was 1.0", "1 threads, were 3", "was another", "were 2"), strict=True
@@ -164,7 +169,7 @@ def test_shipped_records_are_read():
 def test_a_record_runs_no_code(word, tmp_path, monkeypatch):
     monkeypatch.setattr("os.system", lambda command: pytest.fail(f"ran {command}"))
     words = json.loads((FOLDER / "dncnn@own-small-25.json").read_text())
-    del words["checksum"]
+    words["checksum"] = "none"
     words["recipe"] |= {word: "os:system", "arguments": {"command": "true"} if word == "network" else {}}
     path = tmp_path / "x.json"
     path.write_text(json.dumps(words))
@@ -198,7 +203,7 @@ def test_what_record_refuses(words, cause, tmp_path, capsys):
     }
     said = {"recipe": fields, "history": [], "steps": 1, "data": "", "versions": {}, "device": "cpu"}
     said |= {"within": {"name": "mwrcanet"}} if "--name" in words else {}
-    path.write_text(json.dumps(said))
+    path.write_text(sealed(said))
     assert app.main(["train", *(word.format(path=path) for word in words)]) == 2
     error = capsys.readouterr().err
     assert cause in error

@@ -151,6 +151,11 @@ def test_a_search_among_other_candidates_is_another_one(crops, tmp_path, fitness
             continue
         with pytest.raises(BenchError, match="of a search with another seed; delete it, or give NAME=another"):
             list(search_and_store(base, plan, tmp_path, name="t", device="cpu", threads=1))
+    record = tmp_path / "search/t.json"
+    for wrong in (record.read_text().replace('"checksum"', '"comment"'), "[" * 100_000, "[]"):
+        record.write_text(wrong)
+        with pytest.raises(BenchError, match=r"record .*t\.json cannot be read .*; delete it"):
+            list(search_and_store(base, plan, tmp_path, name="t", device="cpu", threads=1))
 
 
 def test_a_line_says_what_was_changed():

@@ -12,6 +12,7 @@ from bench.report.page.sections.content import Figure, Part, Section, Table
 from bench.report.page.sections.files import StudyFiles
 from bench.report.page.sections.plot import Axis, Series, plot
 from bench.store.study_files import json_of, without_machine
+from methods.sealed_json import changed_by_hand
 
 
 def search(files: StudyFiles) -> Section | None:
@@ -37,7 +38,7 @@ COSTS = (("parameters", "parameters", 1.0), ("macs_per_megapixel", "multiply-acc
 
 
 def _searched(files: StudyFiles, path: Path) -> Part:
-    record = json_of(path)
+    record = json_of(path, sealed=True)
     setting, candidates = record["setting"], record["candidates"]
     recipe, best = setting["recipe"], record["best"]["number"]
     costs = {name: [float(one[name]) / unit for one in candidates] for name, _, unit in COSTS}
@@ -68,7 +69,7 @@ def _searched(files: StudyFiles, path: Path) -> Part:
              "CHANGE": f"steps={setting['steps']} population={setting['population']}"}  # fmt: skip
     return Part(
         title=f"{images}, {recipe['noise']}, {setting['steps']} steps each, seed {setting['seed']}",
-        remarks=(f"{len(candidates)} candidates",),
+        remarks=(f"{len(candidates)} candidates{', in a record changed by hand' * changed_by_hand(record)}",),
         tables=(files.shown(Table(heads, rows, words=2), f"search-{path.stem}"),),
         figures=tuple(figures),
         command=" ".join(["make search", *(f"{name}={shlex.quote(str(word))}" for name, word in words.items())]),

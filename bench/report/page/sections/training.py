@@ -15,6 +15,7 @@ from bench.report.page.sections.plot import Axis, Series, plot
 from bench.report.page.sections.studies import number
 from bench.store.study_files import json_of, without_machine
 from methods import trained_here
+from methods.sealed_json import changed_by_hand
 
 MARKS = 8
 """Of a curve, at most: they tell the networks of one method apart."""
@@ -69,7 +70,7 @@ def _of_folder(files: StudyFiles) -> Iterator[Curve]:
     for path in there:
         try:
             if path.suffix == ".json":
-                yield curve_of(json_of(path), f"results/training/{path.name}")
+                yield curve_of(json_of(path, sealed=True), f"results/training/{path.name}")
             elif path.suffix == ".ckpt" and not path.name.startswith(finished):
                 yield from unfinished(path)
             elif path.suffix not in (".ckpt", ".sealed"):
@@ -147,7 +148,7 @@ def curve_of(record: Mapping[str, Any], path: str) -> Curve:
         raise ValueError("it has no validation")
     return Curve(
         weights=str(record["sha256"]),
-        label=str(record["label"]),
+        label=str(record["label"]) + ", by a record changed by hand" * changed_by_hand(record),
         unit=unit,
         images=without_machine(str(recipe["images"])),
         noise=str(recipe["noise"]),
