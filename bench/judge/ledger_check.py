@@ -12,6 +12,7 @@ from bench.common.parsing import unknown
 from bench.common.tables import numbered_rows
 from bench.judge.ledger import LEDGER, PROTOCOLS, Published
 from bench.judge.tolerance import SOURCES
+from bench.judge.units import hint
 from bench.plan.inference import sigma
 from bench.plan.protocol import CHOICES, protocol, protocols
 
@@ -94,7 +95,8 @@ def of_number(row: Row, metrics: Sequence[str] = tuple(METRICS)) -> Iterator[str
     elif not _NUMBER.fullmatch(value):
         yield f"value {value!r} is no number as papers print it; for example 29.23"
     elif not METRICS[metric][0] <= float(value) <= METRICS[metric][1]:
-        yield f"{metric} {value} lies outside {METRICS[metric][0]:g} to {METRICS[metric][1]:g}"
+        meant = hint(metric, value)
+        yield f"{metric} {value} lies outside {METRICS[metric][0]:g} to {METRICS[metric][1]:g}{meant and f' ({meant})'}"
 
 
 def of_noise(row: Row) -> Iterator[str]:

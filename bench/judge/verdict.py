@@ -7,6 +7,7 @@ from bench.judge import ledger
 from bench.judge.claims import AS_RUN, claimed
 from bench.judge.ledger import INPUTS, Claim, Published
 from bench.judge.tolerance import Tolerance, of_source, told_sigma, tolerance
+from bench.judge.units import other_unit
 from bench.plan.inference import sigma_word
 from bench.plan.protocol import PROTOCOLS, Protocol, protocol, protocols
 from bench.store.results import PEAK_255_OF_UNIT, Result
@@ -98,6 +99,8 @@ def held(result: Result, row: Published) -> Verdict:
     if of_noise:
         against += f" (of the predicted noise with peak 255 for white 1; here {measured:.2f} in that convention)"
     why_not = _incomparable(result, row)
+    if not why_not and isinstance(row, Claim) and not limits.agrees(difference):
+        why_not = other_unit(row.metric, row.number, measured)
     if not why_not and row.protocol == "unstated" and not limits.agrees(difference):
         why_not = "the source does not state its protocol"
     if why_not:

@@ -151,7 +151,15 @@ def test_numbers_are_claims_of_the_one_result(mine):
         ("30.58dB", {}, "'30.58dB' is no number"),
         ("-3", {}, "psnr -3 lies outside"),
         ("nan", {}, "'nan' is no number"),
-        ("ssim:86.1", {}, "ssim 86.1 lies outside -1 to 1"),
+        ("ssim:86.1", {}, "ssim 86.1 lies outside -1 to 1 (in percent it is ssim:0.861)"),
+        ("ssim:8.6", {}, "in dB ssim:0.862"),
+        ("0.861", {}, "psnr 0.861 lies outside 3 to 60 (as an SSIM it is ssim:0.861)"),
+        ("0.0009", {}, "as an MSE of images from 0 to 1 it is mse:58.52)"),
+        ("78.71", {}, "as an MSE it is mse:78.71, and of images from 0 to 1 with peak 255 a PSNR of 30.58)"),
+        ("mse:-1", {}, "mse -1 lies outside 0 to 65025;"),
+        ("inf", {}, "'inf' is no number"),
+        ("mse:nan", {}, "'nan' is no number"),
+        ("mse:2e-3", {}, "'2e-3' is no number"),
         ("lpips:0.1", {}, "unknown metric 'lpips'"),
         ("params_M:3", {}, "unknown metric 'params_m'"),
         ("psnr:", {}, "'' is no number"),
@@ -318,6 +326,34 @@ def test_a_claim_without_a_protocol_is_of_the_one_that_runs(rules):
     # Under a generator that begins anew the claim has the very same noise: 0.005 of rounding and 0.001 dB are allowed.
     assert judge(one).title == ("above the claim" if drawn_alike else "claim reproduced")
     assert judge(one).allowed == pytest.approx(0.006) if drawn_alike else judge(one).allowed > 0.01
+
+
+@pytest.mark.parametrize(
+    ("value", "metric", "meant"),
+    [
+        ("0.002", "mse", "an MSE of images from 0 to 1, and that is mse:130.1"),  # 2.7 dB from the 70 measured
+        ("0.0011", "mse", "an MSE of images from 0 to 1, and that is mse:71.53"),
+        ("8.4", "mse", "an RMSE, and that is mse:70.56"),
+        ("0.033", "mse", "an RMSE of images from 0 to 1, and that is mse:70.81"),
+        ("29.6", "mse", "a PSNR, and that is mse:71.3"),
+        ("8.6", "psnr", "an RMSE, and that is psnr:29.44"),
+        ("0.17", "ssim", "1 - SSIM, and that is ssim:0.8300"),
+        ("0.085", "ssim", "(1 - SSIM) / 2, and that is ssim:0.8300"),
+    ],
+)
+def test_a_claim_in_another_unit_is_not_judged_but_told(value, metric, meant):
+    found = judge(result(29.5, claim(value, metric)), metric)
+    assert found.word == "not comparable"
+    assert found.reason.endswith(f"{float(value):g} seems to be {meant}")
+
+
+@pytest.mark.parametrize(
+    ("value", "metric", "word"),
+    [("75.0", "mse", "below"), ("60.0", "mse", "above"), ("20", "mse", "above"), ("0", "mse", "above"),
+     ("33.1", "psnr", "below"), ("24.5", "psnr", "above"), ("0.60", "ssim", "above"), ("0.95", "ssim", "below")],
+)  # fmt: skip
+def test_a_claim_that_is_merely_wrong_is_judged(value, metric, word):
+    assert judge(result(29.5, claim(value, metric)), metric).word == word
 
 
 def test_a_claim_of_another_protocol_is_not_comparable():
