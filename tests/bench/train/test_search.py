@@ -84,7 +84,7 @@ def test_a_person_searches_trains_the_best_and_measures_it(crops, tmp_path, repo
 def test_the_chart_numbers_each_network_and_shows_the_noisy_images():
     genes = [{"block": block, "blocks": 1, "features": [2, 4]} for block in ("dense", "residual", "dense")]
     candidates = [
-        {"number": i, "parent": parent, "genes": one, "parameters": 900 - i % 2, "macs_per_megapixel": 1.0, "psnr": psnr}
+        {"number": i, "parent": parent, "genes": one, "parameters": 900 - i % 2, "psnr": psnr}
         for i, (parent, one, psnr) in enumerate(zip([None, 0, 1], genes, [30.0, 30.5, 30.0], strict=True))
     ]
     (axes,) = report._chart(candidates, 30.7, "here").axes
