@@ -1,6 +1,7 @@
 """What pages say of nets that this project trained is in the committed tables and their records."""
 
 import json
+import re
 
 import pytest
 
@@ -60,6 +61,48 @@ def test_weights_of_our_own_have_what_was_measured():
         if "; BM3D" in row[4]:
             package = (number(f"bm3d-{name}", "psnr", degradation=f"gaussian:{sigma}") for name, sigma in cells)
             assert row[4].split("; BM3D ")[1] == ", ".join(f"{psnr:.2f}" for psnr in package), beginning
+
+
+def test_every_net_of_our_own_stands_in_the_table():
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    section = page.split("\n## Weights of our own\n")[1].split("\n## ")[0]
+    named = set(re.findall(r"`([\w-]+@own-[\w-]+)`", section))
+    for first, last in re.findall(r"`([\w-]+@own-[\w-]+)` to `-(\d+)`", section):
+        stem, begin = first.rsplit("-", 1)
+        named |= {f"{stem}-{i}" for i in range(int(begin), int(last) + 1)}
+    records = (ROOT / "methods" / "weights").rglob("*.json")
+    assert named == {json.loads(path.read_text(encoding="utf-8"))["name"] for path in records}
+
+
+def test_nets_for_radiographs_mosaics_and_ranges_have_what_was_measured():
+    told = {row[0]: row for row in lines("docs/results.md") if len(row) == 5}
+
+    def row(beginning):
+        return next(cells for first, cells in told.items() if first.startswith(beginning))
+
+    def beside(table, dataset, *nets):
+        return ", ".join(f"{number(table, 'psnr', net=net, dataset=dataset):.2f}" for net in nets)
+
+    small = "pneumonia-mnist"
+    assert row("`cnn-dae@own-chest5`")[3] == beside("chest", small, "cnn-dae@own-chest5-25", "dae@own-chest5-25")
+    assert row("`dae-stacked@own-small`")[3] == beside("chest", small, "dae-stacked@own-small-25")
+    three = ("dncnn@own-chest5-25", "rdn-small@own-chest5-25", "ding-liu@own-chest5-25")
+    assert row("`dncnn@own-chest5`")[3] == beside("chest", small, *three)
+    assert row("`cnn-dae@own-chest`")[3] == beside("chest", "chest-xray-256", "cnn-dae@own-chest-25")
+    four = [f"{name}@own-chest-25" for name in ("dncnn", "rdn-small", "ding-liu", "dae")]
+    assert row("`dncnn@own-chest`")[3] == beside("chest", "chest-xray-256", *four)
+    grid = {"net": "rdn-small@own-grid-gaussian-mean=0.01-std=0.255", "degradation": "gaussian:mean=0.01,std=0.255"}
+    assert row("`rdn-small@own-grid`")[3] == f"{number('rdn-grid', 'psnr', **grid):.2f}"
+    pairs = ("mwrcanet@own-small-pairs", "mwresnet@own-small-pairs")
+    real = [beside("own-real", images, *pairs).replace(", ", " and ") for images in ("polyu-20", "cc15")]
+    assert row("`mwrcanet@own-small`")[3] == "; ".join(real)
+    ranges = [
+        number(
+            "bias-free-small-set12", "psnr", net=f"{name}-dncnn@own-small-0-10-gaussian-0-10", degradation="gaussian:55"
+        )
+        for name in ("bf", "biased")
+    ]
+    assert row("`bf-dncnn@own-small-0-10`")[3] == ", ".join(f"{psnr:.2f}" for psnr in ranges)
 
 
 def test_what_more_time_buys_is_in_the_records():

@@ -120,7 +120,10 @@ def to_csv(candidates: Sequence[Candidate]) -> str:
 
 
 def _chart(candidates: Sequence[Candidate], noisy_psnr: float, title: str) -> "Figure":
-    """Draw PSNR against parameters: a mark a candidate, thin lines from parents to children, a ring round the best."""
+    """Draw PSNR against parameters: a mark and a number for each network, thin lines to parents, a ring round the best.
+
+    Candidates with the same genes are one mark, which bears the lowest of their numbers.
+    """
     import matplotlib.pyplot as plt
     from matplotlib.ticker import MaxNLocator
 
@@ -135,7 +138,7 @@ def _chart(candidates: Sequence[Candidate], noisy_psnr: float, title: str) -> "F
     best = best_of(candidates)
     _plot(axes, [best], "o", ms=13, mfc="none", mec="black", mew=1.3, zorder=3)
     low, high = axes.get_ylim()
-    if low - 0.6 * (high - low) <= noisy_psnr <= high:
+    if low - 0.6 * (high - low) <= noisy_psnr <= high + 0.6 * (high - low):
         axes.axhline(noisy_psnr, color="0.4", ls="--", lw=1, label="noisy images", zorder=0)
     axes.margins(x=0.08, y=0.12)
     axes.xaxis.set_major_locator(MaxNLocator(6))
@@ -143,9 +146,18 @@ def _chart(candidates: Sequence[Candidate], noisy_psnr: float, title: str) -> "F
     axes.grid(visible=True, axis="both", color="0.92", lw=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set(xlabel="parameters", ylabel="held-out PSNR (dB)")
-    axes.set_title(f"{title}; ring: the best, {best['number']}: {genes_line(best['genes'])}", fontsize=9, loc="left")
+    different = {json.dumps(one["genes"], sort_keys=True): one for one in reversed(candidates)}.values()
+    for one in different:
+        beside = (8, 4) if one["genes"] == best["genes"] else (4, 4)  # outside the ring
+        place = (one["parameters"], one["psnr"])
+        axes.annotate(str(one["number"]), place, beside, textcoords="offset points", fontsize=6, color="0.35")
+    axes.set_title(
+        f"{title}: {len(different)} networks among {len(candidates)} candidates, by their numbers in the table\n"
+        f"ring: the best, {best['number']}: {genes_line(best['genes'])}; noisy images: {noisy_psnr:.2f} dB",
+        fontsize=9, loc="left",
+    )  # fmt: skip
     axes.legend(
-        frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5), title="block; line\nto parent",
+        frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5), title="block type;\nline: to parent",
         title_fontsize=8,
     )  # fmt: skip
     return figure

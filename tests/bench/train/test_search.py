@@ -81,6 +81,23 @@ def test_a_person_searches_trains_the_best_and_measures_it(crops, tmp_path, repo
     assert net.parameters == best["parameters"] == sum(value.numel() for value in network.parameters())
 
 
+def test_the_chart_numbers_each_network_and_shows_the_noisy_images():
+    genes = [{"block": block, "blocks": 1, "features": [2, 4]} for block in ("dense", "residual", "dense")]
+    candidates = [
+        {"number": i, "parent": parent, "genes": one, "parameters": 900 - i % 2, "psnr": psnr}
+        for i, (parent, one, psnr) in enumerate(zip([None, 0, 1], genes, [30.0, 30.5, 30.0], strict=True))
+    ]
+    (axes,) = report._chart(candidates, 30.7, "here").axes
+    assert sorted(text.get_text() for text in axes.texts) == ["0", "1"]  # the third is the first again
+    assert "2 networks among 3 candidates" in axes.get_title("left")
+    assert "best, 1: residual, 1 a level, 2-4 channels; noisy images: 30.70 dB" in axes.get_title("left")
+    (noisy,) = [one for one in axes.lines if one.get_label() == "noisy images"]  # above all of them, too
+    assert list(noisy.get_ydata()) == [30.7, 30.7]
+    (far,) = report._chart(candidates, 35.0, "here").axes
+    assert not [one for one in far.lines if one.get_label() == "noisy images"]  # would press the others together
+    assert "noisy images: 35.00 dB" in far.get_title("left")
+
+
 def test_a_search_within_a_budget_goes_on(crops, tmp_path, fitness):
     base, plan = requested_search("search-siamese", str(crops), "25", TINY, "")
     whole = tmp_path / "whole"
