@@ -25,7 +25,9 @@ def test_the_largest_error_of_homogeneity_is_what_the_table_says(net):
     noisy = clean + np.random.default_rng(0).normal(0, 25 / 255, clean.shape).astype(np.float32)
     denoise = bench.load_method(net)
     plain = denoise(noisy, white=1.0)
-    errors = [np.abs(denoise(np.float32(a) * noisy, white=1.0) - a * plain).max() / np.abs(a * plain).max() for a in FACTORS]
+    errors = [
+        np.abs(denoise(np.float32(a) * noisy, white=1.0) - a * plain).max() / np.abs(a * plain).max() for a in FACTORS
+    ]
     if net.startswith("msbf-resnet"):
         assert max(errors) < 1e-4  # rounding
     else:
