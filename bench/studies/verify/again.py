@@ -4,6 +4,7 @@ import random
 import re
 import shlex
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,6 @@ from bench.studies.deadline import Deadline, SpentError
 from bench.studies.verify.confirm import differences
 from bench.studies.verify.judged import with_seeds
 from bench.studies.verify.numbers import is_here, measurable
-from datasets.listing import some
 
 FOLDER = TABLE.parent
 
@@ -70,9 +70,7 @@ def build(
     """
     memory = Memory(folder / TABLE.name, folder / "nothing")
     every, orphans = committed(folder)
-    earlier = [one for one in every if not one.row and memory.earlier(one.cells[0]) != one.cells[0].key]
-    keyless = sorted({one.table for one in every if one.row})
-    yield f"made with earlier code: {len(earlier)} cells of {memory.cells_path.name}; without a key: {some(keyless)}"
+    yield "\n".join(f"{name}: {state}" for name, state in _states(folder, every, memory))
     if orphans:
         yield f"rows that no command of {folder / 'README.md'} makes: {', '.join(orphans)}"
     asked = [
@@ -99,13 +97,44 @@ def build(
     yield f"{done} of {min(count, len(here))} measured again" + ("; the time is over" if time.over else "")
 
 
+def _states(folder: Path, every: Sequence[Measured], memory: Memory) -> Iterator[tuple[str, str]]:
+    """Give each committed table, with how it is made again, and how much of it was not made at the current key."""
+    counts = Counter(one.table for one in every)
+    current = {one.cells[0].key for one in every if not one.row and memory.has(one.cells[0])}
+    commands = _commands(folder)
+    for name in sorted(path.name for path in folder.glob("*.csv")):
+        words = dict.fromkeys(_START.match(command)[0].strip() for command in commands.get(name, ()))  # type: ignore[index]
+        made = f"made by {', '.join(words)}, not compared" if words else "NO COMMAND of README.md makes it"
+        keys = [row["key"] for row in rows_of(folder / name) if row.get("key")]
+        old = sum(key not in current for key in keys)
+        yield (
+            name,
+            (f"{counts[name]} results, compared at random" if counts[name] else made)
+            + (f"; {old} of {len(keys)} rows not made at the current key" if keys else "; no key says by which code"),
+        )
+
+
+_BENCH = "make bench "
+
+_START = re.compile(r"(?:(?!\S*=|--)\S+\s*)*")
+"""Of a command, what stands before its first variable or option."""
+
+
+def _commands(folder: Path) -> dict[str, list[str]]:
+    """Return the commands of each table, by its name."""
+    return {
+        name: re.findall(r"`((?:make|python|taskset|for) [^`]+)`", commands)
+        for names, commands in _ROW.findall((folder / "README.md").read_text(encoding="utf-8"))
+        for name in re.findall(r"`([\w.-]+\.csv)`", names)
+    }
+
+
 def committed(folder: Path = FOLDER) -> tuple[list[Measured], list[str]]:
     """Return the committed results, and those of which no command says how they were made."""
     found: list[Measured] = []
     orphans: list[str] = []
-    for names, commands in _ROW.findall((folder / "README.md").read_text(encoding="utf-8")):
-        cells = _cells(re.findall(r"`make bench ([^`]+)`", commands))
-        for name in re.findall(r"`([\w.-]+\.csv)`", names) if cells else ():
+    for name, commands in _commands(folder).items():
+        if cells := _cells([command.removeprefix(_BENCH) for command in commands if command.startswith(_BENCH)]):
             for row in rows_of(folder / name):
                 of = cells.get((row["method"], row["net"], row["dataset"], row["degradation"], row["protocol"]))
                 if of is None:

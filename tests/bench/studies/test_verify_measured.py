@@ -48,6 +48,21 @@ def test_a_result_that_differs_is_a_failure_and_what_no_command_makes_is_said(fo
     assert said[-1] == "2 of 2 measured again"
 
 
+def test_each_table_is_said_with_how_it_is_made_again(folder):
+    (folder / "b.csv").write_text("what\n1\n")
+    (folder / "c.csv").write_text("what\n1\n")
+    (folder / "d.csv").write_text("key,psnr\nf00,30\n,\n")
+    with (folder / "README.md").open("a") as file:
+        file.write("| `b.csv`, `b.png` | `make speed WHAT=scale`, then `python -m bench draws --count 3` |\n")
+        file.write("| `d.csv` | `make verify` |\n")
+    assert next(again.build(1, 0, 0.0, folder=folder)).splitlines() == [
+        "a.csv: 2 results, compared at random; no key says by which code",
+        "b.csv: made by make speed, python -m bench draws, not compared; no key says by which code",
+        "c.csv: NO COMMAND of README.md makes it; no key says by which code",
+        "d.csv: made by make verify, not compared; 1 of 1 rows not made at the current key",
+    ]
+
+
 def test_no_cell_is_begun_when_the_time_is_over(folder):
     assert list(again.build(20, 0, 1e-9, folder=folder))[-1] == "0 of 2 measured again; the time is over"
 
@@ -55,6 +70,8 @@ def test_no_cell_is_begun_when_the_time_is_over(folder):
 def test_every_committed_result_has_a_command(capsys):
     found, orphans = again.committed()
     assert not orphans
+    tables = {path.name for path in again.FOLDER.glob("*.csv")}
+    assert {name for name, commands in again._commands(again.FOLDER).items() if commands} == tables
     assert len({one.table for one in found}) >= 22
     assert main(["verify-measured", "--method=nosuch"]) == 2
     assert "no committed result of nosuch is in results/measured/" in capsys.readouterr().err
