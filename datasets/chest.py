@@ -31,6 +31,11 @@ def radiograph(path: Path, at: tuple[int | str, ...] = ()) -> "np.ndarray":
     channel is dropped; it must be opaque except in a frame of 2 pixels, where the colours count as stored.
 
     A reader of `datasets.Dataset`, of gray, RGB and RGBA pictures of 8 bits; returns uint8, (H, W, 1).
+
+    Raises
+    ------
+    ValueError
+        If the picture has another pixel format, is transparent inside, or cannot be read.
     """
     import numpy as np
 
@@ -79,6 +84,11 @@ def lung(path: Path, at: tuple[int | str, ...]) -> "np.ndarray":
     A label reader of `datasets.Dataset`, of RGBA cut-outs of the image: a pixel belongs to the lung where red is above
     0. `at` is the label, then where the cut-out begins (x, y), then width and height of the image, in pixels. Returns
     int32, (1, H, W): the label in the lung, 0 elsewhere.
+
+    Raises
+    ------
+    ValueError
+        If it is no RGBA cut-out, or reaches outside the image.
     """
     import numpy as np
 
@@ -186,6 +196,11 @@ def tiny(path: Path, at: tuple[int | str, ...]) -> "np.ndarray":
 
     A reader of `datasets.Dataset`, of npz files; `at` is the array, such as ``"test_images"``, and the image's number
     in it. Returns uint8, (28, 28, 1).
+
+    Raises
+    ------
+    ValueError
+        If the archive has no such array or image, or cannot be read.
     """
     key, number = str(at[0]), int(at[1])
     status = path.stat()

@@ -27,7 +27,13 @@ _PLAIN = (1, 8, 32773, 32946)  # none, deflate, PackBits, deflate again: what ti
 
 
 def array_of(where: Path, content: bytes | None) -> "np.ndarray":
-    """Open an array of np.save; nothing in it is executed. Gray images in a stack get an axis of one channel."""
+    """Open an array of np.save; nothing in it is executed. Gray images in a stack get an axis of one channel.
+
+    Raises
+    ------
+    ValueError
+        If it is no array of numbers, or is damaged.
+    """
     import numpy as np
 
     try:
@@ -51,7 +57,13 @@ def _is_stack(shape: "Sequence[int]") -> bool:
 
 
 def picture_of(array: "np.ndarray", page: int, where: Path) -> "np.ndarray":
-    """Return a picture, (H, W, C), of an array (H, W), (H, W, C), (C, H, W) or (N, H, W, C)."""
+    """Return a picture, (H, W, C), of an array (H, W), (H, W, C), (C, H, W) or (N, H, W, C).
+
+    Raises
+    ------
+    ValueError
+        If the array has another shape, or no pixel.
+    """
     import numpy as np
 
     if array.ndim == 4 and array.shape[3] in (1, 3) and array.size:
@@ -85,7 +97,13 @@ def is_foreign(where: Path, content: bytes | None) -> bool:
 
 
 def of_tiff(where: Path, content: bytes | None) -> "list[np.ndarray]":
-    """Return the pictures of a TIFF file, each (H, W, C)."""
+    """Return the pictures of a TIFF file, each (H, W, C).
+
+    Raises
+    ------
+    ValueError
+        If a page is too large, turned or inverted by its tags, or cannot be read.
+    """
     import tifffile
 
     logging.getLogger("tifffile").disabled = True  # it logs what it raises too

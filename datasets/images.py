@@ -86,7 +86,13 @@ def picture(path: Path, content: bytes | None = None) -> "tuple[np.ndarray, str]
 
 @contextmanager
 def opened(path: Path, content: bytes | None = None) -> "Iterator[ImageFile]":
-    """Open a picture with Pillow, and say in one line what is wrong with it; parameters as of `read`."""
+    """Open a picture with Pillow, and say in one line what is wrong with it; parameters as of `read`.
+
+    Raises
+    ------
+    ValueError
+        If it is no picture, too large, or damaged.
+    """
     from PIL import Image, UnidentifiedImageError
 
     try:

@@ -14,6 +14,11 @@ def indexed(path: Path, at: tuple[int | str, ...] = ()) -> "np.ndarray":
 
     A label reader of `datasets.Dataset`, of 8-bit gray pictures, or ones with a palette, whose indices count and whose
     colours do not. Returns int32, (1, H, W).
+
+    Raises
+    ------
+    ValueError
+        If the picture has colours or more than 8 bits.
     """
     import numpy as np
 
@@ -31,6 +36,11 @@ def segmentations(path: Path, at: tuple[int | str, ...] = ()) -> "np.ndarray":
 
     A label reader of `datasets.Dataset`. Returns int32, (A, H, W), one map a person; numbers mean nothing from one map
     to the next.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read, or its maps are not of one size and of whole numbers.
     """
     import numpy as np
 

@@ -84,6 +84,11 @@ def element(path: Path, variable: Variable, place: int) -> "np.ndarray":
 
     As `read`, except that `variable` is the cell array or field, and what each array in it must be; `place` is which
     one, counted from 0 in MATLAB's order.
+
+    Raises
+    ------
+    ValueError
+        If the file is of another version, or has no such array.
     """
     import h5py
     import numpy as np

@@ -35,7 +35,13 @@ def problems() -> tuple[str, ...]:
 
 @cache
 def read() -> tuple[dict[str, Method], tuple[str, ...]]:
-    """Read the registry, once: what `available` and `problems` return."""
+    """Read the registry, once: what `available` and `problems` return.
+
+    Raises
+    ------
+    ValueError
+        If two methods have one name.
+    """
     from methods import trained_here
 
     registered: dict[str, Method] = {}

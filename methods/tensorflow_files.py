@@ -289,7 +289,13 @@ def _member(archive: "ZipFile", name: str) -> bytes:
 
 
 def arrays_of(file: Any) -> "Iterator[tuple[str, np.ndarray]]":
-    """Yield the arrays of numbers of an HDF5 file or group; links to other files are not followed."""
+    """Yield the arrays of numbers of an HDF5 file or group; links to other files are not followed.
+
+    Raises
+    ------
+    ValueError
+        If arrays lie in other files, or claim more than `MOST_BYTES`.
+    """
     import h5py
 
     datasets: list[tuple[str, Any]] = []

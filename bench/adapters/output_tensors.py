@@ -30,7 +30,7 @@ def joined(output: Any, shape: Sequence[int]) -> Any:
 
 
 def tensor_of(output: Any) -> "Tensor | None":
-    """Return a tensor, an array or an image of Pillow as a tensor, or None if it is none of these."""
+    """Return a tensor, an array or an image of Pillow as a tensor of its shape and type; None if it is none."""
     import numpy as np
     import torch
 

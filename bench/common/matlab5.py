@@ -63,7 +63,13 @@ class Array:
 
 
 def describe(path: Path) -> dict[str, Described]:
-    """Return the variables of a file, without reading what is in them."""
+    """Return the variables of a file, without reading what is in them.
+
+    Raises
+    ------
+    ValueError
+        If it is no file of version 5, or is damaged.
+    """
     found = {}
     with path.open("rb") as file:
         order = _order(file)
@@ -87,7 +93,13 @@ def load(path: Path, variable: Described) -> "np.ndarray":
 
 
 def read(path: Path, variable: Described) -> Array:
-    """Return a variable with all that is in it, still as bytes."""
+    """Return a variable with all that is in it, still as bytes.
+
+    Raises
+    ------
+    ValueError
+        If the variable is damaged, or the file has another one there now.
+    """
     with path.open("rb") as file:
         order = _order(file)
         file.seek(variable.offset)
@@ -106,7 +118,13 @@ def read(path: Path, variable: Described) -> Array:
 
 
 def numbers(array: Array) -> "np.ndarray":
-    """Return an array of numbers as numpy's, with the axes of MATLAB; it may be read-only."""
+    """Return an array of numbers as numpy's, with the axes of MATLAB; it may be read-only.
+
+    Raises
+    ------
+    ValueError
+        If it holds something else than real numbers, or not as many as its shape says.
+    """
     import numpy as np
 
     if array.kind not in _NUMBERS:
@@ -122,7 +140,13 @@ def numbers(array: Array) -> "np.ndarray":
 
 
 def text(array: Array) -> str:
-    """Return a text of one line."""
+    """Return a text of one line.
+
+    Raises
+    ------
+    ValueError
+        If it is no text, has several lines, or is stored in no encoding of MATLAB.
+    """
     if array.kind != "char" or array.shape[:-1] not in ((0,), (1,)):
         raise ValueError(f"{array.kind} of shape {array.shape}; expected a text of one line")
     if array.count == 0:
@@ -134,14 +158,26 @@ def text(array: Array) -> str:
 
 
 def cells(array: Array) -> list[Array]:
-    """Return what is in the cells of an array, in MATLAB's order."""
+    """Return what is in the cells of an array, in MATLAB's order.
+
+    Raises
+    ------
+    ValueError
+        If it is no array of cells, or is damaged.
+    """
     if array.kind != "cell":
         raise ValueError(f"{array.kind}; expected cells")
     return [_inner(content, array.order) for content in _matrices(array, array.place, array.count)]
 
 
 def fields(array: Array, name: str) -> list[Array]:
-    """Return one field of all structs of an array, in MATLAB's order."""
+    """Return one field of all structs of an array, in MATLAB's order.
+
+    Raises
+    ------
+    ValueError
+        If it is no struct, has no such field, or is damaged.
+    """
     if array.kind != "struct":
         raise ValueError(f"{array.kind}; expected a struct with {name}")
     _, width, place = _element(array.content, array.place, array.order)

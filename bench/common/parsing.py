@@ -91,6 +91,11 @@ def split_known(text: str, is_whole: Callable[[str], bool], variable: str = "") 
 def name_and_options(spec: str) -> tuple[str, dict[str, str]]:
     """Split `name:key=value,key=value` into the name and its options.
 
+    Raises
+    ------
+    BenchError
+        If a part is not ``key=value``.
+
     Examples
     --------
     >>> name_and_options("bm3d:profile=vn")

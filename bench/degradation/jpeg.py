@@ -1,4 +1,7 @@
-"""Degradations that lose bits and draw nothing: JPEG and coarse quantisation. Each is the `apply` of a `Kind`."""
+"""Degradations that lose bits and draw nothing: JPEG and coarse quantisation. Each is the `apply` of a `Kind`.
+
+Images are (H, W, C), levels 0 to 255, and so is what is made of them.
+"""
 
 import io
 from collections.abc import Mapping

@@ -117,7 +117,10 @@ def half_interval(values: Sequence[float]) -> float:
 
 
 def signed_rank(differences: "np.ndarray") -> float:
-    """Return the p-value of Wilcoxon's signed-rank test; NaN for fewer than two images, 1 for no difference at all.
+    """Return the two-sided p-value of Wilcoxon's signed-rank test; NaN for fewer than two images, 1 for no difference.
+
+    Exact for up to `FEW` images, by the normal distribution beyond. Differences of 0 keep their ranks: there they
+    count for no sign, beyond half for each.
 
     Parameters
     ----------

@@ -132,6 +132,11 @@ def known_method(word: str, weights: str, judged: str = "") -> ConfiguredMethod:
     judged : str
         Whose published numbers it is held against if it is a person's own (`bench.adapters.judged_as`); empty: as it
         says itself.
+
+    Raises
+    ------
+    BenchError
+        If there is no such method, option or value, or its own file cannot be used.
     """
     from bench.adapters import judged_as, method_from_package, method_of, packaged, unknown_method, with_weights
 
@@ -176,6 +181,11 @@ def known_dataset(word: str, white: float | None = None) -> Dataset:
         As `datasets.from_path.from_word` takes it, or ``"set12:01,02"`` (`datasets.choosing`).
     white : float, optional
         What RANGE says.
+
+    Raises
+    ------
+    BenchError
+        If there is no such dataset or path, or `white` is said of a registered dataset, which knows its own.
     """
     known = datasets.available()
     if word in known:

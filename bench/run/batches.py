@@ -127,7 +127,13 @@ def _same_shape(images: Iterable[Sample], most: int, pixels: int, *, told: bool)
 
 
 def call(cell: Cell, denoise: Callable[..., Any], noisy: "Tensor", image: Sample) -> "Tensor":
-    """Run the method; whatever goes wrong is one line that names method and image."""
+    """Run the method; whatever goes wrong is one line that names method and image.
+
+    Raises
+    ------
+    BenchError
+        If the method raises anything.
+    """
     where = f"method {cell.label}, image {image.name}"
     try:
         return denoise(noisy, image.sigma).detach()

@@ -182,7 +182,7 @@ def _said(convention: tuple[int, str], parts: int, *, declared: bool) -> list[st
 
 
 def image_of(kind: str, output: "Tensor", noisy: "Tensor") -> "Tensor":
-    """Return the image that an output means which is one of `OUTPUTS`."""
+    """Return the image that an output means, 1.0 = white; all (B, C, H, W). `kind` is one of `OUTPUTS`."""
     if kind == "residual":
         return noisy - output
     if kind == "-residual":

@@ -34,6 +34,11 @@ def load(cell: Cell, device: str, settings: Settings, threads: int) -> Runner:
         Runtime, compilation and memory.
     threads : int
         Cores to use on the CPU.
+
+    Raises
+    ------
+    BenchError
+        If weights cannot be had, or the runtime asked for cannot run the method.
     """
     import torch
 
@@ -98,7 +103,13 @@ def _multiple(cell: Cell, denoise: Callable[..., Any]) -> int:
 
 
 def weights_path(cell: Cell) -> Path | None:
-    """Return the verified file of the cell's weights, downloading it if need be."""
+    """Return the verified file of the cell's weights, downloading it if need be.
+
+    Raises
+    ------
+    BenchError
+        If it cannot be had, or what belongs to it lies in another folder.
+    """
     if cell.net.weights is None:
         return None
     weights = cell.net.weights

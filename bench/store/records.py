@@ -323,7 +323,13 @@ def _asked(cell: Cell) -> str:
 
 
 def read(path: Path, columns: Iterable[str] | None = None) -> Record:
-    """Read one record; `columns` leaves out what is not needed, as the images."""
+    """Read one record; `columns` leaves out what is not needed, as the images.
+
+    Raises
+    ------
+    BenchError
+        If it is no whole record.
+    """
     try:
         return Record(*decoded(path, columns))
     except BenchError as error:

@@ -34,7 +34,13 @@ class Deadline(Live):
         return time.monotonic() > self.end
 
     def begin(self, cell: Cell) -> CellProgress:
-        """Begin a cell, while there is time."""
+        """Begin a cell, while there is time.
+
+        Raises
+        ------
+        SpentError
+            If there is none.
+        """
         if self.over:
             raise SpentError
         return super().begin(cell)

@@ -71,7 +71,10 @@ def unusable(causes: Mapping[str, str], data: str) -> Iterator[str | Failure]:
 
 
 def fewer(cell: Cell, images: int) -> Cell:
-    """Return a cell with so many images of its dataset; their noise stays as it is."""
+    """Return a cell with so many images of its dataset, spread evenly over it; their noise stays as it is.
+
+    0, or as many as there are or more: the cell itself.
+    """
     dataset = cell.dataset
     if not 0 < images < len(dataset.images):
         return cell

@@ -52,7 +52,13 @@ def initial_weights(recipe: Recipe, *folders: Path) -> "tuple[Recipe, dict[str, 
 
 
 def weights_of(recipe: Recipe, *folders: Path) -> Path:
-    """Return the file that `start` of a recipe means: of several with one name, that of the recipe's noise."""
+    """Return the file that `start` of a recipe means: of several with one name, that of the recipe's noise.
+
+    Raises
+    ------
+    BenchError
+        If there are no such weights, or several and none for the noise.
+    """
     if recipe.start.endswith(".safetensors"):
         path = typed_path(recipe.start)
         file_there(f"START={recipe.start}", path, "weights of make train")

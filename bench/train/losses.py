@@ -1,4 +1,4 @@
-"""Losses of training."""
+"""Losses of training: of the denoised and the clean batch, both (B, C, H, W), a tensor of one number."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING

@@ -54,7 +54,7 @@ def held_out_psnr(
 
 
 def fitting(network: "nn.Module", image: "Tensor") -> tuple[int, int]:
-    """Return the largest height and width of an image that a network takes."""
+    """Return the largest height and width of an image (..., H, W) that a network takes."""
     multiple = int(getattr(network, "size_multiple", 1))
     height, width = image.shape[-2:]
     return height - height % multiple, width - width % multiple

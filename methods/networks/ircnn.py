@@ -48,7 +48,13 @@ class IRCNN(nn.Module):
         return denoised
 
     def index(self, sigma: float | None) -> int:
-        """Return the place in `nets` of the network for a sigma on the unit scale."""
+        """Return the place in `nets` of the network for a sigma on the unit scale.
+
+        Raises
+        ------
+        ValueError
+            If `sigma` is None and there are several networks.
+        """
         if len(self.nets) == 1:
             return 0
         if sigma is None:

@@ -35,7 +35,7 @@ class LaplacianPyramid(nn.Module):
         return [*levels, image]
 
     def inverse(self, levels: Sequence[Tensor]) -> Tensor:
-        """Put levels together; of unchanged ones the image itself."""
+        """Put levels together, as `forward` splits (B, C, H, W) into; of unchanged ones the image itself."""
         image = levels[-1]
         for level in reversed(levels[:-1]):
             image = self.up(image) + level
@@ -67,7 +67,7 @@ class GaussianPyramid(nn.Module):
         return levels
 
     def inverse(self, levels: Sequence[Tensor]) -> Tensor:
-        """Average the levels."""
+        """Average the levels that `forward` gives, each enlarged to (B, C, H, W)."""
         image = levels[-1] / self.levels
         for level in reversed(levels[:-1]):
             image = self.up(image) + level / self.levels

@@ -132,7 +132,13 @@ class WaveletUNet(nn.Module):
 
 
 def kernels(order: str) -> Tensor:
-    """Return the four 2x2 kernels (4, 1, 2, 2) of an order of the wavelet channels, each of norm 1."""
+    """Return the four 2x2 kernels (4, 1, 2, 2) of an order of the wavelet channels, each of norm 1.
+
+    Raises
+    ------
+    ValueError
+        If there is no such order.
+    """
     if order not in _SIGNS:
         raise ValueError(f"order of wavelet channels {order!r}; expected one of {', '.join(_SIGNS)}")
     return torch.tensor(_SIGNS[order])[:, None] / 2

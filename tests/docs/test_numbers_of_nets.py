@@ -36,7 +36,7 @@ def test_weights_of_our_own_have_what_was_measured():
     both = (("bsd68", 25), ("set12", 25))
     for beginning, table, net, cells in (
         ("`dncnn@own-fast`", "gpu-dncnn-fast-25", "dncnn@own-fast-25", both),
-        ("the same at sigma 50", "gpu-dncnn-fast-50", "dncnn@own-fast-50", (("bsd68", 50), ("set12", 50))),
+        ("`dncnn@own-fast` for sigma 50", "gpu-dncnn-fast-50", "dncnn@own-fast-50", (("bsd68", 50), ("set12", 50))),
         ("`dncnn@own-fast-muon`", "gpu-dncnn-fast-muon-25", "dncnn@own-fast-muon-25", both),
         (
             "`dncnn-b@own-fast`",

@@ -3,7 +3,10 @@
 import doctest
 import hashlib
 import importlib.util
+import json
 import re
+import shutil
+import subprocess
 from types import SimpleNamespace
 
 import pytest
@@ -160,3 +163,50 @@ def test_the_site_asks_nothing_of_the_network():
         assert pages.on_post_page(script, page, None) == f'<script src="{path}/iframe-worker.js"></script>'
     (said,) = re.findall(r"sha256 (\w+)", (ROOT / "docs" / "vendor" / "README.txt").read_text())
     assert hashlib.sha256((ROOT / "docs" / "vendor" / "iframe-worker.js").read_bytes()).hexdigest() == said
+
+
+def test_a_click_sorts_a_table_by_what_stands_in_a_column(tmp_path):
+    """The script of the site, in Node with a table that has what it asks of one."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed")
+    cells = [
+        ["BM3D", "27.77"],
+        ["DnCNN", "**1,029.01**, 3"],
+        ["mean", "-"],
+        ["NLM", "−3"],
+        ["a2", "5"],
+        ["a10", "28.8 dB"],
+    ]
+    stage = tmp_path / "stage.js"
+    stage.write_text(
+        f"""
+        const made = (text) => ({{ textContent: text }});
+        const rows = {json.dumps(cells)}.map((texts) => ({{ cells: texts.map((t) => made(t.replaceAll("*", ""))) }}));
+        const body = {{ rows, append: (...all) => {{ body.rows = all; }} }};
+        const heads = ["method", "PSNR"].map((text) => ({{
+          ...made(text), on: {{}}, classList: {{ add() {{}} }}, sorted: null,
+          getAttribute() {{ return this.sorted; }}, setAttribute(_, how) {{ this.sorted = how; }},
+          removeAttribute() {{ this.sorted = null; }}, addEventListener(kind, act) {{ this.on[kind] = act; }},
+        }}));
+        const row = {{ cells: heads }};
+        for (const head of heads) head.parentElement = row;
+        const table = {{ tBodies: [body], tHead: {{ rows: [row] }} }};
+        let start;
+        globalThis.document = {{ addEventListener: (_, act) => (start = act), querySelectorAll: () => [table] }};
+        {(ROOT / "docs" / "sort.js").read_text(encoding="utf-8")}
+        start();
+        const first = () => body.rows.map((one) => one.cells[0].textContent);
+        const seen = [];
+        for (const column of [1, 1, 0]) {{
+          heads[column].on.click();
+          seen.push([first(), heads.map((head) => head.sorted)]);
+        }}
+        console.log(JSON.stringify(seen));
+        """,
+        encoding="utf-8",
+    )
+    down, up, names = json.loads(subprocess.run([node, stage], capture_output=True, check=True, text=True).stdout)
+    assert down == [["DnCNN", "a10", "BM3D", "a2", "NLM", "mean"], [None, "descending"]]
+    assert up == [["NLM", "a2", "BM3D", "a10", "DnCNN", "mean"], [None, "ascending"]]
+    assert names == [["a2", "a10", "BM3D", "DnCNN", "mean", "NLM"], ["ascending", None]]

@@ -72,7 +72,7 @@ def export(network: nn.Module, channels: int, sigma: float | None) -> Callable[[
 
 
 def spread(start: Callable[[int], OneImage], threads: int) -> Callable[[Tensor, float | None], Tensor]:
-    """Run the images of a batch side by side, each on its share of the cores.
+    """Return what runs the images of a batch (B, C, H, W), 1.0 = white, side by side, each on its share of the cores.
 
     An image a core keeps the cores busier than several cores an image.
 

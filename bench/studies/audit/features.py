@@ -158,6 +158,7 @@ def describe(gray: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def mirrored(points: np.ndarray, descriptors: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the keypoints that the image would have if it were mirrored left to right.
 
+    Points (K, 4) and descriptors (K, 128) as of `Gallery`; `width` is that of the image, in pixels.
     A descriptor is a grid of 4 rows, 4 columns and 8 directions, laid along the keypoint's own direction: a mirror
     turns the order of the rows round, and every direction with them.
     """

@@ -40,12 +40,12 @@ def apply(transform: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def mirror(width: int) -> np.ndarray:
-    """Return the mirror left to right of an image of some width."""
+    """Return the mirror left to right, 2x3, of an image of some width in pixels."""
     return np.array([[-1.0, 0, width - 1], [0, 1, 0]])
 
 
 def oriented(image: np.ndarray, orientation: int) -> np.ndarray:
-    """Return one of the eight mirror images and quarter turns of an image; 0 is the image itself."""
+    """Return one of the eight mirror images and quarter turns, 0 to 7, of an image (H, W, ...); 0 is the image."""
     return np.rot90(image[:, ::-1] if orientation >= 4 else image, orientation % 4)
 
 

@@ -24,7 +24,7 @@ def equal(one: np.ndarray, other: np.ndarray, inside: np.ndarray) -> np.ndarray:
 
 
 def is_drawing(image: np.ndarray) -> bool:
-    """Whether most 8x8 windows of an image that have texture are made of few gray levels, as those of drawings are."""
+    """Whether most textured 8x8 windows of an image (H, W), 0-255, have few gray levels, as those of drawings do."""
     if min(image.shape) < 8:
         return False
     rows, columns = (np.unique(np.linspace(0, length - 8, int(_WINDOWS**0.5)).astype(int)) for length in image.shape)

@@ -246,7 +246,13 @@ def _is_cuda(device: Any) -> bool:
 
 
 def cuda_device(device: Any) -> Any:
-    """Return the pretended device that is meant; None: another one."""
+    """Return the pretended device that is meant; None: another one.
+
+    Raises
+    ------
+    RuntimeError
+        If there are fewer pretended devices; CUDA itself says it so.
+    """
     import torch
 
     if not _is_cuda(device):

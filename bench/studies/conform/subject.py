@@ -53,7 +53,13 @@ class Subject:
 
 
 def cells_to_check(method: str, weights: str) -> dict[str, Cell]:
-    """Plan a cell for each colour, at a sigma that the method was trained for."""
+    """Plan a cell for each colour, at a sigma that the method was trained for.
+
+    Raises
+    ------
+    BenchError
+        If the method takes neither gray nor colour images at any of `SIGMAS`: the first reason.
+    """
     import datasets
 
     cells: dict[str, Cell] = {}

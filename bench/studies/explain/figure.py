@@ -21,7 +21,13 @@ HEAD, AROUND = 0.2, 0.5
 
 
 def save(explanations: "Sequence[Explanation]", path: Path) -> None:
-    """Draw explanations of the same image and pixels at several noise levels, and save them as PNG and PDF."""
+    """Draw explanations of the same image and pixels at several noise levels, and save them as PNG and PDF.
+
+    Raises
+    ------
+    BenchError
+        If they cannot be written.
+    """
     import matplotlib.pyplot as plt
 
     first = explanations[0]

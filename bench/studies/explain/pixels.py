@@ -56,6 +56,11 @@ class Window:
 def read_pixels(text: str) -> tuple[tuple[int, int], ...]:
     """Read ``y,x;y,x``, row and column from 0.
 
+    Raises
+    ------
+    BenchError
+        If a piece is not two whole numbers.
+
     Examples
     --------
     >>> read_pixels("12,30; 7,8")

@@ -27,7 +27,13 @@ _CONVERTERS = ("litert_torch", "ai_edge_torch")
 def write_onnx(
     network: "nn.Module", channels: int, sigma: float | None, path: Path, multiple: int, precision: str, *, given: bool
 ) -> "Run":
-    """Write an ONNX file, and return what runs it on an image (H, W, C)."""
+    """Write an ONNX file, and return what runs it on an image (H, W, C).
+
+    Raises
+    ------
+    BenchError
+        If PyTorch cannot write it, or onnxruntime not read it.
+    """
     import onnxruntime
     import torch
 
@@ -62,7 +68,13 @@ def write_onnx(
 
 
 def write_tflite(network: "nn.Module", image: "np.ndarray", sigma: float | None, path: Path) -> "Run":
-    """Write a TensorFlow Lite file for images of one size, and return what runs it on an image (H, W, C)."""
+    """Write a TensorFlow Lite file for images of one size, and return what runs it on an image (H, W, C).
+
+    Raises
+    ------
+    BenchError
+        If the converter is not installed, or cannot write it.
+    """
     import numpy as np
     import torch
 

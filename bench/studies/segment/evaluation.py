@@ -101,7 +101,7 @@ def intersection_over_union(counts: "Tensor") -> "Tensor":
 
 
 def mean_iou(counts: "Tensor") -> float:
-    """Return the mean over the classes that are there or predicted, 0 to 1; NaN where there is none."""
+    """Return the mean IoU of `confusion` over the classes that are there or predicted, 0 to 1; NaN where none is."""
     return float(intersection_over_union(counts).nanmean())
 
 
@@ -168,6 +168,11 @@ def version(name: str, cell: Cell, picture: Picture, denoised: bytes | None = No
         `NOISY`, as the protocol draws it; `CLEAN`; else the image is `denoised`.
     denoised : bytes, optional
         Pixels, as a record holds them.
+
+    Raises
+    ------
+    BenchError
+        If there is no clean image, and `name` needs it.
     """
     import numpy as np
 
@@ -182,7 +187,7 @@ def version(name: str, cell: Cell, picture: Picture, denoised: bytes | None = No
 
 @exact()
 def segmented(segmenter: "nn.Module", image: "np.ndarray", device: str = "cpu") -> "Tensor":
-    """Return the class of each pixel (H, W) of an image (H, W, C), 1.0 = white, in main memory."""
+    """Return the class of each pixel, int64 (H, W) in main memory, of an image (H, W, 1 or 3), 1.0 = white."""
     import torch
 
     tensor = torch.from_numpy(image).permute(2, 0, 1)[None]

@@ -138,7 +138,13 @@ def printable(rows: Sequence[Row], seeds: Sequence[Row] = ()) -> str:
 
 
 def median_image(scores: Sequence[Scores]) -> str:
-    """Return the image where the first method gains as much mean IoU over noisy as on most: the lower median."""
+    """Return the image where the first method gains as much mean IoU over noisy as on most: the lower median.
+
+    Raises
+    ------
+    BenchError
+        If no pixel of any image has a class.
+    """
     first, noisy = scores[1], scores[0]
     gains = {name: mean_iou(first.counts[name]) - mean_iou(noisy.counts[name]) for name in noisy.counts}
     known = sorted((name for name, gain in gains.items() if gain == gain), key=gains.__getitem__)

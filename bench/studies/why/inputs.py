@@ -138,6 +138,11 @@ def trials(cell: Cell, choices: Choices, held: "list[Picture] | None" = None) ->
         Of which those before the method count.
     held : list of Picture, optional
         Pictures of the dataset that are at hand; not given: all of it, read one after another.
+
+    Raises
+    ------
+    BenchError
+        If another copy of the images that is chosen has not as many.
     """
     images, names, going = source(cell, choices), cell.dataset.image_names(), _Ongoing()
     if len(images.images) != len(names):

@@ -138,7 +138,10 @@ def with_patches_of(images: TrainingImages, side: int) -> TrainingImages:
 
 
 def segmenting(void: int) -> "Criterion":
-    """Return the loss of the segmentation network on clean images: cross-entropy, without pixels labelled `void`."""
+    """Return the loss of the segmentation network on clean images: cross-entropy, without pixels labelled `void`.
+
+    Batches are (B, 4, H, W): RGB, 1.0 = white, and the label map.
+    """
     from methods.networks.segmentation import segmentation_loss
 
     def criterion(network: "nn.Module", clean: "Tensor", noisy: "Tensor", step: int = 0) -> "Tensor":
@@ -155,7 +158,8 @@ def coupled(segmenter: "nn.Module", weight: float, void: int) -> "Criterion":
     Liu et al. 2018, Section 3.2. The segmentation network is frozen, and stays in evaluation mode: the gradient goes on
     through it to the denoiser, which alone is trained. Their lambda is 0.5 in the paper, and 0.0198 by the authors'
     `train_seg.prototxt`: cross-entropy + 5e-9 x the sum of squares on the 0-255 scale over twice the batch, for crops
-    of 322x322 pixels. Pixels labelled `void` have no class.
+    of 322x322 pixels. Pixels labelled `void` have no class. Batches are (B, 4, H, W): RGB, 1.0 = white, and
+    the label map.
     """
     from torch.nn import functional
 
