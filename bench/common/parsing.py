@@ -107,7 +107,8 @@ def name_and_options(spec: str) -> tuple[str, dict[str, str]]:
         key, equals, value = part.partition("=")
         if not equals or not key or not value:
             raise BenchError(f"option {part!r} of {spec!r}: expected key=value, for example bm3d:profile=np")
-        options[key.strip()] = value.strip()
+        if options.setdefault(key.strip(), value.strip()) != value.strip():
+            raise BenchError(f"option {key.strip()} of {spec!r} is given twice; expected one value")
     return name, options
 
 

@@ -37,7 +37,7 @@ def read_overrides(text: str) -> dict[str, Any]:
     Raises
     ------
     BenchError
-        If a piece is no ``name=VALUE``.
+        If a piece is no ``name=VALUE``, or a name comes twice.
 
     Examples
     --------
@@ -49,6 +49,8 @@ def read_overrides(text: str) -> dict[str, Any]:
         raise BenchError(f"CHANGE={text}: nothing can be made of {unread}; brackets and quotation marks come in pairs")
     for piece in _ASSIGNMENT.findall(text):
         name, _, value = piece.partition("=")
+        if name in values:
+            raise BenchError(f"CHANGE={text}: {name} is given twice; expected one value")
         if not name or not value:
             raise BenchError(
                 f"CHANGE={text}: {piece!r} is no name=VALUE; expected for example steps=2000 features=[16,24] loss=l1"

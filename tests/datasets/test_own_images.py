@@ -30,6 +30,30 @@ def save(path, pixels, **how):
     return path
 
 
+def test_what_is_no_picture_of_these_formats_starts_no_program(tmp_path, monkeypatch):
+    from PIL import EpsImagePlugin
+
+    program = tmp_path / "gs"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(EpsImagePlugin, "gs_binary", str(program))
+    page = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 48 48\n%%EndComments\nshowpage\n"
+    folder = tmp_path / "images"
+    save(folder / "good.png", GRAY)
+    for name in ("a.png", "b.tif", "c.jpg"):
+        (folder / name).write_bytes(page)
+    with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
+        archive.writestr("d.png", page)
+        archive.write(folder / "good.png", "good.png")
+    for path, names in ((folder, "abc"), (tmp_path / "images.zip", "d")):
+        dataset = from_path(path)
+        for image in dataset.images:
+            if image.name in names:
+                with pytest.raises(ValueError, match=rf"{image.name}\.\w+: it is EPS; expected PNG, TIFF, BMP or JPEG"):
+                    list(pictures(dataset, (image.name,)))
+    assert not (tmp_path / "ran").exists()
+
+
 def clean(dataset):
     return [picture.clean for picture in pictures(dataset)]
 

@@ -23,6 +23,8 @@ def test_options_need_key_and_value():
     assert name_and_options("bm3d") == ("bm3d", {})
     with pytest.raises(BenchError, match=r"'fast'.*key=value"):
         name_and_options("bm3d:fast")
+    with pytest.raises(BenchError, match=r"option size of 'median:size=3,size=5' is given twice"):
+        name_and_options("median:size=3,size=5")
 
 
 def test_unknown_names_the_nearest():

@@ -89,6 +89,7 @@ def test_a_seed_gives_another_net():
         ("dncnn", "align=1e9", r"align is 1e\+09; expected a number up to 64"),
         ("dncnn", "batch=1e8", r"batch is 1e\+08; expected a number up to 65536"),
         ("dncnn", "depth=1e9", "depth is 1000000000; expected a whole number from 1 to 4096"),
+        ("dncnn", "steps=2000,batch=2 steps=3", "steps is given twice; expected one value"),
         ("dncnn", "[[[[[", r"nothing can be made of \[\[\[\[\[; brackets and quotation marks come in pairs"),
         ("dncnn", "steps=9 loss='l1", "nothing can be made of '; brackets"),
         ("dncnn", "patch=0", "patch is 0; expected a number from 1 up"),
