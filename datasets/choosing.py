@@ -1,4 +1,7 @@
-"""A part of a dataset, by the names or the places of its images: `set12:01,02`, `bsd68:0-9`, `photos:holiday/*`."""
+"""A part of a dataset, by the names or the places of its images: `set12:01,02`, `bsd68:0-9`, `photos:holiday/*`.
+
+The names that tables print are names too: `cc15:CC01`, `set12:Barbara`.
+"""
 
 import difflib
 import fnmatch
@@ -33,8 +36,8 @@ def chosen(dataset: Dataset, words: str) -> Dataset:
     dataset : Dataset
         The whole.
     words : str
-        A comma list: names of images; patterns of names; ranges from one to another, both included. A number that no
-        image is named by, whatever zeros stand before it, is a place, counted from 0.
+        A comma list: names of images, or those that tables print; patterns of names; ranges from one to another, both
+        included. A number that no image is named by, whatever zeros stand before it, is a place, counted from 0.
 
     Raises
     ------
@@ -91,21 +94,27 @@ def _middle(image: "np.ndarray", side: int, before: "Callable[[np.ndarray], np.n
 
 def _places(dataset: Dataset, names: Sequence[str], word: str) -> Iterator[int]:
     """Yield the places of the images that a word means."""
-    single = _place(names, word)
+    printed = [name.lower() for name in dataset.printed]
+
+    def own(name: str) -> str:
+        return names[printed.index(name.lower())] if name not in names and name.lower() in printed else name
+
+    single = _place(names, own(word))
     if single is not None:
         yield single
         return
     if set(word) & set("*?["):
-        yield from (place for place, name in enumerate(names) if fnmatch.fnmatchcase(name, word))
-        if not fnmatch.filter(names, word):
+        known = names if fnmatch.filter(names, word) else dataset.printed
+        yield from (place for place, name in enumerate(known) if fnmatch.fnmatchcase(name, word))
+        if not fnmatch.filter(known, word):
             raise ValueError(f"DATA={dataset.name}:{word}: no image matches; there are {_some(names)}")
         return
     for cut in (place for place, sign in enumerate(word) if sign == "-"):
-        ends = _ends(names, word[:cut].strip(), word[cut + 1 :].strip())
+        ends = _ends(names, own(word[:cut].strip()), own(word[cut + 1 :].strip()))
         if ends and ends[0] <= ends[1]:
             yield from range(ends[0], ends[1] + 1)
             return
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word, [*names, *dataset.printed], n=1, cutoff=0.6)
     hint = f"did you mean {near[0]}?" if near else f"there are {_some(names)}, or places 0 to {len(names) - 1}"
     raise ValueError(f"DATA={dataset.name}:{word}: no such image; {hint}")
 

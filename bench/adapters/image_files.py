@@ -69,7 +69,7 @@ def read(path: Path, shape: tuple[int, ...], white: float = 1.0) -> np.ndarray:
     Raises
     ------
     ValueError
-        If the file cannot be read, or holds another shape or no real numbers.
+        If the file cannot be read, or holds another shape, no real numbers, or whole ones of no type that says white.
     """
     try:
         array = _array(path, shape)
@@ -77,6 +77,11 @@ def read(path: Path, shape: tuple[int, ...], white: float = 1.0) -> np.ndarray:
         raise ValueError(f"wrote a {path.suffix[1:]} file that cannot be read ({_short(error, path)})") from None
     if array.shape != shape and not (shape[2] == 1 and array.shape == shape[:2]):
         raise ValueError(f"wrote an image of shape {array.shape}; expected {shape}")
+    if array.dtype.kind == "u" and array.dtype.itemsize > 2:
+        raise ValueError(
+            f"wrote numbers of type {array.dtype}, up to {array.max()}, which says no white; "
+            f"expected uint8 (255 = white), uint16 (65535 = white) or float32 ({white:g} = white)"
+        )
     if array.dtype.kind == "u":
         return (array.reshape(shape) / np.iinfo(array.dtype).max).astype(np.float32)
     if array.dtype.kind not in "fi":

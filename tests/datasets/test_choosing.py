@@ -43,13 +43,26 @@ def test_places_where_names_are_no_numbers():
     assert known_dataset("sidd-valid:0-1").image_names() == ["001-01", "001-02"]  # images made when asked for
 
 
+def test_images_by_the_names_that_tables_print():
+    """CC01 of the CC15 table is the first Canon photograph; image 09 of Set12 is Barbara."""
+    first = "5dmark3_iso3200_1"
+    for word in ("CC01", "cc01", first, "0"):
+        part = known_dataset(f"cc15:{word}")
+        assert (part.name, part.image_names(), part.printed) == (f"cc15:{first}", [first], ("CC01",))
+    assert known_dataset("cc15:CC13-CC15,CC01").printed == ("CC01", "CC13", "CC14", "CC15")
+    assert known_dataset("cc15:CC0*").image_names() == available()["cc15"].image_names()[:9]
+    assert known_dataset("set12:Barbara,1").image_names() == ["01", "09"]
+    assert dataset_words("cc15:CC01,CC02,set12:barbara") == ["cc15:CC01,CC02", "set12:barbara"]
+
+
 @pytest.mark.parametrize(
     ("word", "message"),
     [
+        ("cc15:CC77", "did you mean CC07"),
         ("set12:13", "set12:13: no such image; there are 01, 02, 03, ... 12, or places 0 to 11"),
         ("set12:", "expected names of images, as set12:01"),
         ("set12:03-01", "set12:03-01: no such image"),
-        ("set12:x*", "no image matches"),
+        ("set12:x*", "no image matches; there are 01"),
         ("builtin:camra", "did you mean camera"),
     ],
 )

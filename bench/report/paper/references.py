@@ -7,7 +7,10 @@ from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 
+import methods
 from bench.common.latex import latex_breakable
+from bench.judge.ledger import Published
+from bench.report.columns import Entry
 from bench.report.leaderboard import Leaderboard
 from bench.store.records import distinct_slug
 from bench.store.results import Result
@@ -48,6 +51,8 @@ def references(boards: Sequence[Leaderboard]) -> list[Reference]:
     """Return the entries of all that leaderboards name, each once, in the order of their keys."""
     results = [row.result for board in boards for row in board.entries]
     found = [one for result in results for one in (*of_method(result), *of_dataset(result))]
+    rows = [row for board in boards for row in board.entries]
+    found += [one for row in rows for published in others_held_to(row) for one in of_published(published)]
     found += [one for what in (BENCHMARK, SSIM, WILCOXON, HOLM) for one in of(what)]
     return sorted({one.key: one for one in found}.values(), key=lambda one: one.key)
 
@@ -79,6 +84,27 @@ def method_references(name: str, paper: str) -> tuple[Reference, ...]:
     known = [one for one in listed() if _is_in(paper, one.addresses)]
     known += [one for one in of(f"method {name.partition('@')[0]}") if one not in known]
     return tuple(known or _made(name, paper))
+
+
+def others_held_to(row: Entry) -> list[Published]:
+    """Return the published numbers that a result is held against and that are of a method of another name.
+
+    A person's own method has such by AS or `PUBLISHED`, and a net whose weights are not those of the paper. Claims are
+    none of them. Names are alike where their letters and digits are: DnCNN-S is the DnCNN S of the ledger.
+    """
+
+    def letters(name: str) -> str:
+        return re.sub(r"[^a-z0-9]", "", name.lower())
+
+    held = [verdict.published for verdict in row.verdicts.values() if not verdict.is_of_a_claim]
+    return [one for one in held if letters(one.method + one.variant) != letters(row.result.label)]
+
+
+def of_published(published: Published) -> tuple[Reference, ...]:
+    """Return the entries of the registered method that a published number is of; none where there is no such method."""
+    name = (published.method, published.variant)
+    known = (one for one in methods.available().values() if any(net.published == name for net in one.nets))
+    return next((method_references(one.name, one.paper) for one in known), ())
 
 
 def of_dataset(result: Result) -> tuple[Reference, ...]:

@@ -8,10 +8,11 @@ from statistics import fmean
 from bench.common.latex import LONGEST, latex_breakable, latex_escaped
 from bench.degradation import PAIRS
 from bench.judge.footnotes import averaged
+from bench.judge.ledger import Published
 from bench.judge.paired import LEVEL
 from bench.report.columns import Entry
 from bench.report.leaderboard import Leaderboard
-from bench.report.paper.references import cited, of_method
+from bench.report.paper.references import cited, of_method, of_published, others_held_to
 from bench.report.ranking import Mark, marks
 from bench.score.metrics import shown
 from bench.store.records import slug
@@ -47,7 +48,8 @@ def tables(boards: Sequence[Leaderboard], metrics: Sequence[str] = ("psnr",)) ->
     """Return LaTeX tables by name: one for each protocol, kind of noise and gray or colour; wide ones are split.
 
     Best and second are marked as in `bench.report.ranking`. A row of published numbers follows a method that has some
-    under comparable rules. Images without a reference have no table.
+    under comparable rules; it names whose they are where that is no method of this name, as a person's own held against
+    DnCNN. Images without a reference have no table.
 
     Parameters
     ----------
@@ -119,8 +121,11 @@ def _column_width(board: Leaderboard, metrics: Sequence[str]) -> float:
 
 
 def _label_width(row: Entry) -> float:
-    """Return the points of a method's name, its citation, and the signs of published rows."""
-    return (len(row.result.label) + 5 * len(of_method(row.result))) * _LETTER + _GAP
+    """Return the points of a method's name and citation, or of whose the published numbers below are."""
+    longest = len(row.result.label) + 5 * len(of_method(row.result))
+    for one in others_held_to(row):
+        longest = max(longest, len(f"{_name(one)}, published") + 5 * len(of_published(one)) + 3)
+    return longest * _LETTER + _GAP
 
 
 def _table(layout: _Layout, group: Sequence[Leaderboard], metrics: Sequence[str], name: str, *, continued: bool) -> str:
@@ -136,6 +141,7 @@ def _table(layout: _Layout, group: Sequence[Leaderboard], metrics: Sequence[str]
             *(f"% Note: {line}" for line in _remarks(boards)),
             rf"\begin{{table{star}}}[t]",
             r"\centering",
+            r"\setlength{\belowcaptionskip}{4pt}",  # article has none over a table
             rf"\caption{{{_caption(boards, metrics, body, continued=continued)}}}",
             rf"\label{{tab:{name}}}",
             r"\footnotesize",
@@ -204,7 +210,16 @@ def _rows(
     yield f"{name} & {' & '.join(cells)} \\\\"
     printed = [_published(row, metrics) if row else "" for row in there]
     if any(printed):
-        yield rf"\quad published$^{{\dagger}}$ & {' & '.join(text or '--' for text in printed)} \\"
+        others = [one for row, text in zip(there, printed, strict=True) if row and text for one in others_held_to(row)]
+        names = "/".join(dict.fromkeys(map(_name, others)))
+        keys = cited(list(dict.fromkeys(entry for one in others for entry in of_published(one))))
+        width = layout.methods - 2 * _GAP
+        words = _wrapped(f"{names}, published", width, r"\raggedright", keys) if names else "published"
+        yield rf"\quad {words}$^{{\dagger}}$ & {' & '.join(text or '--' for text in printed)} \\"
+
+
+def _name(published: Published) -> str:
+    return f"{published.method} {published.variant}".strip()
 
 
 def _cell(row: Entry, marked: dict[str, Mapping[str, Mark]], metrics: Sequence[str]) -> str:

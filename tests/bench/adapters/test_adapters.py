@@ -464,6 +464,10 @@ def test_a_gray_image_may_come_back_flat_and_in_16_bit(tmp_path):
         ("np.save(sys.argv[2], np.load(sys.argv[1])[1:])", r"wrote an image of shape \(19, 31, 1\); expected"),
         ("np.save(sys.argv[2], np.load(sys.argv[1]) * np.nan)", "wrote NaN or infinite values"),
         ("np.save(sys.argv[2], np.load(sys.argv[1]) * 1j)", "numbers of type complex64; expected real"),
+        (
+            "np.save(sys.argv[2], np.full_like(np.load(sys.argv[1]), 200, np.uint32))",
+            r"wrote numbers of type uint32, up to 200, which says no white; expected uint8 \(255 = white\)",
+        ),
         ("open(sys.argv[2], 'w').write('x')", "wrote a npy file that cannot be read"),
         ("np.save(sys.argv[2], np.array([{}]), allow_pickle=True)", "cannot be read .*allow_pickle=False"),
         ("import os\nos.kill(os.getpid(), 9)", "was ended by signal 9"),

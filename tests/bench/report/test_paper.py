@@ -14,7 +14,7 @@ from bench.judge.claims import claimed
 from bench.judge.ledger import ledger
 from bench.plan.protocol import PROTOCOLS
 from bench.report.leaderboard import leaderboards
-from bench.report.paper import paragraph, tables
+from bench.report.paper import paragraph, references, tables
 from bench.report.paper.files import save, texts
 from bench.store.records import Record
 from bench.store.results import Result
@@ -125,6 +125,16 @@ def test_published_numbers_stand_under_what_was_measured_where_they_are_comparab
     of_a_claim = result("mine", claims=[dict.fromkeys(ledger()[0].__dict__, "") | claim], **own)
     assert claimed(of_a_claim, "psnr")
     assert "dagger" not in tables.to_latex(leaderboards([of_a_claim]))
+
+
+def test_published_numbers_of_another_method_say_whose_they_are():
+    """A person's own net that is held against DnCNN has published nothing."""
+    net = {"published": ["DnCNN", "S"], "trained_on": []}
+    boards = leaderboards([result("mine", net=net, method="mine", paper=""), result("other")])
+    (text,) = tables.tables(boards).values()
+    assert r"DnCNN S, published~\cite{zhang2017dncnn}" in text
+    assert not [row for row in table_rows(text) if row[0].startswith(r"\quad published")]
+    assert "@article{zhang2017dncnn," in references.to_bibtex(boards)
 
 
 def test_what_is_not_comparable_has_tables_of_its_own():
@@ -292,6 +302,7 @@ def test_the_example_compiles(names, hostile, tmp_path):
     net = {"published": ["DnCNN", "S"], "trained_on": []}
     plain = [
         *(result("DnCNN-S", noise=f"gaussian:{sigma}", paper=DNCNN, net=net) for sigma in (15, 25, 50)),
+        *(result("of my own", noise=f"gaussian:{sigma}", net=net, method="mine") for sigma in (15, 25, 50)),
         *(result(f"method {i}", TWELVE + i, name=f"set{n}", title=f"Set {n}") for i in range(3) for n in range(14)),
     ]
     (tmp_path / "figures").mkdir()
