@@ -28,11 +28,16 @@ def _table(path: Path | None) -> Path | None:
 
 def few_enough(context: typer.Context, count: int) -> int:
     """Refuse so many threads or processes that the system ends the program; a cluster has cores of its own."""
+    if context.params.get("engine") != "dask" and count > most_threads():
+        raise typer.BadParameter(f"{count} is too many; expected 0 to {most_threads()}, {MOST_A_CORE} a core")
+    return count
+
+
+def most_threads() -> int:
+    """Return the threads or processes that this machine takes."""
     from bench.common.provenance import cores
 
-    if context.params.get("engine") != "dask" and count > MOST_A_CORE * cores():
-        raise typer.BadParameter(f"{count} is too many; expected 0 to {MOST_A_CORE * cores()}, {MOST_A_CORE} a core")
-    return count
+    return MOST_A_CORE * cores()
 
 
 Method = Annotated[

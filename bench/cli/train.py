@@ -51,6 +51,8 @@ def command(
             raise BenchError(f"RECORD says all of a training; leave out {', '.join(given)}, or train without RECORD")
         recorded = read_record(Path(record or method), name, to)
         recipe, jobs = recorded.recipe, jobs or recorded.threads
+        if jobs > options.most_threads():
+            raise BenchError(f"RECORD={record or method}: has {jobs} threads, too many for this machine; give JOBS")
     else:
         recipe = recipe_for(method, data, noise, " ".join(change or ()), name, start, seed)
     print_outcomes(

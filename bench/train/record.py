@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from bench.common import devices, provenance
@@ -16,7 +17,7 @@ from bench.common.files import sha256
 from bench.common.text_files import DAMAGE, read_text
 from bench.degradation import parse
 from bench.train import distributed
-from bench.train.recipe import Recipe, recipe_from
+from bench.train.recipe import MOST, Recipe, recipe_from
 from bench.train.session import Replay
 from bench.train.trained_network import TrainedNetwork
 from bench.train.weights_file import ADVICE, packed, rounded_weights
@@ -58,8 +59,8 @@ def read_record(path: Path, variant: str = "", to: Path | None = None) -> Record
         content: dict[str, Any] = parsed(read_text(path), by_hand=True)
         recipe = recorded_recipe(content)
         stages = content.get("stages") or [{**content, "name": ""}]
-        replays = {stage["name"]: _replay(stage) for stage in stages}
-        threads = int(content.get("threads", 0))
+        replays = {stage["name"]: _replay(stage, 0 if stage["name"] else recipe.steps) for stage in stages}
+        threads = _whole(content.get("threads", 0), "threads", 0)
         for word, kind in (("data", str), ("versions", dict), ("device", str), ("within", dict)):
             if not isinstance(content.get(word, {} if word == "within" else None), kind):
                 raise TypeError(f"{word} is {str(content.get(word))[:40]!r}")
@@ -90,15 +91,35 @@ def recorded_recipe(record: Mapping[str, Any]) -> Recipe:
     return recipe_from(table.pop("name"), table)
 
 
-def _replay(stage: Mapping[str, Any]) -> Replay:
-    steps = int(stage["steps"])
+def _replay(stage: Mapping[str, Any], planned: int) -> Replay:
+    """Return what the clock decided in a stage; `planned` steps, if not 0, where no budget planned others."""
+    steps = _whole(stage["steps"], "steps", 1)
     # Records did not always have the plan: a budget then counts as planned at the beginning.
-    plan = {int(row[0]): int(row[2]) for row in stage.get("plan", [(0, 0.0, steps)])}
-    return Replay(steps, plan, frozenset(int(row["step"]) for row in stage["history"]))
+    rows = stage.get("plan", [(0, 0.0, steps)])
+    plan = {_whole(row[0], "plan", 0): _whole(row[2], "plan", 1) for row in rows}
+    most = max(plan.values(), default=planned or steps)
+    if steps > most:
+        raise ValueError(f"steps is {steps}, and {most} were planned at most")
+    return Replay(steps, plan, frozenset(_whole(row["step"], "history", 1) for row in stage["history"]))
+
+
+def _whole(number: Any, word: str, least: int) -> int:
+    """Return a whole number of a record; a larger one than a recipe may have would train without end."""
+    if type(number) is not int or not least <= number <= MOST["steps"]:
+        raise ValueError(f"{word} is {str(number)[:40]}; expected a whole number from {least} up")
+    return number
 
 
 def differences(recorded: RecordedTraining, data: str, device: str) -> Iterator[str]:
     """Say, a line each, what is not as it was then, so that bits will differ; `data` is the hash of the images."""
+    return (shorten(line, LONGEST, placeholder=" ...") for line in _differences(recorded, data, device))
+
+
+LONGEST = 400
+"""Letters of a line about a record, which may say anything."""
+
+
+def _differences(recorded: RecordedTraining, data: str, device: str) -> Iterator[str]:
     import torch
 
     then, recipe = recorded.content, recorded.recipe

@@ -136,9 +136,13 @@ def _killed(kind: Killed, runner: Runner, effort: Effort) -> Iterator[Tally]:
     yield tally
 
 
+ENGINES = (("serial", 30, 0.1), ("loky", 6, 0.05))
+"""Those that are interrupted, how often, and their share of the time."""
+
+
 def _interrupted(runner: Runner, images: Path, effort: Effort) -> Iterator[Tally]:
     """Interrupt bench: it is gone in two seconds with its workers, says one line, and what was finished is kept."""
-    for engine, most, share in (("serial", 30, 0.1), ("loky", 6, 0.05)):
+    for engine, most, share in ENGINES:
         for number in (signal.SIGINT, signal.SIGTERM):
             tally = Tally(PART, f"bench, {engine}: {number.name}, then a rerun")
             words = cells.bench(images, f"ENGINE={engine}", f"JOBS={1 + (engine == 'loky')}")

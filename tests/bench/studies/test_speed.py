@@ -6,7 +6,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bench.studies.speed import growth, rows
+from bench.common.errors import BenchError
+from bench.plan.request import Request, plan
+from bench.run.one_cell import run_cell
+from bench.run.settings import Settings
+from bench.studies.speed import growth, rows, study
 
 
 @pytest.mark.parametrize(
@@ -70,3 +74,36 @@ def test_commands_that_are_timed_are_what_they_say(monkeypatch):
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no module resource")
 def test_the_processor_time_of_a_command_is_its_own():
     assert 0.01 < growth._of_command("--help") < 20
+
+
+def test_the_plain_loop_gives_the_scores_of_the_harness(photographs):
+    cell = plan(Request("dncnn@own-small", str(photographs), "25"))[0][0]
+    plain = study.plain_loop(cell, threads=1)
+    record = run_cell(cell, Settings(jobs=1))
+    assert plain == pytest.approx({row["image"]: row["psnr"] for row in record.images}, abs=2e-4)
+
+
+def test_a_forward_pass_is_held_against_plain_pytorch(photographs):
+    (found,) = study.forward("dncnn@own-small", str(photographs))
+    assert found["what"].startswith("forward pass of DnCNN (10 layers of 16) (own small), ")
+    assert found["ratio"] == pytest.approx(found["measured"] / found["reference"], rel=0.02)
+    assert float(found["remark"].rpartition(" ")[2]) < 1e-5
+    with pytest.raises(BenchError, match="unknown method 'nosuch'"):
+        list(study.forward("nosuch", str(photographs)))
+
+
+def test_an_evaluation_is_held_against_the_loop_and_its_own_passes(photographs, monkeypatch):
+    cell = plan(Request("dncnn@own-small", str(photographs), "25"))[0][0]
+    monkeypatch.setattr(study, "_cell", lambda method, data: cell)
+    found = list(study.evaluation("a set", 2, "cpu"))
+    assert [row["aim"] for row in found] == [0.45, 1.05, 1.0, "", 1.05, 1.0]
+    for against_loop, against_passes, memory in (found[:3], found[3:]):
+        assert float(against_loop["remark"].split("at most ")[1].split()[0]) < 2e-4
+        assert against_passes["ratio"] >= 1  # a part of it
+        assert 0.05 < memory["measured"] < 8
+
+
+def test_scores_are_timed_beside_those_of_scikit_image():
+    (found,) = study._scoring(1)
+    assert found["what"].startswith("PSNR, SSIM and MSE of 1 images")
+    assert 0 < found["ratio"] < 1

@@ -97,6 +97,66 @@ def test_a_clock_that_is_set_back_and_damaged_downloads_make_nothing_false(runne
         nothing_wrong(faults.damaged_files(runner, address, checksums, effort))
 
 
+def test_what_lies_in_the_way_is_said_and_a_rerun_heals(runner, whole, effort):
+    words, scores = whole
+    effort.most, effort.seconds = 9, 600.0  # each way once
+    tally = faults.in_the_way(runner, words, scores, effort)
+    nothing_wrong(tally)
+    assert tally.tried == 9
+
+
+def test_a_full_disk_costs_no_record_that_was_whole(runner, whole, effort):
+    words, scores = whole
+    effort.most = 1
+    tally = faults.full_disk(runner, words, scores, effort)
+    if tally is None:
+        pytest.skip("no file system can be mounted here")
+    nothing_wrong(tally)
+
+
+def test_a_fault_that_is_not_said_or_changes_a_score_is_counted(runner, whole):
+    words, scores = whole
+    tally = Tally("faults", "x")
+    assert runner.run(words).status == 0
+    faults._as_should_be({}, scores, runner, tally)
+    assert not tally.found
+    key, rows = next(iter(scores.items()))
+    faults._as_should_be({}, {**scores, key: [{**row, "psnr": 1.0} for row in rows]}, runner, tally)
+    assert dict(tally.found) == {"false": 1}
+    faults._as_should_be({}, {**scores, "gone": rows}, runner, tally)
+    assert dict(tally.found) == {"false": 1, "lost": 1}
+    faults._said(Attempt([], 2, "", "no word of why", 0.1, ran=False), tally)
+    assert tally.found["other"] == 1
+
+
+def test_interrupted_bench_is_gone_and_goes_on(runner, images, effort, monkeypatch):
+    monkeypatch.setattr(kills, "AT_ONCE", 20.0)  # of a machine that does other things too
+    monkeypatch.setattr(kills, "ENGINES", kills.ENGINES[:1])
+    effort.most = 1
+    tallies = list(kills._interrupted(runner, images, effort))
+    nothing_wrong(*tallies)
+    assert [tally.what.split(":")[1].split(",")[0] for tally in tallies] == [" SIGINT", " SIGTERM"]
+
+
+def test_a_program_of_a_shell_that_is_killed_goes_on(runner, images, effort):
+    effort.most = 1
+    nothing_wrong(*kills._started_anew(runner.folder, images, effort))
+
+
+def test_a_few_bad_files_and_words_end_in_a_line(effort):
+    effort.most, effort.seconds = 8, 600.0
+    tallies = list(inputs.inputs(effort))
+    nothing_wrong(*tallies)
+    assert sum(tally.tried for tally in tallies) == 16
+
+
+def test_a_folder_of_records_is_resumed_and_reported(images, effort):
+    effort.most = 6
+    tally = load.many(effort.of("many"), images, effort)
+    nothing_wrong(tally)
+    assert tally.remark.startswith("6 records: bench ")
+
+
 def test_noise_has_the_stored_bits(effort):
     nothing_wrong(determinism.noise(effort))
 

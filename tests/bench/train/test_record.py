@@ -181,6 +181,42 @@ def test_a_record_runs_no_code(word, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("lie", "cause"),
+    [
+        ({"threads": -3}, "threads is -3; expected a whole number from 0 up"),
+        ({"threads": 1.7}, "threads is 1.7; expected"),
+        ({"threads": True}, "threads is True; expected"),
+        ({"threads": 100_000}, "has 100000 threads, too many for this machine; give JOBS"),
+        ({"steps": -5}, "steps is -5; expected a whole number from 1 up"),
+        ({"steps": 10**30}, "steps is 1000000000000000000000000000000; expected"),
+        ({"steps": 10**12}, "steps is 1000000000000, and 2 were planned at most"),
+        ({"plan": [[0, 0.0, -2]]}, "plan is -2; expected"),
+        ({"plan": [[-1, 0.0, 2]]}, "plan is -1; expected"),
+        ({"plan": [[0, 0.0, 10**18]]}, "plan is 1000000000000000000; expected"),
+        ({"plan": [[0]]}, "IndexError"),
+        ({"history": [{"step": 0.5}]}, "history is 0.5; expected"),
+    ],
+)
+def test_numbers_of_a_record_that_none_has_are_refused(lie, cause, crops, built, tmp_path, capsys):
+    built(recipe_for("dncnn", str(crops["gray"]), "25", f"{SMALL},steps=2", "a"))
+    record = tmp_path / "w" / "dncnn@own-a-25.json"
+    assert set(lie) <= set(json.loads(record.read_text()))
+    path = tmp_path / "lie.json"
+    path.write_text(sealed(json.loads(record.read_text()) | lie))
+    assert app.main(["train", f"--record={path}", "--name=b", f"--to={tmp_path / 'to'}", f"--out={tmp_path}"]) == 2
+    error = capsys.readouterr().err
+    assert cause in error
+    assert error.count("\n") == 1
+
+
+def test_what_a_record_says_is_cut(crops, built, tmp_path):
+    record, _ = built(recipe_for("dncnn", str(crops["gray"]), "25", f"{SMALL},steps=2", "a"))
+    path = tmp_path / "long.json"
+    path.write_text(sealed(record | {"data": "x" * 10**6, "versions": {"torch": "y" * 10**6}}))
+    assert [len(line) < 500 for line in differences(read_record(path, "b"), "d", "cpu")][:2] == [True, True]
+
+
+@pytest.mark.parametrize(
     ("words", "cause"),
     [
         (["--record", "{path}"], "would be overwritten; give NAME=again or TO=another/folder"),
