@@ -146,7 +146,8 @@ def train(recipe: Recipe, given: Inputs, session: Session, stage: str = "") -> R
         if validate or now - resumed > CHECKPOINT_EVERY:
             run.seconds += now - resumed
             if distributed.rank() == 0:
-                _look(run, recipe, given.held_out, validation if validate else None, session, last=bool(stop))
+                room = 0.0 if stop else session.budget - (now - started) if session.budget else math.inf
+                _look(run, recipe, given.held_out, validation if validate else None, session, room)
             if validate:
                 run.looked = run.step
                 run.losses.clear()
@@ -276,10 +277,12 @@ def _look(
     held_out: "Sequence[Pair]",
     validation: Validation | None,
     session: Session,
-    *,
-    last: bool,
+    room: float,
 ) -> None:
-    """Say how a run goes, and stop one that has diverged; with a validation, keep the weights that are the best."""
+    """Say how a run goes, and stop one that has diverged; with a validation, keep the weights that are the best.
+
+    `room` is what is left of a budget, in seconds: before the steps are planned by it, it says how many they may be.
+    """
     import torch
 
     loss = float(torch.stack(run.losses).mean())
@@ -293,8 +296,10 @@ def _look(
         run.history.append({"step": run.step, "loss": loss, "psnr": score, "seconds": run.seconds})
     score = run.history[-1]["psnr"] if run.history else math.nan
     speed = run.step * recipe.batch / run.seconds if run.seconds else math.nan
-    left = 0.0 if last else (run.steps - run.step) * run.seconds / run.step
-    session.report(Progress(run.step, run.steps, loss, score, speed, run.seconds, left))
+    each = run.seconds / run.step
+    left = max(0.0, min((run.steps - run.step) * each, room))
+    steps = min(run.steps, run.step + math.ceil(left / each)) if each else run.steps
+    session.report(Progress(run.step, steps, loss, score, speed, run.seconds, left))
 
 
 def validation_psnr(run: Run, held_out: "Sequence[Pair]") -> float:

@@ -204,4 +204,5 @@ def _heading(recipe: Recipe, recorded: RecordedTraining | None, budget: float) -
 
 
 def _size(weights: Path) -> str:
-    return f"{weights} ({weights.stat().st_size / 1e6:.1f} MB)"
+    size = weights.stat().st_size
+    return f"{weights} ({f'{size / 1e6:.1f} MB' if size >= 1e6 else f'{size / 1e3:.0f} kB'})"

@@ -68,8 +68,14 @@ def cited(found: Sequence[Reference]) -> str:
 
 
 def of_method(result: Result) -> tuple[Reference, ...]:
-    """Return the entries of the method of a result; one made of its `paper` where the bibliography has none."""
-    return method_references(str(result.about.get("method", "")), str(result.about.get("paper", "")))
+    """Return the entries of the method of a result; one made of its `paper` where the bibliography has none.
+
+    None of a person's own method, whose `paper` is the path or the command that it was given by.
+    """
+    paper = str(result.about.get("paper", ""))
+    if (result.about.get("own") or {}).get("method") and not _ADDRESS.search(paper):
+        return ()
+    return method_references(str(result.about.get("method", "")), paper)
 
 
 @cache

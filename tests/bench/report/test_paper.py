@@ -137,6 +137,16 @@ def test_published_numbers_of_another_method_say_whose_they_are():
     assert "@article{zhang2017dncnn," in references.to_bibtex(boards)
 
 
+def test_a_person_s_own_file_is_not_cited():
+    """Its `paper` is a path of that person's disk; nor is a file that is named as a method of the bibliography is."""
+    own = {"code": "f4e0", "method": "//home/me/bm3d.py", "command": "", "dataset": ""}
+    boards = leaderboards([result("mine", method="bm3d", paper="/home/me/bm3d.py", own=own)])
+    (text,) = tables.tables(boards).values()
+    assert "cite" not in text
+    assert "/home/me" not in references.to_bibtex(boards)
+    assert references.of_method(result("mine", method="bm3d", paper="/home/me/bm3d.py", own=own)) == ()
+
+
 def test_what_is_not_comparable_has_tables_of_its_own():
     gray = result("a")
     rgb = {"dataset": gray.about["dataset"] | {"name": "cbsd68", "colour": "rgb"}}

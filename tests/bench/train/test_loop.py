@@ -204,6 +204,17 @@ def test_a_budget_ends_in_time_with_the_best_weights(tmp_path, stock, held):
     assert [late.rate_at(s) for s in (0, 59, 60)] == pytest.approx([1e-3, 1e-3, 1e-4])
 
 
+@pytest.mark.parametrize(
+    ("room", "left", "steps"), [(20.0, 20.0, 50), (math.inf, 17_990 * 0.5, 18_000), (0.0, 0.0, 10), (-1.0, 0.0, 10)]
+)
+def test_what_is_left_is_what_a_budget_leaves(tmp_path, room, left, steps):
+    """Half a second a step: before the steps are planned, 20 seconds are 40 more, not the recipe's 18,000."""
+    run, seen = loop.Run(None, None, 18_000, step=10), []
+    run.seconds, run.losses = 5.0, [torch.tensor(0.5)]
+    loop._look(run, TINY, [], None, Session("cpu", tmp_path / "x.ckpt", "d", report=seen.append), room)
+    assert [(one.left, one.steps) for one in seen] == [(left, steps)]
+
+
 def test_cosine_and_warm_up():
     waves = replace(TINY, steps=100, cosine=True, warm_up=10, rate=2.0)
     assert waves.rate_at(0) == pytest.approx(0.2)
