@@ -7,6 +7,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from os import environ
 from pathlib import Path
@@ -18,7 +19,7 @@ from typer.exceptions import TyperException
 from bench.cli.typed import Command, variable
 from bench.common.docstrings import docstring
 from bench.common.errors import BenchError, lacking, of_file, one_line, shortened, visible
-from bench.common.interruption import interruptible
+from bench.common.interruption import CURRENT, interruptible
 from bench.common.paths import ROOT
 from bench.common.version import version
 
@@ -101,9 +102,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # a name or a sign that it cannot print ends nothing
             stream.reconfigure(errors="backslashreplace")
     warnings.filterwarnings("ignore", module="PIL")  # of damaged images, which are read, or said to be damaged
-    with interruptible() as interruption:
+    status = INTERRUPTED
+    with suppress(KeyboardInterrupt), interruptible():  # one may come before the command begins, or after it
         if arguments and arguments[0] in KEEPING_NOTHING:
-            interruption.keep_nothing()
+            CURRENT.keep_nothing()
         try:
             _check_folder()
             status = typer.main.get_command(app).main(
@@ -113,11 +115,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if environ.get("BENCH_TRACEBACK"):
                 traceback.print_exception(error)
             line, status = _explained(error)
-            if not interruption.number:  # what it ended may have been missed
+            if not CURRENT.number:  # what it ended may have been missed
                 typer.echo(f"error: {shortened(visible(line))}", err=True)
-    if interruption.number or status == INTERRUPTED:
-        typer.echo(interruption.line, err=True)
-        status = interruption.status
+    if CURRENT.number or status == INTERRUPTED:
+        typer.echo(CURRENT.line, err=True)
+        status = CURRENT.status
     return int(status or 0)
 
 

@@ -71,11 +71,11 @@ def interruptible() -> Iterator[Interruption]:
     over = threading.Event()
     before = {number: signal.getsignal(number) for number in NUMBERS}
     heeded = [number for number, handler in before.items() if handler is not signal.SIG_IGN]  # nohup ignores one
-    for number in heeded:
-        signal.signal(number, _interrupt)
-    wakeup = signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
     threading.Thread(target=_end_all, args=(heard, over), daemon=True).start()
-    try:
+    wakeup = signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
+    try:  # from here on a signal may come at any line
+        for number in heeded:
+            signal.signal(number, _interrupt)
         yield CURRENT
     finally:
         over.set()

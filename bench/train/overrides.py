@@ -27,7 +27,8 @@ def read_overrides(text: str) -> dict[str, Any]:
     Parameters
     ----------
     text : str
-        Values are TOML; what is no TOML is a word. Where a field of `Recipe` is a word, a number is one too.
+        Values are TOML; what is no TOML is a word. Of a name that comes twice the last value counts. Where a
+        field of `Recipe` is a word, a number is one too.
 
     Returns
     -------
@@ -37,7 +38,7 @@ def read_overrides(text: str) -> dict[str, Any]:
     Raises
     ------
     BenchError
-        If a piece is no ``name=VALUE``, or a name comes twice.
+        If a piece is no ``name=VALUE``.
 
     Examples
     --------
@@ -49,8 +50,6 @@ def read_overrides(text: str) -> dict[str, Any]:
         raise BenchError(f"CHANGE={text}: nothing can be made of {unread}; brackets and quotation marks come in pairs")
     for piece in _ASSIGNMENT.findall(text):
         name, _, value = piece.partition("=")
-        if name in values:
-            raise BenchError(f"CHANGE={text}: {name} is given twice; expected one value")
         if not name or not value:
             raise BenchError(
                 f"CHANGE={text}: {piece!r} is no name=VALUE; expected for example steps=2000 features=[16,24] loss=l1"

@@ -49,7 +49,9 @@ class Runner:
             "BENCH_TRACEBACK": "",
             **environment,
         }
-        known = os.environ | {"PYTHONPATH": str(ROOT)} | self.environment
+        typed = os.environ.get("BENCH_TYPED", "").split()  # for make torture, and not for what it runs
+        known = {name: value for name, value in os.environ.items() if name not in typed}
+        known |= {"PYTHONPATH": str(ROOT)} | self.environment
         self._server: Any = subprocess.Popen(
             [sys.executable, "-m", "bench.studies.torture.server"], cwd=ROOT, env=known,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,

@@ -188,3 +188,45 @@ def test_a_program_ends_when_the_process_that_started_it_is_killed_and_leaves_no
     assert beside.poll() is None
     beside.kill()
     beside.wait()
+
+
+EARLY = """
+import os, signal, sys
+from bench.cli import app
+from bench.common import interruption
+
+def now(*of):
+    if not interruption.CURRENT.number:
+        os.kill(os.getpid(), signal.SIGINT)
+
+if sys.argv[1] == "as it begins to hear of signals":
+    heard = signal.signal
+
+    def hears(number, handler):
+        before = heard(number, handler)
+        if number == signal.SIGINT and handler is interruption._interrupt:
+            now()
+        return before
+
+    interruption.signal.signal = hears
+elif sys.argv[1] == "before the command":
+    interruption.Interruption.keep_nothing = now
+else:
+    restores = signal.set_wakeup_fd
+
+    def restored(*of, **how):
+        if of == (-1,):
+            now()
+        return restores(*of, **how)
+
+    interruption.signal.set_wakeup_fd = restored
+sys.exit(app.main(["list", "protocols"]))
+"""
+
+
+@pytest.mark.parametrize("moment", ["as it begins to hear of signals", "before the command", "after the command"])
+def test_a_signal_at_any_line_leaves_no_traceback(moment):
+    words = [sys.executable, "-c", EARLY, moment]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert "Traceback" not in done.stderr
+    assert (done.returncode, done.stderr.splitlines()[-1].partition(":")[0]) == (130, "interrupted")

@@ -167,6 +167,15 @@ def test_writers_of_one_folder_lose_nothing(effort, monkeypatch):
     nothing_wrong(load.crowd(effort.of("crowd"), effort))
 
 
+def test_what_is_typed_for_make_torture_is_not_for_what_it_runs(images, tmp_path, monkeypatch):
+    for name in ("SEED", "TABLE"):
+        monkeypatch.setenv(name, "7")
+    monkeypatch.setenv("BENCH_TYPED", "SEED TABLE")
+    with Runner(tmp_path, {"BENCH_MIRROR": ""}) as made:
+        attempt = made.run(cells.bench(images, methods=("median",), noises=("15",)))
+    assert (attempt.status, attempt.said) == (0, "")
+
+
 def test_a_command_that_is_stopped_is_gone(runner):
     attempt = runner.call("time:sleep", [100], after=0.05, number=signal.SIGTERM)
     assert attempt.status == -signal.SIGTERM
