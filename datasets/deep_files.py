@@ -86,7 +86,7 @@ def is_foreign(where: Path, content: bytes | None) -> bool:
     if where.suffix.lower() not in _TIFF:
         return False
     try:
-        with Image.open(where if content is None else io.BytesIO(content)) as image:
+        with Image.open(where if content is None else io.BytesIO(content), formats=("TIFF",)) as image:
             tags: Any = getattr(image, "tag_v2", {})
             return bool(tags.get(_BITS) == (32,) and tags.get(_SAMPLE_FORMAT, _UNSIGNED) == _UNSIGNED)
     except UnidentifiedImageError:

@@ -16,6 +16,10 @@ DAMAGE = (OSError, SyntaxError, EOFError, struct.error, LookupError, TypeError, 
            RuntimeError, MemoryError, AssertionError, zlib.error)  # fmt: skip
 """What readers of images were seen to raise on damaged files, besides ValueError."""
 
+FORMATS = ("PNG", "JPEG", "BMP", "DIB", "GIF", "PPM", "TIFF", "WEBP", "JPEG2000")
+"""What is read, as Pillow names it: by what a file holds, whatever its ending, and for PostScript it starts a program.
+Those come first for which it need not load all that it knows."""
+
 MOST_PIXELS = 178_956_970
 """Images of more are not read, as Pillow has it: they may be made to fill the memory."""
 
@@ -97,7 +101,10 @@ def opened(path: Path, content: bytes | None = None) -> "Iterator[ImageFile]":
 
     try:
         # Given a path, Pillow maps the file, and mixes up the rows of a gray TIFF file that its orientation tag turns.
-        with path.open("rb") if content is None else io.BytesIO(content) as stream, Image.open(stream) as image:
+        with (
+            path.open("rb") if content is None else io.BytesIO(content) as stream,
+            Image.open(stream, formats=FORMATS) as image,
+        ):
             yield image
     except UnidentifiedImageError:
         raise ValueError(f"image {path}: no readable image; expected PNG, TIFF, BMP or JPEG") from None

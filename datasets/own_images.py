@@ -32,9 +32,6 @@ _ENDINGS = (
     ".npy",
 )
 
-_FORMATS = ("PNG", "TIFF", "BMP", "DIB", "JPEG", "MPO", "PPM", "WEBP", "GIF", "JPEG2000")
-"""As Pillow names what it found a file to be, whatever its ending: it would start Ghostscript for PostScript."""
-
 EIGHT_BITS, WHOLE, FLOAT = "8-bit", "whole", "float"
 """The kinds of numbers in a file: bytes, deeper whole numbers, floating-point numbers."""
 
@@ -194,8 +191,6 @@ def _pixels(where: Path, content: bytes | None, page: int) -> "tuple[np.ndarray,
 
 
 def _header(image: "ImageFile", where: Path) -> Header:
-    if image.format not in _FORMATS:
-        raise ValueError(f"image {where}: it is {image.format}; expected PNG, TIFF, BMP or JPEG")
     raw = [str(tile.args if isinstance(tile.args, str) else tile.args[0]) for tile in image.tile if tile.args]
     state = image.tile[0].args[1] if image.format == "PPM" and isinstance(image.tile[0].args, tuple) else 0
     tags: Any = getattr(image, "tag_v2", {})

@@ -210,6 +210,11 @@ def _cause(
     return _farther(clean, noisy, denoised) if loss > FARTHER else ""
 
 
+def is_tint(cause: str) -> bool:
+    """Whether a cause is `TINT`, of whichever channels."""
+    return cause.startswith(TINT.partition("{")[0])
+
+
 def warnings(faults: Sequence[Fault | None], names: Sequence[str] = ()) -> list[str]:
     """Return a line for each of the commonest causes, with the number of images that show it and their names.
 

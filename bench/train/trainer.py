@@ -191,7 +191,7 @@ def _check_loads(recipe: Recipe, colour: str) -> None:
             net = next((net for net in method.nets if net.colour in (colour, "any")), None)
             if net is None:
                 raise ValueError(f"it has no net for {colour} images")
-            method.load(net, path, {})
+            method.load(net, path, method.options)
         except (BenchError, ValueError) as error:
             reason = one_line(error).replace(f"weights {path}: ", "").replace(f"WEIGHTS={path}: ", "")
             raise BenchError(f"{of} METHOD={recipe.method} would not load what is trained ({reason})") from None

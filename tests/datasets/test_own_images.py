@@ -13,7 +13,7 @@ import tifffile
 from PIL import Image
 
 from bench.run.images import pictures
-from datasets import walking
+from datasets import images, walking
 from datasets.from_path import from_path, from_word
 from datasets.gray import as_gray
 
@@ -49,8 +49,11 @@ def test_what_is_no_picture_of_these_formats_starts_no_program(tmp_path, monkeyp
         dataset = from_path(path)
         for image in dataset.images:
             if image.name in names:
-                with pytest.raises(ValueError, match=rf"{image.name}\.\w+: it is EPS; expected PNG, TIFF, BMP or JPEG"):
+                with pytest.raises(ValueError, match=rf"{image.name}\.\w+: no readable image; expected PNG"):
                     list(pictures(dataset, (image.name,)))
+    for read in (images.read, images.picture):  # those of registered sets, of label maps and of radiographs
+        with pytest.raises(ValueError, match=r"a\.png: no readable image"):
+            read(folder / "a.png")
     assert not (tmp_path / "ran").exists()
 
 

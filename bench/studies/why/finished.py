@@ -90,7 +90,7 @@ def diagnosis(cell: Cell, settings: Settings) -> Iterator[str]:
     # One channel of three that is shifted by a pixel moves their mean by a part of one.
     yield from (f"the outputs seem wrong {line}" for line in found if not (alone and "a part of a pixel" in line))
     yield from alone
-    if all(fault is None or fault.cause == sanity.CONTRAST for fault in faults):
+    if all(fault is None or fault.cause == sanity.CONTRAST or sanity.is_tint(fault.cause) for fault in faults):
         yield from tone(images)
     yield from _values(images)
     if not any(faults) and cell.degradation.additive_gaussian and not width:

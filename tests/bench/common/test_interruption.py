@@ -192,6 +192,7 @@ def test_a_program_ends_when_the_process_that_started_it_is_killed_and_leaves_no
 
 EARLY = """
 import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # not heard by what starts in the background
 from bench.cli import app
 from bench.common import interruption
 

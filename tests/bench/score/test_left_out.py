@@ -116,9 +116,9 @@ def test_what_has_no_noise_may_stay_as_it_is():
 @pytest.mark.parametrize(
     ("tint", "words"),
     [
-        (lambda out: out * np.array([1, 1, 0.85], np.float32), "of blue "),
-        (lambda out: out + np.array([0.03, 0, 0], np.float32), "of red "),
-        (lambda out: out + np.array([0.03, -0.03, 0], np.float32), "of red and green "),
+        (lambda out: out * np.array([1, 1, 0.8], np.float32), "of blue "),
+        (lambda out: out + np.array([0.05, 0, 0], np.float32), "of red "),
+        (lambda out: out + np.array([0.05, -0.05, 0], np.float32), "of red and green "),
     ],
 )
 def test_a_tint(tint, words):
