@@ -47,6 +47,24 @@ def test_the_first_page_says_what_choices_are_worth():
     assert f"five things called SSIM ({max(ssims()) - min(ssims()):.2f})" in said
 
 
+def test_what_a_search_for_planted_choices_names():
+    def named(size, decimals, *words):
+        found = [row[f"named_{decimals}_decimals"] for row in rows("why-planted-set12") if row["switches"] == size]
+        return sum(word in words for word in found), len(found)
+
+    shown, said = ("first", "among others"), text("docs/commands/why.md")
+    (choices, of_choices), (pairs, of_pairs) = (named(size, 5, *shown) for size in "12")
+    first = named("1", 5, "first")[0]
+    assert choices == of_choices
+    assert (
+        f"all of {choices} planted choices are named from five decimals, {first} of them first, and {pairs} of "
+        f"{of_pairs} pairs;"
+    ) in said
+    assert f"two decimals {named('1', 2, *shown)[0]} of the choices and {named('2', 2, *shown)[0]} of the pairs" in said
+    missed = [row["planted"] for row in rows("why-planted-set12") if row["named_5_decimals"] == "no"]
+    assert ["sigma 20" in missed[0], "halved" in missed[1], len(missed)] == [True, True, 2]
+
+
 def test_the_ways_to_another_number_are_those_of_the_search():
     said = {row[1]: row[2] for row in lines("docs/footguns.md") if len(row) == 4}
 
