@@ -428,3 +428,18 @@ def test_a_claim_is_told_from_the_ledger_in_each_table_and_moves_no_key(mine, tm
     assert "below the claim" in bench(**words)  # it was said of this result
     assert "not published" in bench(**words, CLAIM="none")
     assert store.paths() == paths
+
+
+@pytest.mark.parametrize("name", ["DnCNN-S", "dncnn", "dncnn-s-25", "DnCNN-S x8"])
+def test_a_claim_in_a_file_is_of_no_other_way_to_run_the_method(name, tmp_path):
+    """The plain number was claimed, and the self-ensemble beside it was judged by it too."""
+    cells = [cell for ensemble in ("1", "8") for cell in cells_of("dncnn", ensemble=ensemble)]
+    assert [cell.label for cell in cells] == ["DnCNN-S", "DnCNN-S x8"]
+    table = tmp_path / "claims.csv"
+    table.write_text(f"method,dataset,degradation,metric,value\n{name},set12,gaussian:25,psnr,30.44\n")
+    if name == "dncnn-s-25":
+        with pytest.raises(BenchError, match="no row is of what runs"):
+            claims(str(table), cells)
+        return
+    assert list(claims(str(table), cells)) == [cells[name.endswith("x8")].key]
+    assert list(claims(str(table), cells[1:])) == [cells[1].key]  # where it runs alone, it is what is claimed
