@@ -32,6 +32,9 @@ from datasets.listing import some
 MOST_SEEDS = 8
 """More seeds than these are not run for a number that one seed leaves undecided."""
 
+SEEDS_AGAIN = 5
+"""Seeds that a number is measured with before one draw of ours is believed that it is off: 1 of 100 is by chance."""
+
 
 def build(
     method: Sequence[str],
@@ -165,8 +168,9 @@ def _next(number: Number, memory: Memory) -> Iterator[Cell]:
         one = judged(number, memory)
         if one.word == "reproduced":
             return
-        if one.word == "undecided" and seeded(cell) and one.seeds_needed and one.seeds_needed <= MOST_SEEDS:
-            more = [replace(cell, seed=seed) for seed in range(1, one.seeds_needed)]
+        seeds = {"undecided": one.seeds_needed or 0, "above": SEEDS_AGAIN, "below": SEEDS_AGAIN}.get(one.word, 0)
+        if seeded(cell) and seeds <= MOST_SEEDS:
+            more = [replace(cell, seed=seed) for seed in range(1, seeds)]
             if unrun := [cell for cell in more if not memory.has(cell)]:
                 yield from unrun
                 return

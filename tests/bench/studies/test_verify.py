@@ -166,6 +166,20 @@ def test_what_one_seed_leaves_open_is_measured_with_more(memory):
     assert not study._waiting([number], memory, set())
 
 
+def test_one_draw_of_ours_is_not_believed_that_a_number_is_off(memory):
+    plain = cell()
+    number = Number(row("30.44", paper="DnCNN-PyTorch (SaoYan)"), (plain,))
+    known(memory, plain, 30.60)
+    assert judged(number, memory).word == "above"
+    waiting = study._waiting([number], memory, set())
+    assert [one.seed for one in waiting] == [1, 2, 3, 4]
+    for seed in waiting:
+        known(memory, seed, 30.60)
+    assert judged(number, memory).word == "above"
+    assert judged(number, memory).row(memory)["seeds"] == "0 1 2 3 4"
+    assert not study._waiting([number], memory, set())
+
+
 def test_a_generator_that_is_reset_has_no_more_seeds(memory):
     matlab = cell("matlab0")
     number = Number(row("30.44", paper="nobody"), (matlab,))
