@@ -95,7 +95,7 @@ help:  ## Explain the commands (the default), or one: make help bench
 	@echo "  FORMAT=npy|tiff|png TO=folder (noisy)"
 	@echo "  SEGMENTER=file IMAGES=n       (segment: weights of a segmentation"
 	@echo "                      network; so many images)"
-	@echo "  TARGET=29.41 METRIC=psnr|ssim RUNS=10 IMAGES=n BUDGET=20m   (why: the"
+	@echo "  TARGET=29.41 METRIC=psnr|ssim RUNS=n IMAGES=n BUDGET=20m   (why: the"
 	@echo "                      number to explain, 29.41/0.8312, one an image, or each)"
 	@echo "  PYTHON=python3 VENV=   use an existing environment instead of .venv"
 	@echo "  BENCH_TRACEBACK=1   show where an error came from"

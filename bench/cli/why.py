@@ -27,7 +27,12 @@ def command(
     range: options.Range = "",
     output: options.Output = "",
     images: options.Images = 0,
-    runs: Annotated[int, typer.Option(min=0, help="Inputs that run on the whole set beside the usual ones.")] = 10,
+    runs: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Inputs that run on the whole set beside the usual ones; not given: 5 minutes of them."
+        ),
+    ] = None,
     budget: Annotated[str, typer.Option(help="Time after which no other input runs: 90s, 9m, 1.5h.")] = "",
     device: options.Device = "auto",
     backend: options.Backend = "auto",

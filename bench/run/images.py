@@ -102,8 +102,11 @@ def spread(count: int, of: int) -> list[int]:
     --------
     >>> spread(3, 12)
     [2, 6, 10]
+    >>> spread(5, 3)
+    [0, 1, 2]
     """
-    return [math.floor((i + 0.5) * of / count) for i in range(min(count, of))]
+    count = min(count, of)
+    return [math.floor((i + 0.5) * of / count) for i in range(count)]
 
 
 def _chosen(dataset: "Dataset", names: Sequence[str] | None) -> "Sequence[Image]":

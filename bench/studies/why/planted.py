@@ -62,7 +62,7 @@ class Kept:
         return sums is None or all(choices in sums for choices in scored)
 
 
-def planted(whole: Place, crops: Place, metric: str, runs: int) -> Iterator[str | dict[str, Any]]:
+def planted(whole: Place, crops: Place, metric: str, runs: int | None) -> Iterator[str | dict[str, Any]]:
     """Plant choices that move the number of a cell, each usual one and some others, and pairs; search for each.
 
     Parameters
@@ -71,8 +71,8 @@ def planted(whole: Place, crops: Place, metric: str, runs: int) -> Iterator[str 
         As for `Search`.
     metric : str
         ``"psnr"`` or ``"ssim"``.
-    runs : int
-        Inputs that each search may run on the set.
+    runs : int, optional
+        Inputs that each search may run on the set; None: as many as five minutes take.
 
     Yields
     ------
@@ -82,6 +82,7 @@ def planted(whole: Place, crops: Place, metric: str, runs: int) -> Iterator[str 
     kept = Kept()
     every = Search(whole, crops, Target({metric: "0"}), 0.0, runs, measure=kept, complete=True)
     every.plain()
+    runs = every.count  # a run that is kept takes no time
     every.run_on_set([(switch,) for switch in every.before])
     plain = every.found(()) or {}
     moving = [one for switch in every.all if _moves(every, one := (switch,), metric)]

@@ -18,7 +18,7 @@ from bench.studies.why.pace import Pace
 from bench.studies.why.scores import Scored, Sums
 from methods import Method, Net
 
-SIDE, MOST = 112, 6
+SIDE, MOST = 112, 12
 """Crops on which choices are tried first: their side, and how many of a set."""
 
 

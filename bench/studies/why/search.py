@@ -10,19 +10,26 @@ from typing import Any
 
 from bench.studies.why.available import switches
 from bench.studies.why.choices import Choices, Switch, base_of, pairs
+from bench.studies.why.guess import Guess
 from bench.studies.why.pace import Pace
 from bench.studies.why.running import Place, measured
 from bench.studies.why.scores import Sums
 from bench.studies.why.target import Target, numbers
 
-PAIR_TRIALS, PAIR_RUNS = 40, 10
-"""Pairs of inputs that are tried on crops for each run on the set, and how many run there before it is seen whether
-one of them meets the target."""
+SECONDS, FEWEST, MOST = 300.0, 10, 200
+"""Where a person does not say how many inputs run on the set: so many as take five minutes, from 10 to 200."""
+
+PAIR_TRIALS, BATCH = 24, 10
+"""Pairs of inputs that are tried on crops for each run on the set, and how many inputs run there before it is seen
+what they tell of the others."""
+
+OTHERS = 0.01
+"""A search for pairs is over where one meets the target, and fewer others than this are expected to."""
 
 REFINEMENTS = 3
 """Times that a number, as the sigma of the noise, is drawn closer to the one that meets the target."""
 
-LEAST = {"psnr": 0.02, "ssim": 0.0005}
+LEAST = {"psnr": 0.01, "ssim": 0.00025}
 """What two effects may differ by where nothing else is known."""
 
 FEW = 4
@@ -30,6 +37,9 @@ FEW = 4
 
 GROWS = 0.25
 """How much of an effect on crops may be another one on the set."""
+
+INTERACTS = 0.5
+"""How much of what two inputs do to each other on crops may be another amount on the set."""
 
 SHARE = 0.05
 """How much of the smaller of two effects may be another one beside the larger."""
@@ -39,6 +49,11 @@ Measure = Callable[
     [Place, Mapping[Choices, Sequence[Choices]], Sequence[str], Pace], tuple[dict[Choices, Sums], list[str]]
 ]
 """What `measured` is."""
+
+Switches = tuple[Switch, ...]
+
+Guessed = tuple[float, float]
+"""A number, and the standard deviation of the guess that it is."""
 
 _NUMBER = re.compile(r"([a-z]*)(\d+)")
 
@@ -55,8 +70,9 @@ class Search:
         What is to be met.
     draw : float
         How far another noise draw may move the first metric.
-    runs : int
-        How many inputs may run on the set, and how many pairs of inputs where none of them meets the target.
+    runs : int, optional
+        How many inputs may run on the set, and how many pairs of inputs where none of them meets the target; None: as
+        many as five minutes take.
     measure : callable
         `measured`, or what does as it does.
     pace : Pace
@@ -74,7 +90,7 @@ class Search:
     crops: Place
     target: Target
     draw: float
-    runs: int
+    runs: int | None
     measure: Measure = measured
     pace: Pace = field(default_factory=Pace)
     complete: bool = False
@@ -86,6 +102,8 @@ class Search:
     failures: list[str] = field(default_factory=list)
     values: dict[tuple[Any, ...], dict[str, float]] = field(default_factory=dict)
     _inputs: dict[tuple[Switch, ...], Choices] = field(default_factory=dict)
+    _means: dict[Choices, float] = field(default_factory=dict)
+    _guesses: tuple[tuple[int, int], dict[Choices, Guessed]] = ((0, 0), {})
 
     def __post_init__(self) -> None:
         self.base = base_of(self.whole.cell)
@@ -136,9 +154,11 @@ class Search:
     def single(self) -> None:
         """Run the usual inputs on the set, and those that may meet the target, alone or with a choice of the score.
 
-        A number that may be between two is drawn closer.
+        The likeliest first, until a usual choice meets it. A number that may be between two is drawn closer.
         """
-        self.run_on_set(self.likeliest)
+        self.run_on_set([(switch,) for switch in self.usual if self._known((switch,))])
+        rare = [(switch,) for switch in self.before if switch.rank and self._known((switch,))]
+        self._likeliest_first(rare, lambda _: self.explained())
         for _ in range(0 if self.small else REFINEMENTS):
             if abs(self._wanted) <= self.draw or self.explained(self.before):
                 break
@@ -147,26 +167,38 @@ class Search:
             self.run_on_set([(switch,) for switch in self._closer(self._enclosing("level", "told"))])
 
     def double(self) -> None:
-        """Try those pairs of inputs on crops whose effects add up to the target, and run the nearest on the set.
+        """Try pairs of inputs on crops, the likeliest first, and run the likeliest of them on the set.
 
-        Until one of them meets it.
+        Until one of them meets the target, and it is not to be expected that another does.
         """
-        known = [switch for switch in self.before if self._known((switch,))]
-        tried = sorted(pairs(known), key=self._cost)[: PAIR_TRIALS * self.runs]
-        self._try(tried)
-        nearest = sorted(tried, key=self._cost)[: self.runs]
-        for place in range(0, len(nearest), PAIR_RUNS):
-            some = nearest[place : place + PAIR_RUNS]
-            self.run_on_set(some)
-            if any((found := self.found(one)) and self.target.distance(found) <= 1 for one in some):
+        every = sorted(pairs([switch for switch in self.before if self._known((switch,))]), key=self._likely)
+        every = every[::-1][: PAIR_TRIALS * self.count]
+        over = lambda rest: any(map(self._meets, every)) and self._expected(rest) < OTHERS  # noqa: E731
+        self._likeliest_first(every, over, PAIR_TRIALS * BATCH)
+
+    def _likeliest_first(
+        self, some: Sequence[Switches], over: Callable[[Sequence[Switches]], bool], trials: int = 0
+    ) -> None:
+        """Run as many inputs on the set as may run, or until it is over; each tells something of the others.
+
+        Between two batches so many of them are tried on crops, in the order in which they are given.
+        """
+        untried, waiting = (list(some), []) if trials else ([], list(some))
+        for left in range(self.count, 0, -BATCH):
+            self._try(untried[:trials])
+            waiting, untried = [*waiting, *untried[:trials]], untried[trials:]
+            waiting = sorted((one for one in waiting if self.found(one) is None), key=self._likely, reverse=True)
+            batch, waiting = waiting[: min(BATCH, left)], waiting[min(BATCH, left) :]
+            self.run_on_set(batch)
+            if over([*waiting, *untried]):
                 break
 
     @property
-    def likeliest(self) -> list[tuple[Switch, ...]]:
-        """The inputs that run on the set: the usual ones, and those that may meet the target, the likeliest first."""
-        ranked = sorted((switch for switch in self.before if switch.rank), key=self._alone_or_scored)
-        some = [switch for switch in [*self.usual, *ranked[: self.runs]] if self._known((switch,))]
-        return [(switch,) for switch in sorted(some, key=self._alone_or_scored)]
+    def count(self) -> int:
+        """How many inputs may run on the set."""
+        if self.runs is not None:
+            return self.runs
+        return min(max(FEWEST, int(SECONDS / self.seconds)), MOST)
 
     @property
     def usual(self) -> list[Switch]:
@@ -180,7 +212,7 @@ class Search:
         """
         alone = [switch for switch in self.all if not switch.rank] if some is None else some
         each = [(), *((switch,) for switch in alone)]
-        return any((found := self.found(one)) and self.target.distance(found) <= 1 for one in each)
+        return any(map(self._meets, each))
 
     def found(self, some: Sequence[Switch]) -> dict[str, float] | None:
         """Return the numbers of the set under switches; None where they were not measured."""
@@ -206,8 +238,8 @@ class Search:
         measured_ = self.found(some)
         if plain and measured_:
             return measured_[first] - plain[first]
-        if self._known(some):
-            return self._on_crops(some) + (0.0 if len(some) < 2 else self._beyond(some))
+        if plain and self._known(some):
+            return self.guesses[self._input(some)][0] - plain[first]
         return sum(self.effect((switch,)) for switch in some)
 
     def tried(self) -> Iterator[tuple[Switch, ...]]:
@@ -226,13 +258,33 @@ class Search:
         """Whether a switch was tried on crops."""
         return switch.before and self._known((switch,))
 
-    def _beyond(self, some: Sequence[Switch]) -> float:
-        """Return what the single effects on the set have beyond those on crops."""
-        return sum(self.effect((s,)) - self._on_crops((s,)) for s in some)
+    @property
+    def guesses(self) -> Mapping[Choices, Guessed]:
+        """The numbers of the set under the inputs that ran on crops only."""
+        state = len(self.on_set), len(self.on_crops)
+        if self._guesses[0] != state:
+            self._guesses = state, self._guess()
+        return self._guesses[1]
+
+    def _guess(self) -> dict[Choices, Guessed]:
+        first = self.target.first
+        crops = {before: list(sums.images(before, first).values()) for before, sums in self.on_crops.items()}
+        both = [before for before in crops if before in self.on_set]
+        rest = [before for before in crops if before not in self.on_set]
+        if not rest:
+            return {}
+        guess = Guess([crops[i] for i in both], [self.on_set[i].mean(i, first) for i in both], first)
+        means, deviations = guess([crops[i] for i in rest])
+        return dict(zip(rest, zip(means.tolist(), deviations.tolist(), strict=True), strict=True))
 
     def _on_crops(self, some: Sequence[Switch]) -> float:
-        first, base = self.target.first, self.on_crops[self.base]
-        return self.on_crops[self._input(some)].mean(self.base.with_(some), first) - base.mean(self.base, first)
+        """Return what inputs change of the first metric on the crops."""
+        return self._mean_of_crops(self._input(some)) - self._mean_of_crops(self.base)
+
+    def _mean_of_crops(self, before: Choices) -> float:
+        if before not in self._means:
+            self._means[before] = self.on_crops[before].mean(before, self.target.first)
+        return self._means[before]
 
     def _known(self, some: Sequence[Switch]) -> bool:
         return self._input(some) in self.on_crops
@@ -249,7 +301,7 @@ class Search:
 
         alone = [on_few((switch,)) for switch in some]
         apart = on_few(some) - sum(alone)  # what they do to each other
-        guess, doubt = 0.0, 2 * LEAST[first] + GROWS * abs(apart) + SHARE * min(map(abs, alone))
+        guess, doubt = 0.0, 4 * LEAST[first] + GROWS * abs(apart) + SHARE * min(map(abs, alone))
         for switch, trial in zip(some, alone, strict=True):
             found = self.found((switch,))
             guess += found[first] - plain[first] if found else trial
@@ -263,34 +315,55 @@ class Search:
             self._inputs[inputs] = self.base.with_(inputs)
         return self._inputs[inputs]
 
-    def _missing(self, some: Sequence[Switch]) -> float:
-        """Return how far the guess for switches is off the target."""
-        plain = self.found(()) or {}
-        return abs(plain[self.target.first] + self.effect(some) - self.target.number(self.target.first))
+    def _meets(self, some: Sequence[Switch]) -> bool:
+        found = self.found(some)
+        return found is not None and self.target.distance(found) <= 1
 
-    def _doubt(self, some: Sequence[Switch]) -> float:
-        """Return how far the guess for switches may itself be off."""
-        drawn = self.draw * any(switch.axis == "field" and self.found((switch,)) is None for switch in some)
-        guessed = [abs(self.effect((s,))) for s in some if s.before and self.found((s,)) is None]
-        single = drawn + LEAST[self.target.first] * (1 + bool(guessed)) + GROWS * sum(guessed)
-        inputs = [abs(self.effect((switch,))) for switch in some if switch.before]
-        if len(inputs) < 2:
-            return single
-        # Two faults of the input seldom add up: the larger one leaves little for the other to do.
-        both = sum(inputs) / 50 if self._known(some) else min(inputs) + max(inputs) / 20
-        return single + both
+    def _hopes(self, some: Sequence[Switch]) -> list[Guessed]:
+        """Return what inputs may give on the set, guessed in one way or in two."""
+        first = self.target.first
+        plain, effects = (self.found(()) or {})[first], [self.effect((switch,)) for switch in some]
+        deviation = math.hypot(LEAST[first], *map(self._deviation, some))
+        if len(some) < 2:
+            return [(plain + effects[0], deviation)]
+        if not self._known(some):  # two faults of the input seldom add up: the larger one leaves little for the other
+            low, high = sorted(map(abs, effects))
+            return [(plain + sum(effects), math.hypot(deviation, low, high / 20))]
+        mutual = self._on_crops(some) - sum(self._on_crops((switch,)) for switch in some)
+        added = plain + sum(effects) + mutual, math.hypot(deviation, INTERACTS * mutual)
+        alike, beyond = self.guesses.get(self._input(some), added)
+        return [added, (alike, math.hypot(LEAST[first], beyond))]
 
-    def _cost(self, some: Sequence[Switch]) -> float:
-        unusual = sum(switch.rank for switch in some) / (4 if self._known(some) else 1)
-        return unusual + self._missing(some) / self._doubt(some)
+    def _deviation(self, switch: Switch) -> float:
+        """Return the standard deviation of what is guessed of an input."""
+        if self.found((switch,)) is not None:
+            return 0.0
+        return math.hypot(self.guesses[self._input((switch,))][1], self.draw * (switch.axis == "field"))
 
-    def _alone_or_scored(self, switch: Switch) -> float:
-        if not self._known((switch,)):
-            return float("inf")
-        doubt, plain = self._doubt((switch,)), (self.found(()) or {})[self.target.first]
-        away = plain + self.effect((switch,)) - self.target.number(self.target.first)
-        scored = (1 + after.rank + abs(away + self.effect((after,))) / doubt for after in self.after)
-        return switch.rank + min(abs(away) / doubt, *scored)
+    def _chance(self, hopes: Sequence[Guessed], beside: float = 0.0) -> float:
+        """Return the density of the target under guesses, where a choice of the score adds something.
+
+        That of Student's t with four degrees of freedom, since some guesses are far off.
+        """
+        wanted = self.target.number(self.target.first) - beside
+        each = ((wanted - mean, math.hypot(deviation, SHARE * beside)) for mean, deviation in hopes)
+        return sum(0.375 * (1 + (away / wide) ** 2 / 4) ** -2.5 / wide for away, wide in each) / len(hopes)
+
+    def _likely(self, some: Sequence[Switch]) -> float:
+        """Return how likely inputs meet the target, by how near they may come and how usual they are.
+
+        A single one also together with a choice of the score.
+        """
+        hopes, unusual = self._hopes(some), sum(switch.rank for switch in some)
+        if len(some) > 1:
+            return math.exp(-unusual / (4 if self._known(some) else 1)) * self._chance(hopes)
+        scored = (math.exp(-1 - after.rank) * self._chance(hopes, self.effect((after,))) for after in self.after)
+        return math.exp(-unusual) * max(self._chance(hopes), *scored)
+
+    def _expected(self, some: Iterable[Sequence[Switch]]) -> float:
+        """Return how many of some inputs are expected to meet the target."""
+        within = 2 * self.target.exact(self.target.first)
+        return sum(min(1.0, within * self._chance(self._hopes(one))) for one in some)
 
     @property
     def _wanted(self) -> float:
@@ -310,8 +383,8 @@ class Search:
                 families.setdefault((switch.axis, number[1]), {})[int(number[2])] = switch
         found = []
         own = self.whole.cell.degradation.sigma
-        for (axis, _), members in families.items():
-            if axis in ("level", "told") and own is not None and own == int(own):
+        for (axis, before), members in families.items():
+            if axis in ("level", "told") and not before and own is not None and own == int(own):
                 first = next(iter(members.values()))
                 members[int(own)] = replace(first, value=str(int(own)))  # the cell itself: it has no effect
             for low, high in pairwise(sorted(members)):

@@ -24,9 +24,6 @@ from bench.studies.why.target import METRICS, Target, of_a_draw, reference, targ
 EACH = "each"
 """The word on TARGET for every choice's own number."""
 
-RUNS = 10
-"""Inputs that run on the whole set, beside the cell's own and the usual ones."""
-
 SMALL = 3
 """A set of up to so many times the pixels of the crops is measured whole at once."""
 
@@ -38,7 +35,7 @@ def build(
     target: str = "",
     metric: str = "",
     images: int = 0,
-    runs: int = RUNS,
+    runs: int | None = None,
     budget: float = 0.0,
     settings: Settings = Settings(),  # noqa: B008 - frozen
     table: Path | None = None,
@@ -53,8 +50,9 @@ def build(
         As typed on TARGET and METRIC; empty: the published number; ``"each"``: that of each choice in turn.
     images : int
         So many images of the set, spread over it; 0: all. The target is then that of these images.
-    runs : int
-        Inputs that run on the whole set, beside the cell's own and the usual ones, and pairs of them.
+    runs : int, optional
+        Inputs that run on the whole set, beside the cell's own and the usual ones, and pairs of them; None: as many as
+        five minutes take, from 10 to 200.
     budget : float
         Seconds after which no other input runs; what was not tried is said. 0: as long as it takes.
     table : Path, optional
@@ -89,7 +87,9 @@ def build(
         yield from _searched(cell, wanted, out, runs, Pace(budget), settings, table)
 
 
-def _each(cell: Cell, metric: str, out: Path, runs: int, settings: Settings, table: Path | None) -> Iterator[str]:
+def _each(
+    cell: Cell, metric: str, out: Path, runs: int | None, settings: Settings, table: Path | None
+) -> Iterator[str]:
     """Plant each choice in turn, and say which of them are named."""
     if metric not in METRICS:
         raise BenchError(f"METRIC={metric}: expected psnr or ssim")
@@ -134,7 +134,7 @@ def _no_target(cell: Cell, metric: str) -> str:
 
 
 def _searched(
-    cell: Cell, wanted: Target, out: Path, runs: int, pace: Pace, settings: Settings, table: Path | None
+    cell: Cell, wanted: Target, out: Path, runs: int | None, pace: Pace, settings: Settings, table: Path | None
 ) -> Iterator[str]:
     """Search, and say what was found."""
     whole, trial, shapes = _places(cell, settings)
@@ -187,24 +187,23 @@ def _cost(search: Search) -> str:
     """Say how often the method runs."""
     if search.whole.cell.outputs:
         return "the outputs are finished: scored again, nothing is run"
-    count = len(search.before)
+    count, runs = len(search.before), "as many as five minutes take" if search.runs is None else f"{search.runs}"
     if search.small:
         return (
-            f"the method runs once for each of {count + 1} inputs, and "
-            f"{PAIR_TRIALS * search.runs} pairs where none of them fits (RUNS={search.runs})"
+            f"the method runs once for each of {count + 1} inputs, and for pairs where none of them fits: "
+            f"{runs} times {PAIR_TRIALS} (RUNS=n)"
         )
-    whole = min(count, len(search.usual) + search.runs)
     return (
-        f"the method runs on {count} inputs in small crops, on about {whole + 1} of them whole, and on "
-        f"{search.runs} pairs where none fits (RUNS={search.runs}, IMAGES=n)"
+        f"the method runs on {count} inputs in small crops, on the likeliest of them whole, and on pairs where none "
+        f"fits: each {runs} (RUNS=n, IMAGES=n)"
     )
 
 
 def _forecast(search: Search) -> str:
     """Say what still runs on the set, and about how long that takes."""
-    count = len(search.likeliest)
-    more = f", then up to {search.runs} pairs of inputs where none of them fits" if search.runs else ""
-    return f"now {count} inputs on the set, the likeliest first: {duration(count * search.seconds)}{more}"
+    count = len(search.usual) + min(search.count, sum(bool(switch.rank) for switch in search.before))
+    more = f", then up to {search.count} pairs of inputs where none of them fits" if search.count else ""
+    return f"now up to {count} inputs on the set, the likeliest first: {duration(count * search.seconds)}{more}"
 
 
 def _left(search: Search) -> Iterator[str]:
