@@ -94,6 +94,9 @@ GRAY_IMAGES: Words = {
     "half-mean": ("the images are halved by averages of 2x2 pixels", 2),
     "half-skip": ("the images are halved by leaving out every second pixel", 2),
     "modcrop8": ("the images are cropped to a multiple of 8", 2),
+    "square": ("the images are resized to 256x256", 2),
+    "middle": ("only the middle 180x180 of the images is taken", 2),
+    "stretch": ("each image is stretched to 0 to 255", 2),
 }
 COLOUR_IMAGES: Words = GRAY_IMAGES | {
     "limited": ("the images have limited range, 16 to 235", 1),
@@ -122,6 +125,9 @@ FIELDS: Words = {
 }
 ONE_FIELD: Words = {"one-field": ("the three channels have one noise field", 1)}
 LEVELS: Words = {
+    "uniform": ("the noise is uniform, of the same standard deviation", 2),
+    "rand": ("the noise is uniform from 0 to sigma, as of rand in place of randn", 2),
+    "speckle": ("the noise is multiplied by the image, speckle", 2),
     "twice": ("noise is added twice", 1),
     "same-twice": ("the same noise is added twice", 2),
     "variance": ("sigma was taken as the variance", 1),

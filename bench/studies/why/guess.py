@@ -7,7 +7,6 @@ crops is taken for a Gaussian process over their scores (Rasmussen and Williams 
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 
 ALIKE = {"psnr": 1.0, "ssim": 0.03}
 """Root mean square of the differences on crops within which two inputs look alike."""
@@ -32,11 +31,13 @@ class Guess:
     """
 
     def __init__(self, crops: Sequence[Sequence[float]], numbers: Sequence[float], metric: str) -> None:
+        from scipy.linalg import cho_factor
+
         self.unit = ALIKE[metric]
         self.seen = np.asarray(crops, float) / self.unit
         beyond = np.asarray(numbers, float) / self.unit - self.seen.mean(1)
         self.factor = cho_factor(self._alike(self.seen) + REST**2 * np.eye(len(self.seen)))
-        self.weights = cho_solve(self.factor, beyond)
+        self.weights = self._solved(beyond)
 
     def __call__(self, crops: Sequence[Sequence[float]]) -> tuple[np.ndarray, np.ndarray]:
         """Return the score of the set under each input, and the standard deviation of that guess.
@@ -49,9 +50,15 @@ class Guess:
         new = np.asarray(crops, float) / self.unit
         alike = self._alike(new)
         own = 1 + COMMON**2 + SLOPE**2 * np.square(new - self.seen.mean(0)).mean(1)
-        variance = own - np.einsum("ij,ji->i", alike, cho_solve(self.factor, alike.T))
+        variance = own - np.einsum("ij,ji->i", alike, self._solved(alike.T))
         deviation = np.sqrt(np.maximum(variance, 0) + REST**2)
         return (new.mean(1) + alike @ self.weights) * self.unit, deviation * self.unit
+
+    def _solved(self, right: np.ndarray) -> np.ndarray:
+        from scipy.linalg import cho_solve
+
+        solved: np.ndarray = cho_solve(self.factor, right)
+        return solved
 
     def _alike(self, new: np.ndarray) -> np.ndarray:
         """Return the covariance of inputs with those that ran on both, (new, seen)."""

@@ -46,12 +46,20 @@ def _blocks(image: "Image", side: int) -> "Image":
     return image[: rows * side, : columns * side].reshape(rows, side, columns, side, -1)
 
 
+def _middle(image: "Image", side: int) -> "Image":
+    top, left = (max(0, (size - side) // 2) for size in image.shape[:2])
+    return image[top : top + side, left : left + side]
+
+
 IMAGES: "Mapping[str, Callable[[Image], Image]]" = {
     "limited": lambda image: rounded(image * (219 / 255) + 16),
     "half": lambda image: rounded(imresize(image, (image.shape[0] // 2, image.shape[1] // 2))),
     "half-mean": lambda image: rounded(_blocks(image, 2).mean((1, 3))),
     "half-skip": lambda image: image[::2, ::2],
     "modcrop8": lambda image: image[: image.shape[0] // 8 * 8, : image.shape[1] // 8 * 8],
+    "square": lambda image: rounded(imresize(image, (256, 256))),
+    "middle": lambda image: _middle(image, 180),
+    "stretch": lambda image: rounded(stretched(image)),
     "bgr": lambda image: image[..., ::-1],
 }
 
@@ -213,9 +221,15 @@ def _degraded(cell: Cell, word: str, picture: Picture, going: "_Ongoing", seed: 
 def _levelled(cell: Cell, choices: Choices, picture: Picture, levels: "Image", going: "_Ongoing") -> "Image":
     """Return the noisy image with noise of another level, of the same field."""
     import numpy as np
+    from scipy.special import ndtr
 
     clean = levels.dtype.type(0) + np.asarray(picture.clean, np.float64)[: levels.shape[0], : levels.shape[1]]
     noise, sigma = levels - clean, cell.degradation.sigma
+    if choices.level in ("uniform", "rand"):
+        evenly = ndtr(noise / (sigma or 1.0))  # the same numbers, from 0 to 1
+        return clean + (sigma or 1.0) * (evenly if choices.level == "rand" else math.sqrt(12) * (evenly - 0.5))
+    if choices.level == "speckle":
+        return clean + noise * clean / 255
     if choices.level in WHOLE:
         return clean + WHOLE[choices.level](noise)
     if choices.level == "twice":

@@ -62,7 +62,7 @@ class Kept:
         return sums is None or all(choices in sums for choices in scored)
 
 
-def planted(whole: Place, crops: Place, metric: str, runs: int | None) -> Iterator[str | dict[str, Any]]:
+def planted(whole: Place, crops: Place, metric: str, runs: int | None, trials: int) -> Iterator[str | dict[str, Any]]:
     """Plant choices that move the number of a cell, each usual one and some others, and pairs; search for each.
 
     Parameters
@@ -73,6 +73,8 @@ def planted(whole: Place, crops: Place, metric: str, runs: int | None) -> Iterat
         ``"psnr"`` or ``"ssim"``.
     runs : int, optional
         Inputs that each search may run on the set; None: as many as five minutes take.
+    trials : int
+        Pairs that each search tries on crops for each of them.
 
     Yields
     ------
@@ -80,7 +82,7 @@ def planted(whole: Place, crops: Place, metric: str, runs: int | None) -> Iterat
         What is being done, and a row for each planted choice.
     """
     kept = Kept()
-    every = Search(whole, crops, Target({metric: "0"}), 0.0, runs, measure=kept, complete=True)
+    every = Search(whole, crops, Target({metric: "0"}), 0.0, runs, trials, measure=kept, complete=True)
     every.plain()
     runs = every.count  # a run that is kept takes no time
     every.run_on_set([(switch,) for switch in every.before])
@@ -107,7 +109,8 @@ def planted(whole: Place, crops: Place, metric: str, runs: int | None) -> Iterat
         }
         for decimals in DECIMALS[metric]:
             target = Target({metric: f"{number:.{decimals}f}"})
-            row |= _searched(Search(whole, crops, target, 0.0, runs, measure=kept, values=every.values), some, decimals)
+            search = Search(whole, crops, target, 0.0, runs, trials, measure=kept, values=every.values)
+            row |= _searched(search, some, decimals)
         yield row
 
 

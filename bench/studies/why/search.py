@@ -19,9 +19,8 @@ from bench.studies.why.target import Target, numbers
 SECONDS, FEWEST, MOST = 300.0, 10, 200
 """Where a person does not say how many inputs run on the set: so many as take five minutes, from 10 to 200."""
 
-PAIR_TRIALS, BATCH = 24, 10
-"""Pairs of inputs that are tried on crops for each run on the set, and how many inputs run there before it is seen
-what they tell of the others."""
+BATCH = 10
+"""How many inputs run on the set before it is seen what they tell of the others."""
 
 OTHERS = 0.01
 """A search for pairs is over where one meets the target, and fewer others than this are expected to."""
@@ -73,6 +72,8 @@ class Search:
     runs : int, optional
         How many inputs may run on the set, and how many pairs of inputs where none of them meets the target; None: as
         many as five minutes take.
+    trials : int
+        Pairs of inputs that are tried on crops for each that runs on the set.
     measure : callable
         `measured`, or what does as it does.
     pace : Pace
@@ -91,6 +92,7 @@ class Search:
     target: Target
     draw: float
     runs: int | None
+    trials: int = 24
     measure: Measure = measured
     pace: Pace = field(default_factory=Pace)
     complete: bool = False
@@ -172,9 +174,9 @@ class Search:
         Until one of them meets the target, and it is not to be expected that another does.
         """
         every = sorted(pairs([switch for switch in self.before if self._known((switch,))]), key=self._likely)
-        every = every[::-1][: PAIR_TRIALS * self.count]
+        every = every[::-1][: self.trials * self.count]
         over = lambda rest: any(map(self._meets, every)) and self._expected(rest) < OTHERS  # noqa: E731
-        self._likeliest_first(every, over, PAIR_TRIALS * BATCH)
+        self._likeliest_first(every, over, self.trials * BATCH)
 
     def _likeliest_first(
         self, some: Sequence[Switches], over: Callable[[Sequence[Switches]], bool], trials: int = 0

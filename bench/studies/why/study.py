@@ -17,15 +17,18 @@ from bench.studies.why.finished import diagnosis
 from bench.studies.why.pace import Pace
 from bench.studies.why.planted import line_of, planted, summary
 from bench.studies.why.running import MOST, SIDE, Place
-from bench.studies.why.search import PAIR_TRIALS, Search, fits
+from bench.studies.why.search import Search, fits
 from bench.studies.why.table import NAMED, at_once, rows, singles, verdict
 from bench.studies.why.target import METRICS, Target, of_a_draw, reference, target_of
 
 EACH = "each"
 """The word on TARGET for every choice's own number."""
 
-SMALL = 3
-"""A set of up to so many times the pixels of the crops is measured whole at once."""
+SMALL = 225_000
+"""A set of up to so many pixels is measured whole at once."""
+
+TRIALS = 4, 24
+"""Pairs that are tried for each that runs on the set: on crops so many as take twice its time, within these bounds."""
 
 
 def build(
@@ -96,9 +99,9 @@ def _each(
     if cell.outputs:
         raise BenchError(f"TARGET={EACH}: finished outputs cannot be made otherwise; give a method that runs")
     yield cell.title
-    whole, trial, _ = _places(cell, settings)
+    whole, trial, _, trials = _places(cell, settings)
     rows = []
-    for found in planted(whole, trial, metric, runs):
+    for found in planted(whole, trial, metric, runs, trials):
         if isinstance(found, str):
             yield found
         else:
@@ -137,8 +140,8 @@ def _searched(
     cell: Cell, wanted: Target, out: Path, runs: int | None, pace: Pace, settings: Settings, table: Path | None
 ) -> Iterator[str]:
     """Search, and say what was found."""
-    whole, trial, shapes = _places(cell, settings)
-    search = Search(whole, trial, wanted, 0.0, runs, pace=pace)
+    whole, trial, shapes, trials = _places(cell, settings)
+    search = Search(whole, trial, wanted, 0.0, runs, trials, pace=pace)
     yield f"target {wanted}{f', {wanted.row.source}' if wanted.row else ''}; {_cost(search)}"
     start = time.perf_counter()
     with pace.shown(cell):
@@ -169,13 +172,19 @@ def _searched(
     yield f"{path}.csv ({time.perf_counter() - start:.0f} s)"
 
 
-def _places(cell: Cell, settings: Settings) -> tuple[Place, Place, list[tuple[int, int]]]:
-    """Return the set, the crops for trials, or the set itself where that is hardly larger, and the shapes of images."""
+def _places(cell: Cell, settings: Settings) -> tuple[Place, Place, list[tuple[int, int]], int]:
+    """Return where a search measures.
+
+    The set; the crops for trials, or the set itself where that is hardly larger; the shapes of some images; and how
+    many pairs of inputs are tried on crops for each that runs on the set.
+    """
     whole = Place(cell, settings)
     crops = whole.crops()
     shapes = [picture.clean.shape[:2] for picture in crops.held or () if picture.clean is not None]
-    pixels = sum(height * width for height, width in shapes) / max(1, len(shapes)) * len(cell.dataset.images)
-    return whole, whole if pixels <= SMALL * MOST * SIDE**2 or cell.outputs else crops, shapes
+    count = len(cell.dataset.images)
+    pixels = sum(height * width for height, width in shapes) / max(1, len(shapes)) * count
+    trials = min(max(TRIALS[0], round(2 * pixels / (min(MOST, count) * SIDE**2))), TRIALS[1])
+    return whole, whole if pixels <= SMALL or cell.outputs else crops, shapes, trials
 
 
 def _shapes(shapes: list[tuple[int, int]], count: int) -> list[tuple[int, int]]:
@@ -191,7 +200,7 @@ def _cost(search: Search) -> str:
     if search.small:
         return (
             f"the method runs once for each of {count + 1} inputs, and for pairs where none of them fits: "
-            f"{runs} times {PAIR_TRIALS} (RUNS=n)"
+            f"{search.trials} times {runs} (RUNS=n)"
         )
     return (
         f"the method runs on {count} inputs in small crops, on the likeliest of them whole, and on pairs where none "

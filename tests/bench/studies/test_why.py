@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 from scipy.ndimage import gaussian_filter
+from scipy.stats import norm
 from skimage import data
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from skimage.transform import downscale_local_mean
@@ -211,6 +212,11 @@ def of_type(kind):
     return lambda: drawn
 
 
+def of_rand(shape):
+    """Return numbers from 0 to 1 in the order in which the normal ones are drawn."""
+    return norm.cdf(np.random.RandomState(0).standard_normal(shape))
+
+
 def peak_max(x, y):
     return 10 * np.log10(x.max() ** 2 / np.mean((x - y) ** 2))
 
@@ -244,13 +250,24 @@ class Planted:
         self.run = load(self.cell, "cpu", Settings("cpu"), 1).run
         self.search = None
 
-    def value(self, images=None, field=None, sigma=25, noisy=None, told=25, output=None, score=None, pool=np.mean):
+    def value(
+        self,
+        images=None,
+        field=None,
+        sigma=25,
+        noisy=None,
+        told=25,
+        output=None,
+        score=None,
+        pool=np.mean,
+        speckle=False,
+    ):
         """Return the PSNR of the set; each function stands for a step of the usual loop."""
         scores = []
         field = field() if field else (lambda shape: np.random.RandomState(0).standard_normal(shape))
         for image in self.images:
             clean = images(image) if images else image
-            degraded = clean + sigma * field(clean.shape)
+            degraded = clean + sigma * field(clean.shape) * (clean / 255 if speckle else 1)
             degraded = noisy(degraded) if noisy else degraded
             tensor = torch.from_numpy((degraded / 255).astype(np.float32)).permute(2, 0, 1)[None]
             denoised = self.run(tensor, told / 255)[0].permute(1, 2, 0).double().numpy() * 255
@@ -319,6 +336,10 @@ SINGLE = [
     ("the absolute error", {"score": lambda x, y: 10 * np.log10(255**2 / np.mean(abs(x - y)))}),
     ("averages of 2x2 pixels", {"images": averaged}),
     ("leaving out every second pixel", {"images": lambda x: x[::2, ::2]}),
+    ("stretched to 0 to 255", {"images": lambda x: np.rint((x - x.min()) / np.ptp(x) * 255)}),
+    ("the noise is uniform, of the same", {"field": lambda: lambda shape: np.sqrt(12) * (of_rand(shape) - 0.5)}),
+    ("as of rand in place of randn", {"field": lambda: of_rand}),
+    ("multiplied by the image", {"speckle": True}),
 ]  # fmt: skip
 
 
@@ -554,7 +575,21 @@ def ten_scenes(planted, tmp_path, monkeypatch):
 
 
 def of_scenes(folder, target, *words):
-    typed = ["why", "--method", "gaussian", "--data", folder, "--noise", "25", "--jobs", "1", "--metric", "ssim"]
+    typed = [
+        "why",
+        "--method",
+        "gaussian",
+        "--data",
+        folder,
+        "--noise",
+        "25",
+        "--jobs",
+        "1",
+        "--runs",
+        "4",
+        "--metric",
+        "ssim",
+    ]
     return main([*typed, "--target", target, "--out", f"{folder}/out", "--device", "cpu", *words])
 
 

@@ -20,7 +20,7 @@ SHOWN = DETAIL[2::6] * 0.7
 
 
 def psnr(detail, level, threshold):
-    """Return the PSNR of images with noise of a level, filtered by a threshold: noise that is left, detail that is lost."""
+    """Return the PSNR of images filtered by a threshold: some of the noise is left, some of the detail is lost."""
     left = max(level**2 - threshold**2, 0) + 0.05 * level**2
     return 10 * np.log10(255**2 / (left + detail * threshold**2))
 
