@@ -1,6 +1,7 @@
 """A person's own claims are judged as published numbers are, and never taken for one; no key knows of them."""
 
 import csv
+import re
 from dataclasses import asdict, replace
 from io import StringIO
 
@@ -132,9 +133,8 @@ def test_numbers_are_claims_of_the_one_result(mine):
         assert {(row["method"], row["dataset"], row["degradation"]) for row in claimed} == {
             ("mine", "set12", "gaussian:25")
         }
-    small = "mse:0.0009"  # of images from 0 to 1
-    assert remark(small, claims(small, cells)).endswith("0.0009 of images from 0 to 1 is mse:58.52")
-    assert not remark("mse:58.52", claims("mse:58.52", cells))
+    for text in ("mse:0.0009", "mse:58.52"):  # another unit is told by the verdict, where the measured one is known
+        assert not remark(text, claims(text, cells))
     registered = cells_of("median")
     assert set(claims("25.1", registered)) == {registered[0].key}
     assert claims("none", registered) == {registered[0].key: []}
@@ -208,7 +208,10 @@ def test_a_file_claims_for_each_result_of_its_own(mine, tmp_path):
         ("DnCNN-S", "gaussian:25"): [],
         ("DnCNN-S", "gaussian:50"): [],
     }
-    assert remark(path, found) == f"CLAIM={path}: 4 of 7 rows are of these results"
+    assert (
+        remark(path, found)
+        == f"CLAIM={path}: 4 of 7 rows are of these results; those of single images (1) are not judged"
+    )
     assert remark("30.58,ssim:0.861", claims("30.58,ssim:0.861", cells_of(mine()))) == ""
     first = next(rows[0] for rows in found.values() if rows[0]["value"] == "30.58")
     assert Claim(**first).source == f"your claim (Mine 2026, Table 1, {path}, line 2)"
@@ -432,14 +435,69 @@ def test_a_claim_is_told_from_the_ledger_in_each_table_and_moves_no_key(mine, tm
 
 @pytest.mark.parametrize("name", ["DnCNN-S", "dncnn", "dncnn-s-25", "DnCNN-S x8"])
 def test_a_claim_in_a_file_is_of_no_other_way_to_run_the_method(name, tmp_path):
-    """The plain number was claimed, and the self-ensemble beside it was judged by it too."""
+    """The plain number was claimed, and the self-ensemble was judged by it too, beside it and where it ran alone."""
     cells = [cell for ensemble in ("1", "8") for cell in cells_of("dncnn", ensemble=ensemble)]
     assert [cell.label for cell in cells] == ["DnCNN-S", "DnCNN-S x8"]
-    table = tmp_path / "claims.csv"
-    table.write_text(f"method,dataset,degradation,metric,value\n{name},set12,gaussian:25,psnr,30.44\n")
-    if name == "dncnn-s-25":
-        with pytest.raises(BenchError, match="no row is of what runs"):
-            claims(str(table), cells)
-        return
-    assert list(claims(str(table), cells)) == [cells[name.endswith("x8")].key]
-    assert list(claims(str(table), cells[1:])) == [cells[1].key]  # where it runs alone, it is what is claimed
+    path = table(tmp_path / "claims.csv", ROW | {"method": name, "value": "30.44"})
+    of_ensemble = name.endswith("x8")
+    for run in (cells, [cells[of_ensemble]]):
+        if name != "dncnn-s-25":
+            assert list(claims(path, run)) == [cells[of_ensemble].key]
+    with pytest.raises(BenchError, match=r"no row is of what runs \(DnCNN-S"):
+        claims(path, cells if name == "dncnn-s-25" else [cells[not of_ensemble]])
+
+
+@pytest.mark.parametrize(
+    ("method", "words", "label"),
+    [
+        ("dncnn-s", {"precision": "bf16"}, "DnCNN-S bf16"),
+        ("ffdnet", {"sigma": "15"}, "FFDNet (IPOL) told 15"),
+        ("bm3d:profile=lc", {}, "BM3D profile=lc"),
+        ("wavelet", {"tile": 64}, "Wavelet tile 64"),
+        ("dncnn-s", {"ensemble": "8", "precision": "bf16"}, "DnCNN-S x8 bf16"),
+    ],
+)
+def test_a_claim_of_a_method_is_not_held_against_it_with_changed_options(method, words, label, tmp_path):
+    (cell,) = cells_of(method, **words)
+    plain, labelled = (
+        table(tmp_path / f"{n}.csv", ROW | {"method": name}) for n, name in enumerate((method.partition(":")[0], label))
+    )
+    assert list(claims(labelled, [cell])) == [cell.key]
+    with pytest.raises(BenchError, match=f"no row is of what runs \\({re.escape(label)} on set12"):
+        claims(plain, [cell])
+    (usual,) = cells_of(method.partition(":")[0])
+    assert list(claims(plain, [usual])) == [usual.key]
+
+
+def test_a_claim_of_a_published_self_ensemble_is_of_no_plain_result(tmp_path):
+    cells = [
+        replace(cell, net=replace(cell.net, published=("Net", "plain"), published_ensemble=("Net", "+")))
+        for ensemble in ("1", "8")
+        for cell in cells_of("dncnn-s", ensemble=ensemble)
+    ]
+    for variant, cell in zip(("plain", "+"), cells, strict=True):
+        path = table(tmp_path / "claims.csv", ROW | {"method": "Net", "variant": variant})
+        assert list(claims(path, cells)) == [cell.key]
+
+
+def test_what_is_ones_own_in_a_file_is_claimed_by_its_plain_name(mine, tiny_net, tmp_path):
+    path = table(tmp_path / "claims.csv", ROW, ROW | {"method": "dncnn"})
+    (own,) = cells_of(mine(), output="residual")
+    (weights,) = cells_of("dncnn", weights=str(tiny_net))
+    assert [list(claims(path, [cell])) for cell in (own, weights)] == [[own.key], [weights.key]]
+
+
+def test_claims_of_single_images_are_said_not_to_be_judged(mine, tmp_path):
+    cells = cells_of(mine())
+    path = table(
+        tmp_path / "claims.csv",
+        ROW,
+        ROW | {"image": "C.man"},
+        ROW | {"image": "House", "metric": "ssim", "value": "0.8"},
+    )
+    assert remark(path, claims(path, cells)).endswith(
+        "1 of 3 rows are of these results; those of single images (2) are not judged"
+    )
+    alone = table(tmp_path / "alone.csv", ROW | {"image": "C.man"})
+    with pytest.raises(BenchError, match=r"its rows are of mine on set12, gaussian:25, C\.man$"):
+        claims(alone, cells)
