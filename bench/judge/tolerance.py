@@ -7,7 +7,7 @@ from functools import cache
 
 from bench.common.paths import ROOT
 from bench.degradation.seed import PUBLISHED
-from bench.judge.ledger import INPUTS, Claim, Published
+from bench.judge.ledger import Claim, Published
 from bench.judge.spread import PSNR_OF_NOISE, Spread, deviation_of_mean, spread
 from bench.plan.protocol import PROTOCOLS
 from bench.store.results import Result
@@ -103,7 +103,7 @@ def tolerance(result: Result, row: Published) -> Tolerance:
     theirs = ours = 0.0
     if drawn := result.sigma > 0 and not same:
         of_method = str(result.about["label"]), result.dataset
-        of_noise = row.method in INPUTS
+        of_noise = row.of_input
         one = Spread(PSNR_OF_NOISE, 1.0) if of_noise else spread(kind, *of_method, result.sigma, channels)
         theirs = deviation_of_mean(shapes, channels, one, shared=there != "independent")
         ours = deviation_of_mean(shapes, channels, one, shared=here != "independent") / math.sqrt(len(result.seeds))
@@ -147,7 +147,7 @@ def _sources() -> dict[tuple[str, str], dict[str, str]]:
 
 def _rounding_effect(result: Result, row: Published) -> float:
     """Return what is added to our PSNR by 8-bit outputs on one side: rounding adds 1/12 to the mean squared error."""
-    if row.method in INPUTS:
+    if row.of_input:
         return 0.0
     named = PROTOCOLS.get(row.protocol)
     theirs = "float" if row.protocol == "clipped" else named.output if named else None

@@ -1,11 +1,11 @@
 """Verdicts: a result held against the published number, within a tolerance that is measured."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import methods
 from bench.judge import ledger
 from bench.judge.claims import AS_RUN, claimed
-from bench.judge.ledger import INPUTS, Claim, Published
+from bench.judge.ledger import Claim, Published
 from bench.judge.tolerance import Tolerance, of_source, told_sigma, tolerance
 from bench.judge.units import other_unit
 from bench.plan.inference import sigma_word
@@ -115,7 +115,7 @@ def score(result: Result, row: Published) -> float:
     """Return what a result has of the metric of a row: of the noisy image where the row is of that."""
     if row.metric == "psnr_noise_255":
         return result.mean("noise_psnr") + PEAK_255_OF_UNIT
-    return result.mean(f"noisy_{row.metric}" if row.method in INPUTS else row.metric)
+    return result.mean(f"noisy_{row.metric}" if row.of_input else row.metric)
 
 
 def _decided(limits: Tolerance, difference: float, result: Result) -> tuple[str, str]:
@@ -125,11 +125,14 @@ def _decided(limits: Tolerance, difference: float, result: Result) -> tuple[str,
     if limits.excludes(difference):
         return "reproduced", ""
     needed = limits.seeds_needed(difference, len(result.seeds))
-    advice = (
-        f"{needed} seeds would" if needed else "no number of seeds here would, the published draw alone is too wide"
-    )
-    if needed and result.rules.noise_draw != "independent":
+    if needed and result.rules.noise_draw == "independent":
+        advice = f"{needed} seeds would"
+    elif needed:
         advice = "this protocol has one seed; more seeds of PROTOCOL=standard may tell"
+    else:
+        exact = replace(limits, rounding=0.0).seeds_needed(difference, len(result.seeds))
+        wide = "number has too few digits" if exact else "draw alone is too wide"
+        advice = f"no number of seeds here would, the published {wide}"
     return "undecided", f"; a difference of {limits.margin:g} is not ruled out: {advice}"
 
 

@@ -125,7 +125,9 @@ def _check_name(path: Path, provenance: Any) -> None:
     """Raise `BenchError` where a file has the name of another cell than its record is of."""
     key = provenance.get("key", "") if isinstance(provenance, dict) else ""
     if key and not path.stem.endswith(f"_{key}"):
-        raise BenchError(f"its name is that of another cell: it is the record of {str(key)[:80]}; give it its name back")
+        raise BenchError(
+            f"its name is that of another cell: it is the record of {str(key)[:80]}; give it its name back"
+        )
 
 
 def _packed(content: Content) -> bytes:

@@ -92,6 +92,8 @@ def test_what_code_makes_of_its_own_constant_is_code(mine, one_cell, tmp_path):
         ("PUBLISHED = ('DnCNN', 3)", {}, "expected a published method, as 'ADNet' or ('DnCNN', 'S')"),
         ("PUBLISHED = ''", {}, "unknown published method"),
         ("", {"judged": "DnCNN T"}, "in AS= 'DnCNN T': did you mean"),
+        ("", {"judged": "noisy input not clipped"}, "unknown published method in AS= 'noisy input not clipped'"),
+        ("PUBLISHED = 'JPEG (input)'", {}, "unknown published method"),
     ],
 )
 def test_what_was_never_published_is_one_line(mine, line, words, cause):
@@ -306,6 +308,12 @@ def test_a_claim_needs_no_published_method_and_each_metric_has_its_own():
     assert judge(one) is None
     assert judge(one, "ssim").title == "SSIM claim reproduced"
     assert judge(one, "mse") is None
+
+
+def test_a_claim_of_a_method_with_the_name_of_an_input_is_of_the_method():
+    named = claim("29.50") | {"method": "noisy input"}
+    found = judge(result(29.50, named))
+    assert (found.title, found.difference) == ("claim reproduced", pytest.approx(0))
 
 
 def test_claims_that_differ_from_seed_to_seed_are_not_held_against_one_without_a_word():

@@ -433,6 +433,13 @@ def test_seeds_are_advised_only_under_a_protocol_that_has_them(against):
     assert fixed.reason.endswith("this protocol has one seed; more seeds of PROTOCOL=standard may tell")
 
 
+def test_it_is_said_whether_the_digits_or_the_draw_of_a_published_number_leave_it_undecided(against):
+    entry = replace(row("29"), paper="DnCNN-PyTorch (SaoYan)")  # 0.5 dB of rounding
+    assert against(result(29.03), entry).reason.endswith("the published number has too few digits")
+    one_image = result(29.17).only("0")  # 0.033 dB of deviation
+    assert against(one_image, replace(entry, value="29.2300")).reason.endswith("the published draw alone is too wide")
+
+
 def test_options_that_are_the_usual_ones_or_of_no_registered_method_are_no_other_way(against):
     for name, options in (("bm3d", {"profile": "np", "other": "x"}), ("mine", {"profile": "lc"}), ("", {"a": "b"})):
         measured = result(29.23)
