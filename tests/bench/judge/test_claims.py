@@ -21,7 +21,7 @@ from bench.plan.request import Request, plan
 from bench.report.columns import published_value
 from bench.report.leaderboard import leaderboards, to_csv, to_markdown
 from bench.report.page.html import html
-from bench.store.records import Record, Store
+from bench.store.records import Record, Store, described
 from bench.store.results import gather
 
 BODY = "def denoise(noisy, sigma):\n    return noisy\n"
@@ -397,6 +397,25 @@ def test_a_record_that_is_there_is_judged_by_what_is_said_of_it_later(mine, tmp_
     assert list((tmp_path / "runs").glob("claims/*")) == []  # nothing is written where nothing is said
     assert of(named)["net"]["published"] == ["ADNet", ""]
     assert of(plain)["net"]["published"] is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "published"),
+    [
+        ({}, ["DnCNN", "S"]),
+        ({"own": {"code": "0123"}}, ["DnCNN", "B"]),
+        ({"weights": {"sha256": "0" * 64, "local": ""}}, ["DnCNN", "B"]),
+        ({"method": "gone"}, ["DnCNN", "B"]),
+    ],
+)
+def test_a_record_of_a_registered_net_is_judged_by_what_the_registry_says_today(tmp_path, changed, published):
+    """A record from before its published name was mended was judged by the old one."""
+    (cell,) = cells_of("dncnn-s")
+    about = described(cell)
+    about |= {"net": about["net"] | {"published": ["DnCNN", "B"]}} | changed
+    store = Store(tmp_path / "runs")
+    store.put(cell, Record([{"image": "01"}], about))
+    assert store.get(cell).provenance["net"]["published"] == published
 
 
 def torch_psnr(folder):
