@@ -6,7 +6,7 @@ import methods
 from bench.judge import ledger
 from bench.judge.claims import AS_RUN, claimed
 from bench.judge.ledger import Claim, Published
-from bench.judge.tolerance import Tolerance, of_source, told_sigma, tolerance
+from bench.judge.tolerance import Tolerance, of_source, one_side_rounds, told_sigma, tolerance
 from bench.judge.units import other_unit
 from bench.plan.inference import sigma_word
 from bench.plan.protocol import PROTOCOLS, Protocol, protocol, protocols
@@ -239,6 +239,10 @@ def other_protocol(rules: Protocol, row: Published) -> str:
         return "there the noisy image is clipped, here not (worth 0.3 dB at sigma 15, 2 dB at sigma 50)"
     if rules.output == "unclipped" and protocol(protocols(of_source(row, "rules")) or "standard").output != "unclipped":
         return "here the output is not clipped before it is scored, as far as is known there it is"
+    if row.metric == "ssim" and not row.of_input and one_side_rounds(rules, row):
+        return (
+            "outputs are rounded to 8 bit in one of the two only (worth 0.0005 of SSIM for FFDNet on Set12, sigma 25)"
+        )
     return ""
 
 

@@ -393,6 +393,13 @@ def test_what_a_method_was_told_is_held_against_what_the_source_says(against, to
     assert found.reason.endswith(reason)
 
 
+def test_a_persons_file_of_the_name_of_a_method_has_not_its_spread(against):
+    registered, own, unknown = result(29.23), result(29.23), result(29.23, label="another")
+    own.about["own"] = {"code": "0123"}
+    of = [against(one, row()).tolerance.theirs for one in (registered, own, unknown)]
+    assert of[0] < of[1] == of[2]
+
+
 def test_to_be_told_the_sigma_of_the_noise_is_nothing_else_than_usual(against):
     measured = result(29.23)
     measured.about["told_sigma"] = "said"
