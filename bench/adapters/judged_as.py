@@ -11,6 +11,9 @@ from bench.common.parsing import unknown
 from bench.common.paths import ROOT
 from methods import Method, Net
 
+INPUTS = ("noisy input", "JPEG (input)")
+"""Methods of the ledger that are none: the degraded image itself."""
+
 
 def judged_as(where: str, name: Any) -> Method:
     """Return a method whose nets name the published numbers, one a colour and a range of sigma.
@@ -38,7 +41,7 @@ def judged_as(where: str, name: Any) -> Method:
         if nets:
             return _holding(name, nets)
     with (ROOT / "results" / "published.csv").open(newline="", encoding="utf-8") as ledger:
-        pairs = {(row["method"], row["variant"]) for row in csv.DictReader(ledger)}
+        pairs = {(row["method"], row["variant"]) for row in csv.DictReader(ledger) if row["method"] not in INPUTS}
     by_name = {" ".join(filter(None, pair)).casefold(): pair for pair in sorted(pairs)}
     if name.casefold() not in by_name:
         names = [" ".join(filter(None, pair)) for pair in pairs]

@@ -19,9 +19,6 @@ from datasets.walking import typed_path
 AS_RUN = "as run"
 """The protocol of a claim that says of none: whoever claims it says that it is the one that runs."""
 
-TINY = 0.1
-"""No method comes so near: a smaller mean squared error is of images from 0 to 1."""
-
 NONE = "none"
 """On CLAIM: forget what was claimed before."""
 
@@ -73,21 +70,15 @@ def claims(text: str, cells: Sequence[Cell]) -> dict[str, Rows]:
 
 
 def remark(text: str, claimed: Mapping[str, Rows]) -> str:
-    """Return a line on a claim that is likely meant otherwise; empty where there is none.
-
-    On rows of a file that are of nothing here, and on a mean squared error of images from 0 to 1.
-    """
-    small = [row for rows in claimed.values() for row in rows if row["metric"] == "mse" and float(row["value"]) < TINY]
-    if small:
-        value = small[0]["value"]
-        return (
-            f"CLAIM={text}: MSE is of grey levels from 0 to 255; {value} of images from 0 to 1 is "
-            f"mse:{float(value) * 255**2:.4g}"
-        )
-    used = {row["origin"] for rows in claimed.values() for row in rows}
+    """Return a line on rows of a file that are of nothing here; empty where there are none."""
     path = typed_path(text)
-    count = len(numbered_rows(path, COLUMNS, _NEEDED)) if path.is_file() else len(used)
-    return f"CLAIM={text}: {len(used)} of {count} rows are of these results" if len(used) < count else ""
+    if not path.is_file():
+        return ""
+    rows = numbered_rows(path, COLUMNS, _NEEDED).values()
+    used = {row["origin"] for rows in claimed.values() for row in rows}
+    single = sum(bool(row["image"].strip()) for row in rows)
+    of_images = f"; those of single images ({single}) are not judged" * bool(single)
+    return f"CLAIM={text}: {len(used)} of {len(rows)} rows are of these results{of_images}" * (len(used) < len(rows))
 
 
 def _numbers(text: str) -> dict[str, str]:
@@ -144,15 +135,13 @@ def _of_file(path: Path, cells: Sequence[Cell]) -> dict[str, Rows]:
         row |= {"protocol": row["protocol"] or AS_RUN, "origin": f"{path}, line {line}"}
     of_cells: dict[str, Rows] = {cell.key: [] for cell in cells}
     for row in rows.values():
-        matching = [(_nearness(row, cell), cell.key) for cell in cells if _is_of(row, cell)]
-        for nearness, key in matching:
-            if nearness == min(matching)[0]:
-                of_cells[key].append(row)
+        theirs = [cell for cell in cells if _is_of(row, cell)]
+        labelled = [cell for cell in theirs if _name(cell.label) == _name(row["method"], row["variant"])]
+        for cell in labelled or theirs:
+            of_cells[cell.key].append(row)
     found = {cell.key: _one_a_metric(of_cells[cell.key], cell) for cell in cells}
     if not any(found.values()):
-        of_rows = list(
-            dict.fromkeys(f"{row['method']} on {row['dataset']}, {row['degradation']}" for row in rows.values())
-        )
+        of_rows = list(dict.fromkeys(map(_of_what, rows.values())))
         raise BenchError(
             f"CLAIM={path}: no row is of what runs ({some([_title(cell) for cell in cells])}); its rows are of "
             f"{some(of_rows) or 'nothing'}"
@@ -188,13 +177,11 @@ def _one_a_metric(rows: Rows, cell: Cell) -> Rows:
 
 
 def _is_of(row: Mapping[str, str], cell: Cell) -> bool:
-    """Whether a row is of the mean of a cell, by any name that it has."""
-    published = " ".join(filter(None, cell.net.published or ()))
-    methods = {name.casefold() for name in (cell.label, cell.plain_label, cell.method.name, cell.net.label, published)}
+    """Whether a row is of the mean of a cell."""
     sets = {cell.data_label, cell.dataset.name, *(cell.dataset.ledger or ())[:1]}
     colours = {"", cell.dataset.colour, *(cell.dataset.ledger or ())[1:]}
     return (
-        " ".join(filter(None, (row["method"], row["variant"]))).casefold() in methods
+        _name(row["method"], row["variant"]) in _names(cell)
         and row["dataset"] in sets
         and row["colour"] in colours
         and row["degradation"] == str(cell.degradation)
@@ -202,14 +189,28 @@ def _is_of(row: Mapping[str, str], cell: Cell) -> bool:
     )
 
 
-def _nearness(row: Mapping[str, str], cell: Cell) -> int:
-    """Say how well the method of a row fits a cell: 0 by its label, 1 where the cell runs it as it is, 2 otherwise.
+def _names(cell: Cell) -> set[str]:
+    """Return all names of what a cell runs: those of the method itself only where it runs as it is.
 
-    What is claimed of a method is of no self-ensemble, precision or option of it that runs beside it.
+    What is claimed of a method is of no self-ensemble, precision, sigma or option of it.
     """
-    if " ".join(filter(None, (row["method"], row["variant"]))).casefold() == cell.label.casefold():
-        return 0
-    return 1 if cell.plain_label == cell.net.label else 2
+    names = {_name(cell.label), _name(cell.plain_label)}
+    changed = cell.inference.changes(local=cell.local).keys() - {"output"}
+    if any(cell.method.options.get(name) != value for name, value in cell.options.items()):
+        return names
+    if changed == {"ensemble"}:
+        return names | {_name(*(cell.net.published_ensemble or ()))}
+    own = _name(cell.method.name), _name(cell.net.label), _name(*(cell.net.published or ()))
+    return names if changed else names.union(own)
+
+
+def _name(*words: str) -> str:
+    return " ".join(filter(None, words)).casefold()
+
+
+def _of_what(row: Mapping[str, str]) -> str:
+    method = " ".join(filter(None, (row["method"], row["variant"])))
+    return ", ".join(filter(None, (f"{method} on {row['dataset']}", row["degradation"], row["image"])))
 
 
 def _title(cell: Cell) -> str:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-import methods
 from bench.common.naming import listed
 from bench.judge.audit_findings import Part, overlap_footnotes
 from bench.judge.family import families
+from bench.judge.verdict import known_nets
 from bench.store.results import Result
 from datasets.listing import some
 
@@ -105,14 +105,11 @@ def _known_files(results: Sequence[Result]) -> Iterator[str]:
 
     Such a result has no published numbers, since they were asked for under another name, or for another noise.
     """
-    nets = [(method.name, net) for method in methods.available().values() for net in method.nets]
-    known = {net.weights.sha256: (name, net) for name, net in nets if net.weights and not net.weights.local}
     for result in results:
-        own = result.about.get("weights") or {}
-        method, net = known.get(own.get("sha256", ""), ("", None)) if own.get("local") else ("", None)
+        method, net = next(iter(known_nets(result)), ("", None))
         if net is None:
             continue
-        sigma = result.about["sigma"]
+        own, sigma = result.about["weights"], result.about["sigma"]
         wrong = sigma is not None and not net.covers(sigma)
         trained = f", trained for sigma {'-'.join(f'{s:g}' for s in dict.fromkeys(net.trained))}" if net.trained else ""
         yield (

@@ -5,14 +5,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
+from bench.adapters.judged_as import INPUTS as INPUTS
 from bench.common.paths import ROOT
 
 LEDGER = ROOT / "results" / "published.csv"
 PROTOCOLS = ("standard", "float", "clipped", "sr", "sr-rgb", "torch0", "torch12", "other", "unstated", "derived")
 """The protocols of rows; results/README.md explains them."""
-
-INPUTS = ("noisy input", "JPEG (input)")
-"""Methods of the ledger that are none: the degraded image itself."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +57,11 @@ class Published:
         return 0.5 * 10.0 ** -len(self.value.partition(".")[2])
 
     @property
+    def of_input(self) -> bool:
+        """Whether it is of the degraded image itself."""
+        return self.method in INPUTS
+
+    @property
     def source(self) -> str:
         """Paper, year and table in a line."""
         return f"{self.paper} {self.year}, {self.table}"
@@ -78,6 +81,11 @@ class Claim(Published):
 
     origin: str = ""
     draw: str = ""
+
+    @property
+    def of_input(self) -> bool:
+        """Whether it is of the degraded image itself: never, whatever the method is called."""
+        return False
 
     @property
     def source(self) -> str:

@@ -7,9 +7,9 @@ from functools import cache
 
 from bench.common.paths import ROOT
 from bench.degradation.seed import PUBLISHED
-from bench.judge.ledger import INPUTS, Claim, Published
+from bench.judge.ledger import Claim, Published
 from bench.judge.spread import PSNR_OF_NOISE, Spread, deviation_of_mean, spread
-from bench.plan.protocol import PROTOCOLS
+from bench.plan.protocol import PROTOCOLS, Protocol
 from bench.store.results import Result
 
 SOURCES = ROOT / "results" / "sources.csv"
@@ -102,8 +102,9 @@ def tolerance(result: Result, row: Published) -> Tolerance:
     same = here == there and here in PUBLISHED and len(result.seeds) == 1
     theirs = ours = 0.0
     if drawn := result.sigma > 0 and not same:
-        of_method = str(result.about["label"]), result.dataset
-        of_noise = row.method in INPUTS
+        own = result.about.get("own", {}).get("code")  # whose file may have the name of a method that was measured
+        of_method = "" if own else str(result.about["label"]), result.dataset
+        of_noise = row.of_input
         one = Spread(PSNR_OF_NOISE, 1.0) if of_noise else spread(kind, *of_method, result.sigma, channels)
         theirs = deviation_of_mean(shapes, channels, one, shared=there != "independent")
         ours = deviation_of_mean(shapes, channels, one, shared=here != "independent") / math.sqrt(len(result.seeds))
@@ -147,11 +148,15 @@ def _sources() -> dict[tuple[str, str], dict[str, str]]:
 
 def _rounding_effect(result: Result, row: Published) -> float:
     """Return what is added to our PSNR by 8-bit outputs on one side: rounding adds 1/12 to the mean squared error."""
-    if row.method in INPUTS:
+    if row.of_input:
         return 0.0
+    if not one_side_rounds(result.rules, row):
+        return 0.0
+    return 10 * math.log10(1 + 1 / (12 * result.mean("mse"))) * (-1 if result.rules.output == "uint8" else 1)
+
+
+def one_side_rounds(rules: Protocol, row: Published) -> bool:
+    """Whether outputs are rounded to 8 bit either here or there only, as far as the protocol of a row is stated."""
     named = PROTOCOLS.get(row.protocol)
-    theirs = "float" if row.protocol == "clipped" else named.output if named else None
-    here = result.about["protocol"]["output"]
-    if theirs is None or (theirs == "uint8") == (here == "uint8"):
-        return 0.0
-    return 10 * math.log10(1 + 1 / (12 * result.mean("mse"))) * (-1 if here == "uint8" else 1)
+    theirs = "float" if row.protocol == "clipped" else named.output if named else rules.output
+    return (theirs == "uint8") != (rules.output == "uint8")

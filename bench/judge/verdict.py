@@ -1,16 +1,17 @@
 """Verdicts: a result held against the published number, within a tolerance that is measured."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import methods
 from bench.judge import ledger
 from bench.judge.claims import AS_RUN, claimed
-from bench.judge.ledger import INPUTS, Claim, Published
-from bench.judge.tolerance import Tolerance, of_source, told_sigma, tolerance
+from bench.judge.ledger import Claim, Published
+from bench.judge.tolerance import Tolerance, of_source, one_side_rounds, told_sigma, tolerance
 from bench.judge.units import other_unit
 from bench.plan.inference import sigma_word
 from bench.plan.protocol import PROTOCOLS, Protocol, protocol, protocols
 from bench.store.results import PEAK_255_OF_UNIT, Result
+from methods import Net
 
 WORDS = ("reproduced", "above", "below", "undecided", "not comparable")
 """What a verdict can be."""
@@ -106,7 +107,7 @@ def held(result: Result, row: Published) -> Verdict:
     if why_not:
         return Verdict("not comparable", f"{against}: {why_not}", row, difference, limits)
     unstated = "; its protocol is not stated" if row.protocol == "unstated" else ""
-    word, why = _decided(limits, difference, len(result.seeds))
+    word, why = _decided(limits, difference, result)
     return Verdict(word, f"{against}; allowed ±{limits.terms}{unstated}{why}", row, difference, limits)
 
 
@@ -114,19 +115,24 @@ def score(result: Result, row: Published) -> float:
     """Return what a result has of the metric of a row: of the noisy image where the row is of that."""
     if row.metric == "psnr_noise_255":
         return result.mean("noise_psnr") + PEAK_255_OF_UNIT
-    return result.mean(f"noisy_{row.metric}" if row.method in INPUTS else row.metric)
+    return result.mean(f"noisy_{row.metric}" if row.of_input else row.metric)
 
 
-def _decided(limits: Tolerance, difference: float, seeds: int) -> tuple[str, str]:
+def _decided(limits: Tolerance, difference: float, result: Result) -> tuple[str, str]:
     """Return the word for two numbers made under the same rules, and what is to be added to its reason."""
     if not limits.agrees(difference):
         return ("above" if difference > limits.shift else "below"), ""
     if limits.excludes(difference):
         return "reproduced", ""
-    needed = limits.seeds_needed(difference, seeds)
-    advice = (
-        f"{needed} seeds would" if needed else "no number of seeds here would, the published draw alone is too wide"
-    )
+    needed = limits.seeds_needed(difference, len(result.seeds))
+    if needed and result.rules.noise_draw == "independent":
+        advice = f"{needed} seeds would"
+    elif needed:
+        advice = "this protocol has one seed; more seeds of PROTOCOL=standard may tell"
+    else:
+        exact = replace(limits, rounding=0.0).seeds_needed(difference, len(result.seeds))
+        wide = "number has too few digits" if exact else "draw alone is too wide"
+        advice = f"no number of seeds here would, the published {wide}"
     return "undecided", f"; a difference of {limits.margin:g} is not ruled out: {advice}"
 
 
@@ -155,6 +161,13 @@ def _incomparable(result: Result, row: Published) -> str:
         return ""
     if row.protocol != result.protocol and (own := _own_choices(result)):
         return f"here {own}, as no published number"
+    # A claim names what runs, with all that is changed (`bench.judge.claims`).
+    changed = "" if isinstance(row, Claim) else _other_method(result, row)
+    return changed or other_protocol(result.rules, row)
+
+
+def _other_method(result: Result, row: Published) -> str:
+    """Say what in the method, or in how it ran, is other than published; empty if nothing is."""
     inference = result.about["identity"].get("inference", {})
     if result.ensembled and (row.method, row.variant) != result.published_ensemble:
         return "here with self-ensemble, there without (worth 0.05 dB for DnCNN on Set12 at sigma 25)"
@@ -164,11 +177,38 @@ def _incomparable(result: Result, row: Published) -> str:
         return f"here computed in {inference['precision']}, there in fp32"
     if "tile" in inference:
         return "here in tiles, which change what the method sees of an image"
-    here, there = sigma_word(inference["sigma"]) if "sigma" in inference else "", told_sigma(row)
+    if file := _other_file(result, row):
+        return f"here the weights of {file}, there those of {' '.join(filter(None, (row.method, row.variant)))}"
+    here, there = _told(result), told_sigma(row)
     if here != there and (here or result.about["told_sigma"] != "not told"):
         words = [f"SIGMA={told}" if told else "the usual sigma" for told in (here, there)]
         return "here the method was told {}, there {}".format(*words)
-    return other_protocol(result.rules, row)
+    return ""
+
+
+def _other_file(result: Result, row: Published) -> str:
+    """Name the net whose registered weights a person's own file has, where a number is of another net or sigma."""
+    nets = [net for _, net in known_nets(result)]
+    theirs = [net for net in nets if (row.method, row.variant) in (net.published, net.published_ensemble)]
+    if not nets or any(result.about["sigma"] is None or net.covers(result.about["sigma"]) for net in theirs):
+        return ""
+    return f"{nets[0].label} ({nets[0].id})"
+
+
+def known_nets(result: Result) -> list[tuple[str, Net]]:
+    """Return the registered nets, each with its method's name, whose weights a person's own file is, to the byte."""
+    own = result.about.get("weights") or {}
+    if not own.get("local"):
+        return []
+    named = [(method.name, net) for method in methods.available().values() for net in method.nets]
+    registered = [(name, net) for name, net in named if net.weights and not net.weights.local]
+    return [(name, net) for name, net in registered if net.weights and net.weights.sha256 == own["sha256"]]
+
+
+def _told(result: Result) -> str:
+    """Return what SIGMA said that the method was not told anyway; empty: nothing."""
+    said = result.about["identity"].get("inference", {}).get("sigma")
+    return "" if said is None or said == result.about["sigma"] else sigma_word(said)
 
 
 def other_protocol(rules: Protocol, row: Published) -> str:
@@ -199,6 +239,10 @@ def other_protocol(rules: Protocol, row: Published) -> str:
         return "there the noisy image is clipped, here not (worth 0.3 dB at sigma 15, 2 dB at sigma 50)"
     if rules.output == "unclipped" and protocol(protocols(of_source(row, "rules")) or "standard").output != "unclipped":
         return "here the output is not clipped before it is scored, as far as is known there it is"
+    if row.metric == "ssim" and not row.of_input and one_side_rounds(rules, row):
+        return (
+            "outputs are rounded to 8 bit in one of the two only (worth 0.0005 of SSIM for FFDNet on Set12, sigma 25)"
+        )
     return ""
 
 

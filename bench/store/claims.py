@@ -12,6 +12,7 @@ from bench.common.errors import BenchError
 from bench.common.parsing import number
 from bench.common.text_files import DAMAGE
 from bench.plan.cell import Cell
+from methods import available
 from methods.sealed_json import parsed, sealed
 
 OF_NET = ("published", "published_ensemble")
@@ -52,12 +53,26 @@ def note(folder: Path, cell: Cell, claims: Sequence[Mapping[str, str]] | None, a
 
 
 def with_claims(folder: Path, provenance: dict[str, Any]) -> dict[str, Any]:
-    """Return the provenance of a record with what was noted for its cell, `claims` among it."""
+    """Return the provenance of a record with what is said of its cell today: published names, and `claims`."""
     noted = read(path_of(folder, provenance))
-    if not noted:
-        return provenance
-    of_net = {name: noted[name] for name in OF_NET if name in noted}
-    return provenance | {"net": provenance["net"] | of_net, "claims": noted["claims"]}
+    of_net = {name: noted[name] for name in OF_NET if name in noted} or _registered(provenance)
+    said = {"claims": noted["claims"]} if noted else {}
+    return provenance | {"net": provenance["net"] | of_net} | said if of_net or said else provenance
+
+
+def _registered(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the registry says of the net of a record; nothing where it is a person's own, or is no more."""
+    weights = provenance.get("weights") or {}
+    own = provenance.get("own", {}).get("code") or weights.get("local")
+    method = None if own else available().get(provenance.get("method", ""))
+    found = [
+        net
+        for net in (method.nets if method else ())
+        if net.id == provenance.get("net", {}).get("id")
+        and (net.weights and net.weights.sha256) == weights.get("sha256")
+    ]
+    pairs = {name: getattr(found[0], name) for name in OF_NET} if found else {}
+    return {name: list(pair) if pair else None for name, pair in pairs.items()}
 
 
 def path_of(folder: Path, provenance: Mapping[str, Any]) -> Path:

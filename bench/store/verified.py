@@ -67,7 +67,7 @@ class Verified:
         Raises
         ------
         BenchError
-            If it is damaged, or no record, as `bench.store.parquet.decoded`.
+            If it is damaged, or no record, as `bench.store.parquet.decoded`, or the record of another cell.
         """
         entry = self._entry(path, pictures=pictures)
         if entry is not None:
@@ -75,6 +75,7 @@ class Verified:
             return rows, provenance
         before = _state(path)
         content = decoded(path, self.columns, whole=pictures)
+        _check_name(path, content[1])
         if before is not None and _state(path) == before and time.time() - max(before[1:3]) / 1e9 > SETTLED:
             self._note(path, (before, pictures, _packed(content)))
         return content
@@ -118,6 +119,15 @@ class Verified:
 
     def _name(self, path: Path) -> str:
         return f"{path.parent.name}/{path.name}"
+
+
+def _check_name(path: Path, provenance: Any) -> None:
+    """Raise `BenchError` where a file has the name of another cell than its record is of."""
+    key = provenance.get("key", "") if isinstance(provenance, dict) else ""
+    if key and not path.stem.endswith(f"_{key}"):
+        raise BenchError(
+            f"its name is that of another cell: it is the record of {str(key)[:80]}; give it its name back"
+        )
 
 
 def _packed(content: Content) -> bytes:

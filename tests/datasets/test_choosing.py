@@ -26,13 +26,19 @@ SET12 = [f"{number:02d}" for number in range(1, 13)]
         ("0-9", SET12[:10]),
         ("0", ["01"]),
         ("1*", ["10", "11", "12"]),
-        ("*", SET12),
     ],
 )
 def test_images_by_name_number_range_and_pattern(words, expected):
     part = known_dataset(f"set12:{words}")
     assert part.image_names() == expected
     assert any(f"{len(expected)} of 12 images" in line for line in part.notes)
+
+
+@pytest.mark.parametrize("words", ["0-11", "*", "1-12", "12,0-10", ",".join(SET12)])
+def test_all_images_of_a_set_are_the_set_and_are_held_against_its_numbers(words):
+    assert known_dataset(f"set12:{words}") == available()["set12"]
+    cells, _ = plan(Request("dncnn-s", f"set12,set12:{words}", "25"))
+    assert [cell.dataset.ledger for cell in cells] == [("set12", "gray")]
 
 
 def test_places_where_names_are_no_numbers():

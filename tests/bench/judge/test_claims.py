@@ -1,6 +1,7 @@
 """A person's own claims are judged as published numbers are, and never taken for one; no key knows of them."""
 
 import csv
+import re
 from dataclasses import asdict, replace
 from io import StringIO
 
@@ -20,7 +21,7 @@ from bench.plan.request import Request, plan
 from bench.report.columns import published_value
 from bench.report.leaderboard import leaderboards, to_csv, to_markdown
 from bench.report.page.html import html
-from bench.store.records import Record, Store
+from bench.store.records import Record, Store, described
 from bench.store.results import gather
 
 BODY = "def denoise(noisy, sigma):\n    return noisy\n"
@@ -91,6 +92,8 @@ def test_what_code_makes_of_its_own_constant_is_code(mine, one_cell, tmp_path):
         ("PUBLISHED = ('DnCNN', 3)", {}, "expected a published method, as 'ADNet' or ('DnCNN', 'S')"),
         ("PUBLISHED = ''", {}, "unknown published method"),
         ("", {"judged": "DnCNN T"}, "in AS= 'DnCNN T': did you mean"),
+        ("", {"judged": "noisy input not clipped"}, "unknown published method in AS= 'noisy input not clipped'"),
+        ("PUBLISHED = 'JPEG (input)'", {}, "unknown published method"),
     ],
 )
 def test_what_was_never_published_is_one_line(mine, line, words, cause):
@@ -132,9 +135,8 @@ def test_numbers_are_claims_of_the_one_result(mine):
         assert {(row["method"], row["dataset"], row["degradation"]) for row in claimed} == {
             ("mine", "set12", "gaussian:25")
         }
-    small = "mse:0.0009"  # of images from 0 to 1
-    assert remark(small, claims(small, cells)).endswith("0.0009 of images from 0 to 1 is mse:58.52")
-    assert not remark("mse:58.52", claims("mse:58.52", cells))
+    for text in ("mse:0.0009", "mse:58.52"):  # another unit is told by the verdict, where the measured one is known
+        assert not remark(text, claims(text, cells))
     registered = cells_of("median")
     assert set(claims("25.1", registered)) == {registered[0].key}
     assert claims("none", registered) == {registered[0].key: []}
@@ -208,7 +210,10 @@ def test_a_file_claims_for_each_result_of_its_own(mine, tmp_path):
         ("DnCNN-S", "gaussian:25"): [],
         ("DnCNN-S", "gaussian:50"): [],
     }
-    assert remark(path, found) == f"CLAIM={path}: 4 of 7 rows are of these results"
+    assert (
+        remark(path, found)
+        == f"CLAIM={path}: 4 of 7 rows are of these results; those of single images (1) are not judged"
+    )
     assert remark("30.58,ssim:0.861", claims("30.58,ssim:0.861", cells_of(mine()))) == ""
     first = next(rows[0] for rows in found.values() if rows[0]["value"] == "30.58")
     assert Claim(**first).source == f"your claim (Mine 2026, Table 1, {path}, line 2)"
@@ -305,6 +310,12 @@ def test_a_claim_needs_no_published_method_and_each_metric_has_its_own():
     assert judge(one, "mse") is None
 
 
+def test_a_claim_of_a_method_with_the_name_of_an_input_is_of_the_method():
+    named = claim("29.50") | {"method": "noisy input"}
+    found = judge(result(29.50, named))
+    assert (found.title, found.difference) == ("claim reproduced", pytest.approx(0))
+
+
 def test_claims_that_differ_from_seed_to_seed_are_not_held_against_one_without_a_word():
     numbers = [("29.50", "CLAIM=29.50"), ("31", "CLAIM=31"), ("29.50", "CLAIM=29.50")]
     rows = [claim(value) | {"origin": origin} for value, origin in numbers]
@@ -388,6 +399,25 @@ def test_a_record_that_is_there_is_judged_by_what_is_said_of_it_later(mine, tmp_
     assert of(plain)["net"]["published"] is None
 
 
+@pytest.mark.parametrize(
+    ("changed", "published"),
+    [
+        ({}, ["DnCNN", "S"]),
+        ({"own": {"code": "0123"}}, ["DnCNN", "B"]),
+        ({"weights": {"sha256": "0" * 64, "local": ""}}, ["DnCNN", "B"]),
+        ({"method": "gone"}, ["DnCNN", "B"]),
+    ],
+)
+def test_a_record_of_a_registered_net_is_judged_by_what_the_registry_says_today(tmp_path, changed, published):
+    """A record from before its published name was mended was judged by the old one."""
+    (cell,) = cells_of("dncnn-s")
+    about = described(cell)
+    about |= {"net": about["net"] | {"published": ["DnCNN", "B"]}} | changed
+    store = Store(tmp_path / "runs")
+    store.put(cell, Record([{"image": "01"}], about))
+    assert store.get(cell).provenance["net"]["published"] == published
+
+
 def torch_psnr(folder):
     """Mean PSNR of images with the noise of a generator that begins at 0 for each, clipped: by the definition."""
     values = []
@@ -432,14 +462,69 @@ def test_a_claim_is_told_from_the_ledger_in_each_table_and_moves_no_key(mine, tm
 
 @pytest.mark.parametrize("name", ["DnCNN-S", "dncnn", "dncnn-s-25", "DnCNN-S x8"])
 def test_a_claim_in_a_file_is_of_no_other_way_to_run_the_method(name, tmp_path):
-    """The plain number was claimed, and the self-ensemble beside it was judged by it too."""
+    """The plain number was claimed, and the self-ensemble was judged by it too, beside it and where it ran alone."""
     cells = [cell for ensemble in ("1", "8") for cell in cells_of("dncnn", ensemble=ensemble)]
     assert [cell.label for cell in cells] == ["DnCNN-S", "DnCNN-S x8"]
-    table = tmp_path / "claims.csv"
-    table.write_text(f"method,dataset,degradation,metric,value\n{name},set12,gaussian:25,psnr,30.44\n")
-    if name == "dncnn-s-25":
-        with pytest.raises(BenchError, match="no row is of what runs"):
-            claims(str(table), cells)
-        return
-    assert list(claims(str(table), cells)) == [cells[name.endswith("x8")].key]
-    assert list(claims(str(table), cells[1:])) == [cells[1].key]  # where it runs alone, it is what is claimed
+    path = table(tmp_path / "claims.csv", ROW | {"method": name, "value": "30.44"})
+    of_ensemble = name.endswith("x8")
+    for run in (cells, [cells[of_ensemble]]):
+        if name != "dncnn-s-25":
+            assert list(claims(path, run)) == [cells[of_ensemble].key]
+    with pytest.raises(BenchError, match=r"no row is of what runs \(DnCNN-S"):
+        claims(path, cells if name == "dncnn-s-25" else [cells[not of_ensemble]])
+
+
+@pytest.mark.parametrize(
+    ("method", "words", "label"),
+    [
+        ("dncnn-s", {"precision": "bf16"}, "DnCNN-S bf16"),
+        ("ffdnet", {"sigma": "15"}, "FFDNet (IPOL) told 15"),
+        ("bm3d:profile=lc", {}, "BM3D profile=lc"),
+        ("wavelet", {"tile": 64}, "Wavelet tile 64"),
+        ("dncnn-s", {"ensemble": "8", "precision": "bf16"}, "DnCNN-S x8 bf16"),
+    ],
+)
+def test_a_claim_of_a_method_is_not_held_against_it_with_changed_options(method, words, label, tmp_path):
+    (cell,) = cells_of(method, **words)
+    plain, labelled = (
+        table(tmp_path / f"{n}.csv", ROW | {"method": name}) for n, name in enumerate((method.partition(":")[0], label))
+    )
+    assert list(claims(labelled, [cell])) == [cell.key]
+    with pytest.raises(BenchError, match=f"no row is of what runs \\({re.escape(label)} on set12"):
+        claims(plain, [cell])
+    (usual,) = cells_of(method.partition(":")[0])
+    assert list(claims(plain, [usual])) == [usual.key]
+
+
+def test_a_claim_of_a_published_self_ensemble_is_of_no_plain_result(tmp_path):
+    cells = [
+        replace(cell, net=replace(cell.net, published=("Net", "plain"), published_ensemble=("Net", "+")))
+        for ensemble in ("1", "8")
+        for cell in cells_of("dncnn-s", ensemble=ensemble)
+    ]
+    for variant, cell in zip(("plain", "+"), cells, strict=True):
+        path = table(tmp_path / "claims.csv", ROW | {"method": "Net", "variant": variant})
+        assert list(claims(path, cells)) == [cell.key]
+
+
+def test_what_is_ones_own_in_a_file_is_claimed_by_its_plain_name(mine, tiny_net, tmp_path):
+    path = table(tmp_path / "claims.csv", ROW, ROW | {"method": "dncnn"})
+    (own,) = cells_of(mine(), output="residual")
+    (weights,) = cells_of("dncnn", weights=str(tiny_net))
+    assert [list(claims(path, [cell])) for cell in (own, weights)] == [[own.key], [weights.key]]
+
+
+def test_claims_of_single_images_are_said_not_to_be_judged(mine, tmp_path):
+    cells = cells_of(mine())
+    path = table(
+        tmp_path / "claims.csv",
+        ROW,
+        ROW | {"image": "C.man"},
+        ROW | {"image": "House", "metric": "ssim", "value": "0.8"},
+    )
+    assert remark(path, claims(path, cells)).endswith(
+        "1 of 3 rows are of these results; those of single images (2) are not judged"
+    )
+    alone = table(tmp_path / "alone.csv", ROW | {"image": "C.man"})
+    with pytest.raises(BenchError, match=r"its rows are of mine on set12, gaussian:25, C\.man$"):
+        claims(alone, cells)

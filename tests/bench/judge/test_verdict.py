@@ -393,6 +393,60 @@ def test_what_a_method_was_told_is_held_against_what_the_source_says(against, to
     assert found.reason.endswith(reason)
 
 
+def test_a_persons_file_of_the_name_of_a_method_has_not_its_spread(against):
+    registered, own, unknown = result(29.23), result(29.23), result(29.23, label="another")
+    own.about["own"] = {"code": "0123"}
+    of = [against(one, row()).tolerance.theirs for one in (registered, own, unknown)]
+    assert of[0] < of[1] == of[2]
+
+
+def test_to_be_told_the_sigma_of_the_noise_is_nothing_else_than_usual(against):
+    measured = result(29.23)
+    measured.about["told_sigma"] = "said"
+    for said, word in ((25.0, "reproduced"), (25.5, "not comparable"), ("patches", "not comparable")):
+        measured.about["identity"] |= {"inference": {"sigma": said}}
+        assert against(measured, row()).word == word
+
+
+@pytest.mark.parametrize(
+    ("file", "sigma", "names", "there"),
+    [
+        ("dncnn/cszn/specifics/sigma=25.mat", 25, ("DnCNN", "S"), ""),
+        ("dncnn/cszn/specifics/sigma=25.mat", 50, ("DnCNN", "S"), "DnCNN-S (dncnn-s-25), there those of DnCNN S"),
+        ("dncnn/cszn/specifics/sigma=25.mat", 25, ("DnCNN", "B"), "DnCNN-S (dncnn-s-25), there those of DnCNN B"),
+        ("dncnn/cszn/GD_Gray_Blind.mat", 50, ("DnCNN", "B"), ""),
+        ("ffdnet/ffdnet_weights_gray.pth", 25, ("CDnCNN", "B"), "FFDNet (IPOL) (ffdnet), there those of CDnCNN B"),
+        ("mine.pth", 25, ("CDnCNN", "B"), ""),
+    ],
+)
+def test_a_registered_file_of_weights_is_no_other_net(against, file, sigma, names, there):
+    """Under AS= the file of DnCNN-S was held against the numbers of DnCNN-B, and was "undecided" with +0.06 dB."""
+    measured, entry = result(29.23, names=names, sigma=sigma), replace(row(), method=names[0], variant=names[1])
+    known = {net.weights.path: net.weights for m in methods.available().values() for net in m.nets if net.weights}
+    digest = known[file].sha256 if file in known else "0" * 64
+    measured.about["weights"] = {"path": "net.pth", "sha256": digest, "local": "net.pth"}
+    found = against(measured, entry)
+    assert found.word == ("not comparable" if there else "reproduced")
+    assert not there or found.reason.endswith(f"here the weights of {there}")
+    measured.about["weights"]["local"] = ""  # the registered method itself, which is held against its own numbers
+    assert against(measured, entry).word == "reproduced"
+
+
+def test_seeds_are_advised_only_under_a_protocol_that_has_them(against):
+    entry = replace(row("29.2"), paper="DnCNN-PyTorch (SaoYan)")  # 0.05 dB of rounding
+    several, fixed = (against(result(29.241, protocol=name), entry) for name in ("standard", "matlab0"))
+    assert several.word == fixed.word == "undecided"
+    assert several.reason.endswith("2 seeds would")
+    assert fixed.reason.endswith("this protocol has one seed; more seeds of PROTOCOL=standard may tell")
+
+
+def test_it_is_said_whether_the_digits_or_the_draw_of_a_published_number_leave_it_undecided(against):
+    entry = replace(row("29"), paper="DnCNN-PyTorch (SaoYan)")  # 0.5 dB of rounding
+    assert against(result(29.03), entry).reason.endswith("the published number has too few digits")
+    one_image = result(29.17).only("0")  # 0.033 dB of deviation
+    assert against(one_image, replace(entry, value="29.2300")).reason.endswith("the published draw alone is too wide")
+
+
 def test_options_that_are_the_usual_ones_or_of_no_registered_method_are_no_other_way(against):
     for name, options in (("bm3d", {"profile": "np", "other": "x"}), ("mine", {"profile": "lc"}), ("", {"a": "b"})):
         measured = result(29.23)

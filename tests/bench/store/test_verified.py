@@ -63,6 +63,21 @@ def test_unchanged_records_are_not_opened_and_say_the_same(store, cells, opened)
     assert "denoised" in again.get(cells[0]).images[0]  # the pictures are in the record alone
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_record_under_the_name_of_another_cell_is_left_out_and_that_cell_runs(store, cells, known):
+    """The numbers of one method stood as the finished cell of another."""
+    again = Store(store.folder)
+    one, other = (again.path(cell) for cell in (cells[0], cells[5]))
+    if not known:
+        (store.folder / COPY).unlink()
+    other.write_bytes(one.read_bytes())
+    assert [again.has(cells[0]), again.has(cells[5])] == [True, False]
+    assert "its name is that of another cell: it is the record of " + cells[0].key in again.left_out[other]
+    assert len(again.scores()) == 5
+    assert not run_campaign([cells[5]], again).failures
+    assert again.get(cells[5]).provenance["key"] == cells[5].key
+
+
 def test_a_report_is_given_the_same_with_the_copy_and_without(store):
     def given():
         return [repr((record.images, record.provenance)) for record in Store(store.folder).scores(pictures=True)]
