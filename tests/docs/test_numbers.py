@@ -104,12 +104,13 @@ def test_methods_stand_beside_their_papers_with_what_was_measured():
 
 def test_the_two_ffdnets_differ_as_verify_says():
     def difference(dataset, sigma):
-        """Return that of the paper's own number, under the very noise of its authors."""
+        """Return that of the number whose noise is known to be the authors'; of the one that DPIR prints it is not."""
         return next(
             float(row["difference"])
             for row in rows("verify")
             if (row["method"], row["dataset"], row["degradation"]) == ("FFDNet", dataset, f"gaussian:{sigma}")
             and (row["metric"], row["image"], row["protocol"]) == ("psnr", "", "matlab0")
+            and not row["paper"].startswith("DPIR")
         )
 
     said = text("results/measured/README.md")

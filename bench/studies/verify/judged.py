@@ -91,20 +91,30 @@ class Judged:
 
 
 def judged(number: Number, memory: Memory) -> Judged:
-    """Hold what is known of a number against it, under the protocol that fits best."""
+    """Hold what is known of a number against it, under the first protocol that meets it, or else the nearest.
+
+    The more were tried, the more a difference must rule out.
+    """
     found = []
     for cell in number.cells:
         if result := _result(cell, number.image, memory):
             found.append(Judged(number, cell, result, held(result, number.row)))
+            if found[-1].word == "reproduced":  # what was measured for other numbers is no better than this
+                break
     if not found:
         return Judged(number)
-    return replace(min(found, key=_distance), tried=len(found))
+    best = replace(min(found, key=_distance), tried=len(found))
+    assert best.verdict is not None
+    if best.word == "reproduced" and not best.verdict.tolerance.excludes(best.verdict.difference, len(found)):
+        why = f"{best.verdict.reason}; the nearest of {len(found)} that were tried, which rules out less"
+        return replace(best, verdict=replace(best.verdict, word="undecided", reason=why))
+    return best
 
 
-def _distance(one: Judged) -> tuple[bool, float]:
+def _distance(one: Judged) -> tuple[bool, bool, float]:
     assert one.verdict is not None
     limits = one.verdict.tolerance
-    return one.word != "reproduced", abs(one.verdict.difference - limits.shift) / limits.allowed
+    return one.word != "reproduced", not one.cause, abs(one.verdict.difference - limits.shift) / limits.allowed
 
 
 def _result(cell: Cell, image: str, memory: Memory) -> Result | None:

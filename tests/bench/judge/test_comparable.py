@@ -115,3 +115,14 @@ def test_both_ends_of_what_agrees_lie_around_the_shift(end, outwards):
     for holds in (limits.agrees, limits.excludes):  # arithmetic is no part of what must be ruled out
         assert holds(end - outwards * 1e-9)
         assert not holds(end + outwards * 1e-9)
+
+
+def test_the_nearest_of_several_must_rule_out_the_margin_more_clearly():
+    """One-sided 5 % for four together is 1.27 % for each: 2.234 standard deviations (tables of Sidak's correction)."""
+    limits = Tolerance(rounding=0.0, theirs=0.015, ours=0.02, shift=0.0, margin=0.1)  # of the difference: 0.025
+    assert limits.excludes(0.1 - 1.65 * 0.025)
+    assert not limits.excludes(0.1 - 1.65 * 0.025, 2)
+    assert limits.excludes(0.1 - 1.96 * 0.025, 2)
+    assert not limits.excludes(0.1 - 1.95 * 0.025, 2)
+    assert not limits.excludes(-0.1 + 2.23 * 0.025, 4)
+    assert limits.excludes(-0.1 + 2.24 * 0.025, 4)

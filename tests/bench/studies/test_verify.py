@@ -352,6 +352,11 @@ def test_a_cause_explains_no_more_than_it_says(memory):
     assert judged(Number(ffdnet, (cell(),)), memory).row(memory)["cause"] == ""
     known(memory, cell(), 30.6)
     assert judged(Number(ffdnet, (cell(),)), memory).row(memory)["cause"].startswith("other weights")
+    other = cell("clipped")  # a protocol that comes nearer, with a difference that nothing explains
+    known(memory, other, 30.2)
+    both = judged(Number(ffdnet, (cell(), other)), memory)
+    assert both.tried == 2
+    assert both.cell == cell()
 
 
 def test_a_cause_that_leaves_more_than_two_hundredths_is_the_nearest_and_explains_nothing(tmp_path, monkeypatch):
