@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from statistics import mode
 from typing import TYPE_CHECKING, Any
 
 from bench import degradation
@@ -12,7 +13,7 @@ from bench.plan.cell import Cell
 from bench.run.one_cell import run_method
 from bench.run.sample import samples
 from bench.run.settings import Settings
-from bench.score import sanity
+from bench.score import parts, sanity
 from bench.score.displacement import squared_error
 from bench.score.metrics import decibels
 from bench.studies.one_channel import shifted_channels
@@ -32,16 +33,11 @@ IMAGES = 3
 SURE = 6.0
 """Standard deviations from which a correlation is no accident: thousands of pixels, a hundred fields."""
 
-WIDEST, FOREIGN = 32, 8.0
-"""A border that is not of the image: at most so many pixels, each ring with so many times the error within."""
-
 INNER, ENOUGH = 24, 30
 """Levels from black and white, and blocks between, that the tone of outputs is taken from."""
 
 LEAST_CONTRAST, LEAST_LEVELS = 0.03, 1.0
 """What a denoiser may move contrast and brightness of all images alike."""
-
-PARTS = ("clean", "noisy", "output")
 
 CLEARER = 1.3
 """A mean squared error that falls by this factor under another pairing shows a wrong one."""
@@ -58,7 +54,7 @@ class Finished:
 
     def within(self, width: int) -> "Finished":
         """Return it without a border."""
-        return Finished(self.name, *(_inside(getattr(self, part), width) for part in PARTS))
+        return Finished(self.name, *(_inside(part, width) for part in (self.clean, self.noisy, self.output)))
 
 
 def diagnosis(cell: Cell, settings: Settings) -> Iterator[str]:
@@ -130,27 +126,22 @@ def pairing(images: Sequence[Finished]) -> list[int]:
 
 
 def border(images: Sequence[Finished]) -> int:
-    """Return how many pixels at the edges of all outputs are not of the images; 0: none.
+    """Return how many pixels at the edges of most outputs are not of the images; 0: none.
 
-    Their error is many times that within them, and a border that is wider by a pixel begins to hold the image.
+    What is wider than `parts.left_out` looks shows where its widest is cut off.
     """
-    import numpy as np
+    for cut in (0, parts.WIDEST):
+        inner = [image.within(cut) for image in images if min(image.clean.shape[:2]) > 4 * cut]
+        widths = [width for width in map(_border, inner) if width]
+        if 2 * len(widths) > len(images):
+            return cut + mode(widths)
+    return 0
 
-    least = min(min(image.clean.shape[:2]) for image in images)
-    widest = min(WIDEST, least // 4)
-    if widest < 2:
-        return 0
-    rings = []
-    for image in images:
-        error = ((image.output - image.clean) ** 2).mean(2)
-        sums = np.array([_inside(error, width).sum() for width in range(widest + 2)])
-        counts = np.array([_inside(error, width).size for width in range(widest + 2)])
-        rings.append((sums[:-1] - sums[1:]) / (counts[:-1] - counts[1:]))
-        inside = sums[-1] / counts[-1]
-        rings[-1] = rings[-1] > FOREIGN * (inside + 1e-9)
-    foreign = np.all(rings, 0)
-    width = int(np.argmin(foreign)) if not foreign.all() else 0
-    return width if not foreign[width:].any() else 0
+
+def _border(image: Finished) -> int:
+    shown = image.output.clip(0, 1)
+    before, now = (squared_error(one, image.clean) for one in (image.noisy, shown))
+    return parts.left_out(image.clean, image.noisy, shown, before, now)[1]
 
 
 def _inside(image: "np.ndarray", width: int) -> "np.ndarray":
@@ -224,20 +215,24 @@ def noise_of(cell: Cell, images: Sequence[Finished]) -> Iterator[str]:
     """
     errors = {image.name: image.output - image.clean for image in images}
     few = dict(list(errors.items())[:IMAGES])
-    found = [(_mean(_agreements(few, other, choices)), words) for words, other, choices in _fields(cell)]
     pixels = math.sqrt(sum(error.size for error in few.values()))
-    (own, first), (best, words) = found[0], found[0] if found[0][0] * pixels > SURE else max(found)
+    fields = list(_fields(cell))
+    own = best = _mean(_agreements(few, cell, Choices()))
+    place = 0
+    if own * pixels <= SURE:
+        tried = [_mean(_agreements(few, of_it, choices)) for _, of_it, choices in fields]
+        best, place = max((value, i) for i, value in enumerate(tried))
+    words, other, choices = fields[place]
     if best * pixels <= SURE:
         yield (
-            f"the outputs fit none of the {len(found)} noise fields that were tried: their noise was drawn in another "
+            f"the outputs fit none of the {len(fields)} noise fields that were tried: their noise was drawn in another "
             "way, or is too well removed; their score holds within a noise draw only"
         )
         return
-    if words == first:
+    if place == 0:
         yield f"the outputs fit the noise field of this cell (correlation of their errors with it {best:.2f})"
     else:
         yield f"the outputs fit another noise: {words} (correlation {best:.2f}; with this cell's {own:.2f})"
-    other, choices = next((one, of_it) for name, one, of_it in _fields(cell) if name == words)
     each = _agreements(errors, other, choices)
     without = [
         name for name, value in each.items() if value * math.sqrt(errors[name].size) <= SURE and value < best / 4
