@@ -71,8 +71,16 @@ def noise_of(cell: Cell, images: Sequence[Finished], border: int = 0) -> Iterato
         some = ", ".join(without[:6]) + ", ..." * (len(without) > 6)
         yield f"but {len(without)} of {len(each)} images do not fit it, and are of another noise: {some}"
     fitting = [one for one in of_all if one.noise is not None and one.name not in without]
-    yield from _share(found[0], fitting)
-    yield from _clipped(cell, found[0], fitting)
+    clips = cell.protocol.noisy in ("clip", "uint8")
+    clipped = _clipped(found[0], fitting)
+    if clipped and not clips:
+        yield (
+            "they are as of noise that was clipped to 0 to 255, which this protocol does not (or of a median filter, "
+            "which does not see it): PROTOCOL=clipped compares like with like"
+        )
+    elif clipped is False and clips:
+        yield "they are as of noise that was not clipped, and this protocol clips it: PROTOCOL=standard does not"
+    yield from _share(found[0], fitting, clipped=clips if clipped is None else clipped)
 
 
 @dataclass(frozen=True)
@@ -112,11 +120,15 @@ def _mean(values: Mapping[str, float]) -> float:
     return sum(values.values()) / len(values)
 
 
-def _share(cell: Cell, images: Sequence[Left]) -> Iterator[str]:
+def _share(cell: Cell, images: Sequence[Left], *, clipped: bool) -> Iterator[str]:
     """Say whether outputs hold less or more of their noise, in means of blocks, than any method leaves."""
     import numpy as np
 
-    pairs = [_means(one.clean, one.error, one.noise) for one in images if one.noise is not None]
+    pairs = []
+    for one in images:
+        if one.noise is not None:
+            noise = (one.clean + one.noise).clip(0, 1) - one.clean if clipped else one.noise
+            pairs.append(_means(one.clean, one.error, noise))
     error, noise = np.concatenate(pairs, 1) if pairs else np.empty((2, 0))
     if error.size < FEWEST:
         return
@@ -155,8 +167,8 @@ def _means(clean: "np.ndarray", *others: "np.ndarray") -> "np.ndarray":
     return np.array([blocks(other, SIDE)[inner] for other in others], np.float64)
 
 
-def _clipped(cell: Cell, found: Cell, images: Sequence[Left]) -> Iterator[str]:
-    """Say whether outputs are as of noise that was clipped, and the protocol's is not, or the reverse.
+def _clipped(cell: Cell, images: Sequence[Left]) -> bool | None:
+    """Return whether outputs are as of noise that was clipped; None: that cannot be told.
 
     What was clipped away cannot have moved them. Noise and what is clipped of it have their means, given the image,
     taken off: then what a method does to the image itself correlates with neither.
@@ -165,9 +177,9 @@ def _clipped(cell: Cell, found: Cell, images: Sequence[Left]) -> Iterator[str]:
     from scipy.ndimage import gaussian_filter
     from scipy.special import ndtr
 
-    sigma = (found.degradation.sigma or 0) / 255
+    sigma = (cell.degradation.sigma or 0) / 255
     if not sigma:
-        return
+        return None
     products, target, spread, count = np.zeros((2, 2)), np.zeros(2), np.zeros((2, 2)), 0
     for one in images:
         if one.noise is None:
@@ -190,17 +202,12 @@ def _clipped(cell: Cell, found: Cell, images: Sequence[Left]) -> Iterator[str]:
         spread += (both * error) @ (both * error).T
         count += error.size
     if count < ENOUGH:
-        return
+        return None
     inverse = np.linalg.inv(products)
     coefficient, deviation = (inverse @ target)[1], math.sqrt((inverse @ spread @ inverse)[1, 1])
-    clips = cell.protocol.noisy in ("clip", "uint8")
-    if not clips and coefficient + SURELY * deviation < CLIPPED:
-        yield (
-            "but as of noise that was clipped to 0 to 255, and under this protocol it is not (of other methods only "
-            "median filters return such): PROTOCOL=clipped compares like with like"
-        )
-    elif clips and coefficient - SURELY * deviation > CLIPPED:
-        yield "but as of noise that was not clipped, and under this protocol it is: PROTOCOL=standard does not clip it"
+    if abs(coefficient - CLIPPED) < SURELY * deviation:
+        return None
+    return bool(coefficient < CLIPPED)
 
 
 def _fields(cell: Cell) -> Iterator[tuple[str, tuple[Cell, Choices]]]:
