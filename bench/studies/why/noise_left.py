@@ -32,10 +32,10 @@ output; of fewer blocks, those with means near black and white left out, nothing
 WEAKER, STRONGER, TYPICAL = 0.55, 1.2, 0.87
 """Shares of the noise in means of blocks that no output has: they have 0.65 to 1.02, of sigma 5 to 100."""
 
-SMOOTH, NEAR, ENOUGH, CLIPPED, SURELY = 1.0, 0.15, 2000, -0.04, 4.0
+SMOOTH, NEAR, ENOUGH, CLIPPED, SURELY = 1.5, 0.15, 2000, -0.03, 4.0
 """Standard deviation in pixels over which noise that is clipped away is looked for in the output; the share of such
-pixels around one that counts, and the fewest of these; the coefficient that divides outputs of clipped noise (-0.6 to
--0.06) from others (-0.01 to 0.7); and its standard errors."""
+pixels around one that counts, and the fewest of these; the coefficient that divides outputs of clipped noise (-0.2 to
+-0.02) from others (-0.02 to 0.5); and its standard errors."""
 
 
 def noise_of(cell: Cell, images: Sequence[Finished], border: int = 0) -> Iterator[str]:
@@ -75,8 +75,8 @@ def noise_of(cell: Cell, images: Sequence[Finished], border: int = 0) -> Iterato
     clipped = _clipped(found[0], fitting)
     if clipped and not clips:
         yield (
-            "they are as of noise that was clipped to 0 to 255, which this protocol does not (or of a median filter, "
-            "which does not see it): PROTOCOL=clipped compares like with like"
+            "they are as of noise that was clipped to 0 to 255, and this protocol does not clip it: PROTOCOL=clipped "
+            "compares like with like"
         )
     elif clipped is False and clips:
         yield "they are as of noise that was not clipped, and this protocol clips it: PROTOCOL=standard does not"
@@ -189,13 +189,17 @@ def _clipped(cell: Cell, images: Sequence[Left]) -> bool | None:
         low, high = one.clean / sigma, (1 - one.clean) / sigma
         density = [np.exp(-(part**2) / 2) / math.sqrt(2 * math.pi) for part in (low, high)]
         mean = sigma * (low * ndtr(-low) - density[0] + density[1] - high * ndtr(-high))
-        kept, lost, where = (
+        kept, lost, where, error = (
             gaussian_filter(part.astype(np.float64), (SMOOTH, SMOOTH, 0))
-            for part in (one.noise - away + mean, away - mean, away != 0)
+            for part in (
+                one.noise - away + mean,
+                away - mean,
+                away != 0,
+                (one.clean + one.error).clip(0, 1) - one.clean,
+            )
         )
         near = where > NEAR
-        error = (one.clean + one.error).clip(0, 1)[near] - one.clean[near]
-        error = error - error.mean() if error.size else error
+        error = error[near] - error[near].mean() if near.any() else error[near]
         both = np.stack([kept[near], lost[near]])
         products += both @ both.T
         target += both @ error
