@@ -46,15 +46,16 @@ def diagnosis(cell: Cell, settings: Settings) -> Iterator[str]:
         images = [replace(image, output=by_image[place]) for place, image in enumerate(images)]
         yield f"paired rightly they have {_mean_psnr(images):.2f} dB"
     width = border(images)
-    if width:
-        images = [image.within(width) for image in images]
+    images = [image.within(width) for image in images]
+    if marks := marked(images):
+        yield from _without(marks, images)
+    faults = [sanity.fault(image.clean, image.noisy, image.output) for image in images]
+    shifted = [fault for fault in faults if fault and "shifts" in fault.cause]
+    if width and 2 * len(shifted) <= len(images):  # what is shifted has a border too
         yield (
             f"a border of {width} {'pixels' if width > 1 else 'pixel'} of the outputs is not of the images, as of "
             f"crops that were padded: without it they have {_mean_psnr(images):.2f} dB"
         )
-    if marks := marked(images):
-        yield from _without(marks, images)
-    faults = [sanity.fault(image.clean, image.noisy, image.output) for image in images]
     found = sanity.warnings(faults, [image.name for image in images])
     alone = [
         f"the {name} channel alone {how}, on {count} of {len(images)} images"
@@ -64,7 +65,8 @@ def diagnosis(cell: Cell, settings: Settings) -> Iterator[str]:
     yield from (f"the outputs seem wrong {line}" for line in found if not (alone and "a part of a pixel" in line))
     yield from alone
     if all(fault is None or fault.cause == sanity.CONTRAST or sanity.is_tint(fault.cause) for fault in faults):
-        yield from tone(images)
+        clips = cell.protocol.noisy in ("clip", "uint8")
+        yield from tone(images, 2 * (cell.degradation.sigma or 0) if clips else 0)
     yield from grids
     yield from _values(images, cell.degradation.sigma)
     if not any(faults) and cell.degradation.additive_gaussian:
@@ -120,9 +122,9 @@ def pairing(images: Sequence[Finished]) -> list[int]:
 def border(images: Sequence[Finished]) -> int:
     """Return how many pixels at the edges of most outputs are not of the images; 0: none.
 
-    What is wider than `parts.left_out` looks shows where its widest is cut off.
+    What is wider than `parts.left_out` looks is seen first: it shows where its widest is cut off.
     """
-    for cut in (0, parts.WIDEST):
+    for cut in (parts.WIDEST, 0):
         inner = [image.within(cut) for image in images if min(image.clean.shape[:2]) > 4 * cut]
         widths = [width for width in map(_border, inner) if width]
         if 2 * len(widths) > len(images):
@@ -136,17 +138,19 @@ def _border(image: Finished) -> int:
     return parts.left_out(image.clean, image.noisy, shown, before, now)[1]
 
 
-def tone(images: Sequence[Finished]) -> Iterator[str]:
+def tone(images: Sequence[Finished], clipped: float = 0) -> Iterator[str]:
     """Say by what line the values of all outputs differ from those of the images: brightness, contrast, a tint.
 
-    By the means of blocks, in which noise averages out; only what is the same in each image is no accident.
+    By the means of blocks, in which noise averages out; only what is the same in each image is no accident. So many
+    levels from black and white noise is `clipped`, and moves the means.
     """
     import numpy as np
 
     lines = []
     for image in images:
         clean, output = ((_blocks(part) * 255).reshape(-1, part.shape[2]) for part in (image.clean, image.output))
-        inner = ((clean > INNER) & (clean < 255 - INNER)).all(1)  # what is clipped has another mean
+        least = max(INNER, clipped)
+        inner = ((clean > least) & (clean < 255 - least)).all(1)  # what is clipped has another mean
         if inner.sum() < ENOUGH:
             continue
         pairs = [(clean[inner, c], output[inner, c]) for c in range(clean.shape[1])]

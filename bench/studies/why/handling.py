@@ -47,10 +47,10 @@ ROUNDING = 0.4 / 255
 QUALITIES = range(40, 100)
 """Of JPEG files that are looked for."""
 
-SIZES = (512, 256, 224, 128)
+SIZES = (512, 256, 128)
 """Sides that images are resized to for networks, beside parts of their own."""
 
-FAR, SPREAD, SHARE, FEWEST, CHANCE = 0.1, 3.0, 0.75, 16, 20.0
+FAR, SPREAD, SHARE, LEAST, FEWEST, CHANCE = 0.1, 3.0, 0.75, 4, 16, 20.0
 """A pixel is far off with so much error and so many times the typical one of its image; a mark is so many pixels that
 are far off in this share of the images of one shape, and so many times more of them than there would be by chance."""
 
@@ -176,16 +176,18 @@ def marked(images: Sequence[Finished]) -> "dict[int, np.ndarray]":
     found: dict[int, np.ndarray] = {}
     for shape in {image.clean.shape for image in images}:
         places = [i for i, image in enumerate(images) if image.clean.shape == shape]
-        if len(places) < 3:
+        if len(places) < LEAST:
             continue
         errors = np.array([np.abs(images[i].output - images[i].clean).max(2) for i in places])
         far = errors > FAR + SPREAD * np.median(errors, axis=(1, 2))[:, None, None]
-        needed = int(np.ceil(SHARE * len(places)))
+        needed = max(LEAST, int(np.ceil(SHARE * len(places))))
         mark = far.sum(0) >= needed
         by_chance = mark.size * _at_least(needed, far.mean((1, 2)))
-        if mark.sum() >= FEWEST + CHANCE * by_chance and mark.mean() < 0.2:
+        noise = np.array([np.abs(images[i].noisy - images[i].clean).max(2) for i in places])
+        denoised = (errors[:, ~mark] ** 2).mean() < (noise[:, ~mark] ** 2).mean()  # else more is wrong than a mark
+        if mark.sum() >= FEWEST + CHANCE * by_chance and denoised:
             found |= dict.fromkeys(places, mark)
-    return found
+    return found if 2 * len(found) > len(images) else {}
 
 
 def _at_least(needed: int, chances: "np.ndarray") -> float:

@@ -37,6 +37,10 @@ SMOOTH, NEAR, ENOUGH, CLIPPED, SURELY = 1.5, 0.15, 2000, -0.03, 4.0
 pixels around one that counts, and the fewest of these; the coefficient that divides outputs of clipped noise (-0.2 to
 -0.02) from others (-0.02 to 0.5); and its standard errors."""
 
+BRIGHTER = 0.85
+"""Share of the brightness of clipped noise in black, and of its darkness in white, that is in outputs of it: 1.0 to 1.3
+there, -0.3 to 0.5 in others."""
+
 
 def noise_of(cell: Cell, images: Sequence[Finished], border: int = 0) -> Iterator[str]:
     """Say which noise field the errors of outputs correlate with: what a denoiser leaves of its noise.
@@ -171,7 +175,8 @@ def _clipped(cell: Cell, images: Sequence[Left]) -> bool | None:
     """Return whether outputs are as of noise that was clipped; None: that cannot be told.
 
     What was clipped away cannot have moved them. Noise and what is clipped of it have their means, given the image,
-    taken off: then what a method does to the image itself correlates with neither.
+    taken off: then what a method does to the image itself correlates with neither. A median sees no clipping, but
+    blackest black is no brighter after it.
     """
     import numpy as np
     from scipy.ndimage import gaussian_filter
@@ -181,6 +186,7 @@ def _clipped(cell: Cell, images: Sequence[Left]) -> bool | None:
     if not sigma:
         return None
     products, target, spread, count = np.zeros((2, 2)), np.zeros(2), np.zeros((2, 2)), 0
+    brighter = np.zeros(2)
     for one in images:
         if one.noise is None:
             continue
@@ -189,16 +195,13 @@ def _clipped(cell: Cell, images: Sequence[Left]) -> bool | None:
         low, high = one.clean / sigma, (1 - one.clean) / sigma
         density = [np.exp(-(part**2) / 2) / math.sqrt(2 * math.pi) for part in (low, high)]
         mean = sigma * (low * ndtr(-low) - density[0] + density[1] - high * ndtr(-high))
-        kept, lost, where, error = (
+        shown = (one.clean + one.error).clip(0, 1)
+        kept, lost, where, error, bias = (
             gaussian_filter(part.astype(np.float64), (SMOOTH, SMOOTH, 0))
-            for part in (
-                one.noise - away + mean,
-                away - mean,
-                away != 0,
-                (one.clean + one.error).clip(0, 1) - one.clean,
-            )
+            for part in (one.noise - away + mean, away - mean, away != 0, shown - one.clean, -mean)
         )
         near = where > NEAR
+        brighter += np.array([error[near] @ bias[near], bias[near] @ bias[near]])
         error = error[near] - error[near].mean() if near.any() else error[near]
         both = np.stack([kept[near], lost[near]])
         products += both @ both.T
@@ -209,9 +212,10 @@ def _clipped(cell: Cell, images: Sequence[Left]) -> bool | None:
         return None
     inverse = np.linalg.inv(products)
     coefficient, deviation = (inverse @ target)[1], math.sqrt((inverse @ spread @ inverse)[1, 1])
-    if abs(coefficient - CLIPPED) < SURELY * deviation:
+    as_clipped = brighter[0] > BRIGHTER * brighter[1]
+    if abs(coefficient - CLIPPED) < SURELY * deviation or as_clipped != (coefficient < CLIPPED):
         return None
-    return bool(coefficient < CLIPPED)
+    return bool(as_clipped)
 
 
 def _fields(cell: Cell) -> Iterator[tuple[str, tuple[Cell, Choices]]]:
