@@ -51,8 +51,9 @@ SIZES = (512, 256, 128)
 """Sides that images are resized to for networks, beside parts of their own."""
 
 FAR, SPREAD, SHARE, LEAST, FEWEST, CHANCE = 0.1, 3.0, 0.75, 4, 16, 20.0
-"""A pixel is far off with so much error and so many times the typical one of its image; a mark is so many pixels that
-are far off in this share of the images of one shape, and so many times more of them than there would be by chance."""
+"""A pixel is far off with so much error and so many times the typical one of its image; a mark is so many
+pixels that are so in this share of the images of one shape, in `LEAST` images at least, and `CHANCE` times as many as
+there would be by chance."""
 
 CUT, NEVER, HIGHEST = 0.42, 0.2, 25.0
 """Levels by which the median of the outputs is darker where values were cut, and three quarters of them are, up to this
