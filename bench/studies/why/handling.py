@@ -50,7 +50,7 @@ QUALITIES = range(40, 100)
 SIZES = (512, 256, 128)
 """Sides that images are resized to for networks, beside parts of their own."""
 
-FAR, SPREAD, SHARE, LEAST, FEWEST, CHANCE = 0.1, 3.0, 0.75, 4, 16, 20.0
+FAR, SPREAD, SHARE, LEAST, FEWEST, CHANCE = 0.25, 3.0, 0.75, 4, 16, 20.0
 """A pixel is far off with so much error and so many times the typical one of its image; a mark is so many
 pixels that are so in this share of the images of one shape, in `LEAST` images at least, and `CHANCE` times as many as
 there would be by chance."""
@@ -132,15 +132,11 @@ def _lanczos(x: "np.ndarray") -> "np.ndarray":
     return np.where(x < 3, np.sinc(x) * np.sinc(x / 3), 0)
 
 
-def _nearest(x: "np.ndarray") -> "np.ndarray":
-    return (x <= 0.5).astype(float)
-
-
 KERNELS: "Mapping[str, Callable[[np.ndarray], np.ndarray]]" = {
-    "nearest": _nearest, "bilinear": _linear, "bicubic": _cubic(-0.5), "bicubic of OpenCV and PyTorch": _cubic(-0.75),
+    "bilinear": _linear, "bicubic": _cubic(-0.5), "bicubic of OpenCV and PyTorch": _cubic(-0.75),
     "Lanczos": _lanczos,
 }  # fmt: skip
-"""Weights by the distance in pixels of the small image."""
+"""Weights by the distance in pixels of the small image; the nearest alone is what Haar wavelets without detail are."""
 
 
 @lru_cache(64)

@@ -140,7 +140,7 @@ def test_a_mark_in_all_outputs():
     assert sorted(found) == [0, 1, 2, 3]
     rows, columns = np.nonzero(found[0])
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (10, 49, 200, 229)
-    assert found[0].sum() > 0.9 * 40 * 30
+    assert found[0].sum() > 0.5 * 40 * 30  # where the images are not black themselves
     rows, columns = np.nonzero(marked(finished(captioned))[0])
     assert rows.min() >= 235
     assert columns.max() < 110
