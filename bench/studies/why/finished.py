@@ -68,7 +68,7 @@ def diagnosis(cell: Cell, settings: Settings) -> Iterator[str]:
         clips = cell.protocol.noisy in ("clip", "uint8")
         yield from tone(images, 2 * (cell.degradation.sigma or 0) if clips else 0)
     yield from grids
-    yield from _values(images, cell.degradation.sigma)
+    yield from _values(images, None if marks else cell.degradation.sigma)  # the edge of a mark is left
     if not any(faults) and cell.degradation.additive_gaussian:
         yield from noise_of(cell, images, width)
 
