@@ -1,39 +1,25 @@
-"""What finished outputs are of: which noise they were made from, and whether they are in their place."""
+"""What finished outputs are of: whether they are in their place, on their scale, and what they went through."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from statistics import mode
 from typing import TYPE_CHECKING, Any
 
-from bench import degradation
 from bench.common import devices
 from bench.plan.cell import Cell
 from bench.run.one_cell import run_method
 from bench.run.sample import samples
 from bench.run.settings import Settings
-from bench.score import sanity
+from bench.score import parts, sanity
 from bench.score.displacement import squared_error
 from bench.score.metrics import decibels
 from bench.studies.one_channel import shifted_channels
-from bench.studies.why.available import SIGMAS
-from bench.studies.why.choices import FIELDS, Choices
-from bench.studies.why.inputs import trials
+from bench.studies.why.handling import Finished, cut_to_8_bit, marked, traces
+from bench.studies.why.noise_left import noise_of
 
 if TYPE_CHECKING:
     import numpy as np
-
-SEEDS = 10
-"""Seeds of each kind of noise field that are tried."""
-
-IMAGES = 3
-"""Images, the first of the set, on which fields are tried."""
-
-SURE = 6.0
-"""Standard deviations from which a correlation is no accident: thousands of pixels, a hundred fields."""
-
-WIDEST, FOREIGN = 32, 8.0
-"""A border that is not of the image: at most so many pixels, each ring with so many times the error within."""
 
 INNER, ENOUGH = 24, 30
 """Levels from black and white, and blocks between, that the tone of outputs is taken from."""
@@ -41,24 +27,8 @@ INNER, ENOUGH = 24, 30
 LEAST_CONTRAST, LEAST_LEVELS = 0.03, 1.0
 """What a denoiser may move contrast and brightness of all images alike."""
 
-PARTS = ("clean", "noisy", "output")
-
 CLEARER = 1.3
 """A mean squared error that falls by this factor under another pairing shows a wrong one."""
-
-
-@dataclass(frozen=True)
-class Finished:
-    """An image and its finished output, (H, W, C), 1.0 = white."""
-
-    name: str
-    clean: "np.ndarray"
-    noisy: "np.ndarray"
-    output: "np.ndarray"
-
-    def within(self, width: int) -> "Finished":
-        """Return it without a border."""
-        return Finished(self.name, *(_inside(getattr(self, part), width) for part in PARTS))
 
 
 def diagnosis(cell: Cell, settings: Settings) -> Iterator[str]:
@@ -67,6 +37,7 @@ def diagnosis(cell: Cell, settings: Settings) -> Iterator[str]:
     Pairing first: what is held against the wrong image shows nothing else.
     """
     images = list(_read(cell, settings))
+    grids = [f"the outputs seem handled after the method: {line}" for line in traces(images)]
     order = pairing(images)
     if moved := [(images[i].name, images[j].name) for i, j in enumerate(order) if i != j]:
         named = ", ".join(f"that of {a} is of {b}" for a, b in moved[:6]) + (", ..." if len(moved) > 6 else "")
@@ -75,13 +46,16 @@ def diagnosis(cell: Cell, settings: Settings) -> Iterator[str]:
         images = [replace(image, output=by_image[place]) for place, image in enumerate(images)]
         yield f"paired rightly they have {_mean_psnr(images):.2f} dB"
     width = border(images)
-    if width:
-        images = [image.within(width) for image in images]
+    images = [image.within(width) for image in images]
+    if marks := marked(images):
+        yield from _without(marks, images)
+    faults = [sanity.fault(image.clean, image.noisy, image.output) for image in images]
+    shifted = [fault for fault in faults if fault and "shifts" in fault.cause]
+    if width and 2 * len(shifted) <= len(images):  # what is shifted has a border too
         yield (
             f"a border of {width} {'pixels' if width > 1 else 'pixel'} of the outputs is not of the images, as of "
             f"crops that were padded: without it they have {_mean_psnr(images):.2f} dB"
         )
-    faults = [sanity.fault(image.clean, image.noisy, image.output) for image in images]
     found = sanity.warnings(faults, [image.name for image in images])
     alone = [
         f"the {name} channel alone {how}, on {count} of {len(images)} images"
@@ -91,10 +65,26 @@ def diagnosis(cell: Cell, settings: Settings) -> Iterator[str]:
     yield from (f"the outputs seem wrong {line}" for line in found if not (alone and "a part of a pixel" in line))
     yield from alone
     if all(fault is None or fault.cause == sanity.CONTRAST or sanity.is_tint(fault.cause) for fault in faults):
-        yield from tone(images)
-    yield from _values(images)
-    if not any(faults) and cell.degradation.additive_gaussian and not width:
-        yield from noise_of(cell, images)
+        clips = cell.protocol.noisy in ("clip", "uint8")
+        yield from tone(images, 2 * (cell.degradation.sigma or 0) if clips else 0)
+    yield from grids
+    yield from _values(images, None if marks else cell.degradation.sigma)  # the edge of a mark is left
+    if not any(faults) and cell.degradation.additive_gaussian:
+        yield from noise_of(cell, images, width)
+
+
+def _without(marks: "Mapping[int, np.ndarray]", images: list[Finished]) -> Iterator[str]:
+    """Say where outputs have a mark, and put what belongs there in its place."""
+    import numpy as np
+
+    for i, mark in marks.items():
+        images[i] = replace(images[i], output=np.where(mark[..., None], images[i].clean, images[i].output))
+    mark = next(iter(marks.values()))
+    rows, columns = (f"{of_it.min()} to {of_it.max()}" for of_it in np.nonzero(mark))
+    yield (
+        f"{len(marks)} of {len(images)} outputs are far off in the same {mark.sum()} pixels, in rows {rows} and "
+        f"columns {columns}, as by a caption, a mark or a mask: without them they have {_mean_psnr(images):.2f} dB"
+    )
 
 
 def _read(cell: Cell, settings: Settings) -> Iterator[Finished]:
@@ -130,44 +120,37 @@ def pairing(images: Sequence[Finished]) -> list[int]:
 
 
 def border(images: Sequence[Finished]) -> int:
-    """Return how many pixels at the edges of all outputs are not of the images; 0: none.
+    """Return how many pixels at the edges of most outputs are not of the images; 0: none.
 
-    Their error is many times that within them, and a border that is wider by a pixel begins to hold the image.
+    What is wider than `parts.left_out` looks is seen first: it shows where its widest is cut off.
     """
-    import numpy as np
-
-    least = min(min(image.clean.shape[:2]) for image in images)
-    widest = min(WIDEST, least // 4)
-    if widest < 2:
-        return 0
-    rings = []
-    for image in images:
-        error = ((image.output - image.clean) ** 2).mean(2)
-        sums = np.array([_inside(error, width).sum() for width in range(widest + 2)])
-        counts = np.array([_inside(error, width).size for width in range(widest + 2)])
-        rings.append((sums[:-1] - sums[1:]) / (counts[:-1] - counts[1:]))
-        inside = sums[-1] / counts[-1]
-        rings[-1] = rings[-1] > FOREIGN * (inside + 1e-9)
-    foreign = np.all(rings, 0)
-    width = int(np.argmin(foreign)) if not foreign.all() else 0
-    return width if not foreign[width:].any() else 0
+    for cut in (parts.WIDEST, 0):
+        inner = [image.within(cut) for image in images if min(image.clean.shape[:2]) > 4 * cut]
+        widths = [width for width in map(_border, inner) if width]
+        if 2 * len(widths) > len(images):
+            return cut + mode(widths)
+    return 0
 
 
-def _inside(image: "np.ndarray", width: int) -> "np.ndarray":
-    return image[width : image.shape[0] - width, width : image.shape[1] - width]
+def _border(image: Finished) -> int:
+    shown = image.output.clip(0, 1)
+    before, now = (squared_error(one, image.clean) for one in (image.noisy, shown))
+    return parts.left_out(image.clean, image.noisy, shown, before, now)[1]
 
 
-def tone(images: Sequence[Finished]) -> Iterator[str]:
+def tone(images: Sequence[Finished], clipped: float = 0) -> Iterator[str]:
     """Say by what line the values of all outputs differ from those of the images: brightness, contrast, a tint.
 
-    By the means of blocks, in which noise averages out; only what is the same in each image is no accident.
+    By the means of blocks, in which noise averages out; only what is the same in each image is no accident. So many
+    levels from black and white noise is `clipped`, and moves the means.
     """
     import numpy as np
 
     lines = []
     for image in images:
         clean, output = ((_blocks(part) * 255).reshape(-1, part.shape[2]) for part in (image.clean, image.output))
-        inner = ((clean > INNER) & (clean < 255 - INNER)).all(1)  # what is clipped has another mean
+        least = max(INNER, clipped)
+        inner = ((clean > least) & (clean < 255 - least)).all(1)  # what is clipped has another mean
         if inner.sum() < ENOUGH:
             continue
         pairs = [(clean[inner, c], output[inner, c]) for c in range(clean.shape[1])]
@@ -199,14 +182,15 @@ def _blocks(image: "np.ndarray") -> "np.ndarray":
     return cut.mean(axis=(1, 3))
 
 
-def _values(images: Sequence[Finished]) -> Iterator[str]:
+def _values(images: Sequence[Finished], sigma: float | None) -> Iterator[str]:
     """Say what the values of the outputs show."""
     import numpy as np
 
     levels = [image.output * 255 for image in images]
     low, high = min(float(one.min()) for one in levels), max(float(one.max()) for one in levels)
     if low >= 0 and high <= 255 and all(np.abs(one - np.rint(one)).max() < 1e-3 for one in levels):
-        yield "the outputs are of 8 bit"
+        cut = ", and half a level too dark, as values that were cut to whole ones, not rounded"
+        yield f"the outputs are of 8 bit{cut * cut_to_8_bit(images, sigma)}"
         return
     beyond = f"reach from {low:.1f} to {high:.1f}: not clipped" if low < -0.5 or high > 255.5 else "are clipped"
     yield f"the outputs are not rounded, and {beyond}"
@@ -215,67 +199,3 @@ def _values(images: Sequence[Finished]) -> Iterator[str]:
 def _mean_psnr(images: Sequence[Finished]) -> float:
     errors = [squared_error(image.output.clip(0, 1), image.clean) * 255**2 for image in images]
     return sum(map(decibels, errors)) / len(errors)
-
-
-def noise_of(cell: Cell, images: Sequence[Finished]) -> Iterator[str]:
-    """Say which noise field the errors of outputs correlate with: what a denoiser leaves of its noise.
-
-    The fields are tried on the first images; of each of the others it is seen whether the one that is found fits it.
-    """
-    errors = {image.name: image.output - image.clean for image in images}
-    few = dict(list(errors.items())[:IMAGES])
-    found = [(_mean(_agreements(few, other, choices)), words) for words, other, choices in _fields(cell)]
-    pixels = math.sqrt(sum(error.size for error in few.values()))
-    (own, first), (best, words) = found[0], found[0] if found[0][0] * pixels > SURE else max(found)
-    if best * pixels <= SURE:
-        yield (
-            f"the outputs fit none of the {len(found)} noise fields that were tried: their noise was drawn in another "
-            "way, or is too well removed; their score holds within a noise draw only"
-        )
-        return
-    if words == first:
-        yield f"the outputs fit the noise field of this cell (correlation of their errors with it {best:.2f})"
-    else:
-        yield f"the outputs fit another noise: {words} (correlation {best:.2f}; with this cell's {own:.2f})"
-    other, choices = next((one, of_it) for name, one, of_it in _fields(cell) if name == words)
-    each = _agreements(errors, other, choices)
-    without = [
-        name for name, value in each.items() if value * math.sqrt(errors[name].size) <= SURE and value < best / 4
-    ]
-    if without:
-        some = ", ".join(without[:6]) + ", ..." * (len(without) > 6)
-        yield f"but {len(without)} of {len(each)} images do not fit it, and are of another noise: {some}"
-
-
-def _agreements(errors: "Mapping[str, np.ndarray]", cell: Cell, choices: Choices) -> dict[str, float]:
-    """Return the correlation of the error of each image with the noise that a cell gives it; 0 for another size."""
-    found = {}
-    wanted = tuple(image for image in cell.dataset.images if image.name in errors)
-    for trial in trials(replace(cell, dataset=replace(cell.dataset, images=wanted)), choices):
-        if trial.clean is None or errors[trial.name].shape != trial.noisy.shape:
-            found[trial.name] = 0.0
-            continue
-        noise = trial.noisy - trial.clean.astype("float32") / 255
-        a, b = (part.ravel() - part.mean() for part in (errors[trial.name], noise))
-        found[trial.name] = float(a @ b) / math.sqrt(float(a @ a) * float(b @ b) + 1e-30)
-    return found
-
-
-def _mean(values: Mapping[str, float]) -> float:
-    return sum(values.values()) / len(values)
-
-
-def _fields(cell: Cell) -> "Iterator[tuple[str, Cell, Choices]]":
-    """Give noise fields by their words, the cell's own first: seeds, generators, and noise levels."""
-    own = Choices()
-    yield "the cell's own", cell, own
-    for seed in range(SEEDS):
-        for field in ("independent", "reset", "numpy-ongoing", "torch-ongoing", "generator"):
-            words = FIELDS[field][0].replace("seed 0", f"seed {seed}").replace("(0)", f"({seed})")
-            yield words.removeprefix("the noise is "), replace(cell, seed=seed), replace(own, field=field)
-    for field in ("torch-0", "torch-12", "matlab-0"):
-        yield FIELDS[field][0].removeprefix("the noise is "), cell, replace(own, field=field)
-    for sigma in SIGMAS:
-        if sigma != cell.degradation.sigma:
-            other = replace(cell, degradation=degradation.parse(str(sigma)))
-            yield f"sigma {sigma} (NOISE={sigma}, seed {cell.seed})", other, own
