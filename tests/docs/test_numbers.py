@@ -61,8 +61,9 @@ def test_what_a_search_for_planted_choices_names():
         f"{of_pairs} pairs;"
     ) in said
     assert f"two decimals {named('1', 2, *shown)[0]} of the choices and {named('2', 2, *shown)[0]} of the pairs" in said
-    missed = [row["planted"] for row in rows("why-planted-set12") if row["named_5_decimals"] == "no"]
-    assert ["sigma 20" in missed[0], "halved" in missed[1], len(missed)] == [True, True, 2]
+    held = [named("2", decimals, *shown, "in the file") for decimals in (5, 2)]
+    assert f"all {held[0][0]} pairs stand from five decimals, and {held[1][0]} from two" in said
+    assert held[0][0] == of_pairs
 
 
 def test_the_ways_to_another_number_are_those_of_the_search():

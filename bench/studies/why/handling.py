@@ -66,7 +66,7 @@ def traces(images: Sequence[Finished]) -> Iterator[str]:
     for look, line in ((jpeg_quality, "were JPEG files of quality {}"), (grid_of, "were resized to {} and back")):
         found = [(look(image.output), image) for image in some]
         grids = Counter(grid for grid, image in found if grid and look(image.noisy) != grid)
-        if 3 * grids.total() > len(some):
+        if 2 * grids.total() > len(some):
             words = line.format(" or ".join(str(grid) for grid, _ in grids.most_common()))
             yield f"{grids.total()} of {len(some)} outputs that were looked at {words}"
 
