@@ -9,6 +9,7 @@ from typing import Any
 from bench.common.paths import ROOT
 from bench.common.tables import numbered_rows
 from bench.judge.ledger import Published
+from bench.judge.tolerance import AGREE
 from bench.judge.verdict import Verdict, held, score
 from bench.plan.cell import Cell
 from bench.store.memory import Memory
@@ -60,6 +61,14 @@ class Judged:
         if not self.verdict or not self.result:
             return None
         return self.verdict.tolerance.seeds_needed(self.verdict.difference, len(self.result.seeds))
+
+    @property
+    def may_be_chance(self) -> bool:
+        """Whether a number that is off may be so by our draws alone, which more seeds would show."""
+        if not self.verdict or self.word not in ("above", "below"):
+            return False
+        limits = self.verdict.tolerance
+        return abs(self.verdict.difference - limits.shift) <= limits.allowed + AGREE * limits.ours
 
     @property
     def cause(self) -> str:

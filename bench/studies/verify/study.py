@@ -168,7 +168,7 @@ def _next(number: Number, memory: Memory) -> Iterator[Cell]:
         one = judged(number, memory)
         if one.word == "reproduced":
             return
-        seeds = {"undecided": one.seeds_needed or 0, "above": SEEDS_AGAIN, "below": SEEDS_AGAIN}.get(one.word, 0)
+        seeds = one.seeds_needed or 0 if one.word == "undecided" else SEEDS_AGAIN if one.may_be_chance else 0
         if seeded(cell) and seeds <= MOST_SEEDS:
             more = [replace(cell, seed=seed) for seed in range(1, seeds)]
             if unrun := [cell for cell in more if not memory.has(cell)]:

@@ -171,10 +171,15 @@ def test_one_draw_of_ours_is_not_believed_that_a_number_is_off(memory):
     number = Number(row("30.44", paper="DnCNN-PyTorch (SaoYan)"), (plain,))
     known(memory, plain, 30.60)
     assert judged(number, memory).word == "above"
+    assert not study._waiting([number], memory, set())  # no draw is as far off
+    limits = judged(number, memory).verdict.tolerance
+    off = 30.44 + limits.allowed + limits.ours
+    known(memory, plain, off)
+    assert judged(number, memory).word == "above"
     waiting = study._waiting([number], memory, set())
     assert [one.seed for one in waiting] == [1, 2, 3, 4]
     for seed in waiting:
-        known(memory, seed, 30.60)
+        known(memory, seed, off)
     assert judged(number, memory).word == "above"
     assert judged(number, memory).row(memory)["seeds"] == "0 1 2 3 4"
     assert not study._waiting([number], memory, set())
