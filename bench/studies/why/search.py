@@ -177,7 +177,10 @@ class Search:
         """
         every = sorted(pairs([switch for switch in self.before if self._known((switch,))]), key=self._likely)
         every = every[::-1][: self.trials * self.count]
-        over = lambda rest: any(map(self._meets, every)) and self._expected(rest) < OTHERS  # noqa: E731
+
+        def over(rest: Sequence[Switches]) -> bool:
+            return any(map(self._meets, every)) and self._expected(rest) < OTHERS
+
         self._likeliest_first(every, over, self.trials * BATCH)
 
     def _likeliest_first(
